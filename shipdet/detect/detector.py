@@ -1,0 +1,148 @@
+"""The detector: a mosaic and a classifier in, ships out."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from shipdet.detect.measuring import Hull, measure
+from shipdet.detect.merging import MERGE_SHARE, merge, peaks
+from shipdet.detect.scoring import Scoring, WindowScorer, score, score_windows
+from shipdet.detect.view import NetworkView
+from shipdet.detections import Detection, Detections
+from shipdet.geometry import Floats, Grid, bearing_deg, distance_m, rectangle
+from shipdet.mosaic import Mosaic
+from shipdet.progress import Progress, Steps
+
+SUPPORT_OFFSETS_PX = (-16, 0, 16)  # where the raw picture is asked about a ship, network pixels
+
+
+def detect(
+    mosaic: Mosaic,
+    classifier: WindowScorer,
+    *,
+    window_m: float,
+    raw: Mosaic | None = None,
+    stride_px: int = 32,
+    scoring: Scoring = "dense",
+    floor: float = 0.1,
+) -> Steps[Detections]:
+    """Find the ships in a mosaic.
+
+    ``window_m`` is what one window of the classifier covers on the ground. ``raw`` is the picture
+    before super-resolution, when there was one: pixels of the result are pixels of it, and it is
+    asked whether it supports each ship. ``floor`` is the lowest score that is kept.
+    """
+    view = NetworkView(mosaic, window_m / classifier.window_px)
+    score_map = yield from score(view, classifier, stride_px, scoring)
+    centers, scores = peaks(score_map, floor)
+    kept = merge(centers * view.net_gsd_m, scores, MERGE_SHARE * window_m)
+    centers, scores = centers[kept], scores[kept]
+
+    yield Progress("measure", 0, len(kept), "ships")
+    hulls: list[Hull] = []
+    for number, (x, y) in enumerate(centers, start=1):
+        hulls.append(measure(view, float(x), float(y)))
+        yield Progress("measure", number, len(kept), "ships")
+    alone = _one_per_hull(hulls)
+    centers, scores, hulls = centers[alone], scores[alone], [hulls[i] for i in alone]
+
+    support = None
+    if raw is not None and len(scores):
+        support = yield from _raw_scores(raw, classifier, window_m, view, centers)
+    reported = raw if raw is not None else mosaic
+    gaps = _gap_distance_m(reported, view, centers)
+    found = []
+    for number, hull in enumerate(hulls):
+        detection = _detection(hull, float(scores[number]), view, mosaic.grid, reported.grid)
+        found.append(
+            replace(
+                detection,
+                id=number + 1,
+                near_gap=bool(gaps[number] < window_m / 2),
+                raw_score=None if support is None else float(support[number]),
+            )
+        )
+    return Detections(tuple(found), floor)
+
+
+def _one_per_hull(hulls: list[Hull]) -> list[int]:
+    """Indices without those whose centre lies on the hull of a better one: two peaks, one ship."""
+    kept: list[int] = []
+    for index, hull in enumerate(hulls):
+        if not any(_holds(hulls[other], hull.x, hull.y) for other in kept):
+            kept.append(index)
+    return kept
+
+
+def _holds(hull: Hull, x: float, y: float) -> bool:
+    theta = np.radians(hull.axis_deg)
+    dx, dy = x - hull.x, y - hull.y
+    along = abs(dx * np.sin(theta) - dy * np.cos(theta))
+    across = abs(dx * np.cos(theta) + dy * np.sin(theta))
+    return bool(along <= hull.length / 2 and across <= hull.width / 2)
+
+
+def _raw_scores(
+    raw: Mosaic, classifier: WindowScorer, window_m: float, view: NetworkView, centers: Floats
+) -> Steps[npt.NDArray[np.float32]]:
+    """The best score of the raw picture around each centre (n,)."""
+    raw_view = NetworkView(raw, window_m / classifier.window_px)
+    steps = np.array(
+        [(dx, dy) for dy in SUPPORT_OFFSETS_PX for dx in SUPPORT_OFFSETS_PX], np.float64
+    )
+    share = np.array([raw_view.width / view.width, raw_view.height / view.height])
+    result = np.zeros(len(centers), np.float32)
+    for number, center in enumerate(centers):
+        around = score_windows(raw_view, classifier, center * share + steps)
+        result[number] = np.nan_to_num(around, nan=0.0).max()
+        yield Progress("measure", number + 1, len(centers), "ships", "comparing with raw image")
+    return result
+
+
+def _gap_distance_m(raw: Mosaic, view: NetworkView, centers: Floats) -> Floats:
+    """Ground metres from each centre (n, 2 network pixels) to the nearest pixel without data."""
+    if raw.coverage.all():
+        return np.full(len(centers), np.inf)
+    distance = cv2.distanceTransform(raw.coverage.astype(np.uint8), cv2.DIST_L2, 5)
+    share = np.array([raw.grid.width / view.width, raw.grid.height / view.height])
+    columns, rows = (centers * share).astype(int).T
+    rows = rows.clip(0, raw.grid.height - 1)
+    columns = columns.clip(0, raw.grid.width - 1)
+    return np.asarray(distance[rows, columns] * raw.grid.gsd_m, np.float64)
+
+
+def _detection(
+    hull: Hull, score_value: float, view: NetworkView, searched: Grid, reported: Grid
+) -> Detection:
+    """A hull in network pixels as a detection in pixels of the reported grid."""
+    share = np.array([reported.width / view.width, reported.height / view.height])
+    net_corners = rectangle((hull.x, hull.y), hull.length, hull.width, hull.axis_deg)
+    corners = net_corners * share
+    x, y = np.array([hull.x, hull.y]) * share
+    length_m, width_m = hull.length * view.net_gsd_m, hull.width * view.net_gsd_m
+    # An end within a pixel and a half of the searched picture's edge goes on beyond it.
+    edge = 1.5 * np.array([view.width / searched.width, view.height / searched.height])
+    edge = np.maximum(edge, 1.0)
+    cut = bool(
+        (net_corners.min(axis=0) < edge).any()
+        or (net_corners.max(axis=0) > np.array([view.width, view.height]) - edge).any()
+    )
+    detection = Detection(
+        0, score_value, float(x), float(y), corners, length_m, width_m, hull.axis_deg, cut=cut
+    )
+    if not reported.georeferenced:
+        return detection
+    lonlat = reported.lonlat([[x, y]])[0]
+    outline = reported.lonlat(corners)
+    # On a picture that is not north-up the axis on the ground differs from that in the picture.
+    bow, stern = outline[:2].mean(axis=0), outline[2:].mean(axis=0)
+    axis = bearing_deg(stern, bow) % 180.0 if distance_m(stern, bow) > 0 else hull.axis_deg
+    return replace(
+        detection,
+        lon=float(lonlat[0]),
+        lat=float(lonlat[1]),
+        corners_lonlat=outline,
+        axis_deg=axis,
+    )

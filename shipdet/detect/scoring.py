@@ -1,0 +1,148 @@
+"""Scores of windows on a regular grid of positions, dense or one window at a time.
+
+Both ways give a :class:`ScoreMap` with the same positions: a window centred on every
+``stride_px``-th network pixel, beginning at the picture's corner.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from shipdet.detect.view import NetworkView
+from shipdet.geometry import Floats
+from shipdet.progress import Progress, Steps
+
+Scoring = Literal["dense", "exact"]
+
+FEATURE_STRIDE_PX = 32  # of every ConvNeXt
+CANVAS_POSITIONS = 26  # along one side of a dense canvas: 224 + 25 * 32 = 1,024 px
+#: Positions at a canvas's border that are scored by the neighbouring canvas as well and thrown
+#: away: zero padding reaches them, which no window inside a larger picture sees.
+HALO_POSITIONS = 2
+BATCH = 32
+
+
+class WindowScorer(Protocol):
+    """What scoring needs of a classifier; see ``shipdet.models``."""
+
+    @property
+    def window_px(self) -> int:
+        """Side of a window in network pixels."""
+
+    def scores(self, windows: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Scores (n,) of uint8 windows (n, window_px, window_px, 3)."""
+
+    def dense(self, canvases: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Scores (n, rows, columns) at stride 32 of uint8 canvases (n, height, width, 3)."""
+
+
+@dataclass(frozen=True)
+class ScoreMap:
+    """Scores float32 (rows, columns), NaN where nothing was scored; positions in network px."""
+
+    scores: npt.NDArray[np.float32]
+    stride_px: int
+
+    def position(self, row: float, column: float) -> tuple[float, float]:
+        """Centre of the window at a (fractional) row and column: x, y in network pixels."""
+        return column * self.stride_px, row * self.stride_px
+
+
+def scoring_for(stride_px: int, wanted: Scoring) -> Scoring:
+    """Dense scoring needs a stride that divides 32; any other is scored window by window."""
+    return wanted if FEATURE_STRIDE_PX % stride_px == 0 else "exact"
+
+
+def score(
+    view: NetworkView, classifier: WindowScorer, stride_px: int, scoring: Scoring
+) -> Steps[ScoreMap]:
+    """Score the whole view; yields at every canvas or batch of windows."""
+    rows, columns = view.height // stride_px + 1, view.width // stride_px + 1
+    scores = np.full((rows, columns), np.nan, np.float32)
+    if scoring_for(stride_px, scoring) == "dense":
+        yield from _dense(view, classifier, stride_px, scores)
+    else:
+        yield from _exact(view, classifier, stride_px, scores)
+    grid_y, grid_x = np.mgrid[0:rows, 0:columns] * float(stride_px)
+    covered = view.covered(np.stack([grid_x.ravel(), grid_y.ravel()], axis=-1))
+    scores[~covered.reshape(scores.shape)] = np.nan
+    return ScoreMap(scores, stride_px)
+
+
+def _dense(
+    view: NetworkView,
+    classifier: WindowScorer,
+    stride_px: int,
+    scores: npt.NDArray[np.float32],
+) -> Steps[None]:
+    half = classifier.window_px // 2
+    every = FEATURE_STRIDE_PX // stride_px  # a finer stride is several shifted passes
+    pieces = []
+    for shift_y in range(every):
+        for shift_x in range(every):
+            part = scores[shift_y::every, shift_x::every]
+            pieces += [
+                (shift_y, shift_x, ys, xs)
+                for ys in _spans(part.shape[0])
+                for xs in _spans(part.shape[1])
+            ]
+    yield Progress("detect", 0, len(pieces), "canvases")
+    for number, (shift_y, shift_x, ys, xs) in enumerate(pieces, start=1):
+        part = scores[shift_y::every, shift_x::every]  # a view: writing it writes scores
+        top, left = ys.start - HALO_POSITIONS, xs.start - HALO_POSITIONS
+        high = ys.stop - ys.start + 2 * HALO_POSITIONS
+        wide = xs.stop - xs.start + 2 * HALO_POSITIONS
+        canvas, mask = view.cut(
+            left * FEATURE_STRIDE_PX + shift_x * stride_px - half,
+            top * FEATURE_STRIDE_PX + shift_y * stride_px - half,
+            (wide - 1) * FEATURE_STRIDE_PX + classifier.window_px,
+            (high - 1) * FEATURE_STRIDE_PX + classifier.window_px,
+        )
+        if mask.any():
+            result = classifier.dense(canvas[None])[0]
+            inner = slice(HALO_POSITIONS, -HALO_POSITIONS)
+            part[ys, xs] = result[inner, inner]
+        yield Progress("detect", number, len(pieces), "canvases")
+
+
+def _spans(count: int) -> list[slice]:
+    """Positions 0..count divided into equal spans that fit a canvas without its halo."""
+    most = CANVAS_POSITIONS - 2 * HALO_POSITIONS
+    parts = math.ceil(count / most)
+    edges = [round(count * part / parts) for part in range(parts + 1)]
+    return [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+
+
+def _exact(
+    view: NetworkView,
+    classifier: WindowScorer,
+    stride_px: int,
+    scores: npt.NDArray[np.float32],
+) -> Steps[None]:
+    rows, columns = scores.shape
+    total = rows * columns
+    yield Progress("detect", 0, total, "windows")
+    for first in range(0, total, BATCH):
+        index = np.arange(first, min(first + BATCH, total))
+        centers = np.stack([index % columns, index // columns], axis=-1) * float(stride_px)
+        scores.flat[index] = score_windows(view, classifier, centers)
+        yield Progress("detect", int(index[-1]) + 1, total, "windows")
+
+
+def score_windows(
+    view: NetworkView, classifier: WindowScorer, centers: Floats
+) -> npt.NDArray[np.float32]:
+    """Scores (n,) of windows centred on network pixels (n, 2); NaN where the centre has no data."""
+    result = np.full(len(centers), np.nan, np.float32)
+    kept = np.flatnonzero(view.covered(centers))
+    size = classifier.window_px
+    for first in range(0, len(kept), BATCH):
+        some = kept[first : first + BATCH]
+        windows = np.stack(
+            [view.cut(x - size / 2, y - size / 2, size, size)[0] for x, y in centers[some]]
+        )
+        result[some] = classifier.scores(windows)
+    return result

@@ -1,0 +1,79 @@
+"""Detections: the one value that scoring makes and every report reads."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from shipdet.geometry import Floats
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One ship.
+
+    Pixel values (``x``, ``y``, ``corners``) are of the searched picture at its original
+    resolution, before any super-resolution. ``corners`` (4, 2) is the tight rotated box.
+    ``axis_deg`` is the direction of the keel, 0 to 180 clockwise from north (from up when the
+    picture has no georeference).
+    """
+
+    id: int
+    score: float
+    x: float
+    y: float
+    corners: Floats
+    length_m: float
+    width_m: float
+    axis_deg: float
+    lon: float | None = None
+    lat: float | None = None
+    corners_lonlat: Floats | None = None
+    near_gap: bool = False  # within the margin of an uncovered area
+    cut: bool = False  # the ship reaches the picture's edge, so its length is a lower bound
+    raw_score: float | None = None  # best score of the raw picture there; None: not sharpened
+    raw_support: bool | None = None  # whether that reaches the threshold of ``above``
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """(x0, y0, x1, y1), the upright box around the rotated one, in pixels."""
+        x0, y0 = self.corners.min(axis=0)
+        x1, y1 = self.corners.max(axis=0)
+        return float(x0), float(y0), float(x1), float(y1)
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Ships in descending order of score, and the threshold below which none was kept."""
+
+    items: tuple[Detection, ...] = ()
+    floor: float = 0.0
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[Detection]:
+        return iter(self.items)
+
+    def __getitem__(self, index: int) -> Detection:
+        return self.items[index]
+
+    def above(self, threshold: float) -> "Detections":
+        """Those with a score of at least ``threshold``, numbered anew from 1."""
+        kept = (d for d in self.items if d.score >= threshold)
+        return Detections(
+            tuple(
+                replace(
+                    d,
+                    id=number,
+                    raw_support=None if d.raw_score is None else d.raw_score >= threshold,
+                )
+                for number, d in enumerate(kept, start=1)
+            ),
+            max(threshold, self.floor),
+        )
+
+    @property
+    def centers(self) -> Floats:
+        """Pixel centres, float64 (n, 2)."""
+        return np.array([(d.x, d.y) for d in self.items], dtype=np.float64).reshape(-1, 2)

@@ -1,0 +1,77 @@
+"""Everything that can go wrong in a way a person can do something about.
+
+Each class is one kind of remedy. The message is one sentence, shown as it is by the app, the API
+and the command line, so it says what was wrong and what to do next.
+"""
+
+
+class ShipdetError(Exception):
+    """Base of all errors that are shown to the user as one sentence."""
+
+
+class BadArea(ShipdetError):
+    """The bounding box is empty, reversed, out of range or crosses the antimeridian."""
+
+
+class AreaTooLarge(ShipdetError):
+    """The area needs more tiles or pixels than the configured limits allow."""
+
+
+class BadZoom(ShipdetError):
+    """The zoom is outside the provider's range."""
+
+
+class ScaleTooCoarse(ShipdetError):
+    """The imagery has too many metres per pixel for ships to be recognised."""
+
+
+class BadOption(ShipdetError):
+    """An option has a value outside its range or list."""
+
+
+class UnknownProvider(ShipdetError):
+    """No provider of that name is in the catalogue."""
+
+
+class ProviderRefused(ShipdetError):
+    """The provider's terms, or its server (401/403), do not allow the download."""
+
+
+class ProviderUnreachable(ShipdetError):
+    """The provider's server does not answer, or keeps failing."""
+
+
+class NoImagery(ShipdetError):
+    """The provider answered, but has no usable picture of the area."""
+
+
+class BadImage(ShipdetError):
+    """The picture cannot be used: format, size, channels or content."""
+
+
+class MissingScale(BadImage):
+    """The picture has no georeference and no metres per pixel were given."""
+
+
+class UnknownModel(ShipdetError):
+    """No model of that name is bundled, in a local folder or on the hub."""
+
+
+class BadModel(ShipdetError):
+    """A model folder is incomplete, corrupt, of another architecture, or a pickle."""
+
+
+class BackendUnavailable(ShipdetError):
+    """The chosen backend or device does not exist on this machine."""
+
+
+class OutOfMemory(ShipdetError):
+    """The device's memory is too small, even for the smallest block."""
+
+
+class StorageFull(ShipdetError):
+    """The disk is full or the results folder cannot be written."""
+
+
+class Busy(ShipdetError):
+    """Another run holds what this one needs."""

@@ -1,0 +1,282 @@
+"""Bounding boxes, the Web-Mercator tile grid, ground sample distance, rotated rectangles.
+
+Numpy only. Longitudes and latitudes are degrees (WGS 84), map coordinates are EPSG:3857 metres,
+``x`` counts pixels to the right and ``y`` down; integer coordinates are pixel corners, so the
+centre of the first pixel is (0.5, 0.5).
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from shipdet.errors import BadArea
+
+Floats = npt.NDArray[np.float64]
+
+TILE_PX = 256
+EARTH_RADIUS_M = 6378137.0  # WGS 84 semi-major axis, the sphere of EPSG:3857
+MERCATOR_HALF_M = math.pi * EARTH_RADIUS_M
+MAX_LATITUDE = 85.0511287798066  # where the Web-Mercator square ends: atan(sinh(pi))
+MEAN_RADIUS_M = 6371008.8  # IUGG mean Earth radius, for distances on the ground
+
+
+@dataclass(frozen=True, slots=True)
+class BBox:
+    """An area of interest: west, south, east, north in degrees.
+
+    Raises :class:`~shipdet.errors.BadArea` when it is not a proper box on the Web-Mercator map.
+    """
+
+    west: float
+    south: float
+    east: float
+    north: float
+
+    def __post_init__(self) -> None:
+        values = self.as_tuple()
+        if not all(isinstance(v, int | float) and math.isfinite(v) for v in values):
+            raise BadArea("West, south, east and north must be four numbers in degrees.")
+        if not (-180 <= self.west <= 180 and -180 <= self.east <= 180):
+            raise BadArea("Longitudes must lie between -180 and 180 degrees.")
+        if not (-90 <= self.south <= 90 and -90 <= self.north <= 90):
+            raise BadArea("Latitudes must lie between -90 and 90 degrees.")
+        if self.west == self.east or self.south == self.north:
+            raise BadArea("The area is empty: draw a rectangle or give four different edges.")
+        if self.south > self.north:
+            raise BadArea(
+                f"South ({self.south:g}) is north of north ({self.north:g}): swap the two."
+            )
+        if self.west > self.east:
+            raise BadArea(
+                f"West ({self.west:g}) is east of east ({self.east:g}): swap the two, or split an "
+                "area that crosses the antimeridian (180 degrees) into two areas."
+            )
+        if self.south < -MAX_LATITUDE or self.north > MAX_LATITUDE:
+            raise BadArea(
+                f"Map tiles end at {MAX_LATITUDE:.2f} degrees of latitude: choose an area nearer "
+                "to the equator."
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``west,south,east,north`` separated by commas or spaces."""
+        try:
+            west, south, east, north = (float(part) for part in text.replace(",", " ").split())
+        except ValueError:
+            raise BadArea(
+                f"'{text[:60]}' is not four numbers: give west, south, east, north in degrees."
+            ) from None
+        return cls(west, south, east, north)
+
+    def as_tuple(self) -> tuple[float, float, float, float]:
+        """(west, south, east, north)."""
+        return self.west, self.south, self.east, self.north
+
+    @property
+    def center(self) -> tuple[float, float]:
+        """Longitude and latitude of the middle."""
+        return (self.west + self.east) / 2, (self.south + self.north) / 2
+
+    @property
+    def area_km2(self) -> float:
+        """Area on the sphere in square kilometres: R^2 * dlon * (sin n - sin s)."""
+        band = math.sin(math.radians(self.north)) - math.sin(math.radians(self.south))
+        return math.radians(self.east - self.west) * band * MEAN_RADIUS_M**2 / 1e6
+
+
+def gsd_at(latitude: float, zoom: int) -> float:
+    """Ground metres per pixel of a 256-px Web-Mercator tile at a latitude and zoom."""
+    circumference_m = 2 * MERCATOR_HALF_M
+    return circumference_m * math.cos(math.radians(latitude)) / (TILE_PX * 2**zoom)
+
+
+def lonlat_to_pixel(lonlat: npt.ArrayLike, zoom: int) -> Floats:
+    """Longitude/latitude (..., 2) to global pixel coordinates (..., 2) of a zoom level."""
+    points = np.asarray(lonlat, dtype=np.float64)
+    size = TILE_PX * 2.0**zoom
+    phi = np.radians(points[..., 1])
+    x = (points[..., 0] + 180.0) / 360.0 * size
+    y = (1.0 - np.arcsinh(np.tan(phi)) / np.pi) / 2.0 * size
+    return np.stack([x, y], axis=-1)
+
+
+def pixel_to_lonlat(xy: npt.ArrayLike, zoom: int) -> Floats:
+    """Global pixel coordinates (..., 2) of a zoom level to longitude/latitude (..., 2)."""
+    points = np.asarray(xy, dtype=np.float64)
+    size = TILE_PX * 2.0**zoom
+    lon = points[..., 0] / size * 360.0 - 180.0
+    lat = np.degrees(np.arctan(np.sinh(np.pi * (1.0 - 2.0 * points[..., 1] / size))))
+    return np.stack([lon, lat], axis=-1)
+
+
+class PixelBox(NamedTuple):
+    """A rectangle of whole pixels, right and bottom exclusive."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return self.x1 - self.x0
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return self.y1 - self.y0
+
+
+def pixel_box(bbox: BBox, zoom: int) -> PixelBox:
+    """Global pixels of a zoom level that the bbox touches, at least one in each direction."""
+    corners = np.array([[bbox.west, bbox.north], [bbox.east, bbox.south]])
+    (x0, y0), (x1, y1) = lonlat_to_pixel(corners, zoom)
+    # A millionth of a pixel of slack keeps an edge that lies on a pixel border from gaining one.
+    left, top = math.floor(x0 + 1e-6), math.floor(y0 + 1e-6)
+    return PixelBox(
+        left, top, max(left + 1, math.ceil(x1 - 1e-6)), max(top + 1, math.ceil(y1 - 1e-6))
+    )
+
+
+def tiles_of(box: PixelBox) -> list[tuple[int, int]]:
+    """(x, y) of all 256-px tiles that cover a box of global pixels, row by row."""
+    xs = range(box.x0 // TILE_PX, (box.x1 - 1) // TILE_PX + 1)
+    ys = range(box.y0 // TILE_PX, (box.y1 - 1) // TILE_PX + 1)
+    return [(x, y) for y in ys for x in xs]
+
+
+def mercator_to_lonlat(xy: Floats) -> Floats:
+    """EPSG:3857 metres (..., 2) to longitude/latitude (..., 2)."""
+    lon = np.degrees(xy[..., 0] / EARTH_RADIUS_M)
+    lat = np.degrees(np.arctan(np.sinh(xy[..., 1] / EARTH_RADIUS_M)))
+    return np.stack([lon, lat], axis=-1)
+
+
+Affine = tuple[float, float, float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where a picture's pixels lie: size, map grid and ground sample distance.
+
+    ``transform`` is (a, b, c, d, e, f): map x = a*x + b*y + c, map y = d*x + e*y + f. Without a
+    ``crs`` the picture has a scale but no place. ``to_wgs84`` turns map coordinates (n, 2) into
+    longitude/latitude (n, 2); it is given by whoever knows the projection.
+    """
+
+    width: int
+    height: int
+    gsd_x_m: float
+    gsd_y_m: float
+    crs: str | None = None
+    transform: Affine = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+    to_wgs84: Callable[[Floats], Floats] | None = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def from_tiles(cls, box: PixelBox, zoom: int) -> Self:
+        """The grid of a mosaic that covers a box of global Web-Mercator pixels."""
+        pixel_m = 2 * MERCATOR_HALF_M / (TILE_PX * 2**zoom)
+        west = box.x0 * pixel_m - MERCATOR_HALF_M
+        north = MERCATOR_HALF_M - box.y0 * pixel_m
+        middle = pixel_to_lonlat([(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2], zoom)
+        gsd_m = gsd_at(float(middle[1]), zoom)
+        return cls(
+            box.width,
+            box.height,
+            gsd_m,
+            gsd_m,
+            "EPSG:3857",
+            (pixel_m, 0.0, west, 0.0, -pixel_m, north),
+            mercator_to_lonlat,
+        )
+
+    @property
+    def gsd_m(self) -> float:
+        """Ground metres per pixel, the geometric mean of both directions."""
+        return math.sqrt(self.gsd_x_m * self.gsd_y_m)
+
+    @property
+    def georeferenced(self) -> bool:
+        """Whether pixels have a longitude and latitude."""
+        return self.to_wgs84 is not None
+
+    def scaled(self, width: int, height: int) -> "Grid":
+        """The same ground divided into another number of pixels."""
+        sx, sy = self.width / width, self.height / height
+        a, b, c, d, e, f = self.transform
+        return replace(
+            self,
+            width=width,
+            height=height,
+            gsd_x_m=self.gsd_x_m * sx,
+            gsd_y_m=self.gsd_y_m * sy,
+            transform=(a * sx, b * sy, c, d * sx, e * sy, f),
+        )
+
+    def lonlat(self, xy: npt.ArrayLike) -> Floats:
+        """Pixel coordinates (n, 2) to longitude/latitude (n, 2); needs a georeference."""
+        if self.to_wgs84 is None:
+            raise ValueError("the grid has no georeference")
+        points = np.asarray(xy, dtype=np.float64).reshape(-1, 2)
+        a, b, c, d, e, f = self.transform
+        mapped = np.stack(
+            [
+                a * points[:, 0] + b * points[:, 1] + c,
+                d * points[:, 0] + e * points[:, 1] + f,
+            ],
+            axis=-1,
+        )
+        return self.to_wgs84(mapped)
+
+    def ground(self, xy: npt.ArrayLike) -> Floats:
+        """Pixel coordinates (n, 2) to metres right of and below the top left corner (n, 2)."""
+        points = np.asarray(xy, dtype=np.float64).reshape(-1, 2)
+        return points * np.array([self.gsd_x_m, self.gsd_y_m])
+
+
+def bearing_deg(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
+    """Initial bearing from longitude/latitude a to b in degrees, 0 to 360 clockwise from north."""
+    (lon0, lat0), (lon1, lat1) = np.radians(np.asarray([a, b], dtype=np.float64))
+    east = math.sin(lon1 - lon0) * math.cos(lat1)
+    north = math.cos(lat0) * math.sin(lat1) - math.sin(lat0) * math.cos(lat1) * math.cos(
+        lon1 - lon0
+    )
+    return math.degrees(math.atan2(east, north)) % 360.0
+
+
+def distance_m(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
+    """Great-circle distance between longitude/latitude arrays (..., 2) in metres (haversine)."""
+    p, q = np.radians(np.asarray(a, np.float64)), np.radians(np.asarray(b, np.float64))
+    half = (q - p) / 2
+    h = (
+        np.sin(half[..., 1]) ** 2
+        + np.cos(p[..., 1]) * np.cos(q[..., 1]) * np.sin(half[..., 0]) ** 2
+    )
+    return np.asarray(2 * MEAN_RADIUS_M * np.arcsin(np.sqrt(np.clip(h, 0.0, 1.0))))
+
+
+def rectangle(
+    center: tuple[float, float], length: float, width: float, axis_deg: float
+) -> Floats:
+    """Corners (4, 2) of a rotated rectangle: bow-left, bow-right, stern-right, stern-left.
+
+    ``axis_deg`` is the direction of the length, clockwise from up (north in a north-up picture);
+    units of ``center``, ``length`` and ``width`` are those of the result, with y down.
+    """
+    theta = math.radians(axis_deg)
+    along = np.array([math.sin(theta), -math.cos(theta)]) * length / 2
+    across = np.array([math.cos(theta), math.sin(theta)]) * width / 2
+    middle = np.asarray(center, dtype=np.float64)
+    return np.stack(
+        [
+            middle + along - across,
+            middle + along + across,
+            middle - along + across,
+            middle - along - across,
+        ]
+    )

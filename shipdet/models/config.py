@@ -1,0 +1,187 @@
+"""``config.json``: the only truth about a model, read strictly into frozen values.
+
+The layout is timm's (``architecture``, ``num_classes``, ``pretrained_cfg``), so that
+``timm.create_model("local-dir:...")`` loads a classifier's folder too; what timm has no word for
+stands in the ``shipdet`` block. Keys that are not known here are kept out of the way.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError
+from pydantic import model_validator
+
+from shipdet.errors import BadModel
+
+Task = Literal["ship-classification", "super-resolution"]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Channels = Annotated[int, Field(ge=1, le=512)]
+Depth = Annotated[int, Field(ge=1, le=64)]
+Triple = tuple[Finite, Finite, Finite]
+PositiveTriple = tuple[PositiveFloat, PositiveFloat, PositiveFloat]
+
+CELL_PX = 32
+"""Network pixels per cell of a ConvNeXt's last feature map."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+
+
+class Calibration(_Part):
+    """score = sigmoid(scale * (logit of ship - logit of no ship) + bias)."""
+
+    scale: PositiveFloat = 1.0
+    bias: Finite = 0.0
+
+
+class PretrainedCfg(_Part):
+    """timm's account of the input: (channels, height, width), mean and deviation per channel."""
+
+    input_size: tuple[Literal[3], int, int]
+    mean: Triple
+    std: PositiveTriple
+
+
+class ClassifierBlock(_Part):
+    """What the detector must know of a classifier. Lengths end in ``_m`` (metres) or ``_px``."""
+
+    format: Literal[1]
+    task: Literal["ship-classification"]
+    labels: tuple[str, str] = ("no_ship", "ship")
+    window_m: PositiveFloat
+    window_px: Annotated[int, Field(ge=CELL_PX, le=1024, multiple_of=CELL_PX)]
+    gsd_max_m: PositiveFloat
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    calibration: Calibration = Calibration()
+    data_digest: str = ""
+    sha256: Sha256
+
+
+class ClassifierConfig(_Part):
+    """A two-class timm ConvNeXt.
+
+    Only the plain ``convnext_*`` family: ConvNeXt V2's response normalisation looks at the whole
+    picture, so that a dense pass over a canvas would not score its windows.
+    """
+
+    architecture: Annotated[str, Field(pattern=r"^convnext_[a-z0-9_]+$")]
+    num_classes: Literal[2]
+    num_features: Annotated[int, Field(ge=1)]
+    global_pool: Literal["avg"] = "avg"
+    pretrained_cfg: PretrainedCfg
+    shipdet: ClassifierBlock
+
+    @model_validator(mode="after")
+    def _one_window_size(self) -> "ClassifierConfig":
+        side = self.shipdet.window_px
+        if self.pretrained_cfg.input_size[1:] != (side, side):
+            raise ValueError(f"pretrained_cfg.input_size and window_px ({side}) differ")
+        return self
+
+
+class RRDBParams(_Part):
+    """Constructor arguments of basicsr's RRDBNet."""
+
+    num_in_ch: Literal[3] = 3
+    num_out_ch: Literal[3] = 3
+    num_feat: Channels = 64
+    num_block: Depth = 23
+    num_grow_ch: Channels = 32
+
+
+class CompactParams(_Part):
+    """Constructor arguments of realesrgan's SRVGGNetCompact."""
+
+    num_in_ch: Literal[3] = 3
+    num_out_ch: Literal[3] = 3
+    num_feat: Channels = 64
+    num_conv: Depth = 32
+    act_type: Literal["relu", "prelu", "leakyrelu"] = "prelu"
+
+
+class UpscalerBlock(_Part):
+    """What the upscaler's caller must know: how many times wider and higher the result is."""
+
+    format: Literal[1]
+    task: Literal["super-resolution"]
+    scale: Literal[4]
+    params: dict[str, Any] = {}
+    sha256: Sha256
+
+
+class UpscalerConfig(_Part):
+    """One of the two Real-ESRGAN networks."""
+
+    architecture: Literal["RRDBNet", "SRVGGNetCompact"]
+    shipdet: UpscalerBlock
+
+    @property
+    def params(self) -> RRDBParams | CompactParams:
+        """The network's constructor arguments."""
+        kind = RRDBParams if self.architecture == "RRDBNet" else CompactParams
+        return kind.model_validate(self.shipdet.params)
+
+    @model_validator(mode="after")
+    def _params_fit(self) -> "UpscalerConfig":
+        _ = self.params
+        return self
+
+
+def _task(value: object) -> str | None:
+    """The task named in a raw config, by which its kind is chosen."""
+    block = value.get("shipdet") if isinstance(value, Mapping) else None
+    task = block.get("task") if isinstance(block, Mapping) else None
+    return task if isinstance(task, str) else None
+
+
+ModelConfig = ClassifierConfig | UpscalerConfig
+
+_ADAPTER: TypeAdapter[ModelConfig] = TypeAdapter(
+    Annotated[
+        Annotated[ClassifierConfig, Tag("ship-classification")]
+        | Annotated[UpscalerConfig, Tag("super-resolution")],
+        Discriminator(_task),
+    ]
+)
+
+
+def parse_config(text: str | bytes, source: str) -> ModelConfig:
+    """A model's config from the text of its config.json; ``source`` names it in errors.
+
+    Raises:
+        BadModel: not JSON, an unknown task or architecture, or a value missing or out of range.
+    """
+    try:
+        return _ADAPTER.validate_json(text)
+    except ValidationError as error:
+        raise BadModel(f"The config.json of {source} is not usable: {_first(error)}.") from None
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """The config of a model folder.
+
+    Raises:
+        BadModel: the file is missing or not usable.
+    """
+    try:
+        text = (folder / "config.json").read_bytes()
+    except OSError:
+        raise BadModel(
+            f"{folder} has no readable config.json, so it is not a model folder."
+        ) from None
+    return parse_config(text, str(folder))
+
+
+def _first(error: ValidationError) -> str:
+    """The first complaint in one clause: where, and what is wrong there."""
+    detail = error.errors(include_url=False, include_input=False)[0]
+    kind = detail["type"]
+    if kind in ("union_tag_not_found", "union_tag_invalid"):
+        return "shipdet.task must be ship-classification or super-resolution"
+    path = [str(part) for part in detail["loc"]][1:]  # the first is the tag of the union
+    message = detail["msg"].removeprefix("Value error, ").rstrip(".")
+    return f"{'.'.join(path)}: {message}" if path else message

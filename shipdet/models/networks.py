@@ -1,0 +1,94 @@
+"""From a config and a safetensors file to a PyTorch network in evaluation mode."""
+
+from pathlib import Path
+
+import timm
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from timm.layers import NormMlpClassifierHead
+from torch import nn
+
+from shipdet.errors import BadModel
+from shipdet.models.config import ClassifierConfig, ModelConfig, RRDBParams, UpscalerConfig
+
+
+def build_classifier(config: ClassifierConfig) -> nn.Module:
+    """The timm network of a classifier, with random weights.
+
+    Raises:
+        BadModel: timm has no such architecture, or it is not one that can be scored densely.
+    """
+    name = config.architecture
+    if not timm.is_model(name):
+        raise BadModel(f"This version of timm has no architecture called {name}.")
+    net = timm.create_model(name, pretrained=False, num_classes=config.num_classes)
+    head = net.head
+    # Dense scoring pools cells, then applies the head's norm and layer to each position.
+    if not isinstance(head, NormMlpClassifierHead) or not isinstance(head.pre_logits, nn.Identity):
+        raise BadModel(f"{name} has a head that cannot score windows of a larger picture.")
+    if net.num_features != config.num_features:
+        raise BadModel(
+            f"{name} has {net.num_features} features, but config.json says {config.num_features}."
+        )
+    return net.eval()
+
+
+def build_upscaler(config: UpscalerConfig) -> nn.Module:
+    """The Real-ESRGAN network of an upscaler, with random weights: (n, 3, h, w) in 0..1 both ways.
+
+    Raises:
+        BadModel: the parameters do not fit the network.
+    """
+    from shipdet.models.compat import RRDBNet, SRVGGNetCompact
+
+    params, scale = config.params, config.shipdet.scale
+    net: nn.Module
+    if isinstance(params, RRDBParams):
+        net = RRDBNet(scale=scale, **params.model_dump())
+    else:
+        net = SRVGGNetCompact(upscale=scale, **params.model_dump())
+    return net.eval()
+
+
+def build(config: ModelConfig) -> nn.Module:
+    """The network of either kind of model, with random weights."""
+    if isinstance(config, ClassifierConfig):
+        return build_classifier(config)
+    return build_upscaler(config)
+
+
+def load_weights(net: nn.Module, file: Path) -> nn.Module:
+    """Fill a network from a safetensors file: every tensor, no more and no fewer.
+
+    Raises:
+        BadModel: the file is corrupt, or is of another network.
+    """
+    try:
+        state = load_file(file)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise BadModel(
+            f"{file} is corrupt ({_line(error)}): fetch or export the model again."
+        ) from None
+    expected = net.state_dict()
+    for name in (*expected, *state):
+        if name not in state:
+            raise _other(file, f"'{name}' is missing")
+        if name not in expected:
+            raise _other(file, f"'{name}' does not belong to it")
+        if state[name].shape != expected[name].shape:
+            shapes = f"{list(state[name].shape)} instead of {list(expected[name].shape)}"
+            raise _other(file, f"'{name}' is {shapes}")
+        if not torch.isfinite(state[name]).all():
+            raise BadModel(f"{file} has values in '{name}' that are not finite numbers.")
+    net.load_state_dict(state, strict=True)
+    return net
+
+
+def _other(file: Path, why: str) -> BadModel:
+    return BadModel(f"{file} holds another network than its config.json describes: {why}.")
+
+
+def _line(error: Exception) -> str:
+    """The first line of a library's message, without its final stop."""
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

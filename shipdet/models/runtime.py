@@ -1,0 +1,135 @@
+"""What every backend does: a uint8 batch goes in, an array comes out, normalisation is inside."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from shipdet.models.config import Calibration, ClassifierConfig, UpscalerConfig
+
+Pixels = npt.NDArray[np.uint8]
+Scores = npt.NDArray[np.float32]
+BackendName = Literal["torch", "onnx"]
+DeviceName = Literal["auto", "cpu", "cuda"]
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+@dataclass(frozen=True, slots=True)
+class BackendInfo:
+    """What really runs, for the interface and the run record.
+
+    ``provider`` is the part that computes: the execution provider of ONNX Runtime, or the
+    processor as PyTorch names it.
+    """
+
+    name: BackendName
+    device: Literal["cpu", "cuda"]
+    provider: str
+    precision: Precision
+
+
+class Classifier(Protocol):
+    """Says how likely windows show a ship at their centre."""
+
+    @property
+    def config(self) -> ClassifierConfig:
+        """The model's config.json."""
+
+    @property
+    def window_px(self) -> int:
+        """Side of a window in network pixels."""
+
+    @property
+    def backend(self) -> BackendInfo:
+        """What really runs."""
+
+    def scores(self, windows: Pixels) -> Scores:
+        """Calibrated scores of separate windows.
+
+        Args:
+            windows: uint8 (n, window_px, window_px, 3) RGB; n may be 0.
+
+        Returns:
+            float32 (n,) between 0 and 1.
+
+        Raises:
+            OutOfMemory: the device cannot hold a batch.
+        """
+
+    def dense(self, canvases: Pixels) -> Scores:
+        """Calibrated scores of all windows of larger pieces at a stride of 32 px, in one pass.
+
+        Args:
+            canvases: uint8 (n, h, w, 3) RGB; h and w multiples of 32, at least window_px.
+
+        Returns:
+            float32 (n, (h - window_px) // 32 + 1, (w - window_px) // 32 + 1); row r, column c
+            is the window whose top left pixel is (32 r, 32 c).
+
+        Raises:
+            OutOfMemory: the device cannot hold one canvas.
+        """
+
+
+class Upscaler(Protocol):
+    """Makes pictures larger and sharper."""
+
+    @property
+    def config(self) -> UpscalerConfig:
+        """The model's config.json."""
+
+    @property
+    def scale(self) -> int:
+        """How many times wider and higher the result is."""
+
+    @property
+    def backend(self) -> BackendInfo:
+        """What really runs."""
+
+    def upscale(self, blocks: Pixels) -> Pixels:
+        """Enlarge blocks of one size.
+
+        Args:
+            blocks: uint8 (n, h, w, 3) RGB.
+
+        Returns:
+            uint8 (n, scale * h, scale * w, 3) RGB.
+
+        Raises:
+            OutOfMemory: the device cannot hold these blocks at once.
+        """
+
+
+def calibrated(margins: npt.NDArray[np.floating], calibration: Calibration) -> Scores:
+    """Scores of logit differences (ship minus no ship), any shape: sigmoid(scale * x + bias).
+
+    Outside the networks, so that a model is calibrated anew by writing two numbers.
+    """
+    x = margins.astype(np.float64) * calibration.scale + calibration.bias
+    # exp of a large number overflows; beyond 60 the score is 0 or 1 in float32 anyway.
+    return (1.0 / (1.0 + np.exp(-np.clip(x, -60.0, 60.0)))).astype(np.float32)
+
+
+def check_windows(windows: Pixels, side: int) -> None:
+    """Raise ValueError unless the array is a batch of windows of that side."""
+    if windows.dtype != np.uint8 or windows.ndim != 4 or windows.shape[1:] != (side, side, 3):
+        raise ValueError(
+            f"windows must be uint8 (n, {side}, {side}, 3), not {windows.dtype} {windows.shape}"
+        )
+
+
+def check_canvases(canvases: Pixels, side: int, cell: int) -> None:
+    """Raise ValueError unless the array is a batch of canvases for windows of that side."""
+    check_blocks(canvases)
+    height, width = canvases.shape[1:3]
+    if height % cell or width % cell or height < side or width < side:
+        raise ValueError(
+            f"canvas sides must be multiples of {cell} and at least {side}, not {height}x{width}"
+        )
+
+
+def check_blocks(blocks: Pixels) -> None:
+    """Raise ValueError unless the array is a batch of RGB pictures."""
+    if blocks.dtype != np.uint8 or blocks.ndim != 4 or blocks.shape[3] != 3:
+        raise ValueError(f"pictures must be uint8 (n, h, w, 3), not {blocks.dtype} {blocks.shape}")

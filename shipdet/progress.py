@@ -1,0 +1,58 @@
+"""Progress events: what every step yields and every caller renders.
+
+A step is a generator: it yields :class:`Progress` and returns its result, so that a caller writes
+``result = yield from step(...)``. Closing the generator cancels the step at its next event.
+"""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+Stage = Literal["wait", "fetch", "load", "upscale", "detect", "measure", "report"]
+
+STAGE_TITLES: dict[Stage, str] = {
+    "wait": "Waiting for another run",
+    "fetch": "Downloading imagery",
+    "load": "Loading the model",
+    "upscale": "Sharpening",
+    "detect": "Searching for ships",
+    "measure": "Measuring ships",
+    "report": "Writing results",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One step forward: ``done`` of ``total`` ``unit`` of ``stage``; ``note`` is for the reader."""
+
+    stage: Stage
+    done: int
+    total: int
+    unit: str = ""
+    note: str = ""
+
+    @property
+    def fraction(self) -> float:
+        """Share of the stage that is done, 0 to 1; 0 when the total is not known."""
+        return min(1.0, self.done / self.total) if self.total > 0 else 0.0
+
+    @property
+    def title(self) -> str:
+        """The stage in words."""
+        return STAGE_TITLES[self.stage]
+
+
+T = TypeVar("T")
+Steps = Generator[Progress, None, T]
+
+
+def finish(steps: Steps[T], watch: Callable[[Progress], None] | None = None) -> T:
+    """Run a step to its end and return its result, calling ``watch`` with each event."""
+    while True:
+        try:
+            event = next(steps)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        if watch is not None:
+            watch(event)

@@ -1,0 +1,1 @@
+"""The laboratory in which shipdet's classifier is trained, measured and calibrated."""

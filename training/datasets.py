@@ -1,0 +1,217 @@
+"""One interface for all our image sets: a picture, its scale, its ships and what is unknown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.paths import LABELS, data_root
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Ship:
+    """A ship in an image: `corners` (4, 2) in image pixels, any order around the box.
+
+    `upright` marks a box that is parallel to the image: its diagonal, not its longer side, is
+    then nearest to the ship's length.
+    """
+
+    corners: NDArray[np.float64]
+    kind: str = "ship"
+    length_m: float | None = None
+    upright: bool = False
+
+    @property
+    def centre(self) -> NDArray[np.float64]:
+        return self.corners.mean(axis=0)
+
+    @property
+    def extent_px(self) -> float:
+        """Length of the ship in image pixels, as well as the box tells."""
+        sides = np.linalg.norm(np.diff(self.corners, axis=0, append=self.corners[:1]), axis=1)
+        width, height = float(sides[0::2].mean()), float(sides[1::2].mean())
+        return float(np.hypot(width, height)) if self.upright else max(width, height)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An image and what is known about it.
+
+    Attributes:
+        name: set and file, for example "harbours/guaymas_1.jpg".
+        gsd_m: metres per pixel; None when unknown.
+        ships: the labelled ones.
+        unknown: polygons (n, 2) in image pixels in which unlabelled ships may lie.
+        complete: False when unlabelled ships may lie anywhere outside the labelled ones.
+        group: scenes of one group never fall into different parts of a grouped split.
+    """
+
+    name: str
+    path: Path
+    gsd_m: float | None
+    ships: tuple[Ship, ...] = ()
+    unknown: tuple[NDArray[np.float64], ...] = ()
+    complete: bool = True
+    group: str = ""
+    tags: frozenset[str] = field(default_factory=frozenset)
+
+    def read(self) -> Picture:
+        """Pixels, uint8 (height, width, 3) RGB."""
+        picture = cv2.imread(str(self.path), cv2.IMREAD_COLOR)
+        if picture is None:
+            raise FileNotFoundError(f"cannot read {self.path}: set SHIPDET_DATA to the image sets")
+        return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+    def unknown_mask(self, height: int, width: int) -> NDArray[np.bool_]:
+        """(height, width), True where nothing may be concluded from the absence of a label."""
+        if not self.complete:
+            return np.ones((height, width), dtype=np.bool_)
+        mask = np.zeros((height, width), dtype=np.uint8)
+        for polygon in self.unknown:
+            cv2.fillPoly(mask, [np.round(polygon).astype(np.int32)], 1)
+        return mask.astype(np.bool_)
+
+
+def upright_ship(box: Sequence[float], kind: str = "ship") -> Ship:
+    """A ship from [x0, y0, x1, y1]."""
+    x0, y0, x1, y1 = box
+    corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], dtype=np.float64)
+    return Ship(corners, kind, upright=True)
+
+
+def ships_aerial(root: Path) -> list[Scene]:
+    """Google-Earth-style crops of unknown scale, every boat boxed."""
+    folder = root / "ships-aerial"
+    return [
+        Scene(
+            name=f"ships-aerial/{entry['image']}",
+            path=folder / "images" / entry["image"],
+            gsd_m=None,
+            ships=tuple(upright_ship(box) for box in entry["boxes"]),
+            group=entry["image"],
+        )
+        for entry in json.loads((folder / "boxes.json").read_text())
+    ]
+
+
+def planet_scenes(root: Path) -> list[Scene]:
+    """The two labelled PlanetScope harbours; open water is complete."""
+    folder = root / "planet-scenes"
+    return [
+        Scene(
+            name=f"planet-scenes/{image}",
+            path=folder / image,
+            gsd_m=3.0,
+            ships=tuple(upright_ship(entry["bbox"], entry["kind"]) for entry in entries),
+            group=image,
+        )
+        for image, entries in json.loads((folder / "boxes.json").read_text()).items()
+    ]
+
+
+def planet_land(root: Path) -> list[Scene]:
+    """PlanetScope airports and shores without ships."""
+    return [
+        Scene(f"planet-land/{path.name}", path, 3.0, group=path.name)
+        for path in sorted((root / "planet-land").glob("*.jpg"))
+    ]
+
+
+def harbours(root: Path) -> list[Scene]:
+    """The marina with rotated boxes; the other harbours have only our own labels."""
+    folder = root / "harbours"
+    return [
+        Scene(
+            name=f"harbours/{image}",
+            path=folder / image,
+            gsd_m=float(entry["gsd_m"]),
+            ships=tuple(Ship(np.array(s, dtype=np.float64).reshape(4, 2)) for s in entry["ships"]),
+            group=image,
+        )
+        for image, entry in json.loads((folder / "boxes.json").read_text()).items()
+    ]
+
+
+AID_DRY = (
+    "Airport", "BareLand", "BaseballField", "Center", "Church", "Commercial", "DenseResidential",
+    "Desert", "Farmland", "Forest", "Industrial", "Meadow", "MediumResidential", "Mountain",
+    "Park", "Parking", "Playground", "RailwayStation", "School", "SparseResidential", "Square",
+    "Stadium", "StorageTanks", "Viaduct",
+)  # fmt: skip
+"""AID classes without boats: not Port, Beach, River, Pond, Resort, Bridge."""
+
+
+def aid_land(root: Path) -> list[Scene]:
+    """Aerial scenes without water worth the name, 2 to 32 m per pixel, which nobody wrote down."""
+    return [
+        Scene(f"aid/{name}/{path.name}", path, None, group=path.name, tags=frozenset({name}))
+        for name in AID_DRY
+        for path in sorted((root / "aid" / name).glob("*.jpg"))
+    ]
+
+
+def own_labels(root: Path, folder: Path = LABELS) -> list[Scene]:
+    """Our own labels: JSON in training/labels, coordinates only."""
+    scenes = []
+    for path in sorted(folder.glob("*.json")):
+        entry = json.loads(path.read_text())
+        scenes.append(
+            Scene(
+                name=entry["image"],
+                path=root / entry["image"],
+                gsd_m=entry["gsd_m"],
+                ships=tuple(
+                    Ship(
+                        np.array(ship["polygon"], dtype=np.float64),
+                        ship.get("kind", "ship"),
+                        ship.get("length_m"),
+                    )
+                    for ship in entry["ships"]
+                ),
+                unknown=tuple(np.array(p, dtype=np.float64) for p in entry.get("unknown", [])),
+                complete=bool(entry["complete"]),
+                group=Path(entry["image"]).name,
+            )
+        )
+    return scenes
+
+
+SETS: dict[str, Callable[[Path], list[Scene]]] = {
+    "ships-aerial": ships_aerial,
+    "planet-scenes": planet_scenes,
+    "planet-land": planet_land,
+    "harbours": harbours,
+    "aid-land": aid_land,
+}
+
+
+def load_set(name: str, root: Path | None = None) -> list[Scene]:
+    """A set's scenes; our own labels complete or replace those that came with the images."""
+    root = root or data_root()
+    ours = {scene.name: scene for scene in own_labels(root)}
+    scenes = [merged(scene, ours.pop(scene.name, None)) for scene in SETS[name](root)]
+    return scenes + [scene for key, scene in ours.items() if key.startswith(f"{name}/")]
+
+
+def merged(scene: Scene, ours: Scene | None) -> Scene:
+    """Our labels of an image take precedence; where they name no ship, the set's own remain."""
+    if ours is None:
+        return scene
+    return Scene(
+        name=scene.name,
+        path=scene.path,
+        gsd_m=ours.gsd_m or scene.gsd_m,
+        ships=ours.ships or scene.ships,
+        unknown=ours.unknown,
+        complete=ours.complete,
+        group=scene.group,
+        tags=scene.tags,
+    )

@@ -1,0 +1,63 @@
+"""Building the network, scoring it densely, and the folder it is shipped in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import timm
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+STRIDE_PX = 32
+"""Network pixels per cell of ConvNeXt's last feature map."""
+CELLS = 7
+"""Cells along a side of a 224-px window."""
+
+
+class Normalised(nn.Module):
+    """A timm classifier that takes uint8 pictures, so that datasets never normalise."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+        self.register_buffer("mean", 255 * torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), False)
+        self.register_buffer("std", 255 * torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), False)
+
+    def features(self, images: Tensor) -> Tensor:
+        """(n, 3, h, w) uint8 -> (n, channels, h/32, w/32)."""
+        return self.net.forward_features((images.float() - self.mean) / self.std)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(n, 3, h, w) uint8 -> (n, classes) logits of the whole picture."""
+        return self.net.forward_head(self.features(images))
+
+    def dense(self, images: Tensor) -> Tensor:
+        """Logits of every 224-px window at stride 32 of a larger picture, in one pass.
+
+        The head pools each 7x7 neighbourhood of cells instead of the whole map; nothing is padded.
+
+        Args:
+            images: (n, 3, h, w) uint8, h and w at least 224.
+
+        Returns:
+            (n, rows, columns, classes), rows = h // 32 - 6.
+        """
+        head = self.net.head
+        pooled = F.avg_pool2d(self.features(images), CELLS, stride=1)
+        return head.fc(head.norm(pooled).permute(0, 2, 3, 1))
+
+
+def build(architecture: str, classes: int, **options: Any) -> Normalised:
+    """A timm network without weights."""
+    return Normalised(timm.create_model(architecture, num_classes=classes, **options))
+
+
+def load_backbone(net: nn.Module, state: dict[str, Tensor]) -> None:
+    """Copy everything but the classifier's last layer from another head's weights."""
+    kept = {k: v for k, v in state.items() if not k.startswith("head.fc.")}
+    missing, unexpected = net.load_state_dict(kept, strict=False)
+    if unexpected or any(not name.startswith("head.fc.") for name in missing):
+        raise ValueError(f"not the same backbone: missing {missing}, unexpected {unexpected}")
