@@ -44,13 +44,14 @@ class Settings(BaseSettings):
 
     # Imagery
     provider: str = "esri"
-    xyz_url: str = Field("", description="operator's own template with {z}, {x}, {y}")
+    xyz_url: str = Field("", repr=False, description="operator's own template with {z}, {x}, {y}")
     xyz_title: str = "Own tiles"
     xyz_attribution: str = ""
     xyz_licence: str = ""
     xyz_max_zoom: Annotated[int, Field(ge=1, le=24)] = 19
     sentinelhub_instance_id: str = Field(
         "",
+        repr=False,
         validation_alias=AliasChoices(
             "SHIPDET_SENTINELHUB_INSTANCE_ID", "SENTINEL_HUB_INSTANCE_ID"
         ),

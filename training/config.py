@@ -25,6 +25,33 @@ class PretrainStage(Frozen):
     size_px: int = 128
 
 
+class Source(Frozen):
+    """Where canvases come from: "composed", "aid-land", or a set of datasets.SETS.
+
+    `only`, when given, admits the scenes whose names end in one of these.
+    """
+
+    set: str
+    weight: float
+    only: tuple[str, ...] = ()
+
+    def admits(self, name: str) -> bool:
+        return not self.only or name.endswith(self.only)
+
+
+class CanvasStage(Frozen):
+    """Dense training: `canvases` of `canvas_px` and `windows` of 224 px per step."""
+
+    schedule: Schedule
+    sources: tuple[Source, ...]
+    canvas_px: int = 448
+    canvases: int = 4
+    windows: int = 4
+    loss: Literal["balanced", "focal"] = "focal"
+    focus: float = 2.0
+    smoothing: float = 0.02
+
+
 class Recipe(Frozen):
     """See the YAML files in training/configs for commented examples."""
 
@@ -34,7 +61,8 @@ class Recipe(Frozen):
     train_options: dict[str, Any] = Field(default_factory=dict)
     seed: int = 42
     threads: int = 2
-    pretrain: PretrainStage
+    pretrain: PretrainStage | None = None
+    stages: dict[str, CanvasStage] = Field(default_factory=dict)
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -184,12 +184,18 @@ def own_labels(root: Path, folder: Path = LABELS) -> list[Scene]:
     return scenes
 
 
+def labelled_only(_root: Path) -> list[Scene]:
+    """A set that came without labels: only pictures that we labelled are scenes of it."""
+    return []
+
+
 SETS: dict[str, Callable[[Path], list[Scene]]] = {
     "ships-aerial": ships_aerial,
     "planet-scenes": planet_scenes,
     "planet-land": planet_land,
     "harbours": harbours,
     "aid-land": aid_land,
+    "mosaics": labelled_only,
 }
 
 

@@ -9,8 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError
-from pydantic import model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from shipdet.errors import BadModel
 
@@ -38,6 +46,15 @@ class Calibration(_Part):
     bias: Finite = 0.0
 
 
+class OnnxFile(_Part):
+    """A file under onnx/, and how far its results were from PyTorch's when it was exported."""
+
+    sha256: Sha256
+    weights_sha256: Sha256
+    opset: int
+    difference: dict[str, float] = {}
+
+
 class PretrainedCfg(_Part):
     """timm's account of the input: (channels, height, width), mean and deviation per channel."""
 
@@ -59,6 +76,7 @@ class ClassifierBlock(_Part):
     calibration: Calibration = Calibration()
     data_digest: str = ""
     sha256: Sha256
+    onnx: dict[str, OnnxFile] = {}
 
 
 class ClassifierConfig(_Part):
@@ -111,6 +129,7 @@ class UpscalerBlock(_Part):
     scale: Literal[4]
     params: dict[str, Any] = {}
     sha256: Sha256
+    onnx: dict[str, OnnxFile] = {}
 
 
 class UpscalerConfig(_Part):

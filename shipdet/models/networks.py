@@ -6,7 +6,7 @@ import timm
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from timm.layers import NormMlpClassifierHead
+from timm.layers.classifier import NormMlpClassifierHead
 from torch import nn
 
 from shipdet.errors import BadModel

@@ -1,0 +1,1 @@
+"""Getting models into hub layout, into ONNX and onto the hub."""

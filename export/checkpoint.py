@@ -1,0 +1,153 @@
+"""``python -m export.checkpoint IN OUT``: a foreign checkpoint becomes a model folder.
+
+IN is a .pth (read with ``weights_only``, so that no code in it runs) or an ncnn .param with its .bin
+beside it. Real-ESRGAN's networks are recognised by their tensors; for a classifier, config.json
+must lie beside IN.
+"""
+
+import argparse
+import json
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from export import ncnn
+from export.command import run, sha256, write_config
+from shipdet.errors import BadModel
+from shipdet.models.config import parse_config
+from shipdet.models.networks import build, load_weights
+
+State = dict[str, Tensor]
+
+
+def convert(source: Path, target: Path) -> Path:
+    """Write a model folder from a checkpoint and load it once, strictly.
+
+    Raises:
+        BadModel: not a checkpoint of a network that we know.
+    """
+    state: State
+    if source.suffix == ".param":
+        layers = ncnn.read(source, source.with_suffix(".bin"))
+        raw, state = _from_ncnn(layers, source)
+    else:
+        state = _from_pickle(source)
+        raw = _raw_config(state, source)
+    target.mkdir(parents=True, exist_ok=True)
+    weights = target / "model.safetensors"
+    save_file({name: value.contiguous() for name, value in state.items()}, weights)
+    raw["shipdet"]["sha256"] = sha256(weights)
+    raw["shipdet"].pop("onnx", None)  # of other weights
+    load_weights(build(parse_config(json.dumps(raw), str(target))), weights)
+    write_config(target, raw)
+    return target
+
+
+def _from_pickle(source: Path) -> State:
+    """The state of a .pth: the averaged weights where there are such, else the plain ones."""
+    try:
+        content = torch.load(source, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise BadModel(f"There is no file {source}.") from None
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError):
+        raise BadModel(
+            f"{source} is not a checkpoint, or holds more than tensors, which is not loaded."
+        ) from None
+    for key in ("params_ema", "params", "state_dict", "model"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+            break
+    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
+        raise BadModel(f"{source} is not a checkpoint of a network.")
+    return content
+
+
+def _raw_config(state: State, source: Path) -> dict[str, Any]:
+    """config.json for a state: recognised by its tensors, else the one beside the checkpoint."""
+    if "conv_first.weight" in state and "body.0.rdb1.conv1.weight" in state:
+        first = state["conv_first.weight"]
+        if first.shape[1] != 3:
+            raise BadModel(
+                f"{source} enlarges by another factor than four, which is not supported."
+            )
+        params: dict[str, Any] = {
+            "num_feat": first.shape[0],
+            "num_block": _count(state, r"body\.(\d+)\.rdb1\.conv1\.weight"),
+            "num_grow_ch": state["body.0.rdb1.conv1.weight"].shape[0],
+        }
+        return _upscaler("RRDBNet", params)
+    if "body.0.weight" in state and state["body.0.weight"].ndim == 4:
+        if "body.1.weight" not in state:
+            raise BadModel(f"{source} has an activation without weights, which cannot be told.")
+        params = {
+            "num_feat": state["body.0.weight"].shape[0],
+            # The first and the last are beside num_conv convolutions; each but the last has slopes.
+            "num_conv": (_count(state, r"body\.(\d+)\.weight") - 3) // 2,
+            "act_type": "prelu",
+        }
+        return _upscaler("SRVGGNetCompact", params)
+    beside = source.parent / "config.json"
+    if not beside.is_file():
+        raise BadModel(f"{source} is not Real-ESRGAN: put the model's config.json beside it.")
+    raw: dict[str, Any] = json.loads(beside.read_text(encoding="utf-8"))
+    parse_config(json.dumps(raw), str(beside))
+    return raw
+
+
+def _count(state: State, pattern: str) -> int:
+    """One more than the largest number in the names that match."""
+    return 1 + max(int(m[1]) for name in state if (m := re.fullmatch(pattern, name)))
+
+
+def _upscaler(architecture: str, params: dict[str, Any]) -> dict[str, Any]:
+    block = {"format": 1, "task": "super-resolution", "scale": 4}
+    channels = {"num_in_ch": 3, "num_out_ch": 3}
+    return {
+        "architecture": architecture,
+        "shipdet": {**block, "params": channels | params, "sha256": "0" * 64},
+    }
+
+
+def _from_ncnn(layers: list[ncnn.Layer], source: Path) -> tuple[dict[str, Any], State]:
+    """Name the tensors of an ncnn model by the network that has as many, in the same order."""
+    convolutions = [layer for layer in layers if layer.kind == "Convolution"]
+    if len(convolutions) < 3:
+        raise BadModel(f"{source} is not one of Real-ESRGAN's networks.")
+    feat = convolutions[0].weight.shape[0]
+    if len(convolutions) != len(layers):
+        count = len(convolutions) - 2
+        params = {"num_feat": feat, "num_conv": count, "act_type": "prelu"}
+        raw = _upscaler("SRVGGNetCompact", params)
+    else:
+        # conv_first, 15 in each block, conv_body, conv_up1, conv_up2, conv_hr, conv_last
+        params = {
+            "num_feat": feat,
+            "num_block": (len(convolutions) - 6) // 15,
+            "num_grow_ch": convolutions[1].weight.shape[0],
+        }
+        raw = _upscaler("RRDBNet", params)
+    numbers = [n for layer in layers for n in (layer.weight, layer.bias) if n is not None]
+    expected = build(parse_config(json.dumps(raw), str(source))).state_dict()
+    if [tuple(v.shape) for v in expected.values()] != [n.shape for n in numbers]:
+        raise BadModel(f"{source} is not one of Real-ESRGAN's networks: its layers differ.")
+    tensors = (torch.from_numpy(n.copy()) for n in numbers)
+    return raw, dict(zip(expected, tensors, strict=True))
+
+
+def main() -> None:
+    """Read the command line and convert."""
+    parser = argparse.ArgumentParser(prog="python -m export.checkpoint", description=__doc__)
+    parser.add_argument("source", type=Path, metavar="IN", help=".pth, or .param with .bin")
+    parser.add_argument("target", type=Path, metavar="OUT", help="the model folder to write")
+    arguments = parser.parse_args()
+    folder = convert(arguments.source, arguments.target)
+    print(f"{folder} is written; describe the model in {folder / 'README.md'}.")
+
+
+if __name__ == "__main__":
+    run(main)

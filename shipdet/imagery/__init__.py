@@ -1,0 +1,21 @@
+"""Imagery: from an area and a provider, or from a picture of one's own, to a mosaic."""
+
+from shipdet.imagery import sample
+from shipdet.imagery.options import ImageryOptions
+from shipdet.imagery.picture import open_picture
+from shipdet.imagery.planning import Plan, plan, recommended_zoom
+from shipdet.imagery.providers import Provider, catalogue, get_provider
+from shipdet.imagery.tiles import download
+
+__all__ = [
+    "ImageryOptions",
+    "Plan",
+    "Provider",
+    "catalogue",
+    "download",
+    "get_provider",
+    "open_picture",
+    "plan",
+    "recommended_zoom",
+    "sample",
+]

@@ -1,0 +1,155 @@
+"""What a download will take, decided before anything is fetched, and which zoom to take."""
+
+import math
+from dataclasses import dataclass
+
+from shipdet.errors import AreaTooLarge, BadOption, BadZoom
+from shipdet.geometry import TILE_PX, BBox, PixelBox, gsd_at, pixel_box
+from shipdet.imagery.providers import Provider, effective_provider
+from shipdet.settings import Settings, get_settings
+
+UPSCALE = 4  # one super-resolution pass
+# The classifier sees 240 m of ground in 224 pixels (FIELD 1): advice aims at that scale.
+TARGET_GSD_M = 240 / 224
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The size of a download; ``searched_px`` counts pixels after super-resolution."""
+
+    provider_id: str
+    zoom: int
+    box: PixelBox
+    tiles: int
+    width_px: int
+    height_px: int
+    gsd_m: float
+    searched_px: int
+    download_mb: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def raw_px(self) -> int:
+        """Pixels of the mosaic before super-resolution."""
+        return self.width_px * self.height_px
+
+
+def plan(
+    bbox: BBox, zoom: int, provider: Provider, passes: int = 0, settings: Settings | None = None
+) -> Plan:
+    """Work out tiles, pixels and megabytes of an area, and refuse what is over the limits.
+
+    Raises ProviderRefused, BadZoom, BadOption (``passes``) or AreaTooLarge; fetches nothing.
+    """
+    settings = settings or get_settings()
+    provider, notes = effective_provider(provider, settings)
+    _check_passes(passes)
+    zoom = check_zoom(zoom, provider)
+    box = pixel_box(bbox, zoom)
+    if _excess(box, passes, settings):
+        raise AreaTooLarge(_too_large(bbox, box, zoom, provider, passes, settings))
+    if zoom > provider.native_zoom:
+        notes = (
+            *notes,
+            f"Zoom {zoom} is beyond the native zoom {provider.native_zoom} of {provider.title}: "
+            "the picture is enlarged, not more detailed.",
+        )
+    tiles = _tile_count(box)
+    return Plan(
+        provider.id,
+        zoom,
+        box,
+        tiles,
+        box.width,
+        box.height,
+        gsd_at(bbox.center[1], zoom),
+        box.width * box.height * UPSCALE ** (2 * passes),
+        tiles * provider.tile_kb / 1024,
+        notes,
+    )
+
+
+def recommended_zoom(provider: Provider, latitude: float, passes: int = 0) -> tuple[int, str]:
+    """The zoom at which ships have the size the classifier knows, and a sentence that says why."""
+    _check_passes(passes)
+    raw_gsd_m = TARGET_GSD_M * UPSCALE**passes
+    zoom = round(math.log2(gsd_at(latitude, 0) / raw_gsd_m))
+    # Beyond the native zoom there is no more detail; below the useful one no ship shows.
+    chosen = max(provider.min_useful_zoom, min(zoom, provider.native_zoom))
+    gsd_m = gsd_at(latitude, chosen)
+    scale = f"Zoom {chosen} gives {gsd_m:.2g} m per pixel at latitude {latitude:.1f}"
+    if chosen < zoom:
+        return chosen, (
+            f"{scale}, the native resolution of {provider.title}: a higher zoom only magnifies it."
+        )
+    if chosen > zoom:
+        return chosen, f"{scale}: at a lower zoom ships are too few pixels to be recognised."
+    if passes == 0:
+        return chosen, f"{scale}, the scale at which the classifier knows ships."
+    return chosen, (
+        f"{scale}, and {gsd_m / UPSCALE**passes:.2g} m after x{UPSCALE**passes} sharpening, the "
+        "scale at which the classifier knows ships."
+    )
+
+
+def check_zoom(zoom: int, provider: Provider) -> int:
+    """The zoom as a whole number, or BadZoom with the provider's range."""
+    if zoom != zoom or int(zoom) != zoom or not provider.min_zoom <= zoom <= provider.max_zoom:
+        raise BadZoom(
+            f"{provider.title} has no zoom {zoom}: choose a whole number from "
+            f"{provider.min_zoom} to {provider.max_zoom}."
+        )
+    return int(zoom)
+
+
+def _check_passes(passes: int) -> None:
+    if passes not in (0, 1, 2):
+        raise BadOption(f"Sharpening can be off, x4 or x16 (0, 1 or 2 passes), not {passes}.")
+
+
+def _tile_count(box: PixelBox) -> int:
+    columns = (box.x1 - 1) // TILE_PX - box.x0 // TILE_PX + 1
+    rows = (box.y1 - 1) // TILE_PX - box.y0 // TILE_PX + 1
+    return columns * rows
+
+
+def _excess(box: PixelBox, passes: int, settings: Settings) -> str:
+    """The first limit that is exceeded, in words with its numbers, or an empty string."""
+    tiles, raw = _tile_count(box), box.width * box.height
+    searched = raw * UPSCALE ** (2 * passes)
+    if tiles > settings.max_tiles:
+        return f"{tiles:,} tiles of at most {settings.max_tiles:,}"
+    if raw > settings.max_raw_pixels:
+        return f"{raw / 1e6:,.0f} million pixels of at most {settings.max_raw_pixels / 1e6:,.0f}"
+    if searched > settings.max_searched_pixels:
+        return (
+            f"{searched / 1e6:,.0f} million pixels after x{UPSCALE**passes} sharpening of at most "
+            f"{settings.max_searched_pixels / 1e6:,.0f}"
+        )
+    return ""
+
+
+def _too_large(
+    bbox: BBox, box: PixelBox, zoom: int, provider: Provider, passes: int, settings: Settings
+) -> str:
+    start = (
+        f"The area of {bbox.area_km2:,.0f} km² at zoom {zoom} needs "
+        f"{_excess(box, passes, settings)}"
+    )
+    fits = next(
+        (
+            lower
+            for lower in range(zoom - 1, provider.min_zoom - 1, -1)
+            if not _excess(pixel_box(bbox, lower), passes, settings)
+        ),
+        None,
+    )
+    fewer = "" if _excess(box, 0, settings) else " or sharpen less"
+    if fits is None:
+        return f"{start}, and no lower zoom would fit: draw a smaller area{fewer}."
+    if fits < provider.min_useful_zoom:
+        return (
+            f"{start}; the largest zoom that would fit is {fits}, at which no ship can be "
+            f"recognised: draw a smaller area{fewer}."
+        )
+    return f"{start}: the largest zoom that would fit is {fits}, or draw a smaller area{fewer}."

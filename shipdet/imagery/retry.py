@@ -1,0 +1,109 @@
+"""When to ask again, how long to wait before, and when to give up on a server."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from shipdet.errors import ProviderUnreachable
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """Jittered exponential back-off; tests put in a ``sleep`` that does not wait.
+
+    The wait before repetition n (from 0) is uniform between half and all of
+    ``base_s * 2**n``, at most ``cap_s``; a server's Retry-After counts instead, at most
+    ``retry_after_cap_s``.
+    """
+
+    retries: int = 4
+    base_s: float = 0.5
+    cap_s: float = 20.0
+    retry_after_cap_s: float = 60.0
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    jitter: Callable[[], float] = random.random
+
+    def delay_s(self, repetition: int, retry_after: str | None = None) -> float:
+        """Seconds to wait before a repetition, given the Retry-After header if there is one."""
+        asked = parse_retry_after(retry_after)
+        if asked is not None:
+            return min(asked, self.retry_after_cap_s)
+        return float(min(self.cap_s, self.base_s * 2**repetition) * (0.5 + self.jitter() / 2))
+
+
+def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
+    """Seconds from a Retry-After header: a number or an HTTP date (RFC 9110, 10.2.3)."""
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isdigit():
+        return float(text)
+    try:
+        when = parsedate_to_datetime(text)
+    except (TypeError, ValueError):
+        return None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    return max(0.0, (when - (now or datetime.now(UTC))).total_seconds())
+
+
+@dataclass
+class Breaker:
+    """Ends a download when a server fails ``limit`` times in a row, whichever the tiles."""
+
+    title: str
+    limit: int
+    failures: int = field(default=0, init=False)
+    alive: bool = field(default=False, init=False)
+
+    def success(self) -> None:
+        """The server answered properly."""
+        self.failures, self.alive = 0, True
+
+    def failure(self, what: str, first: bool) -> None:
+        """The server failed; ProviderUnreachable when that was once too often.
+
+        Once the server has answered, only the ``first`` attempt at each tile counts: at the end
+        of a download only its few bad tiles are left, and their repetitions in a row must not
+        cost the good ones.
+        """
+        if self.alive and not first:
+            return
+        self.failures += 1
+        if self.failures >= self.limit:
+            raise ProviderUnreachable(unreachable(self.title, what))
+
+
+def unreachable(title: str, what: str) -> str:
+    """The sentence about a server that keeps failing; ``what`` is its last answer."""
+    if "web page" in what:
+        return (
+            f"{title} answers with web pages instead of pictures: check whether a proxy or login "
+            "page stands between this machine and the internet."
+        )
+    return (
+        f"{title} cannot be reached or keeps failing ({what}): check the network, try again "
+        "later, or choose another provider; tiles already fetched are kept."
+    )
+
+
+@dataclass
+class Pause:
+    """A server's request to slow down, which holds for all tiles and not only for one."""
+
+    policy: RetryPolicy
+    until: float = field(default=0.0, init=False)
+
+    def ask(self, seconds: float) -> None:
+        """Let nobody ask the server again for so long."""
+        self.until = max(self.until, time.monotonic() + seconds)
+
+    async def wait(self) -> None:
+        """Wait until the server may be asked again."""
+        left = self.until - time.monotonic()
+        if left > 0:
+            await self.policy.sleep(left)

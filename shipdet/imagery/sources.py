@@ -1,0 +1,58 @@
+"""What the downloader asks for tiles: the shape of a source, and the built-in sample as one."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol
+
+from shipdet.imagery import sample
+from shipdet.imagery.checks import Mask, Pixels, decode_tile
+from shipdet.imagery.providers import Provider
+from shipdet.settings import Settings
+
+NO_PICTURE = "no picture there"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A tile that was had: RGB pixels, coverage, and whether it came from the cache."""
+
+    pixels: Pixels
+    covered: Mask
+    cached: bool = False
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A tile that could not be had; ``failed`` when the server failed rather than said no."""
+
+    reason: str
+    failed: bool = False
+
+
+class Source(Protocol):
+    """What the downloader needs to know about a provider."""
+
+    async def tile(self, x: int, y: int) -> Tile | Gap:
+        """One tile of the source's zoom."""
+
+    def notes(self) -> tuple[str, ...]:
+        """What the reader of the run record should know."""
+
+
+class SampleSource:
+    """The built-in sample, drawn by code."""
+
+    def __init__(self, provider: Provider, zoom: int, settings: Settings) -> None:
+        self.provider, self.zoom, self.settings = provider, zoom, settings
+
+    async def tile(self, x: int, y: int) -> Tile | Gap:
+        """Cut one tile; outside the scene there is none."""
+        data = await asyncio.to_thread(sample.tile, self.zoom, x, y, self.settings)
+        if data is None:
+            return Gap(NO_PICTURE)
+        pixels, covered = await asyncio.to_thread(decode_tile, data, self.provider.blank)
+        return Tile(pixels, covered)
+
+    def notes(self) -> tuple[str, ...]:
+        """Nothing beyond the provider's own notes."""
+        return ()

@@ -1,0 +1,29 @@
+"""Models: found by name, checked, loaded once, run on PyTorch or ONNX Runtime.
+
+Importing this package imports neither; each is imported when a model is loaded.
+"""
+
+from shipdet.models.config import ClassifierConfig, ModelConfig, UpscalerConfig
+from shipdet.models.devices import BackendState, available_backends
+from shipdet.models.hub import ModelFolder, list_models, public_names, resolve, resolve_public
+from shipdet.models.loading import load_classifier, load_upscaler, release_models
+from shipdet.models.runtime import BackendInfo, Classifier, Upscaler
+
+__all__ = [
+    "BackendInfo",
+    "BackendState",
+    "Classifier",
+    "ClassifierConfig",
+    "ModelConfig",
+    "ModelFolder",
+    "Upscaler",
+    "UpscalerConfig",
+    "available_backends",
+    "list_models",
+    "load_classifier",
+    "load_upscaler",
+    "public_names",
+    "release_models",
+    "resolve",
+    "resolve_public",
+]

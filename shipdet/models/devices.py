@@ -1,0 +1,100 @@
+"""What this machine can compute with: processors, threads, backends."""
+
+import importlib.util
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from shipdet.errors import BackendUnavailable, BadOption
+from shipdet.models.runtime import BackendName, DeviceName
+
+_CGROUP_CPU = Path("/sys/fs/cgroup/cpu.max")
+
+
+class BackendState(NamedTuple):
+    """Whether a backend can run here, and why or with what."""
+
+    name: BackendName
+    available: bool
+    reason: str
+
+
+def available_backends() -> list[BackendState]:
+    """Both backends, with the device each would use, or the reason why it cannot run."""
+    return [_torch_state(), _onnx_state()]
+
+
+def _torch_state() -> BackendState:
+    if importlib.util.find_spec("torch") is None:
+        return BackendState("torch", False, "PyTorch is not installed")
+    return BackendState("torch", True, f"PyTorch on {_device_title()}")
+
+
+def _onnx_state() -> BackendState:
+    if importlib.util.find_spec("onnxruntime") is None:
+        return BackendState("onnx", False, "ONNX Runtime is not installed")
+    return BackendState("onnx", True, f"ONNX Runtime on {_device_title()}")
+
+
+def _device_title() -> str:
+    return "a CUDA GPU" if cuda_available() else "the CPU"
+
+
+def check_backend(name: str) -> BackendName:
+    """The name, if it is that of a backend that can run here.
+
+    Raises:
+        BadOption: there is no such backend.
+        BackendUnavailable: it cannot run on this machine.
+    """
+    for state in available_backends():
+        if state.name == name:
+            if not state.available:
+                raise BackendUnavailable(f"{state.reason}: choose the other backend.")
+            return state.name
+    raise BadOption(f"There is no backend called '{name[:40]}': choose torch or onnx.")
+
+
+@lru_cache(maxsize=1)
+def cuda_available() -> bool:
+    """Whether PyTorch sees a CUDA GPU; ONNX Runtime's own list names CUDA without one, too."""
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def pick_device(wanted: DeviceName) -> Literal["cpu", "cuda"]:
+    """The device to use: ``auto`` is the GPU where there is one.
+
+    Raises:
+        BadOption: not one of auto, cpu, cuda.
+        BackendUnavailable: cuda was asked for and there is none.
+    """
+    if wanted == "auto":
+        return "cuda" if cuda_available() else "cpu"
+    if wanted == "cuda":
+        if not cuda_available():
+            raise BackendUnavailable(
+                "This machine has no CUDA GPU that PyTorch can use: choose the device cpu or auto."
+            )
+        return "cuda"
+    if wanted == "cpu":
+        return "cpu"
+    raise BadOption(f"There is no device called '{str(wanted)[:40]}': choose auto, cpu or cuda.")
+
+
+def cpu_threads() -> int:
+    """Threads to compute with: OMP_NUM_THREADS, else the processors this process may really use.
+
+    A container's quota (cgroup v2) counts: with more threads than that they wait for one another.
+    """
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdecimal() and int(asked) > 0:
+        return int(asked)
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    try:
+        quota, period = _CGROUP_CPU.read_text().split()
+        return max(1, min(usable or 1, int(quota) // int(period)))
+    except (OSError, ValueError):  # no cgroup, or "max": no quota
+        return max(1, usable or 1)

@@ -1,0 +1,211 @@
+"""From a model's name to a checked folder on this machine.
+
+A name is a folder under ``settings.weights_dir``, a local folder, or ``owner/name[@revision]`` on
+the Hugging Face hub. Only an operator's or a shell user's string goes to :func:`resolve`; what a
+web visitor sends goes to :func:`resolve_public`, where it can choose from a list and nothing else.
+"""
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from shipdet.errors import BadModel, ShipdetError, UnknownModel
+from shipdet.models.config import ModelConfig, Task, read_config
+from shipdet.settings import Settings
+
+WEIGHTS = "model.safetensors"
+HUB_FILES = ("config.json", WEIGHTS, "README.md", "onnx/*.onnx")
+
+_BUNDLED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_HUB = re.compile(
+    r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<revision>[A-Za-z0-9][\w./-]*))?",
+    re.ASCII,
+)
+_PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pkl")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A folder in hub layout whose weights are those that its config.json describes.
+
+    ``revision`` is the commit on the hub, None for a folder of this machine. ``sha256`` is that of
+    model.safetensors.
+    """
+
+    path: Path
+    name: str
+    revision: str | None
+    config: ModelConfig
+    sha256: str
+
+    @property
+    def weights(self) -> Path:
+        """The safetensors file."""
+        return self.path / WEIGHTS
+
+    @property
+    def task(self) -> Task:
+        """What the model is for."""
+        return self.config.shipdet.task
+
+
+def resolve(name: str, settings: Settings) -> ModelFolder:
+    """Find a model by the name an operator or a shell user gave, fetching it when needed.
+
+    Raises:
+        UnknownModel: nothing of that name is bundled, on this machine or to be had from the hub.
+        BadModel: the folder is incomplete, corrupt, a pickle, or not what its config says.
+    """
+    name = name.strip()
+    if _BUNDLED.fullmatch(name) and (settings.weights_dir / name).is_dir():
+        return _checked(settings.weights_dir / name, name, None)
+    folder = Path(name).expanduser()
+    if name and folder.is_dir():
+        return _checked(folder.resolve(), name, None)
+    found = _HUB.fullmatch(name)
+    if found is None:
+        raise UnknownModel(
+            f"There is no model called '{name[:80]}': choose {_choice(settings)}, give a folder, "
+            "or owner/name of the Hugging Face hub."
+        )
+    path, revision = _download(found["repo"], found["revision"], settings)
+    return _checked(path, name, revision)
+
+
+def public_names(settings: Settings) -> tuple[str, ...]:
+    """Names that a visitor may choose: the bundled models and those the operator configured."""
+    names = dict.fromkeys((*_bundled(settings), settings.classifier, settings.upscaler))
+    return tuple(names)
+
+
+def resolve_public(name: str, settings: Settings) -> ModelFolder:
+    """Like :func:`resolve` for a visitor's string, which never becomes a path or a URL.
+
+    Raises:
+        UnknownModel: the name is not one of :func:`public_names`.
+        BadModel: as for :func:`resolve`.
+    """
+    if name not in public_names(settings):
+        raise UnknownModel(
+            f"There is no model called '{name[:80]}' here: choose {_choice(settings)}."
+        )
+    return resolve(name, settings)
+
+
+def list_models(settings: Settings, task: Task | None = None) -> list[ModelFolder]:
+    """The sound bundled models, and the configured ones that are on this machine, by name.
+
+    Nothing is fetched; a damaged folder is left out (:func:`resolve` says what is wrong with it).
+    """
+    local = [n for n in public_names(settings) if n in _bundled(settings) or Path(n).is_dir()]
+    models = []
+    for name in local:
+        try:
+            models.append(resolve(name, settings))
+        except ShipdetError:
+            continue
+    return [model for model in models if task is None or model.task == task]
+
+
+def _bundled(settings: Settings) -> list[str]:
+    """Names of the folders under weights_dir that have a config.json."""
+    found = settings.weights_dir.glob("*/config.json")
+    return sorted(file.parent.name for file in found if _BUNDLED.fullmatch(file.parent.name))
+
+
+def _choice(settings: Settings) -> str:
+    return " or ".join(public_names(settings))
+
+
+def _checked(path: Path, name: str, revision: str | None) -> ModelFolder:
+    """The folder as a value, after its config, its file and the file's checksum were looked at."""
+    weights = path / WEIGHTS
+    if not weights.is_file():
+        raise _without_weights(path, name)
+    config = read_config(path)
+    digest = file_sha256(weights)
+    if digest != config.shipdet.sha256:
+        raise BadModel(
+            f"{WEIGHTS} of {name} is damaged or was exchanged (its sha256 begins {digest[:12]}, "
+            f"config.json says {config.shipdet.sha256[:12]}): fetch or export the model again."
+        )
+    return ModelFolder(path, name, revision, config, digest)
+
+
+def _without_weights(path: Path, name: str) -> BadModel:
+    pickles = sorted(file.name for file in path.iterdir() if file.suffix in _PICKLES)
+    if pickles:
+        return BadModel(
+            f"{name} holds {pickles[0]}, a format that can carry code and is never loaded: "
+            f"convert it with `python -m export.checkpoint {path / pickles[0]} OUT_FOLDER`."
+        )
+    return BadModel(f"{name} has no {WEIGHTS}, so it is not a usable model folder.")
+
+
+def file_sha256(file: Path) -> str:
+    """Hex digest of a file, remembered until its size or time of change is another."""
+    state = file.stat()
+    return _sha256(file, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _sha256(file: Path, size: int, changed_ns: int) -> str:
+    """Hex digest of a file; size and time of change are there to notice another content."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _download(repo: str, revision: str | None, settings: Settings) -> tuple[Path, str]:
+    """Snapshot of a hub repository (from the cache when the hub is away) and its commit."""
+    # Imported here: it costs half a second that a bundled model does not need.
+    import httpx
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    wanted = f"{repo}@{revision}" if revision else repo
+    try:
+        folder = snapshot_download(
+            repo,
+            revision=revision,
+            cache_dir=settings.cache_dir / "hub",
+            allow_patterns=list(HUB_FILES),
+            etag_timeout=settings.timeout_s,
+            user_agent=settings.user_agent,
+            # The library reads it when it is imported; a mirror may be set later than that.
+            endpoint=os.environ.get("HF_ENDPOINT"),
+        )
+    except GatedRepoError:
+        raise UnknownModel(
+            f"{repo} wants its terms accepted: do so on its page on the hub and set HF_TOKEN."
+        ) from None
+    except RevisionNotFoundError:
+        raise UnknownModel(f"{repo} has no revision called '{revision}' on the hub.") from None
+    except RepositoryNotFoundError:
+        raise UnknownModel(
+            f"The hub has no model {repo}, or it is private: check the name, or set HF_TOKEN."
+        ) from None
+    except HFValidationError:
+        raise UnknownModel(f"'{repo[:80]}' is not a name that the hub allows.") from None
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, httpx.TransportError):
+        raise UnknownModel(
+            f"{wanted} is not on this machine and the Hugging Face hub does not answer: try again "
+            f"with a network, give a local folder, or choose {_choice(settings)}."
+        ) from None
+    except HfHubHTTPError as error:
+        code = error.response.status_code
+        raise UnknownModel(
+            f"The hub answered {code} for {wanted}: try again later, or choose {_choice(settings)}."
+        ) from None
+    path = Path(folder)
+    return path, path.name

@@ -1,0 +1,96 @@
+"""From a name to a model that is ready to run: loaded once per process and shared."""
+
+import importlib
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import Literal, cast
+
+from shipdet.errors import BadModel
+from shipdet.models.config import ClassifierConfig, UpscalerConfig
+from shipdet.models.devices import check_backend, pick_device
+from shipdet.models.hub import ModelFolder, resolve, resolve_public
+from shipdet.models.runtime import BackendName, Classifier, DeviceName, Upscaler
+from shipdet.settings import Settings, get_settings
+
+_MODULES: dict[BackendName, str] = {
+    "torch": "shipdet.models.torch_runtime",
+    "onnx": "shipdet.models.onnx_runtime",
+}
+_KEPT = 4  # both networks on both backends
+
+_Key = tuple[Path, str, BackendName, Literal["cpu", "cuda"]]
+_cache: OrderedDict[_Key, Classifier | Upscaler] = OrderedDict()
+_lock = threading.Lock()
+
+
+def load_classifier(
+    name: str | None = None,
+    backend: str | None = None,
+    device: DeviceName | None = None,
+    settings: Settings | None = None,
+    *,
+    public: bool = False,
+) -> Classifier:
+    """A classifier ready to run; what is None comes from the settings.
+
+    Args:
+        name: see :func:`shipdet.models.hub.resolve`.
+        backend: torch or onnx.
+        device: auto, cpu or cuda.
+        settings: the process's settings when None.
+        public: the name comes from a web visitor and may only be one of the listed models.
+
+    Raises:
+        UnknownModel, BadModel: see :func:`~shipdet.models.hub.resolve`; or it is an upscaler.
+        BadOption, BackendUnavailable: no such backend or device, or not on this machine.
+    """
+    settings = settings or get_settings()
+    folder = _find(name or settings.classifier, settings, public)
+    if not isinstance(folder.config, ClassifierConfig):
+        raise BadModel(f"{folder.name} is a model for {folder.task}, not a ship classifier.")
+    return cast(Classifier, _load(folder, backend, device, settings))
+
+
+def load_upscaler(
+    name: str | None = None,
+    backend: str | None = None,
+    device: DeviceName | None = None,
+    settings: Settings | None = None,
+    *,
+    public: bool = False,
+) -> Upscaler:
+    """A super-resolution model ready to run; arguments and errors as :func:`load_classifier`."""
+    settings = settings or get_settings()
+    folder = _find(name or settings.upscaler, settings, public)
+    if not isinstance(folder.config, UpscalerConfig):
+        raise BadModel(f"{folder.name} is a model for {folder.task}, not for super-resolution.")
+    return cast(Upscaler, _load(folder, backend, device, settings))
+
+
+def release_models() -> None:
+    """Forget all loaded models; their memory is free once no run holds them."""
+    with _lock:
+        _cache.clear()
+
+
+def _find(name: str, settings: Settings, public: bool) -> ModelFolder:
+    return resolve_public(name, settings) if public else resolve(name, settings)
+
+
+def _load(
+    folder: ModelFolder, backend: str | None, device: DeviceName | None, settings: Settings
+) -> Classifier | Upscaler:
+    chosen = check_backend(backend or settings.backend)
+    place = pick_device(device or settings.device)
+    key = (folder.path, folder.sha256, chosen, place)
+    with _lock:  # held while loading, so that two requests do not load the same model twice
+        if key not in _cache:
+            runtime = importlib.import_module(_MODULES[chosen])
+            kind = isinstance(folder.config, ClassifierConfig)
+            opener = runtime.open_classifier if kind else runtime.open_upscaler
+            _cache[key] = opener(folder, folder.config, place, settings)
+        _cache.move_to_end(key)
+        while len(_cache) > _KEPT:
+            _cache.popitem(last=False)
+        return _cache[key]

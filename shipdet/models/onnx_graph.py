@@ -1,0 +1,103 @@
+"""From a PyTorch network to an ONNX file that takes and gives the runtimes' arrays.
+
+Classifier: ``pixels`` uint8 (n, h, w, 3) -> ``margins`` float32 (n, h / 32 - 6, w / 32 - 6), the
+logit of ship minus no ship of every window at stride 32. A single window is a canvas with one
+position, so one graph serves both modes. Calibration stays outside, as on PyTorch.
+
+Upscaler: ``pixels`` uint8 (n, h, w, 3) -> ``enlarged`` uint8 (n, 4 h, 4 w, 3) and ``mean`` float32
+(), the mean before rounding, which is not finite when half precision overflowed anywhere.
+
+Normalisation is inside; n, h and w are free. The exporter is PyTorch's older one, because the newer
+one needs a further package (onnxscript) for the same graphs.
+"""
+
+import os
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from shipdet.models.config import ClassifierConfig, ModelConfig
+from shipdet.models.networks import build, load_weights
+from shipdet.models.precision import lower_body, network_ends
+from shipdet.models.torch_runtime import window_margins
+
+OPSET = 18
+GRAPH = 1
+"""Raised when the graphs change, so that files made earlier are made anew."""
+
+
+class ClassifierGraph(nn.Module):
+    """Normalisation, features, and the head at every window."""
+
+    def __init__(self, config: ClassifierConfig, net: nn.Module) -> None:
+        """Wrap a network whose weights are loaded."""
+        super().__init__()
+        self.net = net
+        self.window_px = config.shipdet.window_px
+        self.mean, self.deviation = (
+            torch.tensor(values).mul(255).view(1, 3, 1, 1)
+            for values in (config.pretrained_cfg.mean, config.pretrained_cfg.std)
+        )
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Margins of all windows."""
+        images = (pixels.permute(0, 3, 1, 2).float() - self.mean) / self.deviation
+        features = cast(Any, self.net).forward_features(images).float()
+        return window_margins(self.net.head, features, self.window_px)
+
+
+class UpscalerGraph(nn.Module):
+    """Grey levels in, grey levels out."""
+
+    def __init__(self, net: nn.Module) -> None:
+        """Wrap a network whose weights are loaded."""
+        super().__init__()
+        self.net = net
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """The enlarged picture, and its mean before rounding."""
+        result = self.net(pixels.permute(0, 3, 1, 2).float() / 255).float() * 255
+        grey = result.clamp(0, 255).round().to(torch.uint8)
+        return grey.permute(0, 2, 3, 1), result.mean()
+
+
+def write_graph(
+    config: ModelConfig, weights: Path, target: Path, precision: Literal["fp32", "fp16"]
+) -> None:
+    """Write a model's graph to ``target``, whole or not at all.
+
+    Raises:
+        BadModel: the weights do not fit the config.
+        OSError: the target cannot be written.
+    """
+    net = load_weights(build(config), weights).requires_grad_(False)
+    lower_body(net, *network_ends(net), precision)
+    graph: nn.Module
+    outputs: dict[str, tuple[str, ...]]
+    if isinstance(config, ClassifierConfig):
+        graph, outputs = ClassifierGraph(config, net), {"margins": ("n", "rows", "columns")}
+        side = config.shipdet.window_px
+    else:
+        graph, outputs = UpscalerGraph(net), {"enlarged": ("n", "H", "W"), "mean": ()}
+        side = 32
+    sample = torch.zeros(2, side + 32, side, 3, dtype=torch.uint8)
+    axes = {"pixels": ("n", "h", "w"), **outputs}
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the exporter is the older one; see above
+        draft = Path(folder) / target.name
+        torch.onnx.export(
+            graph.eval(),
+            (sample,),
+            str(draft),
+            input_names=["pixels"],
+            output_names=list(outputs),
+            dynamic_axes={name: dict(enumerate(names)) for name, names in axes.items()},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+        os.replace(draft, target)

@@ -1,0 +1,248 @@
+"""Both networks on ONNX Runtime: CUDA where PyTorch sees a GPU, else the CPU."""
+
+import hashlib
+import logging
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort  # type: ignore[import-untyped]
+
+from shipdet.errors import BackendUnavailable, BadModel, OutOfMemory, StorageFull
+from shipdet.models.config import CELL_PX, ClassifierConfig, UpscalerConfig
+from shipdet.models.devices import cpu_threads
+from shipdet.models.hub import ModelFolder, file_sha256
+from shipdet.models.runtime import (
+    BackendInfo,
+    Pixels,
+    Precision,
+    Scores,
+    calibrated,
+    check_blocks,
+    check_canvases,
+    check_windows,
+)
+from shipdet.settings import Settings
+
+Device = Literal["cpu", "cuda"]
+Format = Literal["fp32", "fp16"]
+
+FILES: dict[Format, str] = {"fp32": "onnx/model.onnx", "fp16": "onnx/model_fp16.onnx"}
+WINDOW_BATCH: dict[Device, int] = {"cpu": 16, "cuda": 256}
+CANVAS_PIXELS: dict[Device, int] = {"cpu": 1 << 20, "cuda": 1 << 24}  # in one pass
+_NO_MEMORY = ("failed to allocate", "out of memory", "bad_alloc", "bad allocation")
+
+_log = logging.getLogger(__name__)
+
+
+class _Graph:
+    """A model's session on a device."""
+
+    def __init__(self, folder: ModelFolder, device: Device, settings: Settings) -> None:
+        self._folder, self._device, self._settings = folder, device, settings
+        self._format: Format = "fp16" if device == "cuda" else "fp32"
+        self._session = self._opened()
+
+    @property
+    def backend(self) -> BackendInfo:
+        """What really runs."""
+        precision: Precision = self._format
+        return BackendInfo("onnx", self._device, self._session.get_providers()[0], precision)
+
+    def run(self, pixels: Pixels) -> list[npt.NDArray[Any]]:
+        """The graph's outputs for uint8 (n, h, w, 3), finite in every value."""
+        outputs = self._computed(pixels)
+        finite = all(np.isfinite(o).all() for o in outputs if o.dtype == np.float32)
+        if self._format == "fp16" and not finite:
+            _log.info("float16 overflows on this device: going on in float32")
+            self._format = "fp32"
+            self._session = self._opened()
+            outputs = self._computed(pixels)
+        return outputs
+
+    def _opened(self) -> ort.InferenceSession:
+        file = graph_file(self._folder, self._format, self._settings)
+        return open_session(file, self._device, self._folder.name)
+
+    def _computed(self, pixels: Pixels) -> list[npt.NDArray[Any]]:
+        pixels = np.ascontiguousarray(pixels)
+        try:
+            if self._device == "cpu":
+                outputs: list[npt.NDArray[Any]] = self._session.run(None, {"pixels": pixels})
+                return outputs
+            binding = self._session.io_binding()
+            binding.bind_ortvalue_input(
+                "pixels", ort.OrtValue.ortvalue_from_numpy(pixels, "cuda", 0)
+            )
+            for output in self._session.get_outputs():
+                binding.bind_output(output.name, "cuda")
+            self._session.run_with_iobinding(binding)
+            bound: list[npt.NDArray[Any]] = binding.copy_outputs_to_cpu()
+            return bound
+        except (MemoryError, RuntimeError) as error:  # ORT's own errors are RuntimeErrors
+            words = str(error).lower()
+            if not isinstance(error, MemoryError) and not any(w in words for w in _NO_MEMORY):
+                raise
+            title = "GPU" if self._device == "cuda" else "machine"
+            raise OutOfMemory(
+                f"The {title}'s memory is too small for this step: close other programs or choose "
+                "a smaller area."
+            ) from None
+
+    def batches(self, pictures: Pixels, batch: int) -> list[list[npt.NDArray[Any]]]:
+        """Outputs for pictures of one size, so many at a time.
+
+        On CUDA a short batch is padded: its convolutions are tuned anew for each shape.
+        """
+        results = []
+        for start in range(0, len(pictures), batch):
+            part = pictures[start : start + batch]
+            missing = batch - len(part)
+            if self._device == "cuda" and missing and start:
+                filled = np.concatenate([part, np.zeros((missing, *part.shape[1:]), np.uint8)])
+                results.append([out[: len(part)] if out.ndim else out for out in self.run(filled)])
+            else:
+                results.append(self.run(part))
+        return results
+
+
+class OnnxClassifier:
+    """A ConvNeXt that scores windows, one by one or all those of a canvas at once."""
+
+    def __init__(
+        self, folder: ModelFolder, config: ClassifierConfig, device: Device, settings: Settings
+    ) -> None:
+        """Open the folder's graph, made first when there is none."""
+        self.config = config
+        self.window_px = config.shipdet.window_px
+        self._device: Device = device
+        self._graph = _Graph(folder, device, settings)
+
+    @property
+    def backend(self) -> BackendInfo:
+        """What really runs."""
+        return self._graph.backend
+
+    def scores(self, windows: Pixels) -> Scores:
+        """See :class:`shipdet.models.runtime.Classifier`."""
+        check_windows(windows, self.window_px)
+        return self._all(windows, WINDOW_BATCH[self._device]).ravel()
+
+    def dense(self, canvases: Pixels) -> Scores:
+        """See :class:`shipdet.models.runtime.Classifier`."""
+        check_canvases(canvases, self.window_px, CELL_PX)
+        pixels = canvases.shape[1] * canvases.shape[2]
+        return self._all(canvases, max(1, CANVAS_PIXELS[self._device] // pixels))
+
+    def _all(self, pictures: Pixels, batch: int) -> Scores:
+        if not len(pictures):
+            return np.zeros((0, 1, 1), np.float32)
+        margins = np.concatenate([out[0] for out in self._graph.batches(pictures, batch)])
+        return calibrated(margins, self.config.shipdet.calibration)
+
+
+class OnnxUpscaler:
+    """Real-ESRGAN."""
+
+    def __init__(
+        self, folder: ModelFolder, config: UpscalerConfig, device: Device, settings: Settings
+    ) -> None:
+        """Open the folder's graph, made first when there is none."""
+        self.config = config
+        self.scale: int = config.shipdet.scale
+        self._graph = _Graph(folder, device, settings)
+
+    @property
+    def backend(self) -> BackendInfo:
+        """What really runs."""
+        return self._graph.backend
+
+    def upscale(self, blocks: Pixels) -> Pixels:
+        """See :class:`shipdet.models.runtime.Upscaler`."""
+        check_blocks(blocks)
+        enlarged: Pixels = self._graph.run(blocks)[0]
+        return enlarged
+
+
+def graph_file(folder: ModelFolder, precision: Format, settings: Settings) -> Path:
+    """The ONNX file of a model: the one that came with it, else one made in the cache folder.
+
+    A file that came with the model is used only if config.json vouches for it, by its sha256 and
+    that of the weights from which it was exported.
+
+    Raises:
+        StorageFull: the cache folder cannot be written.
+    """
+    shipped = folder.path / FILES[precision]
+    entry = folder.config.shipdet.onnx.get(FILES[precision])
+    ours = entry is not None and entry.weights_sha256 == folder.sha256
+    if entry and ours and shipped.is_file() and file_sha256(shipped) == entry.sha256:
+        return shipped
+    from shipdet.models.onnx_graph import GRAPH, OPSET, write_graph
+
+    # What else shapes the graph: the architecture, and the normalisation or parameters.
+    config = folder.config
+    rest = config.pretrained_cfg if isinstance(config, ClassifierConfig) else config.params
+    key = f"{folder.sha256} {config.architecture} {rest!r} {GRAPH} {OPSET}"
+    name = hashlib.sha256(key.encode()).hexdigest()[:24]
+    made = settings.cache_dir / "onnx" / name / Path(FILES[precision]).name
+    if not made.is_file():
+        try:
+            write_graph(folder.config, folder.weights, made, precision)
+        except OSError as error:
+            raise StorageFull(
+                f"The ONNX form of {folder.name} cannot be written to {made.parent} "
+                f"({error.strerror}): free some space or set SHIPDET_CACHE_DIR."
+            ) from None
+    return made
+
+
+def open_session(file: Path, device: Device, name: str) -> ort.InferenceSession:
+    """A session that runs on the device and nowhere else.
+
+    Raises:
+        BadModel: not a graph that ONNX Runtime can load.
+        BackendUnavailable: ONNX Runtime fell back from CUDA to the CPU.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = cpu_threads()
+    options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # a pattern is kept per shape, and shapes vary
+    options.log_severity_level = 3  # errors only: what falls back is checked below
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if device == "cuda":
+        import torch  # noqa: F401  # its wheels bring the CUDA and cuDNN libraries
+
+        ort.preload_dlls()
+        cuda = {
+            # An exhaustive search runs again for each new shape.
+            "cudnn_conv_algo_search": "HEURISTIC",
+            "arena_extend_strategy": "kSameAsRequested",
+        }
+        providers.insert(0, ("CUDAExecutionProvider", cuda))
+    try:
+        session = ort.InferenceSession(str(file), options, providers=providers)
+    except RuntimeError as error:
+        reason = (str(error).splitlines() or [""])[0][:120].rstrip(".")
+        raise BadModel(f"The ONNX file of {name} cannot be loaded ({reason}).") from None
+    if device == "cuda" and session.get_providers()[0] != "CUDAExecutionProvider":
+        raise BackendUnavailable(
+            "ONNX Runtime cannot use this machine's GPU (CUDA or cuDNN not found): choose the "
+            "torch backend or the device cpu."
+        )
+    return session
+
+
+def open_classifier(
+    folder: ModelFolder, config: ClassifierConfig, device: Device, settings: Settings
+) -> OnnxClassifier:
+    """The classifier of a checked folder."""
+    return OnnxClassifier(folder, config, device, settings)
+
+
+def open_upscaler(
+    folder: ModelFolder, config: UpscalerConfig, device: Device, settings: Settings
+) -> OnnxUpscaler:
+    """The upscaler of a checked folder."""
+    return OnnxUpscaler(folder, config, device, settings)

@@ -1,0 +1,229 @@
+"""Both networks on PyTorch: channels last, and half precision where it pays (see precision.py)."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from shipdet.errors import OutOfMemory
+from shipdet.models.config import CELL_PX, ClassifierConfig, UpscalerConfig
+from shipdet.models.devices import cpu_threads
+from shipdet.models.hub import ModelFolder
+from shipdet.models.networks import build_classifier, build_upscaler, load_weights
+from shipdet.models.precision import lower_body, network_ends, pick_precision
+from shipdet.models.runtime import (
+    BackendInfo,
+    Pixels,
+    Precision,
+    Scores,
+    calibrated,
+    check_blocks,
+    check_canvases,
+    check_windows,
+)
+from shipdet.settings import Settings
+
+Device = Literal["cpu", "cuda"]
+
+WINDOW_BATCH: dict[Device, int] = {"cpu": 32, "cuda": 256}
+CANVAS_PIXELS: dict[Device, int] = {"cpu": 1 << 20, "cuda": 1 << 24}  # in one pass
+_NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory", "bad_alloc")
+
+_log = logging.getLogger(__name__)
+
+
+class _Torch:
+    """A network on a device, rebuilt in float32 should float16 turn out too small for it."""
+
+    def __init__(
+        self, build: Callable[[], nn.Module], device: Device, precision: Precision | None
+    ) -> None:
+        self._build = build
+        self._device: Device = device
+        self._precision: Precision = precision or pick_precision(device)
+        if device == "cpu":
+            torch.set_num_threads(cpu_threads())
+        self._net = self._prepared()
+
+    @property
+    def backend(self) -> BackendInfo:
+        """What really runs."""
+        return BackendInfo("torch", self._device, _provider(self._device), self._precision)
+
+    def _prepared(self) -> nn.Module:
+        net = self._build().requires_grad_(False)
+        lower_body(net, *network_ends(net), self._precision)
+        return net.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    def _forward(self, images: Tensor) -> Tensor:
+        """From uint8 (n, 3, h, w) to a float32 result."""
+        raise NotImplementedError
+
+    def _run(self, pictures: Pixels) -> Tensor:
+        """The result for uint8 (n, h, w, 3), finite in every value."""
+        with _memory(self._device), torch.inference_mode():
+            # PyTorch warns of arrays that it could not write to, such as a picture's own pixels.
+            nhwc = torch.from_numpy(np.require(pictures, requirements="CW")).to(self._device)
+            images = nhwc.permute(0, 3, 1, 2)
+            result = self._forward(images)
+            if self._precision == "fp16" and not bool(torch.isfinite(result).all()):
+                # Seen on GTX 16xx cards, and with weights whose activations pass 65504.
+                _log.info("float16 overflows on this device: going on in float32")
+                self._precision = "fp32"
+                self._net = self._prepared()
+                result = self._forward(images)
+            return result
+
+
+class TorchClassifier(_Torch):
+    """A ConvNeXt that scores windows, one by one or all those of a canvas at once."""
+
+    def __init__(
+        self,
+        config: ClassifierConfig,
+        build: Callable[[], nn.Module],
+        device: Device = "cpu",
+        precision: Precision | None = None,
+    ) -> None:
+        """``build`` makes the network with its weights in float32; no precision means the best."""
+        super().__init__(build, device, precision)
+        self.config = config
+        self.window_px = config.shipdet.window_px
+        self._mean, self._deviation = (
+            torch.tensor(values, device=device).mul(255).view(1, 3, 1, 1)
+            for values in (config.pretrained_cfg.mean, config.pretrained_cfg.std)
+        )
+
+    def scores(self, windows: Pixels) -> Scores:
+        """See :class:`shipdet.models.runtime.Classifier`."""
+        check_windows(windows, self.window_px)
+        margins = self._batches(windows, WINDOW_BATCH[self._device]).ravel()
+        return calibrated(margins, self.config.shipdet.calibration)
+
+    def dense(self, canvases: Pixels) -> Scores:
+        """See :class:`shipdet.models.runtime.Classifier`."""
+        return calibrated(self.margins(canvases), self.config.shipdet.calibration)
+
+    def margins(self, canvases: Pixels) -> Scores:
+        """Like :meth:`dense`, before calibration: the logit of ship minus that of no ship."""
+        check_canvases(canvases, self.window_px, CELL_PX)
+        pixels = canvases.shape[1] * canvases.shape[2]
+        return self._batches(canvases, max(1, CANVAS_PIXELS[self._device] // pixels))
+
+    def _batches(self, pictures: Pixels, batch: int) -> Scores:
+        """Margins (n, rows, columns) of pictures of one size, so many at a time."""
+        count, height, width = pictures.shape[:3]
+        side = self.window_px
+        margins = np.empty(
+            (count, (height - side) // CELL_PX + 1, (width - side) // CELL_PX + 1), np.float32
+        )
+        for start in range(0, count, batch):
+            part = slice(start, start + batch)
+            margins[part] = self._run(pictures[part]).cpu().numpy()
+        return margins
+
+    def _forward(self, images: Tensor) -> Tensor:
+        normal = (images.float() - self._mean) / self._deviation
+        features = cast(Any, self._net).forward_features(normal)
+        return window_margins(self._net.head, features.float(), self.window_px)
+
+
+class TorchUpscaler(_Torch):
+    """Real-ESRGAN."""
+
+    def __init__(
+        self,
+        config: UpscalerConfig,
+        build: Callable[[], nn.Module],
+        device: Device = "cpu",
+        precision: Precision | None = None,
+    ) -> None:
+        """``build`` makes the network with its weights in float32; no precision means the best."""
+        super().__init__(build, device, precision)
+        self.config = config
+        self.scale: int = config.shipdet.scale
+
+    def upscale(self, blocks: Pixels) -> Pixels:
+        """See :class:`shipdet.models.runtime.Upscaler`."""
+        check_blocks(blocks)
+        with _memory(self._device), torch.inference_mode():
+            grey = self._run(blocks).mul_(255).clamp_(0, 255).round_().byte()
+            result: npt.NDArray[np.uint8] = grey.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        return result
+
+    def _forward(self, images: Tensor) -> Tensor:
+        result: Tensor = self._net(images.float().div_(255))
+        return result.float()
+
+
+def window_margins(head: Any, features: Tensor, window_px: int) -> Tensor:
+    """Logit of ship minus no ship for every window of a feature map.
+
+    Args:
+        head: a ConvNeXt's head: pooling, norm, linear layer.
+        features: float32 (n, channels, rows, columns), one cell for 32 px.
+        window_px: side of a window in pixels.
+
+    Returns:
+        float32 (n, rows - window_px / 32 + 1, columns - window_px / 32 + 1).
+    """
+    pooled = F.avg_pool2d(features, window_px // CELL_PX, stride=1)
+    logits: Tensor = head.fc(head.norm(pooled).permute(0, 2, 3, 1))
+    return logits[..., 1] - logits[..., 0]
+
+
+def open_classifier(
+    folder: ModelFolder,
+    config: ClassifierConfig,
+    device: Device,
+    _settings: Settings,
+    precision: Precision | None = None,
+) -> TorchClassifier:
+    """The classifier of a checked folder."""
+    return TorchClassifier(
+        config, lambda: load_weights(build_classifier(config), folder.weights), device, precision
+    )
+
+
+def open_upscaler(
+    folder: ModelFolder,
+    config: UpscalerConfig,
+    device: Device,
+    _settings: Settings,
+    precision: Precision | None = None,
+) -> TorchUpscaler:
+    """The upscaler of a checked folder."""
+    return TorchUpscaler(
+        config, lambda: load_weights(build_upscaler(config), folder.weights), device, precision
+    )
+
+
+def _provider(device: Device) -> str:
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    return f"CPU {torch.backends.cpu.get_cpu_capability()}"
+
+
+@contextmanager
+def _memory(device: Device) -> Iterator[None]:
+    """Turn the ways in which PyTorch runs out of memory into one error."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        # The CPU allocator raises a plain RuntimeError, told apart by its words.
+        known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not known and not any(words in str(error) for words in _NO_MEMORY):
+            raise
+        if device == "cuda":
+            torch.cuda.empty_cache()
+        title = "GPU" if device == "cuda" else "machine"
+        raise OutOfMemory(
+            f"The {title}'s memory is too small for this step: close other programs or choose a "
+            "smaller area."
+        ) from None

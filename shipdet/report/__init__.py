@@ -1,0 +1,18 @@
+"""What a run leaves behind: pictures, tables, map files, the record, the bundle."""
+
+from shipdet.report.folder import check_name, new_folder, prune, run_folder
+from shipdet.report.raster import ImageFormat
+from shipdet.report.run import Run, read_run, write_download, write_imagery, write_results
+
+__all__ = [
+    "ImageFormat",
+    "Run",
+    "check_name",
+    "new_folder",
+    "prune",
+    "read_run",
+    "run_folder",
+    "write_download",
+    "write_imagery",
+    "write_results",
+]

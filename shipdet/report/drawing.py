@@ -1,0 +1,95 @@
+"""Pictures of results: the overlay and one crop per ship."""
+
+import math
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from shipdet.detections import Detection, Detections
+from shipdet.geometry import Floats
+
+Pixels = npt.NDArray[np.uint8]
+
+CHIP_M = 300.0  # ground shown around a ship of up to half that length
+CHIP_PX = 256
+SURE = (64, 220, 120)  # score 0.8 and more
+LIKELY = (255, 196, 0)  # 0.5 to 0.8
+WEAK = (255, 112, 67)  # below
+
+
+def score_colour(score: float) -> tuple[int, int, int]:
+    """RGB of a box: green, amber or red by score."""
+    return SURE if score >= 0.8 else LIKELY if score >= 0.5 else WEAK
+
+
+def draw_overlay(picture: Pixels, detections: Detections, factor: tuple[float, float]) -> Pixels:
+    """The picture with every ship's rotated box, number and score.
+
+    ``factor`` (x, y) turns the detections' pixels into pixels of the picture. Returns a new uint8
+    array of the same shape.
+    """
+    image = Image.fromarray(picture).convert("RGB")
+    draw = ImageDraw.Draw(image)
+    # Lines and letters that can be read when the whole picture is shown at screen size.
+    unit = max(1.0, max(image.size) / 1400)
+    font = ImageFont.load_default(size=13 * unit)
+    stroke = max(2, round(2 * unit))
+    scale = np.array(factor)
+    for detection in reversed(detections.items):  # the best on top
+        colour = score_colour(detection.score)
+        corners = _grown(detection.corners * scale, 3 * unit)
+        outline = [(float(x), float(y)) for x, y in corners]
+        draw.line([*outline, outline[0]], fill=colour, width=stroke, joint="curve")
+        label = f"{detection.id}  {detection.score:.0%}"
+        left, _, right, bottom = draw.textbbox((0, 0), label, font=font)
+        pad = 3 * unit
+        x = min(max(0.0, float(corners[:, 0].max()) + pad), image.width - (right - left) - 2 * pad)
+        y = min(max(0.0, float(corners[:, 1].min())), image.height - bottom - 2 * pad)
+        draw.rectangle((x, y, x + right - left + 2 * pad, y + bottom + 2 * pad), fill=(15, 23, 32))
+        draw.text((x + pad - left, y + pad), label, fill=colour, font=font)
+    return np.asarray(image)
+
+
+def _grown(corners: Floats, by: float) -> Floats:
+    """Corners moved outwards along their diagonals, so that the line does not hide the hull."""
+    away = corners - corners.mean(axis=0)
+    reach = np.maximum(np.hypot(away[:, 0], away[:, 1]), 1e-6)[:, None]
+    return corners + away / reach * by * math.sqrt(2)
+
+
+def crop_ship(
+    picture: Pixels, detection: Detection, factor: tuple[float, float], gsd_m: float
+) -> Pixels:
+    """A square crop around one ship, uint8 (CHIP_PX, CHIP_PX, 3), north up like the picture.
+
+    ``gsd_m`` is that of the picture. Beyond the picture's edge the crop is black.
+    """
+    side_m = max(CHIP_M, 2.0 * detection.length_m)
+    side = side_m / gsd_m
+    x, y = detection.x * factor[0], detection.y * factor[1]
+    step = side / CHIP_PX
+    if step > 1.5:  # shrinking: average, or thin hulls break into dots
+        left, top = math.floor(x - side / 2), math.floor(y - side / 2)
+        size = math.ceil(side)
+        square = np.zeros((size, size, 3), np.uint8)
+        height, width = picture.shape[:2]
+        x0, y0 = max(0, left), max(0, top)
+        x1, y1 = min(width, left + size), min(height, top + size)
+        if x1 > x0 and y1 > y0:
+            square[y0 - top : y1 - top, x0 - left : x1 - left] = picture[y0:y1, x0:x1]
+        shrunk = cv2.resize(square, (CHIP_PX, CHIP_PX), interpolation=cv2.INTER_AREA)
+        return np.asarray(shrunk, np.uint8)
+    # Only the surroundings go into the warp: OpenCV refuses pictures wider than 32,767 px.
+    margin = math.ceil(side / 2) + 4
+    x0, y0 = max(0, math.floor(x) - margin), max(0, math.floor(y) - margin)
+    part = picture[y0 : math.ceil(y) + margin, x0 : math.ceil(x) + margin]
+    matrix = np.array(
+        [
+            [step, 0.0, x - x0 - side / 2 + step / 2 - 0.5],
+            [0.0, step, y - y0 - side / 2 + step / 2 - 0.5],
+        ]
+    )
+    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(part, matrix, (CHIP_PX, CHIP_PX), flags=flags), np.uint8)

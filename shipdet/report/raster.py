@@ -1,0 +1,82 @@
+"""Pictures on disk: PNG, JPEG, and the georeferenced mosaic as a cloud-optimised GeoTIFF."""
+
+import warnings
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from shipdet.mosaic import Mosaic
+
+ImageFormat = Literal["png", "jpg"]
+JPEG_MAX_PX = 65_500  # longest side that JPEG can hold
+Pixels = npt.NDArray[np.uint8]
+
+
+def write_picture(path: Path, pixels: Pixels, quality: int = 90) -> None:
+    """Write uint8 (height, width, 3) as PNG or JPEG, as the suffix says."""
+    image = Image.fromarray(pixels)
+    if path.suffix == ".png":
+        # Level 3 is four times faster than the default and some 5 % larger on imagery.
+        image.save(path, format="PNG", compress_level=3)
+    else:
+        image.save(path, format="JPEG", quality=quality, subsampling=0 if quality >= 90 else 2)
+
+
+def read_picture(path: Path) -> Pixels:
+    """Read a picture that :func:`write_picture` wrote: uint8 (height, width, 3)."""
+    # Our own file: its size was checked against the limits before it was computed, and Pillow's
+    # guard against decompression bombs is lower than what x4 may give.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            with Image.open(path, formats=["PNG", "JPEG"]) as image:
+                return np.asarray(image.convert("RGB"))
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def write_geotiff(path: Path, mosaic: Mosaic) -> None:
+    """Write the mosaic with its map grid as a COG; pixels without data are masked.
+
+    Needs a georeferenced grid. Tiled 512 px, overviews, DEFLATE, internal mask.
+    """
+    import rasterio
+    from rasterio.io import MemoryFile
+    from rasterio.shutil import copy
+    from rasterio.transform import Affine
+
+    grid = mosaic.grid
+    profile = {
+        "driver": "GTiff",
+        "width": grid.width,
+        "height": grid.height,
+        "count": 3,
+        "dtype": "uint8",
+        "crs": grid.crs,
+        "transform": Affine(*grid.transform),
+        "photometric": "RGB",
+    }
+    # The COG driver only copies, and the mask must be inside the file it copies.
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), MemoryFile() as memory:
+        with memory.open(**profile) as dataset:
+            dataset.write(np.moveaxis(mosaic.pixels, -1, 0))
+            if not mosaic.coverage.all():
+                dataset.write_mask(mosaic.coverage)
+            source = mosaic.provenance
+            dataset.update_tags(
+                TIFFTAG_IMAGEDESCRIPTION=source.title, TIFFTAG_COPYRIGHT=source.attribution
+            )
+        with memory.open() as dataset:
+            copy(
+                dataset,
+                path,
+                driver="COG",
+                compress="DEFLATE",
+                predictor="YES",
+                blocksize=512,
+                overview_resampling="average",
+            )

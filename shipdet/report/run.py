@@ -1,0 +1,150 @@
+"""A finished run: the folder with everything in it, and how its threshold is changed."""
+
+import json
+import shutil
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from shipdet.detections import Detections
+from shipdet.mosaic import Mosaic
+from shipdet.report import vector
+from shipdet.report.drawing import crop_ship, draw_overlay
+from shipdet.report.raster import (
+    JPEG_MAX_PX,
+    ImageFormat,
+    read_picture,
+    write_geotiff,
+    write_picture,
+)
+
+OVERLAY_MAX_PX = 4096  # longest side of the overlay; a browser shows no more
+CANDIDATES = "candidates.json"
+PREVIEW = "preview.jpg"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run left on disk.
+
+    ``candidates`` are all ships above the search's floor, ``detections`` those above
+    ``threshold``. ``record`` is run.json. Files that do not apply (no georeference, no
+    super-resolution, imagery only) are not in ``files``.
+    """
+
+    folder: Path
+    record: dict[str, Any]
+    candidates: Detections
+    threshold: float
+
+    @property
+    def id(self) -> str:
+        """The folder's name."""
+        return self.folder.name
+
+    @property
+    def detections(self) -> Detections:
+        """The ships above the threshold, numbered from 1."""
+        return self.candidates.above(self.threshold)
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files by kind: raw, upscaled, overlay, mosaic, geojson, csv, record, zip."""
+        names: dict[str, str] = self.record["files"]
+        return {kind: self.folder / name for kind, name in names.items()}
+
+    @property
+    def chips(self) -> list[Path]:
+        """One crop per ship, in the order of ``detections``."""
+        return sorted((self.folder / "chips").glob("*.png"))
+
+
+def write_imagery(
+    folder: Path, raw: Mosaic, upscaled: Mosaic | None, image_format: ImageFormat, quality: int
+) -> dict[str, str]:
+    """Write raw.*, upscaled.*, mosaic.tif and the preview; returns file names by kind."""
+    files = {}
+    for kind, mosaic in (("raw", raw), ("upscaled", upscaled)):
+        if mosaic is None:
+            continue
+        suffix = image_format
+        if suffix == "jpg" and max(mosaic.pixels.shape[:2]) > JPEG_MAX_PX:
+            suffix = "png"
+        files[kind] = f"{kind}.{suffix}"
+        write_picture(folder / files[kind], mosaic.pixels, quality)
+    if raw.grid.georeferenced:
+        files["mosaic"] = "mosaic.tif"
+        write_geotiff(folder / files["mosaic"], raw)
+    searched = upscaled or raw
+    preview = Image.fromarray(searched.pixels)
+    preview.thumbnail((OVERLAY_MAX_PX, OVERLAY_MAX_PX), Image.Resampling.LANCZOS, reducing_gap=3)
+    write_picture(folder / PREVIEW, np.asarray(preview), 95)
+    return files
+
+
+def write_results(
+    folder: Path, record: dict[str, Any], candidates: Detections, threshold: float
+) -> Run:
+    """Write overlay, GeoJSON, CSV, chips, run.json and run.zip for a threshold.
+
+    Reads the pictures that :func:`write_imagery` left in the folder, so that it serves the end of
+    a run and a later change of threshold alike.
+    """
+    found = candidates.above(threshold)
+    files = {k: v for k, v in record["files"].items() if k not in ("overlay", "geojson", "csv")}
+    picture = read_picture(folder / PREVIEW)
+    width, height = record["raw"]["width"], record["raw"]["height"]
+    factor = (picture.shape[1] / width, picture.shape[0] / height)
+    overlay = draw_overlay(picture, found, factor)
+    write_picture(folder / "overlay.png", overlay)
+    files["overlay"] = "overlay.png"
+    chips = folder / "chips"
+    shutil.rmtree(chips, ignore_errors=True)
+    chips.mkdir()
+    gsd_m = record["raw"]["gsd_m"] / factor[0]
+    for detection in found:
+        crop = crop_ship(picture, detection, factor, gsd_m)
+        write_picture(chips / f"ship_{detection.id:04d}.png", crop)
+    if record["raw"]["georeferenced"]:
+        (folder / "detections.geojson").write_text(json.dumps(vector.geojson(found)))
+        files["geojson"] = "detections.geojson"
+    (folder / "detections.csv").write_text(vector.csv_text(found))
+    files["csv"] = "detections.csv"
+    (folder / CANDIDATES).write_text(vector.to_json(candidates))
+    record = {
+        **record,
+        "threshold": threshold,
+        "ships": len(found),
+        "detections": [vector.properties(d) for d in found],
+        "files": {**files, "record": "run.json", "zip": "run.zip"},
+    }
+    return _sealed(Run(folder, record, candidates, threshold))
+
+
+def write_download(folder: Path, record: dict[str, Any]) -> Run:
+    """Write run.json and run.zip of a run that only downloaded imagery."""
+    record = {**record, "files": {**record["files"], "record": "run.json", "zip": "run.zip"}}
+    (folder / CANDIDATES).write_text(vector.to_json(Detections()))
+    return _sealed(Run(folder, {**record, "threshold": 1.0}, Detections(), 1.0))
+
+
+def _sealed(run: Run) -> Run:
+    (run.folder / "run.json").write_text(json.dumps(run.record, indent=1))
+    inside = {CANDIDATES, PREVIEW, "run.zip"}
+    with zipfile.ZipFile(run.folder / "run.zip", "w", zipfile.ZIP_STORED) as bundle:
+        # Pictures are compressed already and the rest is small: storing takes no time.
+        for file in sorted(run.folder.rglob("*")):
+            if file.is_file() and file.name not in inside:
+                bundle.write(file, file.relative_to(run.folder))
+    return run
+
+
+def read_run(folder: Path) -> Run:
+    """A run from its folder."""
+    record = json.loads((folder / "run.json").read_text())
+    candidates = vector.from_json((folder / CANDIDATES).read_text())
+    return Run(folder, record, candidates, record["threshold"])

@@ -1,0 +1,116 @@
+"""Detections as GeoJSON (RFC 7946), CSV, and the JSON they are read back from."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import numpy as np
+
+from shipdet.detections import Detection, Detections
+
+CSV_COLUMNS = (
+    "id,score,x,y,x0,y0,x1,y1,lon,lat,length_m,width_m,axis_deg,raw_support".split(",")
+)
+
+
+def properties(detection: Detection) -> dict[str, Any]:
+    """What is told of one ship, as plain JSON values."""
+    return {
+        "id": detection.id,
+        "score": round(detection.score, 4),
+        "length_m": round(detection.length_m, 1),
+        "width_m": round(detection.width_m, 1),
+        "axis_deg": round(detection.axis_deg, 1),
+        "lon": _rounded(detection.lon, 7),
+        "lat": _rounded(detection.lat, 7),
+        "x": round(detection.x, 2),
+        "y": round(detection.y, 2),
+        "corners": np.round(detection.corners, 2).tolist(),
+        "cut": detection.cut,
+        "near_gap": detection.near_gap,
+        "raw_score": _rounded(detection.raw_score, 4),
+        "raw_support": detection.raw_support,
+    }
+
+
+def geojson(detections: Detections) -> dict[str, Any]:
+    """A FeatureCollection of the ships' outlines, counter-clockwise, longitude first."""
+    features = []
+    for detection in detections:
+        if detection.corners_lonlat is None:
+            continue
+        ring = [[round(float(x), 7), round(float(y), 7)] for x, y in detection.corners_lonlat]
+        ring = [*ring, ring[0]]
+        if _signed_area(ring) < 0:  # RFC 7946, 3.1.6: the right-hand rule
+            ring.reverse()
+        told = properties(detection)
+        del told["corners"]
+        features.append(
+            {
+                "type": "Feature",
+                "id": detection.id,
+                "geometry": {"type": "Polygon", "coordinates": [ring]},
+                "properties": told,
+            }
+        )
+    return {"type": "FeatureCollection", "features": features}
+
+
+def _signed_area(ring: list[list[float]]) -> float:
+    pairs = zip(ring, ring[1:], strict=False)
+    return sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in pairs)
+
+
+def csv_text(detections: Detections) -> str:
+    """A table of the ships; columns are ``CSV_COLUMNS``, empty where a value does not exist."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for detection in detections:
+        row = properties(detection)
+        row |= dict(
+            zip(("x0", "y0", "x1", "y1"), (round(v, 2) for v in detection.bounds), strict=True)
+        )
+        support = detection.raw_support
+        row["raw_support"] = "" if support is None else str(support).lower()
+        writer.writerow(row)
+    return out.getvalue()
+
+
+def to_json(detections: Detections) -> str:
+    """Everything that :func:`from_json` needs to give the same detections back."""
+    items = [
+        {
+            **{
+                name: getattr(d, name)
+                for name in (
+                    "id", "score", "x", "y", "length_m", "width_m", "axis_deg", "lon", "lat",
+                    "near_gap", "cut", "raw_score", "raw_support",
+                )
+            },
+            "corners": d.corners.tolist(),
+            "corners_lonlat": None if d.corners_lonlat is None else d.corners_lonlat.tolist(),
+        }
+        for d in detections
+    ]
+    return json.dumps({"floor": detections.floor, "items": items})
+
+
+def from_json(text: str) -> Detections:
+    """Detections from what :func:`to_json` wrote."""
+    data = json.loads(text)
+    items = []
+    for item in data["items"]:
+        outline = item.pop("corners_lonlat")
+        items.append(
+            Detection(
+                **{**item, "corners": np.array(item["corners"], np.float64)},
+                corners_lonlat=None if outline is None else np.array(outline, np.float64),
+            )
+        )
+    return Detections(tuple(items), data["floor"])
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)

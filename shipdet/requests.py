@@ -1,0 +1,95 @@
+"""What a user may ask for, checked: the values that UI, API, CLI and cluster hand to pipeline."""
+
+import math
+from typing import Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from shipdet.errors import BadOption, ShipdetError
+from shipdet.geometry import BBox
+
+Upscale = Literal["none", "x4", "x16"]
+PASSES: dict[Upscale, int] = {"none": 0, "x4": 1, "x16": 2}
+
+#: Network pixels of the 224-px window: those that divide 32 can be scored densely.
+STRIDES = (8, 16, 32, 56, 64, 96, 112, 128, 160, 192)
+
+Model = TypeVar("Model", bound="_Request")
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    @classmethod
+    def check(cls, **values: Any) -> Self:
+        """Build the request; the first thing wrong becomes one sentence (BadOption)."""
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            cause = first.get("ctx", {}).get("error")
+            if isinstance(cause, ShipdetError):
+                raise cause from None
+            name = ".".join(str(part) for part in first["loc"]) or "the request"
+            message = first["msg"].removeprefix("Value error, ")
+            raise BadOption(f"{name}: {message[0].lower()}{message[1:].rstrip('.')}.") from None
+
+
+class Search(_Request):
+    """How to sharpen and search, whatever the picture comes from."""
+
+    upscale: Upscale = "none"
+    upscaler: str = ""  # "" is the configured default
+    model: str = ""
+    backend: Literal["", "torch", "onnx"] = ""
+    device: Literal["", "auto", "cpu", "cuda"] = ""
+    stride: int = 32
+    scoring: Literal["dense", "exact"] = "dense"
+    threshold: float | None = None  # None is the model's own
+    image_format: Literal["png", "jpg"] = "png"
+    quality: int = Field(90, ge=1, le=95)
+    name: str = ""
+
+    @property
+    def passes(self) -> int:
+        """How many times x4 is applied."""
+        return PASSES[self.upscale]
+
+    @field_validator("threshold")
+    @classmethod
+    def _threshold_in_range(cls, value: float | None) -> float | None:
+        if value is not None and not (math.isfinite(value) and 0.0 < value < 1.0):
+            raise ValueError("the threshold must be a number between 0 and 1")
+        return value
+
+    @field_validator("stride")
+    @classmethod
+    def _stride_known(cls, value: int) -> int:
+        if value not in STRIDES:
+            known = ", ".join(str(stride) for stride in STRIDES)
+            raise ValueError(f"the stride must be one of {known} (network pixels)")
+        return value
+
+
+class AreaRequest(_Request):
+    """An area of interest and where its imagery comes from."""
+
+    bbox: tuple[float, float, float, float]
+    provider: str = ""
+    zoom: int | None = None  # None is the recommended one
+    date_from: str | None = None
+    date_to: str | None = None
+    max_cloud: int = Field(20, ge=0, le=100)
+    search: Search = Search()
+
+    @property
+    def box(self) -> BBox:
+        """The area as a checked box."""
+        return BBox(*self.bbox)
+
+
+class ImageRequest(_Request):
+    """A picture of one's own; ``gsd_m`` (metres per pixel) where it carries no georeference."""
+
+    gsd_m: float | None = None
+    search: Search = Search()

@@ -1,0 +1,11 @@
+"""The web app: Gradio Blocks page, its API, and the server around them."""
+
+import os
+
+# Before gradio is imported anywhere: it looks up versions and reports launches otherwise.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+from shipdet.ui.app import build_blocks
+from shipdet.ui.server import serve
+
+__all__ = ["build_blocks", "serve"]

@@ -1,0 +1,29 @@
+"""The page and the API as one Blocks app."""
+
+import gradio as gr
+
+from shipdet.settings import Settings
+from shipdet.ui.api import add_api
+from shipdet.ui.events import wire
+from shipdet.ui.layout import lay_out
+from shipdet.ui.map import STATIC, page_head, serve_static_files
+from shipdet.ui.theme import make_theme
+
+UPLOADS_KEPT_S = 86_400  # gradio's copies of uploads and results; the runs themselves stay
+
+
+def build_blocks(settings: Settings) -> gr.Blocks:
+    """The app, ready to launch."""
+    serve_static_files()
+    with gr.Blocks(
+        title="shipdet",
+        theme=make_theme(),
+        css_paths=[STATIC / "page.css"],
+        head=page_head(),
+        fill_width=True,
+        analytics_enabled=False,
+        delete_cache=(3600, UPLOADS_KEPT_S),
+    ) as blocks:
+        wire(lay_out(settings), blocks, settings)
+        add_api(settings)
+    return blocks

@@ -1,0 +1,27 @@
+"""What the drop-down lists offer."""
+
+from shipdet import pipeline
+from shipdet.imagery import Provider
+
+AUTO_ZOOM = "auto"
+COARSEST_ZOOM = 12  # below it no provider shows a ship, so the list does not offer it
+
+ZoomChoice = tuple[str, str | int]
+
+
+def zoom_choices(provider: Provider, recommended: int) -> list[ZoomChoice]:
+    """The recommended zoom first, then every zoom that the provider has and ships can show at."""
+    lowest = max(provider.min_zoom, COARSEST_ZOOM)
+    zooms = range(lowest, provider.max_zoom + 1)
+    return [(f"Best · {recommended}", AUTO_ZOOM), *((str(z), z) for z in zooms)]
+
+
+def model_choices(task: str) -> list[tuple[str, str]]:
+    """Title and name of the models for a task."""
+    return [(model.title, model.name) for model in pipeline.models() if model.task == task]
+
+
+def default_threshold(model: str) -> float:
+    """The model's own threshold, 0.5 when there is no such model."""
+    known = {info.name: info.threshold for info in pipeline.models()}
+    return known.get(model) or 0.5

@@ -1,0 +1,210 @@
+"""What the page does: which event calls what and fills in what."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from shipdet import pipeline
+from shipdet.errors import Busy, ShipdetError
+from shipdet.imagery import get_provider, recommended_zoom, sample
+from shipdet.report.folder import run_folder
+from shipdet.requests import PASSES
+from shipdet.settings import Settings
+from shipdet.ui import render
+from shipdet.ui.choices import AUTO_ZOOM, default_threshold, zoom_choices
+from shipdet.ui.layout import Page, components
+from shipdet.ui.requesting import Values, area_request, image_request, request_inputs
+from shipdet.ui.results import Updates, clear_results, result_components, show_results
+from shipdet.ui.runs import DEVICE, RunEvents, area_events, image_events
+
+log = logging.getLogger(__name__)
+
+SHOW_EVERY_S = 0.15  # a browser gains nothing from more
+UNSEEN: dict[str, Any] = {"api_name": False, "show_progress": "hidden"}
+AT_ONCE: dict[str, Any] = {**UNSEEN, "queue": False}
+
+
+def wire(page: Page, blocks: gr.Blocks, settings: Settings) -> None:
+    """Connect the page's components."""
+    source = gr.State("area")  # the tab that is open
+    run_id = gr.State("")  # the run that is shown
+    _wire_map(page)
+    _wire_settings(page, blocks, source, settings)
+    _wire_runs(page, source, run_id, settings)
+
+
+def _wire_map(page: Page) -> None:
+    numbers, to_numbers = page.area.bbox, "(text) => shipdet.numbers(text)"
+    page.drawn.change(None, page.drawn, numbers, js=to_numbers, api_name=False)
+    for triggers, inputs, script in (
+        ([n.change for n in numbers], numbers, "(...box) => { shipdet.box(...box) }"),
+        (page.results.ships.change, page.results.ships, "(text) => { shipdet.ships(text) }"),
+        (page.area.provider.change, page.area.provider, "(id) => { shipdet.layer(id) }"),
+    ):
+        gr.on(triggers, None, inputs, js=script, api_name=False)
+
+
+def _wire_settings(page: Page, blocks: gr.Blocks, source: gr.State, settings: Settings) -> None:
+    inputs = request_inputs(page) | {source}
+    # The zoom's own list is rewritten here, so only a user's choice counts as a change of it.
+    changing = inputs - {page.area.zoom, page.search.threshold, page.search.name}
+    gr.on(
+        [blocks.load, page.area.zoom.input, *(component.change for component in changing)],
+        lambda values: _estimated(page, source, settings, values),
+        inputs,
+        [page.area.zoom, page.zoom_reason, page.dates, page.estimate],
+        trigger_mode="always_last",
+        **AT_ONCE,
+    )
+    page.search.model.change(default_threshold, page.search.model, page.search.threshold, **AT_ONCE)
+    page.area_tab.select(lambda: "area", None, source, **AT_ONCE)
+    page.picture_tab.select(lambda: "picture", None, source, **AT_ONCE)
+
+
+def _estimated(page: Page, source: gr.State, settings: Settings, values: Values) -> Updates:
+    area = page.area
+    provider = get_provider(values[area.provider], settings)
+    south, north = values[area.south], values[area.north]
+    latitude = (south + north) / 2 if None not in (south, north) else 0.0
+    latitude = max(-85.0, min(85.0, latitude))
+    zoom, reason = recommended_zoom(provider, latitude, PASSES[values[page.search.upscale]])
+    choices = zoom_choices(provider, zoom)
+    chosen = values[area.zoom]
+    if chosen not in [value for _, value in choices]:
+        chosen = AUTO_ZOOM
+    updates: Updates = {
+        area.zoom: gr.Dropdown(choices, value=chosen),
+        page.zoom_reason: render.hint(reason),
+        page.dates: gr.Row(visible=provider.needs_instance),
+    }
+    try:
+        if values[source] == "picture":
+            image_request(page, values)
+            updates[page.estimate] = render.hint("Ready to search this picture.")
+        else:
+            request = area_request(page, {**values, area.zoom: chosen})
+            updates[page.estimate] = render.estimate_box(pipeline.estimate(request))
+    except ShipdetError as error:
+        updates[page.estimate] = render.error_box(error, "Not yet")
+    return updates
+
+
+def _wire_runs(page: Page, source: gr.State, run_id: gr.State, settings: Settings) -> None:
+    inputs: set[Component] = request_inputs(page) | {source}
+    results = result_components(page)
+    progress: list[Any] = [page.panel, page.detect, page.sample, page.cancel]
+
+    def detect(values: Values) -> Iterator[Updates]:
+        try:
+            events = _events(page, source, values)
+            yield from _following(page, run_id, settings, events)
+        except Exception as error:
+            if not isinstance(error, ShipdetError):
+                log.exception("a run failed")
+            yield _stopped(page, render.error_box(error))
+
+    def refilter(run: str, threshold: float) -> Updates:
+        if not run:
+            return {}
+        try:
+            before = pipeline.open_run(run_folder(run, settings))
+            after = pipeline.refilter(before, threshold)
+        except ShipdetError as error:
+            return {page.panel: render.error_box(error)}
+        return {page.panel: render.finished_box(after), **show_results(page, after)}
+
+    sample_inputs: list[Any] = [source, page.sources, page.search.upscale, *components(page.area)]
+    sampled = page.sample.click(
+        lambda: _sample_inputs(page, source), None, sample_inputs, **AT_ONCE
+    )
+    runs = []
+    for clicked in (page.detect.click, sampled.then):
+        waiting = clicked(lambda: _started(page), None, progress, **AT_ONCE)
+        run = waiting.then(
+            detect,
+            inputs,
+            [*progress, run_id, *results],
+            concurrency_id=DEVICE,
+            concurrency_limit=1,
+            **UNSEEN,
+        )
+        run.failure(lambda: _refused(page), None, progress, **AT_ONCE)
+        runs.append(run)
+    page.cancel.click(
+        lambda: _stopped(page, render.CANCELLED), None, progress, cancels=runs, **AT_ONCE
+    )
+    page.search.threshold.change(
+        refilter,
+        [run_id, page.search.threshold],
+        [page.panel, *results],
+        trigger_mode="always_last",
+        **AT_ONCE,
+    )
+
+
+def _events(page: Page, source: gr.State, values: Values) -> RunEvents:
+    if values[source] == "picture":
+        return image_events(*image_request(page, values))
+    return area_events(area_request(page, values))
+
+
+def _following(
+    page: Page, run_id: gr.State, settings: Settings, events: RunEvents
+) -> Iterator[Updates]:
+    panel = render.ProgressPanel()
+    shown, stage = 0.0, None
+    with closing(events):
+        for event in events:
+            if isinstance(event, Path):
+                run = pipeline.open_run(run_folder(event.name, settings))
+                stop = _stopped(page, render.finished_box(run))
+                yield {**stop, run_id: run.id, **show_results(page, run)}
+                return
+            html, now = panel.show(event), time.monotonic()
+            if stage is None:  # it has begun: the last run makes room
+                yield {page.panel: html, run_id: "", **clear_results(page)}
+            elif event.stage != stage or now - shown > SHOW_EVERY_S:
+                yield {page.panel: html}
+            else:
+                continue
+            shown, stage = now, event.stage
+
+
+def _started(page: Page) -> Updates:
+    return {page.panel: render.WAITING, **_buttons(page, running=True)}
+
+
+def _stopped(page: Page, html: str) -> Updates:
+    return {page.panel: html, **_buttons(page, running=False)}
+
+
+def _refused(page: Page) -> Updates:
+    busy = Busy("Too many runs are waiting for this machine: try again in some minutes.")
+    return _stopped(page, render.error_box(busy))
+
+
+def _buttons(page: Page, running: bool) -> Updates:
+    return {
+        page.detect: gr.Button(interactive=not running),
+        page.sample: gr.Button(interactive=not running),
+        page.cancel: gr.Button(interactive=running),
+    }
+
+
+def _sample_inputs(page: Page, source: gr.State) -> Updates:
+    area = page.area
+    box = [round(value, 6) for value in sample.bbox().as_tuple()]
+    return {
+        source: "area",
+        page.sources: gr.Tabs(selected="area"),
+        area.provider: "sample",
+        area.zoom: AUTO_ZOOM,
+        page.search.upscale: "none",
+        **dict(zip(area.bbox, box, strict=True)),
+    }

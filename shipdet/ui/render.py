@@ -1,0 +1,205 @@
+"""What the page shows, as HTML, table rows and captions; nothing here knows gradio."""
+
+import html
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from shipdet.detections import Detection
+from shipdet.errors import ShipdetError
+from shipdet.pipeline import Estimate, Run
+from shipdet.progress import STAGE_TITLES, Progress, Stage
+
+TABLE_COLUMNS = (
+    "Ship", "Score", "Latitude", "Longitude", "Length m", "Width m", "Axis °", "Raw image", "Note",
+)  # fmt: skip
+
+IDLE = (
+    '<div class="sd-card sd-idle"><h3>Ready</h3><ol>'
+    "<li>Draw a rectangle on the map, or keep the sample harbour.</li>"
+    "<li>Choose imagery and, if you like, sharpening.</li>"
+    "<li>Press <b>Detect ships</b>.</li></ol></div>"
+)
+NO_RESULTS = (
+    '<div class="sd-card sd-empty"><h3>No results yet</h3>'
+    "<p>Ships that are found appear here and on the map: pictures, a crop of each ship, a table "
+    "and files to download. <b>Try the sample</b> shows it without any network.</p></div>"
+)
+WAITING = (
+    '<div class="sd-card" role="status"><h3>Waiting for its turn</h3>'
+    '<div class="sd-bar sd-busy"><i></i></div>'
+    "<p>One run uses the machine at a time; this one starts as soon as it is free.</p></div>"
+)
+CANCELLED = (
+    '<div class="sd-card" role="status"><h3>Cancelled</h3>'
+    "<p>The run was stopped and left nothing behind. Change a setting and detect again.</p></div>"
+)
+
+
+def sentence(error: Exception) -> str:
+    """What a user is told of an error: its sentence, or where to look for the rest."""
+    if isinstance(error, ShipdetError):
+        return str(error)
+    return "Something unexpected went wrong; the server's log has the details."
+
+
+def error_box(error: Exception, title: str = "This did not work") -> str:
+    """An error as one sentence, in place."""
+    text = html.escape(sentence(error))
+    return f'<div class="sd-card sd-error" role="alert"><h3>{title}</h3><p>{text}</p></div>'
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them."""
+    if seconds < 1:
+        return "under a second"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def estimate_box(estimate: Estimate) -> str:
+    """The live estimate: what the next run will take."""
+    scale = f"{estimate.gsd_m:.2g} m per pixel"
+    if estimate.searched_gsd_m < estimate.gsd_m:
+        scale += f", {estimate.searched_gsd_m:.2g} m sharpened"
+    facts = (
+        f"{estimate.tiles:,} tiles",
+        f"{estimate.width_px:,} × {estimate.height_px:,} px",
+        scale,
+        f"{estimate.download_mb:.1f} MB",
+        f"about {duration(estimate.seconds)}",
+    )
+    items = "".join(f"<li>{fact}</li>" for fact in facts)
+    return f'<div class="sd-estimate"><ul>{items}</ul>{_notes(estimate.notes)}</div>'
+
+
+def hint(text: str) -> str:
+    """A plain line in the place of the estimate."""
+    return f'<div class="sd-estimate"><p>{html.escape(text)}</p></div>'
+
+
+def _notes(notes: Iterable[str]) -> str:
+    lines = "".join(f"<p>{html.escape(note)}</p>" for note in notes)
+    return f'<div class="sd-notes">{lines}</div>' if lines else ""
+
+
+@dataclass
+class ProgressPanel:
+    """Turns a run's events into the panel's HTML; one per run."""
+
+    started: float = field(default_factory=time.monotonic)
+    stage_started: float = 0.0
+    current: Progress | None = None
+    finished: dict[Stage, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def show(self, event: Progress) -> str:
+        """The panel after one more event."""
+        now = time.monotonic()
+        if self.current is None or event.stage != self.current.stage:
+            if self.current is not None:
+                taken = self.finished.get(self.current.stage, 0.0)
+                self.finished[self.current.stage] = taken + now - self.stage_started
+            self.stage_started = now
+        if event.note and event.note not in self.notes:
+            self.notes.append(event.note)
+        self.current = event
+        rows = "".join(
+            f"<li><span>{STAGE_TITLES[stage]}</span><em>{duration(taken)}</em></li>"
+            for stage, taken in self.finished.items()
+            if stage != event.stage
+        )
+        return (
+            f'<div class="sd-card" role="status"><h3>{event.title}<em>{_count(event)}</em></h3>'
+            f'{_bar(event)}<p class="sd-time"><span>{duration(now - self.started)} so far</span>'
+            f"<span>{self._remaining(event, now)}</span></p>"
+            f'<ol class="sd-stages">{rows}</ol>{_notes(self.notes[-3:])}</div>'
+        )
+
+    def _remaining(self, event: Progress, now: float) -> str:
+        taken = now - self.stage_started
+        if taken < 1 or not 0 < event.fraction < 1:
+            return ""
+        left = taken * (1 - event.fraction) / event.fraction
+        return f"about {duration(max(left, 1))} left in this step"
+
+
+def _count(event: Progress) -> str:
+    if not event.total:
+        return ""
+    return f"{event.done:,} of {event.total:,} {html.escape(event.unit)}".rstrip()
+
+
+def _bar(event: Progress) -> str:
+    if not event.total:
+        return '<div class="sd-bar sd-busy"><i></i></div>'
+    percent = round(100 * event.fraction)
+    return (
+        f'<div class="sd-bar" role="progressbar" aria-label="{event.title}" aria-valuemin="0" '
+        f'aria-valuemax="100" aria-valuenow="{percent}"><i style="width:{percent}%"></i></div>'
+    )
+
+
+def ships(count: int) -> str:
+    """A number of ships in words."""
+    return "no ship" if count == 0 else "1 ship" if count == 1 else f"{count:,} ships"
+
+
+def finished_box(run: Run) -> str:
+    """The panel after a run: how many ships, out of how many candidates, in what time."""
+    found, candidates = len(run.detections), len(run.candidates)
+    told = f"{ships(found).capitalize()} found"
+    weaker = candidates - found
+    more = f"{weaker:,} weaker candidates below it" if weaker else "nothing weaker below it"
+    seconds = sum(run.record.get("timings", {}).values())
+    took = f" The run took {duration(seconds)}." if seconds else ""
+    advice = "" if found else " Lower the threshold to see weaker candidates."
+    return (
+        f'<div class="sd-card sd-success" role="status"><h3>{told}</h3>'
+        f"<p>Score {run.threshold:.2f} or more; {more}.{took}{advice}</p>"
+        f"{_notes(run.record.get('notes', ()))}</div>"
+    )
+
+
+def table_rows(detections: Iterable[Detection]) -> list[list[str | int | float]]:
+    """One row per ship, in the order of TABLE_COLUMNS."""
+    return [
+        [
+            ship.id,
+            f"{ship.score:.2f}",
+            "" if ship.lat is None else f"{ship.lat:.5f}",
+            "" if ship.lon is None else f"{ship.lon:.5f}",
+            f"{ship.length_m:.0f}",
+            f"{ship.width_m:.0f}",
+            f"{ship.axis_deg:.0f}",
+            {True: "supports", False: "does not", None: ""}[ship.raw_support],
+            remarks(ship),
+        ]
+        for ship in detections
+    ]
+
+
+def remarks(ship: Detection) -> str:
+    """What limits the measurement of a ship, in words."""
+    words = []
+    if ship.cut:
+        words.append("cut by the edge")
+    if ship.near_gap:
+        words.append("near missing imagery")
+    return ", ".join(words)
+
+
+def captions(detections: Sequence[Detection]) -> list[str]:
+    """One caption per crop."""
+    return [f"{ship.id} · {ship.score:.0%} · {ship.length_m:.0f} m" for ship in detections]
+
+
+def ships_on_map(run: Run | None) -> str:
+    """GeoJSON text for the map, empty when there is nothing to draw."""
+    if run is None or "geojson" not in run.files:
+        return ""
+    return json.dumps(json.loads(run.files["geojson"].read_text()), separators=(",", ":"))

@@ -1,0 +1,53 @@
+"""From the page's values to requests for the pipeline."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from shipdet.errors import BadArea, BadImage, MissingScale
+from shipdet.requests import AreaRequest, ImageRequest, Search
+from shipdet.ui.choices import AUTO_ZOOM
+from shipdet.ui.layout import Page, components
+
+Values = dict[Component, Any]
+
+
+def request_inputs(page: Page) -> set[Component]:
+    """The components that requests are made from."""
+    return {*components(page.area), *components(page.search), page.picture, page.gsd_m}
+
+
+def area_request(page: Page, values: Values) -> AreaRequest:
+    """What to search on the map; raises a ShipdetError for values that make no request."""
+    area = page.area
+    box = tuple(values[number] for number in area.bbox)
+    if None in box:
+        raise BadArea("Draw a rectangle on the map, or fill in west, south, east and north.")
+    zoom = values[area.zoom]
+    return AreaRequest.check(
+        bbox=box,
+        provider=values[area.provider],
+        zoom=None if zoom == AUTO_ZOOM else zoom,
+        date_from=values[area.date_from] or None,
+        date_to=values[area.date_to] or None,
+        max_cloud=values[area.max_cloud],
+        search=_search(page, values),
+    )
+
+
+def image_request(page: Page, values: Values) -> tuple[Path, ImageRequest]:
+    """The picture to search and how; raises a ShipdetError for values that make no request."""
+    picture, gsd_m = values[page.picture], values[page.gsd_m]
+    if picture is None:
+        raise BadImage("Choose a picture first: PNG, JPEG or GeoTIFF.")
+    if not gsd_m and not picture.lower().endswith((".tif", ".tiff")):
+        raise MissingScale("Give the picture's metres per pixel: ships are told by their size.")
+    return Path(picture), ImageRequest.check(gsd_m=gsd_m or None, search=_search(page, values))
+
+
+def _search(page: Page, values: Values) -> Search:
+    chosen = {f.name: values[getattr(page.search, f.name)] for f in fields(page.search)}
+    return Search.check(**chosen)

@@ -1,0 +1,83 @@
+"""The web server: limits, allowed paths, and the routes beside gradio's own."""
+
+import gradio as gr
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shipdet.imagery import sample
+from shipdet.settings import Settings
+from shipdet.ui.app import build_blocks
+
+DAY_S = 86_400
+
+
+def serve(settings: Settings) -> None:
+    """Run the app until it is interrupted."""
+    launch(settings, block=True)
+
+
+def launch(settings: Settings, block: bool) -> gr.Blocks:
+    """Start the app; with ``block`` False it runs in a thread, until its ``close``."""
+    settings.runs_dir.mkdir(parents=True, exist_ok=True)
+    blocks = build_blocks(settings).queue(max_size=settings.max_queue)
+    chosen = settings.model_fields_set
+    blocks.launch(
+        # Left to gradio where the operator has not chosen, so that a Space's variables count.
+        server_name=settings.host if "host" in chosen else None,
+        server_port=settings.port if "port" in chosen and settings.port else None,
+        share=settings.share,
+        prevent_thread_lock=not block,
+        allowed_paths=[str(settings.runs_dir.resolve())],
+        max_file_size=settings.max_upload_mb * 1024**2,
+        app_kwargs={"routes": routes(settings), "middleware": [Middleware(OwnScriptsOnly)]},
+        ssr_mode=False,  # its proxy would not pass on the routes
+        show_error=False,
+    )
+    return blocks
+
+
+class OwnScriptsOnly:
+    """Middleware that forbids scripts of other hosts.
+
+    Gradio's page asks a content delivery network for one that resizes frames; nothing here
+    needs it, and no visitor should be known to that network.
+    """
+
+    POLICY = b"script-src 'self' 'unsafe-inline' 'unsafe-eval' blob: data:"
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and add the policy to the answer."""
+
+        async def send_with_policy(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = [*message.get("headers", ()), (b"content-security-policy", self.POLICY)]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        await self.app(scope, receive, send_with_policy)
+
+
+def routes(settings: Settings) -> list[BaseRoute]:
+    """Health and the sample's tiles."""
+
+    def health(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    def sample_tile(request: Request) -> Response:
+        where = request.path_params
+        png = sample.tile(where["z"], where["x"], where["y"], settings)
+        headers = {"Cache-Control": f"public, max-age={DAY_S}"}
+        if png is None:
+            return Response(status_code=404, headers=headers)
+        return Response(png, media_type="image/png", headers=headers)
+
+    return [
+        Route("/healthz", health),
+        Route("/tiles/sample/{z:int}/{x:int}/{y:int}.png", sample_tile),
+    ]

@@ -1,0 +1,5 @@
+"""Super-resolution of a mosaic, in overlapping blocks."""
+
+from shipdet.upscale.steps import UpscaleOptions, upscale
+
+__all__ = ["UpscaleOptions", "upscale"]

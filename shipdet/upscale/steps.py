@@ -1,0 +1,81 @@
+"""The step of the pipeline: a mosaic, enlarged once or twice."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from shipdet.errors import BadOption
+from shipdet.models.runtime import Upscaler
+from shipdet.mosaic import Mosaic
+from shipdet.progress import Progress, Steps
+from shipdet.upscale.tiling import Blocks, count_blocks, tiled
+
+OVERLAP_PX = {"RRDBNet": 48, "SRVGGNetCompact": 32}
+RAMP_PX = 8
+
+BLOCK_PX = {"cpu": 192, "cuda": 512}
+BATCH = {"cpu": 1, "cuda": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class UpscaleOptions:
+    """How a picture is divided; None means what suits the network and the device."""
+
+    block_px: int | None = None
+    overlap_px: int | None = None
+    ramp_px: int | None = None
+    batch: int | None = None
+
+    def blocks(self, upscaler: Upscaler) -> Blocks:
+        """The division for an upscaler.
+
+        Raises:
+            BadOption: blocks that are all overlap.
+        """
+        overlap = self.overlap_px
+        if overlap is None:
+            overlap = OVERLAP_PX[upscaler.config.architecture]
+        ramp = min(overlap, RAMP_PX) if self.ramp_px is None else self.ramp_px
+        device = upscaler.backend.device
+        block = self.block_px or BLOCK_PX[device]
+        if not 0 <= ramp <= overlap < block:
+            raise BadOption(
+                f"Blocks of {block} px cannot overlap by {overlap} px with a ramp of {ramp} px."
+            )
+        return Blocks(block, overlap, ramp, self.batch or BATCH[device])
+
+
+def upscale(
+    mosaic: Mosaic,
+    upscaler: Upscaler,
+    passes: Literal[0, 1, 2] = 1,
+    options: UpscaleOptions | None = None,
+) -> Steps[Mosaic]:
+    """Enlarge a mosaic by the upscaler's scale, ``passes`` times.
+
+    Yields after every block, so that closing the generator cancels the step there. Coverage and
+    grid are scaled along; pixels without data stay black and uncovered, and blocks that have
+    nothing else are not computed.
+
+    Raises:
+        BadOption: passes is not 0, 1 or 2, or the blocks are too small for their overlap.
+        OutOfMemory: even the smallest block is too large for the device.
+    """
+    if passes not in (0, 1, 2):
+        raise BadOption("Super-resolution runs once (x4), twice (x16) or not at all.")
+    blocks = (options or UpscaleOptions()).blocks(upscaler)
+    coverages = [mosaic.coverage]
+    for _ in range(passes):
+        last = coverages[-1]
+        coverages.append(last.repeat(upscaler.scale, axis=0).repeat(upscaler.scale, axis=1))
+    counts = [count_blocks(coverage, blocks) for coverage in coverages[:-1]]
+    total, done = sum(counts), 0
+    if passes:
+        yield Progress("upscale", 0, total, "blocks")
+    for covered, enlarged, count in zip(coverages, coverages[1:], counts, strict=False):
+        pixels = yield from tiled(mosaic.pixels, covered, upscaler, replace(blocks), done, total)
+        height, width = enlarged.shape
+        mosaic = replace(
+            mosaic, pixels=pixels, coverage=enlarged, grid=mosaic.grid.scaled(width, height)
+        )
+        done += count
+    return mosaic

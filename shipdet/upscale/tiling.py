@@ -1,0 +1,204 @@
+"""A picture enlarged block by block into an array on the host.
+
+Beside the picture and the result, memory holds one batch of blocks and the strip in which a row of
+blocks fades into the row above, whatever the size of the picture.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import distance_transform_edt  # type: ignore[import-untyped]
+
+from shipdet.errors import OutOfMemory
+from shipdet.models.runtime import Pixels, Upscaler
+from shipdet.progress import Progress, Steps
+from shipdet.upscale.plan import Span, fade, spans
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass
+class Blocks:
+    """How large blocks are and how many go at once; shrinks when the device's memory is too small.
+
+    ``overlap_px`` neighbours share, and over ``ramp_px`` in its middle one fades into the other.
+    """
+
+    block_px: int
+    overlap_px: int
+    ramp_px: int
+    batch: int = 1
+
+    def spans(self, length: int) -> list[Span]:
+        """The blocks along one axis."""
+        return spans(length, self.block_px, self.overlap_px, self.ramp_px)
+
+    def shrink(self) -> None:
+        """Halve the batch, or the block when it is alone already.
+
+        Raises:
+            OutOfMemory: a smaller block would be all overlap.
+        """
+        if self.batch > 1:
+            self.batch //= 2
+            return
+        half = self.block_px // 2
+        if half < 2 * self.overlap_px:
+            raise OutOfMemory(
+                f"The device's memory is too small even for blocks of {self.block_px} px: close "
+                "other programs, or choose the smaller super-resolution model or none."
+            )
+        self.block_px = half
+
+
+def count_blocks(coverage: Mask, blocks: Blocks) -> int:
+    """How many blocks of a picture have something in them."""
+    height, width = coverage.shape
+    across = blocks.spans(width)
+    return sum(
+        bool(coverage[y.start : y.stop, x.start : x.stop].any())
+        for y in blocks.spans(height)
+        for x in across
+    )
+
+
+def tiled(
+    pixels: Pixels,
+    coverage: Mask,
+    upscaler: Upscaler,
+    blocks: Blocks,
+    done: int,
+    total: int,
+    counted: bool = True,
+) -> Steps[Pixels]:
+    """Enlarge a picture; pixels without coverage come out black.
+
+    Args:
+        pixels: uint8 (h, w, 3).
+        coverage: bool (h, w); a block without any covered pixel is not computed.
+        upscaler: what enlarges a block.
+        blocks: how to divide; shrunk in place when the device's memory is too small.
+        done: blocks that count as done before the first one.
+        total: blocks in all, for the progress events, which come after every batch.
+        counted: whether the blocks add to ``done``; parts of a divided block do not.
+
+    Returns:
+        uint8 (scale * h, scale * w, 3).
+
+    Raises:
+        OutOfMemory: even the smallest block is too large for the device.
+    """
+    scale = upscaler.scale
+    height, width = coverage.shape
+    result = np.zeros((height * scale, width * scale, 3), np.uint8)
+    across = blocks.spans(width)
+    for y in blocks.spans(height):
+        rows = _Row(result, y, scale)
+        waiting = [x for x in across if coverage[y.start : y.stop, x.start : x.stop].any()]
+        while waiting:
+            group, waiting = waiting[: blocks.batch], waiting[blocks.batch :]
+            sources = np.stack([_filled(pixels, coverage, y, x) for x in group])
+            enlarged = yield from _enlarge(sources, upscaler, blocks, done, total)
+            for x, block in zip(group, enlarged, strict=True):
+                rows.put(x, block)
+            done += len(group) if counted else 0
+            yield Progress("upscale", done, total, "blocks")
+        rows.finish()
+        _blacken(result[y.first * scale : y.last * scale], coverage[y.first : y.last], scale)
+    return result
+
+
+def _enlarge(
+    sources: Pixels, upscaler: Upscaler, blocks: Blocks, done: int, total: int
+) -> Steps[Pixels]:
+    """A batch of equal blocks, enlarged; divided further where the memory is too small for it.
+
+    What is finished stays: only the batch that failed is done again, in smaller pieces.
+    """
+    height, width = sources.shape[1:3]
+    while max(height, width) <= blocks.block_px and len(sources) <= blocks.batch:
+        try:
+            return upscaler.upscale(sources)
+        except OutOfMemory:
+            blocks.shrink()
+        yield Progress("upscale", done, total, "blocks", "smaller blocks: memory is short")
+    if max(height, width) > blocks.block_px:
+        everywhere = np.ones((height, width), np.bool_)
+        parts = []
+        for source in sources:
+            part = yield from tiled(source, everywhere, upscaler, blocks, done, total, False)
+            parts.append(part)
+        return np.stack(parts)
+    parts = []
+    for start in range(0, len(sources), blocks.batch):
+        batch = sources[start : start + blocks.batch]
+        parts.append((yield from _enlarge(batch, upscaler, blocks, done, total)))
+    return np.concatenate(parts)
+
+
+class _Row:
+    """A row of blocks on its way into the result.
+
+    Rows that only this row of blocks has a say in go to the result at once; those over which it
+    fades in are kept aside until the whole row is there.
+    """
+
+    def __init__(self, result: Pixels, y: Span, scale: int) -> None:
+        self._y, self._scale = y, scale
+        self._upper = result[y.first * scale : y.full * scale]
+        self._rest = result[y.full * scale : y.last * scale]
+        self._aside = np.zeros_like(self._upper)
+
+    def put(self, x: Span, block: Pixels) -> None:
+        """Place an enlarged block, fading over the one to its left."""
+        scale, y = self._scale, self._y
+        ramp = (y.full - y.first) * scale
+        top = (y.first - y.start) * scale
+        used = block[top : top + ramp + len(self._rest)]
+        left = (x.first - x.start) * scale
+        used = used[:, left : left + (x.last - x.first) * scale]
+        columns = slice(x.first * scale, x.last * scale)
+        weight = fade((x.full - x.first) * scale)[None, :, None]
+        for target, source in ((self._aside, used[:ramp]), (self._rest, used[ramp:])):
+            _blend(target[:, columns], source, weight)
+
+    def finish(self) -> None:
+        """Fade the row in over the one above."""
+        weight = fade(len(self._upper))[:, None, None]
+        for start in range(0, self._upper.shape[1], 4096):  # keeps the float copies small
+            columns = slice(start, start + 4096)
+            _mix(self._upper[:, columns], self._aside[:, columns], weight)
+
+
+def _blend(target: Pixels, source: Pixels, weight: npt.NDArray[np.float32]) -> None:
+    """Write ``source``, mixing its first columns with what is there by ``weight``."""
+    ramp = weight.shape[1]
+    _mix(target[:, :ramp], source[:, :ramp], weight)
+    target[:, ramp:] = source[:, ramp:]
+
+
+def _mix(target: Pixels, source: Pixels, weight: npt.NDArray[np.float32]) -> None:
+    """target + weight * (source - target), in place, rounded."""
+    old = target.astype(np.float32)
+    target[...] = np.rint(old + weight * (source - old))
+
+
+def _filled(pixels: Pixels, coverage: Mask, y: Span, x: Span) -> Pixels:
+    """A block whose empty pixels have the value of the nearest covered one.
+
+    The edge of the covered area then looks like a flat continuation, not like a coast.
+    """
+    source = pixels[y.start : y.stop, x.start : x.stop]
+    there = coverage[y.start : y.stop, x.start : x.stop]
+    if there.all():
+        return source
+    nearest = distance_transform_edt(~there, return_distances=False, return_indices=True)
+    filled: Pixels = source[tuple(nearest)]
+    return filled
+
+
+def _blacken(result: Pixels, coverage: Mask, scale: int) -> None:
+    """Set enlarged pixels without coverage to black, in place, row by row."""
+    for row in np.flatnonzero(~coverage.all(axis=1)):
+        result[row * scale : (row + 1) * scale, np.repeat(~coverage[row], scale)] = 0

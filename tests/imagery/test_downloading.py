@@ -1,0 +1,399 @@
+"""The downloader against a local tile server with faults."""
+
+import errno
+import logging
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from shipdet.errors import AreaTooLarge, NoImagery, ProviderRefused, ProviderUnreachable
+from shipdet.geometry import BBox
+from shipdet.imagery import cache as cache_module
+from shipdet.imagery import download, get_provider, sample
+from shipdet.imagery.providers import BlankRule
+from shipdet.progress import finish
+from tests import tile_server as faults
+from tests.tile_server import TileServer
+
+
+def fetch(server, settings, waits, bbox=None, watch=None, **changes):
+    provider = get_provider("xyz", settings).model_copy(update=changes)
+    steps = download(
+        bbox or server.bbox, server.zoom, provider, settings=settings, policy=waits.policy()
+    )
+    return finish(steps, watch)
+
+
+def test_a_whole_picture_comes_back_as_it_was(settings_for, waits):
+    with TileServer() as server:
+        mosaic = fetch(server, settings_for(server), waits)
+    assert np.array_equal(mosaic.pixels, server.picture)
+    assert mosaic.coverage.all()
+    seen = mosaic.provenance
+    assert (seen.tiles, seen.fetched, seen.cached, seen.missing) == (12, 12, 0, 0)
+    assert waits == []
+
+
+def test_the_mosaic_is_cropped_to_the_area_to_the_pixel(settings_for, waits):
+    with TileServer() as server:
+        bbox = server.bbox_of(100, 50, 700, 333)
+        mosaic = fetch(server, settings_for(server), waits, bbox)
+    assert np.array_equal(mosaic.pixels, server.picture[50:333, 100:700])
+    assert mosaic.provenance.tiles == 6
+    corner = mosaic.grid.lonlat([(0, 0), (600, 283)])
+    assert corner.ravel().tolist() == pytest.approx([bbox.west, bbox.north, bbox.east, bbox.south])
+
+
+def test_part_of_a_pixel_counts_as_a_pixel(settings_for, waits):
+    with TileServer() as server:
+        mosaic = fetch(server, settings_for(server), waits, server.bbox_of(9.5, 9.5, 10.5, 10.2))
+    assert np.array_equal(mosaic.pixels, server.picture[9:11, 9:11])
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "WEBP"])
+def test_jpeg_and_webp_tiles_are_understood(settings_for, waits, image_format):
+    with TileServer(image_format=image_format) as server:
+        mosaic = fetch(server, settings_for(server), waits, server.bbox_of(0, 0, 256, 256))
+    assert np.abs(mosaic.pixels.astype(int) - server.picture[:256, :256]).mean() < 12
+
+
+def test_a_second_run_asks_nobody(settings_for, waits):
+    with TileServer(faults={}) as server:
+        settings = settings_for(server)
+        first = fetch(server, settings, waits)
+        second = fetch(server, settings, waits)
+        assert server.count == 12
+    assert np.array_equal(first.pixels, second.pixels)
+    assert (second.provenance.fetched, second.provenance.cached) == (0, 12)
+
+
+def test_a_tile_known_to_be_missing_is_not_asked_for_again(settings_for, waits):
+    with TileServer() as server:
+        settings = settings_for(server)
+        server.faults[server.x0, server.y0] = faults.NOT_FOUND
+        fetch(server, settings, waits)
+        again = fetch(server, settings, waits)
+        assert server.count == 12
+    assert again.provenance.missing == 1
+
+
+def test_a_damaged_cached_tile_is_fetched_anew(settings_for, waits):
+    with TileServer() as server:
+        settings = settings_for(server)
+        fetch(server, settings, waits)
+        next(settings.cache_dir.rglob("*.tile")).write_bytes(b"damaged")
+        again = fetch(server, settings, waits)
+        assert server.count == 13
+    assert again.coverage.all()
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_the_server_never_sees_more_connections_than_allowed(settings_for, waits, limit):
+    with TileServer(delay_s=0.03) as server:
+        fetch(server, settings_for(server, connections_per_host=limit), waits)
+        assert server.max_concurrency == limit
+
+
+def test_the_server_is_told_who_asks(settings_for, waits):
+    with TileServer() as server:
+        settings = settings_for(server)
+        fetch(server, settings, waits, server.bbox_of(0, 0, 10, 10))
+    assert server.requests[0].user_agent == settings.user_agent
+
+
+def test_server_errors_are_retried_with_growing_waits(settings_for, waits):
+    with TileServer(first=[faults.SERVER_ERROR] * 3) as server:
+        mosaic = fetch(server, settings_for(server), waits, server.bbox_of(0, 0, 10, 10))
+    assert mosaic.coverage.all()
+    assert waits == [0.5, 1.0, 2.0]
+
+
+def test_retry_after_is_honoured_by_all_tiles(settings_for, waits):
+    with TileServer(first=[faults.too_many("7")]) as server:
+        settings = settings_for(server, connections_per_host=1)
+        mosaic = fetch(server, settings, waits)
+        assert server.count == 13
+    assert mosaic.coverage.all()
+    assert waits
+    assert all(6 < wait <= 7 for wait in waits)
+
+
+def test_retry_after_is_really_waited_for(settings_for):
+    with TileServer(first=[faults.too_many("1")]) as server:
+        settings = settings_for(server)
+        provider = get_provider("xyz", settings)
+        finish(download(server.bbox_of(0, 0, 10, 10), server.zoom, provider, settings=settings))
+        first, second = server.requests
+    assert second.at - first.at >= 0.95
+
+
+def test_a_server_that_never_stops_asking_to_slow_down_ends_the_run(settings_for, waits):
+    with (
+        TileServer(always=faults.too_many("1")) as server,
+        pytest.raises(ProviderUnreachable, match="slow down: wait some minutes"),
+    ):
+        fetch(server, settings_for(server), waits)
+
+
+def test_a_slow_tile_times_out_and_is_asked_for_again(settings_for, waits):
+    with TileServer(first=[faults.slow(1.0)]) as server:
+        settings = settings_for(server, timeout_s=0.3)
+        mosaic = fetch(server, settings, waits, server.bbox_of(0, 0, 10, 10))
+    assert mosaic.coverage.all()
+    assert waits == [0.5]
+
+
+@pytest.mark.parametrize("fault", [faults.UNAUTHORIZED, faults.FORBIDDEN])
+def test_a_refusal_ends_the_run_at_once(settings_for, waits, fault):
+    with TileServer(always=fault) as server:
+        with pytest.raises(ProviderRefused, match=rf"Own tiles refused.*HTTP {fault.status}"):
+            fetch(server, settings_for(server), waits)
+        assert server.count <= 4
+    assert waits == []
+
+
+def test_a_failing_server_is_left_alone_after_some_failures(settings_for, waits):
+    with TileServer(always=faults.SERVER_ERROR) as server:
+        with pytest.raises(ProviderUnreachable, match="keeps failing \\(HTTP 500\\)"):
+            fetch(server, settings_for(server, breaker_failures=8), waits)
+        assert server.count <= 8 + 4
+
+
+def test_a_server_that_is_not_there_is_unreachable(settings_for, waits):
+    with TileServer() as server:
+        settings = settings_for(server)
+    with pytest.raises(ProviderUnreachable, match="no connection"):
+        fetch(server, settings, waits)
+
+
+def test_one_tile_of_a_dead_server_is_unreachable_too(settings_for, waits):
+    with TileServer() as server:
+        settings = settings_for(server)
+    with pytest.raises(ProviderUnreachable, match="check the network"):
+        fetch(server, settings, waits, server.bbox_of(0, 0, 10, 10))
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (faults.NOT_FOUND, "no picture there"),
+        (faults.SERVER_ERROR, "HTTP 500"),
+        (faults.HTML, "a web page instead of a picture"),
+        (faults.TRUNCATED, "a damaged or truncated picture"),
+        (faults.WRONG_SIZE, "a picture of 120x100 instead of 256x256"),
+        (faults.NOT_A_PICTURE, "something that is not a PNG, JPEG or WebP picture"),
+        (faults.HUGE, "an answer of more than 4 MiB"),
+        (faults.Fault(), "an empty answer"),
+        (faults.Fault(400), "HTTP 400"),
+        (faults.Fault(302, headers={"Location": "http://127.0.0.2/x.png"}), "another server"),
+    ],
+)
+def test_a_bad_tile_is_masked_and_reported(settings_for, waits, fault, reason):
+    with TileServer() as server:
+        server.faults[server.x0 + 1, server.y0] = fault
+        mosaic = fetch(server, settings_for(server), waits)
+    assert not mosaic.coverage[:256, 256:512].any()
+    assert not mosaic.pixels[:256, 256:512].any()
+    assert mosaic.coverage.sum() == 11 * 256 * 256
+    assert mosaic.provenance.missing == 1
+    assert "1 of 12 tiles are missing" in mosaic.provenance.notes[-1]
+    assert reason in mosaic.provenance.notes[-1]
+
+
+@pytest.mark.parametrize("fault", [faults.HTML, faults.TRUNCATED, faults.WRONG_SIZE])
+def test_a_bad_tile_is_asked_for_once_more(settings_for, waits, fault):
+    with TileServer(first=[fault]) as server:
+        mosaic = fetch(server, settings_for(server), waits, server.bbox_of(0, 0, 10, 10))
+        assert server.count == 2
+    assert mosaic.coverage.all()
+
+
+def test_bad_tiles_are_not_cached(settings_for, waits):
+    with TileServer() as server:
+        server.faults[server.x0, server.y0] = [faults.HTML, faults.HTML]
+        settings = settings_for(server)
+        assert fetch(server, settings, waits).provenance.missing == 1
+        assert fetch(server, settings, waits).provenance.missing == 0
+
+
+def test_several_lastingly_bad_tiles_do_not_cost_the_good_ones(settings_for, waits):
+    with TileServer() as server:
+        for column in range(3):
+            server.faults[server.x0 + column, server.y0] = faults.SERVER_ERROR
+        mosaic = fetch(server, settings_for(server), waits)
+    assert mosaic.provenance.missing == 3
+
+
+@pytest.mark.parametrize("area", [(0, 0, 10, 10), (0, 0, 1024, 768)])
+def test_a_server_of_web_pages_is_told_apart(settings_for, waits, area):
+    with (
+        TileServer(always=faults.HTML) as server,
+        pytest.raises(ProviderUnreachable, match=r"web pages instead of pictures.*login"),
+    ):
+        fetch(server, settings_for(server), waits, server.bbox_of(*area))
+
+
+def test_nothing_but_gaps_is_no_imagery(settings_for, waits):
+    with (
+        TileServer(always=faults.NOT_FOUND) as server,
+        pytest.raises(NoImagery, match="Own tiles has no picture of this area at zoom 15: try a"),
+    ):
+        fetch(server, settings_for(server), waits)
+
+
+def test_a_redirect_on_the_same_server_is_followed(settings_for, waits):
+    with TileServer() as server:
+        target = f"/other/{server.zoom}/{server.x0}/{server.y0}"
+        server.first.append(faults.Fault(302, headers={"Location": target}))
+        mosaic = fetch(server, settings_for(server), waits, server.bbox_of(0, 0, 10, 10))
+        assert server.requests[1].path == target
+    assert mosaic.coverage.all()
+
+
+GREY = BlankRule(colors=((204, 204, 204),), tolerance=24, spread=4, share=0.9)
+
+
+def test_a_blank_tile_is_a_gap_where_the_provider_has_a_rule(settings_for, waits):
+    with TileServer(faults={}) as server:
+        server.faults[server.x0, server.y0] = faults.BLANK
+        settings = settings_for(server)
+        assert fetch(server, settings, waits, blank=GREY).provenance.missing == 1
+        again = fetch(server, settings, waits, blank=GREY)
+        assert again.provenance.missing == 1
+        assert server.count == 12
+
+
+def test_a_blank_tile_may_be_marked_by_a_header(settings_for, waits):
+    marked = faults.Fault(body="tile", headers={"blank-tile": "true"})
+    with TileServer() as server:
+        server.faults[server.x0, server.y0] = marked
+        rule = BlankRule(header={"blank-tile": "true"})
+        assert fetch(server, settings_for(server), waits, blank=rule).provenance.missing == 1
+
+
+def test_the_blank_query_is_sent(settings_for, waits):
+    with TileServer() as server:
+        rule = BlankRule(query={"blankTile": "false"})
+        fetch(server, settings_for(server), waits, server.bbox_of(0, 0, 9, 9), blank=rule)
+        assert server.requests[0].path.endswith("?blankTile=false")
+
+
+def test_too_large_an_area_asks_nobody(settings_for, waits):
+    with TileServer() as server:
+        with pytest.raises(AreaTooLarge):
+            fetch(server, settings_for(server, max_tiles=4), waits)
+        assert server.count == 0
+
+
+def test_progress_counts_every_tile(settings_for, waits):
+    events = []
+    with TileServer() as server:
+        server.faults[server.x0, server.y0] = faults.NOT_FOUND
+        fetch(server, settings_for(server), waits, watch=events.append)
+    done = list(dict.fromkeys(event.done for event in events))
+    assert done == list(range(13))
+    assert {event.total for event in events} == {12}
+    assert events[-1].note == "1 missing"
+
+
+def test_cancelling_is_prompt_and_keeps_what_was_fetched(settings_for, waits):
+    with TileServer(delay_s=0.05) as server:
+        for y in range(1, 3):
+            for x in range(4):
+                server.faults[server.x0 + x, server.y0 + y] = faults.slow(4.0)
+        settings = settings_for(server)
+        steps = download(server.bbox, 15, get_provider("xyz", settings), settings=settings)
+        for event in steps:
+            if event.done == 4:
+                break
+        start = time.monotonic()
+        steps.close()
+        assert time.monotonic() - start < 1.0
+        assert not any(t.name == "shipdet-fetch" for t in threading.enumerate())
+        server.faults.clear()
+        mosaic = fetch(server, settings, waits)
+    assert mosaic.provenance.cached == 4
+
+
+def test_a_caller_gets_a_chance_to_cancel_while_nothing_arrives(settings_for):
+    with TileServer(delay_s=3.0) as server:
+        settings = settings_for(server)
+        steps = download(server.bbox, 15, get_provider("xyz", settings), settings=settings)
+        start = time.monotonic()
+        next(steps)
+        next(steps)
+        steps.close()
+    assert time.monotonic() - start < 1.5
+
+
+def test_a_full_disk_costs_the_cache_but_not_the_run(settings_for, waits, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cache_module.os, "replace", full)
+    with TileServer() as server:
+        mosaic = fetch(server, settings_for(server), waits)
+    assert mosaic.coverage.all()
+    assert "No space left on device" in mosaic.provenance.notes[-1]
+
+
+def test_zoom_beyond_the_native_one_is_noted(settings_for, waits):
+    with TileServer() as server:
+        changes = {"native_zoom": 14, "min_useful_zoom": 14}
+        mosaic = fetch(server, settings_for(server), waits, **changes)
+    assert any("beyond the native zoom 14" in note for note in mosaic.provenance.notes)
+
+
+def test_no_key_reaches_notes_logs_files_or_errors(settings_for, waits, caplog):
+    caplog.set_level(logging.DEBUG)
+    with TileServer() as server:
+        settings = settings_for(xyz_url=server.url_template + "?key=hush-hush")
+        mosaic = fetch(server, settings, waits)
+        server.always = faults.FORBIDDEN
+        with pytest.raises(ProviderRefused) as refused:
+            fetch(server, settings_for(xyz_url=server.url_template + "?key=hush-hush2"), waits)
+    with pytest.raises(ProviderUnreachable) as gone:
+        fetch(server, settings_for(xyz_url=server.url_template + "?key=hush-hush3"), waits)
+    names = [str(path) for path in settings.cache_dir.rglob("*")]
+    shown = [repr(mosaic.provenance), repr(refused.value), repr(gone.value), *names, caplog.text]
+    assert server.requests[0].path.endswith("?key=hush-hush")
+    assert not any("hush" in text for text in shown)
+
+
+def test_the_sample_goes_the_same_way(settings, monkeypatch):
+    monkeypatch.setattr(sample, "tile", lambda *_: _png())
+    provider = get_provider("sample", settings)
+    west, _, _, north = sample.bbox().as_tuple()
+    inside = BBox(west, north - 0.01, west + 0.01, north)
+    mosaic = finish(download(inside, 15, provider, settings=settings))
+    assert mosaic.coverage.all()
+    assert "synthetic" in mosaic.provenance.title
+    assert "no such place exists" in mosaic.provenance.notes[0]
+
+
+def test_outside_the_sample_there_is_no_imagery(settings):
+    with pytest.raises(NoImagery, match="Built-in sample"):
+        finish(
+            download(BBox(4, 52, 4.01, 52.01), 15, get_provider("sample", settings), None, settings)
+        )
+
+
+@pytest.mark.skipif(not faults.data_dir().exists(), reason="no shared/data")
+def test_a_real_mosaic_comes_through(settings_for, waits):
+    with TileServer.of_mosaic("algeciras") as server:
+        mosaic = fetch(server, settings_for(server), waits)
+    assert mosaic.pixels.shape == (768, 768, 3)
+    assert mosaic.coverage.all()
+    assert mosaic.grid.gsd_m == pytest.approx(3.86, abs=0.02)
+
+
+def _png():
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.effect_noise((256, 256), 40).convert("RGB").save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,89 @@
+import pytest
+
+from shipdet.errors import AreaTooLarge, BadOption, BadZoom
+from shipdet.geometry import BBox
+from shipdet.imagery import get_provider, plan, recommended_zoom
+
+SMALL = BBox(4.00, 51.90, 4.02, 51.91)
+WORLD = BBox(-180, -80, 180, 80)
+
+
+@pytest.mark.parametrize(
+    ("latitude", "passes", "zoom"),
+    [(0, 0, 17), (0, 1, 15), (51.9, 0, 16), (51.9, 1, 14), (35, 1, 15), (0, 2, 14)],
+)
+def test_the_recommended_zoom_follows_latitude_and_sharpening(settings, latitude, passes, zoom):
+    assert recommended_zoom(get_provider("esri", settings), latitude, passes)[0] == zoom
+
+
+def test_the_recommendation_explains_itself(settings):
+    esri = get_provider("esri", settings)
+    assert recommended_zoom(esri, 0, 1)[1] == (
+        "Zoom 15 gives 4.8 m per pixel at latitude 0.0, and 1.2 m after x4 sharpening, the scale "
+        "at which the classifier knows ships."
+    )
+    assert "too few pixels" in recommended_zoom(esri, 0, 2)[1]
+
+
+@pytest.mark.parametrize("passes", [0, 1, 2])
+def test_sentinel_2_is_best_at_its_native_zoom(settings, passes):
+    zoom, why = recommended_zoom(get_provider("eox", settings), 36, passes)
+    assert zoom == 14
+    assert passes == 2 or "native resolution" in why
+
+
+def test_a_plan_counts_what_a_run_will_take(settings):
+    size = plan(SMALL, 15, get_provider("esri", settings), 1, settings)
+    assert (size.tiles, size.width_px, size.height_px) == (4, 467, 379)
+    assert size.searched_px == size.raw_px * 16
+    assert size.gsd_m == pytest.approx(2.95, abs=0.01)
+    assert 0 < size.download_mb < 1
+
+
+@pytest.mark.parametrize("zoom", [-1, 21, 15.5, float("nan")])
+def test_a_zoom_out_of_range_is_refused_with_the_range(settings, zoom):
+    with pytest.raises(BadZoom, match="from 0 to 20"):
+        plan(SMALL, zoom, get_provider("esri", settings), 0, settings)
+
+
+def test_a_zoom_beyond_the_native_one_is_allowed_and_noted(settings):
+    size = plan(SMALL, 16, get_provider("eox", settings), 0, settings)
+    assert any("beyond the native zoom 14" in note for note in size.notes)
+
+
+def test_only_off_once_and_twice_exist(settings):
+    with pytest.raises(BadOption, match="0, 1 or 2"):
+        plan(SMALL, 15, get_provider("esri", settings), 3, settings)
+
+
+def test_too_many_tiles_name_the_numbers_and_the_zoom_that_fits(settings):
+    with pytest.raises(AreaTooLarge) as caught:
+        plan(BBox(4, 51, 5, 52), 17, get_provider("esri", settings), 0, settings)
+    assert "tiles of at most 1,024" in str(caught.value)
+    assert "largest zoom that would fit is 12, at which no ship" in str(caught.value)
+
+
+def test_too_many_searched_pixels_name_sharpening(settings):
+    area = BBox(4, 51.9, 4.2, 52.05)
+    with pytest.raises(AreaTooLarge) as caught:
+        plan(area, 15, get_provider("esri", settings), 1, settings)
+    assert "after x4 sharpening of at most 256" in str(caught.value)
+    assert "largest zoom that would fit is 14, or draw a smaller area or sharpen less" in str(
+        caught.value
+    )
+
+
+def test_the_zoom_that_is_said_to_fit_does_fit(settings):
+    area, esri = BBox(4, 51.9, 4.2, 52.05), get_provider("esri", settings)
+    assert plan(area, 14, esri, 1, settings).tiles > 0
+
+
+def test_when_no_zoom_fits_that_is_said(settings_for):
+    settings = settings_for(max_raw_pixels=10)
+    with pytest.raises(AreaTooLarge, match="no lower zoom would fit"):
+        plan(WORLD, 3, get_provider("esri", settings), 0, settings)
+
+
+def test_the_whole_world_is_refused_at_once(settings):
+    with pytest.raises(AreaTooLarge):
+        plan(WORLD, 20, get_provider("esri", settings), 2, settings)

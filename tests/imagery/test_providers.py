@@ -1,0 +1,97 @@
+import pytest
+
+from shipdet.errors import BadOption, ProviderRefused, UnknownProvider
+from shipdet.geometry import BBox
+from shipdet.imagery import ImageryOptions, catalogue, get_provider, plan
+from shipdet.imagery.providers import cache_digest, effective_provider, url_template
+
+INSTANCE = "12345678-secret-instance"
+AREA = BBox(4.0, 51.9, 4.05, 51.95)
+
+
+def test_every_provider_says_where_it_comes_from(settings):
+    for provider in catalogue(settings).values():
+        assert provider.title and provider.attribution and provider.licence
+        assert provider.licence_url.startswith("https://")
+
+
+def test_the_operators_template_is_the_only_way_to_another_server(settings_for):
+    assert "xyz" not in catalogue(settings_for())
+    own = settings_for(xyz_url="https://tiles.example/{z}/{x}/{y}?key=abc", xyz_title="Ours")
+    assert get_provider("xyz", own).title == "Ours"
+
+
+@pytest.mark.parametrize("url", ["file:///etc/{z}{x}{y}", "https://a.example/{z}/{x}", "{z}{x}{y}"])
+def test_a_template_that_cannot_work_is_refused(settings_for, url):
+    with pytest.raises(BadOption, match="SHIPDET_XYZ_URL"):
+        catalogue(settings_for(xyz_url=url))
+
+
+def test_an_unknown_provider_lists_the_known_ones(settings):
+    with pytest.raises(UnknownProvider, match="esri, eox, sentinelhub, osm, sample"):
+        get_provider("google", settings)
+
+
+def test_the_map_of_openstreetmap_is_not_downloaded(settings):
+    with pytest.raises(ProviderRefused, match="forbids bulk download"):
+        plan(AREA, 15, get_provider("osm", settings), 0, settings)
+
+
+def test_esri_is_asked_y_before_x_and_without_blank_tiles(settings):
+    template = url_template(get_provider("esri", settings), ImageryOptions(), settings)
+    assert template.endswith("/tile/{z}/{y}/{x}?blankTile=false")
+
+
+def test_sentinel_hub_without_an_instance_becomes_eox_and_says_so(settings):
+    provider, notes = effective_provider(get_provider("sentinelhub", settings), settings)
+    assert provider.id == "eox"
+    assert "was used instead" in notes[0]
+
+
+def test_sentinel_hub_gets_dates_clouds_and_priority(settings_for):
+    settings = settings_for(sentinelhub_instance_id=INSTANCE)
+    options = ImageryOptions.parse("2024-05-01", "2024-06-30", 35, "mostRecent")
+    provider, _ = effective_provider(get_provider("sentinelhub", settings), settings)
+    url = url_template(provider, options, settings)
+    assert f"/wmts/{INSTANCE}?" in url
+    for part in ("TIME=2024-05-01/2024-06-30", "MAXCC=35", "PRIORITY=mostRecent", "1_TRUE_COLOR"):
+        assert part in url
+
+
+def test_no_secret_is_in_what_visitors_or_disks_see(settings_for):
+    settings = settings_for(
+        sentinelhub_instance_id=INSTANCE, xyz_url="https://t.example/{z}/{x}/{y}?key=hush"
+    )
+    hub, own = (get_provider(name, settings) for name in ("sentinelhub", "xyz"))
+    shown = [repr(hub), repr(own), str(hub.public()), str(own.public())]
+    shown.append(cache_digest(url_template(hub, ImageryOptions(), settings)))
+    assert not any(INSTANCE in text or "hush" in text for text in shown)
+
+
+def test_base_layers_show_their_address_to_browsers(settings):
+    assert "url" in get_provider("esri", settings).public()
+    assert "url" not in get_provider("sentinelhub", settings).public()
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("2024-06-30", "2024-06-01"), "swap the two dates"),
+        (("30.6.2024",), "is not a date"),
+        ((None, "2024-13-01"), "is not a date"),
+        ((None, None, 101), "percentage from 0 to 100"),
+        ((None, None, "-1"), "percentage from 0 to 100"),
+        ((None, None, "many"), "is not a percentage"),
+        ((None, None, float("nan")), "is not a percentage"),
+        ((None, None, None, "best"), "is not one of leastCC"),
+    ],
+)
+def test_bad_options_are_named(args, message):
+    with pytest.raises(BadOption, match=message):
+        ImageryOptions.parse(*args)
+
+
+def test_empty_options_mean_the_defaults():
+    assert ImageryOptions.parse("", "", "", "") == ImageryOptions()
+    assert ImageryOptions().time_range is None
+    assert ImageryOptions.parse("2024-05-01").time_range.startswith("2024-05-01/20")

@@ -1,0 +1,158 @@
+"""Names become checked folders: bundled, local, or fetched from a hub."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from shipdet.errors import BadModel, UnknownModel
+from shipdet.models import list_models, public_names, resolve, resolve_public
+
+sys.path.insert(0, str(Path(__file__).parent))
+import hub_server
+
+
+@pytest.fixture
+def hub(monkeypatch, weights):
+    with hub_server.running() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        files = [f for f in (weights / "tiny-compact").rglob("*") if f.is_file()]
+        content = {f.name: f.read_bytes() for f in files}
+        hub.repos["owner/compact"] = content | {"training.bin": b"x", "README.md": b"card"}
+        yield hub
+
+
+@pytest.fixture
+def copy(weights, tmp_path):
+    return Path(shutil.copytree(weights / "tiny-compact", tmp_path / "copy"))
+
+
+def test_a_bundled_name_is_found(settings, weights):
+    folder = resolve("tiny-atto", settings)
+    assert folder.path == weights / "tiny-atto"
+    assert (folder.name, folder.revision, folder.task) == ("tiny-atto", None, "ship-classification")
+    assert folder.weights.is_file()
+    assert folder.sha256 == folder.config.shipdet.sha256
+
+
+def test_a_local_folder_is_found(settings, copy):
+    assert resolve(str(copy), settings).path == copy
+
+
+@pytest.mark.parametrize("name", ["", "nothing", "../weights", "a b/c", "x/y/z", "https://a.b/c"])
+def test_an_unknown_name_lists_what_there_is(settings, name):
+    with pytest.raises(UnknownModel, match="tiny-atto"):
+        resolve(name, settings)
+
+
+def test_models_are_listed_by_task(settings):
+    names = {m.name for m in list_models(settings)}
+    assert names == {"tiny-atto", "tiny-rrdb", "tiny-compact"}
+    assert [m.name for m in list_models(settings, "ship-classification")] == ["tiny-atto"]
+
+
+def test_a_damaged_model_is_not_listed(settings, weights, tmp_path):
+    root = Path(shutil.copytree(weights, tmp_path / "weights"))
+    (root / "tiny-rrdb" / "model.safetensors").write_bytes(b"x")
+    changed = settings.model_copy(update={"weights_dir": root})
+    assert {m.name for m in list_models(changed)} == {"tiny-atto", "tiny-compact"}
+
+
+def test_a_visitor_cannot_name_a_path_or_a_repository(settings, weights, hub):
+    assert resolve_public("tiny-atto", settings).name == "tiny-atto"
+    for name in (str(weights / "tiny-atto"), "owner/compact", "../tiny-atto", "tiny-atto/", ""):
+        with pytest.raises(UnknownModel):
+            resolve_public(name, settings)
+    assert hub.requests == []
+
+
+def test_a_visitor_may_use_what_the_operator_configured(settings, hub):
+    configured = settings.model_copy(update={"upscaler": "owner/compact"})
+    assert "owner/compact" in public_names(configured)
+    assert resolve_public("owner/compact", configured).revision == hub_server.COMMIT
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".bin", ".ckpt"])
+def test_a_pickle_is_refused_with_the_command_that_converts_it(settings, copy, suffix):
+    (copy / "model.safetensors").unlink()
+    (copy / f"model{suffix}").write_bytes(b"x")
+    with pytest.raises(
+        BadModel, match=rf"python -m export\.checkpoint .*model\{suffix} OUT_FOLDER"
+    ):
+        resolve(str(copy), settings)
+
+
+def test_a_folder_without_weights_or_config_is_refused(settings, copy, tmp_path):
+    (copy / "config.json").unlink()
+    with pytest.raises(BadModel, match=r"config\.json"):
+        resolve(str(copy), settings)
+    with pytest.raises(BadModel, match=r"no model\.safetensors"):
+        resolve(str(tmp_path), settings)
+
+
+def test_weights_that_are_not_those_of_the_config_are_refused(settings, copy):
+    resolve(str(copy), settings)
+    with (copy / "model.safetensors").open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(BadModel, match="damaged or was exchanged"):
+        resolve(str(copy), settings)
+
+
+def test_a_repository_is_fetched_checked_and_cached(settings, hub):
+    folder = resolve("owner/compact", settings)
+    assert folder.revision == hub_server.COMMIT
+    assert folder.path.is_relative_to(settings.cache_dir)
+    assert sorted(f.name for f in folder.path.iterdir()) == [
+        "README.md", "config.json", "model.safetensors",
+    ]  # fmt: skip
+    fetched = len([r for r in hub.requests if "model.safetensors" in r and "GET" in r])
+    resolve("owner/compact@main", settings)
+    assert len([r for r in hub.requests if "model.safetensors" in r and "GET" in r]) == fetched
+
+
+def test_a_revision_can_be_asked_for(settings, hub):
+    assert resolve("owner/compact@v1", settings).name == "owner/compact@v1"
+    assert any("revision/v1" in r for r in hub.requests)
+    with pytest.raises(UnknownModel, match="no revision called 'v9'"):
+        resolve("owner/compact@v9", settings)
+
+
+def test_a_repository_that_does_not_exist_is_unknown(settings, hub):
+    with pytest.raises(UnknownModel, match="no model owner/other"):
+        resolve("owner/other", settings)
+
+
+def test_without_a_hub_the_cache_serves_and_else_the_way_out_is_told(settings, hub, monkeypatch):
+    resolve("owner/compact", settings)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    assert resolve("owner/compact", settings).revision == hub_server.COMMIT
+    with pytest.raises(UnknownModel, match=r"does not answer.*local folder.*tiny-atto"):
+        resolve("owner/never-seen", settings)
+
+
+def test_a_hub_in_trouble_is_told(settings, hub):
+    hub.status = 400
+    with pytest.raises(UnknownModel):
+        resolve("owner/compact", settings)
+
+
+def test_a_repository_with_other_weights_than_its_config_says_is_refused(settings, hub):
+    hub.repos["owner/compact"]["model.safetensors"] += b"\0"
+    with pytest.raises(BadModel, match="damaged or was exchanged"):
+        resolve("owner/compact", settings)
+
+
+def test_a_repository_of_pickles_is_refused(settings, hub):
+    files = hub.repos["owner/compact"]
+    hub.repos["owner/old"] = {"config.json": files["config.json"], "pytorch_model.bin": b"x"}
+    with pytest.raises(BadModel, match=r"model\.safetensors"):
+        resolve("owner/old", settings)
+    assert not any("pytorch_model" in r for r in hub.requests)
+
+
+def test_a_config_of_another_kind_is_refused(settings, hub):
+    hub.repos["owner/compact"]["config.json"] = json.dumps({"model_type": "bert"}).encode()
+    with pytest.raises(BadModel, match=r"shipdet\.task"):
+        resolve("owner/compact", settings)

@@ -1,0 +1,226 @@
+"""Endless batches of canvases and plain windows, composed or cut from labelled scenes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from training.compose import Palette, compose, land
+from training.config import CanvasStage, Source
+from training.cutouts import cut_out
+from training.datasets import Scene, load_set
+from training.engine import Batch
+from training.sensors import degrade, random_gsd, recolour
+from training.splits import kept_split
+from training.windows import NET_GSD_M, WINDOW_PX, Placed, label_windows
+
+Picture = NDArray[np.uint8]
+BURNED_IN = ("guaymas",)
+"""Pictures with another detector's boxes drawn on the boats: never trained on."""
+LAND_PICTURES = 1200
+SHORE_PX = 90
+"""Smallest side of a ship-free rectangle that serves as a texture."""
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """A finished canvas: what a sensor of `gsd_m` saw, its ships, and where nothing is known."""
+
+    picture: Picture
+    ships: list[Placed]
+    gsd_m: float
+    unknown: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True)
+class LoadedScene:
+    """A scene whose pixels stay in memory; `hard` are centres of false alarms, image pixels."""
+
+    scene: Scene
+    hard: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
+
+    @cached_property
+    def picture(self) -> Picture:
+        return self.scene.read()
+
+    @cached_property
+    def unknown(self) -> NDArray[np.uint8]:
+        height, width = self.picture.shape[:2]
+        return self.scene.unknown_mask(height, width).astype(np.uint8)
+
+
+def random_scale(scene: Scene, size: tuple[int, int], rng: np.random.Generator) -> float:
+    """Network pixels per image pixel: from the scene's scale, or from its largest ship's."""
+    if scene.gsd_m is not None:
+        return scene.gsd_m / NET_GSD_M * float(rng.uniform(0.85, 1.18))
+    longest = max((ship.extent_px for ship in scene.ships), default=60.0)
+    low = max(12.0, 1.05 * WINDOW_PX / min(size) * longest * NET_GSD_M)
+    high = 40.0 if len(scene.ships) > 8 else 230.0
+    metres = np.exp(rng.uniform(np.log(low), np.log(max(low * 1.01, high))))
+    return float(metres / NET_GSD_M / longest)
+
+
+def random_centre(loaded: LoadedScene, margin: float, rng: np.random.Generator) -> NDArray:
+    """Where to cut: near a false alarm, near a ship, or anywhere."""
+    height, width = loaded.picture.shape[:2]
+    jitter = rng.uniform(-margin, margin, 2)
+    if len(loaded.hard) and rng.random() < 0.5:
+        return loaded.hard[rng.integers(len(loaded.hard))] + jitter
+    if loaded.scene.ships and rng.random() < 0.65:
+        weights = np.sqrt([ship.extent_px for ship in loaded.scene.ships])
+        index = rng.choice(len(weights), p=weights / weights.sum())
+        return loaded.scene.ships[index].centre + jitter
+    return rng.uniform(0, 1, 2) * (width, height)
+
+
+def cut_canvas(loaded: LoadedScene, size_px: int, rng: np.random.Generator) -> Canvas:
+    """A turned, rescaled piece of a scene, seen through an imaginary sensor.
+
+    Ground outside the scene is mirrored and unknown.
+    """
+    scene, picture = loaded.scene, loaded.picture
+    scale = random_scale(scene, (picture.shape[1], picture.shape[0]), rng)
+    centre = random_centre(loaded, 0.38 * size_px / scale, rng)
+    flip = -1.0 if rng.random() < 0.5 else 1.0
+    turn = rng.uniform(0, 2 * np.pi)
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    linear = rotation @ np.diag([flip, 1.0]) * scale
+    matrix = np.column_stack([linear, size_px / 2 - linear @ centre])
+    size = (size_px, size_px)
+    source, reduced = picture, matrix
+    if scale < 0.7:
+        source = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        reduced = np.column_stack([linear / scale, matrix[:, 2]])
+    view = cv2.warpAffine(source, reduced, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+    unknown = cv2.warpAffine(
+        loaded.unknown, matrix, size, flags=cv2.INTER_NEAREST, borderValue=1
+    ).astype(np.bool_)
+    ships = []
+    for ship in scene.ships:
+        corners = ship.corners @ linear.T + matrix[:, 2]
+        side, other = corners[1] - corners[0], corners[2] - corners[1]
+        if not ship.upright and np.linalg.norm(side) < np.linalg.norm(other):
+            side, other = other, side
+        x, y = corners.mean(axis=0)
+        ships.append(
+            Placed(
+                float(x), float(y), ship.extent_px * scale,
+                float(min(np.linalg.norm(side), np.linalg.norm(other))),
+                float(np.arctan2(side[1], side[0])),
+            )
+        )  # fmt: skip
+    native = NET_GSD_M / scale  # as if the picture were of the scale it is shown at
+    wanted = random_gsd(rng)
+    if native > 2 and rng.random() < 0.6:
+        return Canvas(recolour(view, rng), ships, native, unknown)
+    if native > 2:
+        wanted = native * float(rng.uniform(1.0, 1.6))
+    gsd = max(native, wanted)
+    return Canvas(degrade(recolour(view, rng), gsd, rng), ships, gsd, unknown)
+
+
+def ship_free(loaded: LoadedScene) -> Picture | None:
+    """The largest side strip of a completely labelled picture without a ship, if it is large."""
+    picture = loaded.picture
+    height, width = picture.shape[:2]
+    corners = np.concatenate([ship.corners for ship in loaded.scene.ships])
+    (x0, y0), (x1, y1) = corners.min(axis=0).astype(int) - 6, corners.max(axis=0).astype(int) + 6
+    strips = [picture[:, : max(x0, 0)], picture[:, x1:], picture[: max(y0, 0)], picture[y1:]]
+    best = max(strips, key=lambda strip: min(strip.shape[:2]))
+    return np.ascontiguousarray(best) if min(best.shape[:2]) >= SHORE_PX else None
+
+
+class CanvasMaker:
+    """Draws canvases from the sources of a stage, in proportion to their weights."""
+
+    def __init__(self, stage: CanvasStage, mined: Path | None, seed: int) -> None:
+        self.stage = stage
+        self.rng = np.random.default_rng(seed)
+        hard = json.loads(mined.read_text()) if mined else {}
+        aerial = training_part(load_set("ships-aerial"))
+        lands = load_set("aid-land")
+        chosen = self.rng.permutation(len(lands))[:LAND_PICTURES]
+        textures = [ship_free(LoadedScene(scene)) for scene in aerial]
+        self.palette = Palette(
+            ships=cut_out(aerial),
+            waters=[picture for picture in textures if picture is not None],
+            lands=[lands[i].read() for i in chosen],
+        )
+        self.scenes: dict[str, list[LoadedScene]] = {}
+        for source in stage.sources:
+            if source.set not in ("composed", "aid-land"):
+                scenes = [s for s in load_set(source.set) if source.admits(s.name)]
+                scenes = [s for s in scenes if not any(word in s.name for word in BURNED_IN)]
+                if source.set == "ships-aerial":
+                    scenes = training_part(scenes)
+                self.scenes[source.set] = [
+                    LoadedScene(s, np.array(hard.get(s.name, [])).reshape(-1, 2)) for s in scenes
+                ]
+        weights = np.array([source.weight for source in stage.sources])
+        self.shares = weights / weights.sum()
+
+    def canvas(self) -> Canvas:
+        """One canvas from a source chosen at random."""
+        rng, size = self.rng, self.stage.canvas_px
+        source: Source = self.stage.sources[rng.choice(len(self.shares), p=self.shares)]
+        if source.set == "composed":
+            gsd = random_gsd(rng)
+            picture, ships = compose(self.palette, size, gsd, rng)
+            return Canvas(degrade(recolour(picture, rng), gsd, rng), ships, gsd)
+        if source.set == "aid-land":
+            gsd = random_gsd(rng)
+            ground = land(self.palette, size, rng)
+            return Canvas(degrade(recolour(ground, rng), gsd, rng), [], gsd)
+        scenes = self.scenes[source.set]
+        return cut_canvas(scenes[rng.integers(len(scenes))], size, rng)
+
+    def window(self, canvas: Canvas) -> tuple[Picture, int]:
+        """A plain window out of a canvas, as often as not with a ship in its middle."""
+        rng, room = self.rng, self.stage.canvas_px - WINDOW_PX
+        corner = rng.integers(0, room + 1, 2)
+        inside = [s for s in canvas.ships if 112 <= min(s.x, s.y) and max(s.x, s.y) <= room + 112]
+        if inside and rng.random() < 0.6:
+            ship = inside[rng.integers(len(inside))]
+            corner = np.array([ship.x, ship.y]) - 112 + rng.normal(0, 16, 2)
+            corner = np.clip(corner, 0, room).astype(int)
+        x, y = (int(v) for v in corner)
+        moved = [Placed(s.x - x, s.y - y, s.length, s.width, s.angle) for s in canvas.ships]
+        part = np.s_[y : y + WINDOW_PX, x : x + WINDOW_PX]
+        unknown = None if canvas.unknown is None else canvas.unknown[part]
+        label = label_windows(moved, WINDOW_PX, canvas.gsd_m, unknown)[0, 0]
+        return canvas.picture[part], int(label)
+
+    def batches(self) -> Iterator[Batch]:
+        """Endless batches: canvases with their map of labels, windows with one label each."""
+        while True:
+            canvases = [self.canvas() for _ in range(self.stage.canvases)]
+            sources = self.rng.integers(len(canvases), size=self.stage.windows)
+            windows = [self.window(canvases[i]) for i in sources]
+            labels = [
+                label_windows(c.ships, self.stage.canvas_px, c.gsd_m, c.unknown) for c in canvases
+            ]
+            yield {
+                "canvases": as_tensor([c.picture for c in canvases]),
+                "canvas_labels": torch.from_numpy(np.stack(labels)),
+                "windows": as_tensor([picture for picture, _ in windows]),
+                "window_labels": torch.tensor([label for _, label in windows]),
+            }
+
+
+def training_part(scenes: list[Scene]) -> list[Scene]:
+    """The training part of ships-aerial, split by source image."""
+    parts = kept_split("ships-aerial", {scene.name: scene.group for scene in scenes})
+    return [scene for scene in scenes if parts[scene.name] == "train"]
+
+
+def as_tensor(pictures: list[Picture]) -> torch.Tensor:
+    """(n, 3, h, w) uint8."""
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()

@@ -1,0 +1,166 @@
+"""Canvases put together from real textures and cut-out ships."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.cutouts import Cutout
+from training.synthetic import draw_cloud, draw_sea, draw_ship, draw_wake, land_mask
+from training.windows import NET_GSD_M, Placed
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Palette:
+    """What canvases are made of: ships, ship-free water pictures, ship-free land pictures."""
+
+    ships: list[Cutout]
+    waters: list[Picture]
+    lands: list[Picture]
+
+
+def random_length_m(aspect: float, rng: np.random.Generator) -> float:
+    """A plausible length for a hull of this length-to-width ratio, log-uniform.
+
+    Beamy hulls are boats of 12 to 80 m; slender ones are merchant ships of up to 330 m.
+    """
+    low, high = (12, 80) if aspect < 3.4 else (15, 200) if aspect < 4.6 else (40, 330)
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def texture(source: Picture, size_px: int, scale: float, rng: np.random.Generator) -> Picture:
+    """A turned piece of `source`, enlarged by `scale`, mirrored where it ends."""
+    height, width = source.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), rng.uniform(0, 360), scale)
+    spare = np.maximum(0, np.array([width, height]) * scale - size_px)
+    matrix[:, 2] += size_px / 2 - np.array([width, height]) / 2
+    matrix[:, 2] += rng.uniform(-0.5, 0.5, 2) * spare
+    return cv2.warpAffine(
+        source, matrix, (size_px, size_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+    )
+
+
+def land(palette: Palette, size_px: int, rng: np.random.Generator) -> Picture:
+    """Ground without ships; AID's 150-px scenes stand for about 3 to 10 m per pixel."""
+    source = palette.lands[rng.integers(len(palette.lands))]
+    scale = rng.uniform(1.2, 4.0) if max(source.shape) < 400 else rng.uniform(2.0, 3.4)
+    return texture(source, size_px, float(scale), rng)
+
+
+def paste(picture: Picture, cutout: Cutout, ship: Placed, rng: np.random.Generator) -> None:
+    """Blend a cutout onto `picture` at the place, size and heading of `ship`."""
+    scale = ship.length / cutout.length
+    pixels, alpha = cutout.pixels, cutout.alpha
+    centre = np.array(cutout.centre)
+    if scale < 0.5:  # reduce first, so that the warp does not skip pixels
+        pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        alpha = cv2.resize(alpha, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        centre, scale = centre * scale, 1.0
+    turn = np.rad2deg(ship.angle - cutout.angle)
+    matrix = cv2.getRotationMatrix2D((float(centre[0]), float(centre[1])), -turn, scale)
+    reach = int(np.hypot(ship.length, ship.width) / 2) + 6
+    left, top = int(ship.x) - reach, int(ship.y) - reach
+    matrix[:, 2] += np.array([ship.x - left, ship.y - top]) - centre
+    size = (2 * reach, 2 * reach)
+    hull = cv2.warpAffine(pixels, matrix, size, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+    cover = cv2.warpAffine(alpha, matrix, size)[..., None]
+    hull = hull * rng.uniform(0.7, 1.25) * rng.uniform(0.88, 1.12, 3) + rng.uniform(-15, 20)
+    y0, y1 = max(0, top), min(picture.shape[0], top + 2 * reach)
+    x0, x1 = max(0, left), min(picture.shape[1], left + 2 * reach)
+    if y0 >= y1 or x0 >= x1:
+        return
+    inner = np.s_[y0 - top : y1 - top, x0 - left : x1 - left]
+    under = picture[y0:y1, x0:x1]
+    blend = under * (1 - cover[inner]) + hull[inner] * cover[inner]
+    picture[y0:y1, x0:x1] = np.clip(blend, 0, 255).astype(np.uint8)
+
+
+def background(
+    palette: Palette, size_px: int, rng: np.random.Generator
+) -> tuple[Picture, NDArray[np.float32] | None]:
+    """Water, and the soft mask of the land on it (None: open water)."""
+    if rng.random() < 0.45 or not palette.waters:
+        water = draw_sea(size_px, rng)
+    else:
+        source = palette.waters[rng.integers(len(palette.waters))]
+        water = texture(source, size_px, float(np.exp(rng.uniform(-1.2, 0.6))), rng)
+    if rng.random() < 0.5 or not palette.lands:
+        return water, None
+    mask = land_mask(size_px, rng)
+    ground = land(palette, size_px, rng).astype(np.float32)
+    if rng.random() < 0.4:  # bare quays, sand and stone
+        ground = 0.3 * ground + 0.7 * rng.uniform((90, 85, 75), (210, 200, 185))
+    cover = mask[..., None]
+    mixed = (water * (1 - cover) + ground * cover).astype(np.uint8)
+    return mixed, mask
+
+
+def compose(
+    palette: Palette, size_px: int, gsd_m: float, rng: np.random.Generator
+) -> tuple[Picture, list[Placed]]:
+    """A canvas at 1.07 m with ships on its water, not yet photographed by a sensor.
+
+    Args:
+        gsd_m: resolution it will be seen at; ships too short for it are rarely drawn.
+    """
+    picture, mask = background(palette, size_px, rng)
+    picture = np.ascontiguousarray(picture)
+    ships: list[Placed] = []
+    wanted = int(rng.choice(7, p=[0.14, 0.2, 0.22, 0.18, 0.12, 0.08, 0.06]))
+    for _ in range(4 * wanted):
+        if len(ships) >= wanted:
+            break
+        drawn = not palette.ships or rng.random() < 0.2
+        cutout = draw_ship(rng) if drawn else palette.ships[rng.integers(len(palette.ships))]
+        length = random_length_m(cutout.length / cutout.width, rng) / NET_GSD_M
+        if length > 2.2 * cutout.length * max(1.0, gsd_m / NET_GSD_M):
+            continue  # the cutout has too few pixels to be this large
+        if length * NET_GSD_M < 9 * gsd_m and rng.random() < 0.7:
+            continue
+        width = length * cutout.width / cutout.length
+        x, y = rng.uniform(-40, size_px + 40, 2)
+        angle = rng.uniform(0, 2 * np.pi)
+        if ships and rng.random() < 0.2:  # rafted to the last one
+            last = ships[-1]
+            gap = (last.width + width) / 2 * rng.uniform(1.05, 1.8)
+            x, y = last.x - gap * np.sin(last.angle), last.y + gap * np.cos(last.angle)
+            angle = last.angle + rng.choice([0, np.pi])
+        ship = Placed(float(x), float(y), length, width, float(angle))
+        if mask is not None and ashore(ship, mask) > 0.12:
+            continue
+        if any(overlapping(ship, other) for other in ships):
+            continue
+        if length < 140 and rng.random() < 0.3:
+            reach = length * float(rng.uniform(1, 8))
+            draw_wake(picture, ship.x, ship.y, ship.angle, reach, width * 0.7, rng)
+        paste(picture, cutout, ship, rng)
+        ships.append(ship)
+    if not ships and rng.random() < 0.2:
+        x, y = rng.uniform(0, size_px, 2)
+        draw_wake(picture, x, y, rng.uniform(0, 6.3), rng.uniform(60, 400), rng.uniform(2, 8), rng)
+    if rng.random() < 0.08:
+        draw_cloud(picture, rng)
+    return picture, ships
+
+
+def ashore(ship: Placed, mask: NDArray[np.float32]) -> float:
+    """Part of the ship's box that lies on land (looked up at a few points)."""
+    grid = np.array([(a, b) for a in np.linspace(-0.5, 0.5, 7) for b in (-0.5, 0, 0.5)])
+    along = np.array([np.cos(ship.angle), np.sin(ship.angle)]) * ship.length
+    across = np.array([-np.sin(ship.angle), np.cos(ship.angle)]) * ship.width
+    points = np.array([ship.x, ship.y]) + grid[:, :1] * along + grid[:, 1:] * across
+    inside = np.clip(points, 0, mask.shape[0] - 1).astype(int)
+    return float(mask[inside[:, 1], inside[:, 0]].mean())
+
+
+def overlapping(one: Placed, two: Placed) -> bool:
+    """Whether two rotated boxes cover each other by more than a tenth of the smaller."""
+    first = one.corners().astype(np.float32)
+    second = two.corners().astype(np.float32)
+    area, _ = cv2.intersectConvexConvex(first, second[::-1].copy())
+    return area > 0.1 * min(one.length * one.width, two.length * two.width)

@@ -1,0 +1,54 @@
+"""Splits are made once, written to a file, and read from there ever after."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from training.paths import REPOSITORY
+
+PARTS = ("train", "validation", "test")
+SHARES = (0.70, 0.15, 0.15)
+SEED = 42
+SPLITS = REPOSITORY / "training" / "splits"
+
+
+def split(groups: Mapping[str, str], seed: int = SEED) -> dict[str, str]:
+    """Part of every item; items of one group share a part.
+
+    Args:
+        groups: item -> group. Map every item to itself for a random split.
+
+    Returns:
+        item -> "train", "validation" or "test", 70/15/15 of the items as nearly as groups allow.
+    """
+    names = sorted(set(groups.values()))
+    members: dict[str, list[str]] = {name: [] for name in names}
+    for item, group in groups.items():
+        members[group].append(item)
+    order = [names[i] for i in np.random.default_rng(seed).permutation(len(names))]
+    wanted = np.array(SHARES) * len(groups)
+    filled = np.zeros(len(PARTS))
+    parts: dict[str, str] = {}
+    for group in sorted(order, key=lambda name: -len(members[name])):
+        # The emptiest part, relative to its share; large groups first so that they still fit.
+        part = int(np.argmax((wanted - filled) / np.maximum(wanted, 1e-9)))
+        filled[part] += len(members[group])
+        parts.update(dict.fromkeys(members[group], PARTS[part]))
+    return parts
+
+
+def kept_split(name: str, groups: Mapping[str, str], folder: Path = SPLITS) -> dict[str, str]:
+    """The split of that name: read when it was written before and covers the items, else made."""
+    path = folder / f"{name}.json"
+    if path.exists():
+        parts: dict[str, str] = json.loads(path.read_text())
+        if set(parts) >= set(groups):
+            return {item: parts[item] for item in groups}
+    parts = split(groups)
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(dict(sorted(parts.items())), indent=0) + "\n")
+    return parts

@@ -1,0 +1,113 @@
+"""Things drawn rather than photographed: ships, wakes, water, quays, clouds."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.cutouts import Cutout
+
+Picture = NDArray[np.uint8]
+
+DECKS = np.array(
+    [(120, 60, 45), (70, 95, 75), (110, 110, 112), (185, 180, 170), (60, 70, 95), (225, 225, 222)]
+)
+"""Red lead, green, grey, buff, blue and white paint."""
+
+
+def draw_ship(rng: np.random.Generator) -> Cutout:
+    """A merchant ship seen from above, bow to the right: hull, deck, hatches, superstructure."""
+    length, width = 180, int(180 / rng.uniform(4.2, 7.5))
+    height = width + 16
+    pixels = np.zeros((height, length + 16, 3), np.uint8)
+    top, bottom, left, right = 8, 8 + width, 8, 8 + length
+    bow = int(length * rng.uniform(0.06, 0.16))
+    middle = (top + bottom) // 2
+    hull = np.array([(left, top), (right - bow, top), (right, middle), (right - bow, bottom),
+                     (left, bottom)])  # fmt: skip
+    deck = DECKS[rng.integers(len(DECKS))] + rng.normal(0, 12, 3)
+    pixels[:] = np.clip(deck, 0, 255)
+    hatches = int(rng.integers(0, 10))
+    stern = int(length * rng.uniform(0.08, 0.2))
+    inset = max(2, int(width * rng.uniform(0.1, 0.25)))
+    edges = np.linspace(left + stern, right - bow, hatches + 1).astype(int)
+    for first, last in zip(edges[:-1], edges[1:], strict=True):
+        paint = np.clip(deck + rng.normal(0, 45, 3), 0, 255).tolist()
+        cv2.rectangle(pixels, (first + 2, top + inset), (last - 2, bottom - inset), paint, -1)
+    if rng.random() < 0.85:
+        white = np.clip(rng.normal(220, 20) + rng.normal(0, 6, 3), 0, 255).tolist()
+        start = left + int(rng.uniform(0.1, 0.5) * stern)
+        cv2.rectangle(pixels, (start, top + 2), (left + stern, bottom - 2), white, -1)
+    alpha = np.zeros(pixels.shape[:2], np.float32)
+    cv2.fillPoly(alpha, [hull], 1.0)
+    alpha = cv2.GaussianBlur(alpha, (0, 0), 1.2)
+    return Cutout(pixels, alpha, ((left + right) / 2, float(middle)), length, width, 0.0)
+
+
+def ripples(size_px: int, rng: np.random.Generator, cell_px: float) -> NDArray[np.float32]:
+    """Smooth unit noise (size_px, size_px) with features of about `cell_px`."""
+    cells = max(2, int(size_px / cell_px) + 2)
+    noise = rng.standard_normal((cells, cells)).astype(np.float32)
+    return cv2.resize(noise, (size_px, size_px), interpolation=cv2.INTER_CUBIC)
+
+
+def draw_sea(size_px: int, rng: np.random.Generator) -> Picture:
+    """Open water: a colour, slow gradients, swell, and at times whitecaps."""
+    colour = rng.uniform((15, 30, 30), (110, 115, 110))
+    field = ripples(size_px, rng, 300) * rng.uniform(0, 8)
+    field += ripples(size_px, rng, 60) * rng.uniform(0, 4)
+    field += ripples(size_px, rng, 6) * rng.uniform(0, 5)
+    if rng.random() < 0.15:
+        field += np.maximum(0, ripples(size_px, rng, 5) - rng.uniform(2.2, 3)) * 90
+    return np.clip(colour + field[..., None], 0, 255).astype(np.uint8)
+
+
+def draw_wake(
+    picture: Picture, x: float, y: float, angle: float, length: float, spread: float,
+    rng: np.random.Generator,
+) -> None:
+    """A bright streak and at times a V, running back from (x, y) against the heading."""  # fmt: skip
+    layer = np.zeros(picture.shape[:2], np.float32)
+    for side in (0.0, 0.12, -0.12):
+        if side and rng.random() < 0.4:
+            continue
+        back = angle + np.pi + side * rng.uniform(0.5, 1.5)
+        points = [(x + d * np.cos(back), y + d * np.sin(back)) for d in np.linspace(0, length, 6)]
+        for index, (a, b) in enumerate(zip(points[:-1], points[1:], strict=True)):
+            thickness = max(1, int(spread * (0.4 + 0.2 * index)))
+            strength = rng.uniform(0.5, 1.0) * (1 - index / 5.5)
+            cv2.line(layer, tuple(map(int, a)), tuple(map(int, b)), strength, thickness)
+    layer = cv2.GaussianBlur(layer, (0, 0), max(1.0, spread * 0.4))[..., None]
+    layer *= rng.uniform(0.15, 0.9)
+    picture[:] = (picture * (1 - layer) + 225 * layer).astype(np.uint8)
+
+
+def land_mask(size_px: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Coast, quays, islands, piers and breakwaters as a soft mask (size_px, size_px)."""
+    mask = np.zeros((size_px, size_px), np.uint8)
+    kind = rng.random()
+    if kind < 0.45:  # a straight quay or a natural shore
+        angle, offset = rng.uniform(0, 2 * np.pi), rng.uniform(-0.1, 0.45) * size_px
+        ys, xs = np.mgrid[0:size_px, 0:size_px].astype(np.float32) - size_px / 2
+        edge = xs * np.cos(angle) + ys * np.sin(angle) - offset
+        if rng.random() < 0.5:
+            edge += ripples(size_px, rng, 70) * rng.uniform(3, 20)
+        mask[edge > 0] = 1
+    if kind > 0.35:
+        for _ in range(int(rng.integers(1, 4))):  # islands, piers, breakwaters
+            centre = rng.uniform(0, size_px, 2)
+            long = rng.uniform(20, 420)
+            short = rng.uniform(4, 16) if rng.random() < 0.65 else long * rng.uniform(0.4, 1)
+            box = ((float(centre[0]), float(centre[1])), (long, short), rng.uniform(0, 180))
+            points = cv2.boxPoints(box) + rng.normal(0, 0.05 * short, (4, 2))
+            cv2.fillPoly(mask, [points.astype(np.int32)], 1)
+    return cv2.GaussianBlur(mask.astype(np.float32), (0, 0), rng.uniform(0.7, 2))
+
+
+def draw_cloud(picture: Picture, rng: np.random.Generator) -> None:
+    """A patch of thin or thick cloud."""
+    size = picture.shape[0]
+    veil = ripples(size, rng, rng.uniform(40, 200)) + 0.5 * ripples(size, rng, 20)
+    veil = np.clip((veil - rng.uniform(0.8, 1.8)) * rng.uniform(0.4, 1), 0, 0.95)[..., None]
+    picture[:] = (picture * (1 - veil) + 235 * veil).astype(np.uint8)
