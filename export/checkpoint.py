@@ -1,8 +1,8 @@
 """``python -m export.checkpoint IN OUT``: a foreign checkpoint becomes a model folder.
 
-IN is a .pth (read with ``weights_only``, so that no code in it runs) or an ncnn .param with its .bin
-beside it. Real-ESRGAN's networks are recognised by their tensors; for a classifier, config.json
-must lie beside IN.
+IN is a .pth (read with ``weights_only``, so that no code in it runs) or an ncnn .param with its
+.bin beside it. Real-ESRGAN's networks are recognised by their tensors; for a classifier,
+config.json must lie beside IN.
 """
 
 import argparse
@@ -72,9 +72,7 @@ def _raw_config(state: State, source: Path) -> dict[str, Any]:
     if "conv_first.weight" in state and "body.0.rdb1.conv1.weight" in state:
         first = state["conv_first.weight"]
         if first.shape[1] != 3:
-            raise BadModel(
-                f"{source} enlarges by another factor than four, which is not supported."
-            )
+            raise BadModel(f"{source} does not enlarge four times, and nothing else is supported.")
         params: dict[str, Any] = {
             "num_feat": first.shape[0],
             "num_block": _count(state, r"body\.(\d+)\.rdb1\.conv1\.weight"),

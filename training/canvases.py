@@ -20,7 +20,7 @@ from training.datasets import Scene, load_set
 from training.engine import Batch
 from training.sensors import degrade, random_gsd, recolour
 from training.splits import kept_split
-from training.windows import NET_GSD_M, WINDOW_PX, Placed, label_windows
+from training.windows import NET_GSD_M, WINDOW_PX, Placed, label_cells, label_windows
 
 Picture = NDArray[np.uint8]
 BURNED_IN = ("guaymas",)
@@ -184,12 +184,12 @@ class CanvasMaker:
 
     def window(self, canvas: Canvas) -> tuple[Picture, int]:
         """A plain window out of a canvas, as often as not with a ship in its middle."""
-        rng, room = self.rng, self.stage.canvas_px - WINDOW_PX
+        rng, room, half = self.rng, self.stage.canvas_px - WINDOW_PX, WINDOW_PX // 2
         corner = rng.integers(0, room + 1, 2)
-        inside = [s for s in canvas.ships if 112 <= min(s.x, s.y) and max(s.x, s.y) <= room + 112]
+        inside = [s for s in canvas.ships if half <= min(s.x, s.y) and max(s.x, s.y) <= room + half]
         if inside and rng.random() < 0.6:
             ship = inside[rng.integers(len(inside))]
-            corner = np.array([ship.x, ship.y]) - 112 + rng.normal(0, 16, 2)
+            corner = np.array([ship.x, ship.y]) - half + rng.normal(0, 12, 2)
             corner = np.clip(corner, 0, room).astype(int)
         x, y = (int(v) for v in corner)
         moved = [Placed(s.x - x, s.y - y, s.length, s.width, s.angle) for s in canvas.ships]
@@ -210,6 +210,10 @@ class CanvasMaker:
             yield {
                 "canvases": as_tensor([c.picture for c in canvases]),
                 "canvas_labels": torch.from_numpy(np.stack(labels)),
+                "cells": torch.from_numpy(
+                    np.stack([label_cells(c.ships, self.stage.canvas_px, c.gsd_m) for c in canvases])
+                ),
+                "cells_known": torch.tensor([c.unknown is None for c in canvases]),
                 "windows": as_tensor([picture for picture, _ in windows]),
                 "window_labels": torch.tensor([label for _, label in windows]),
             }

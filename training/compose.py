@@ -46,9 +46,9 @@ def texture(source: Picture, size_px: int, scale: float, rng: np.random.Generato
 
 
 def land(palette: Palette, size_px: int, rng: np.random.Generator) -> Picture:
-    """Ground without ships; AID's 150-px scenes stand for about 3 to 10 m per pixel."""
+    """Ground without ships; AID's scenes stand for 1.5 to 4.5 m per pixel."""
     source = palette.lands[rng.integers(len(palette.lands))]
-    scale = rng.uniform(1.2, 4.0) if max(source.shape) < 400 else rng.uniform(2.0, 3.4)
+    scale = rng.uniform(0.8, 2.4)
     return texture(source, size_px, float(scale), rng)
 
 
@@ -103,7 +103,7 @@ def background(
 def compose(
     palette: Palette, size_px: int, gsd_m: float, rng: np.random.Generator
 ) -> tuple[Picture, list[Placed]]:
-    """A canvas at 1.07 m with ships on its water, not yet photographed by a sensor.
+    """A canvas at the network's scale with ships on its water, not yet photographed by a sensor.
 
     Args:
         gsd_m: resolution it will be seen at; ships too short for it are rarely drawn.

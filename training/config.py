@@ -40,13 +40,13 @@ class Source(Frozen):
 
 
 class CanvasStage(Frozen):
-    """Dense training: `canvases` of `canvas_px` and `windows` of 224 px per step."""
+    """Dense training: `canvases` of `canvas_px` and as plain `windows` per step."""
 
     schedule: Schedule
     sources: tuple[Source, ...]
-    canvas_px: int = 448
-    canvases: int = 4
-    windows: int = 4
+    canvas_px: int = 256
+    canvases: int = 6
+    windows: int = 6
     loss: Literal["balanced", "focal"] = "focal"
     focus: float = 2.0
     smoothing: float = 0.02

@@ -13,16 +13,26 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 STRIDE_PX = 32
 """Network pixels per cell of ConvNeXt's last feature map."""
-CELLS = 7
-"""Cells along a side of a 224-px window."""
+CELLS = 4
+"""Cells along a side of a 128-px window."""
+
+
+def cell_probe(channels: int, answers: int) -> nn.Module:
+    """Answers for every cell from its own features: (n, channels, h, w) -> (n, answers, h, w)."""
+    return nn.Sequential(nn.GroupNorm(1, channels), nn.Conv2d(channels, answers, 1))
 
 
 class Normalised(nn.Module):
-    """A timm classifier that takes uint8 pictures, so that datasets never normalise."""
+    """A timm classifier that takes uint8 pictures, so that datasets never normalise.
 
-    def __init__(self, net: nn.Module) -> None:
+    `cells` answers training's auxiliary question for every cell (see windows.label_cells); it is
+    not part of the network and not shipped.
+    """
+
+    def __init__(self, net: nn.Module, cell_answers: int = 0) -> None:
         super().__init__()
         self.net = net
+        self.cells = cell_probe(net.num_features, cell_answers) if cell_answers else None
         self.register_buffer("mean", 255 * torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), False)
         self.register_buffer("std", 255 * torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), False)
 
@@ -34,25 +44,26 @@ class Normalised(nn.Module):
         """(n, 3, h, w) uint8 -> (n, classes) logits of the whole picture."""
         return self.net.forward_head(self.features(images))
 
-    def dense(self, images: Tensor) -> Tensor:
-        """Logits of every 224-px window at stride 32 of a larger picture, in one pass.
+    def pooled(self, features: Tensor) -> Tensor:
+        """Logits of every window at stride 32 of a larger picture, in one pass.
 
-        The head pools each 7x7 neighbourhood of cells instead of the whole map; nothing is padded.
+        The head pools each 4x4 neighbourhood of cells instead of the whole map; nothing is padded.
 
         Args:
-            images: (n, 3, h, w) uint8, h and w at least 224.
+            features: (n, channels, h / 32, w / 32) of pictures of at least 128 px.
 
         Returns:
-            (n, rows, columns, classes), rows = h // 32 - 6.
+            (n, rows, columns, classes), rows = h // 32 - 3.
         """
         head = self.net.head
-        pooled = F.avg_pool2d(self.features(images), CELLS, stride=1)
+        pooled = F.avg_pool2d(features, CELLS, stride=1)
         return head.fc(head.norm(pooled).permute(0, 2, 3, 1))
 
 
-def build(architecture: str, classes: int, **options: Any) -> Normalised:
+def build(architecture: str, classes: int, cell_answers: int = 0, **options: Any) -> Normalised:
     """A timm network without weights."""
-    return Normalised(timm.create_model(architecture, num_classes=classes, **options))
+    net = timm.create_model(architecture, num_classes=classes, **options)
+    return Normalised(net, cell_answers)
 
 
 def load_backbone(net: nn.Module, state: dict[str, Tensor]) -> None:

@@ -18,6 +18,7 @@ from training.canvases import CanvasMaker
 from training.config import CanvasStage, Recipe, read_recipe
 from training.engine import Batch, fit
 from training.models import Normalised, build, load_backbone
+from training.windows import REACHES
 
 
 def window_loss(logits: Tensor, labels: Tensor, stage: CanvasStage) -> Tensor:
@@ -46,22 +47,27 @@ def window_loss(logits: Tensor, labels: Tensor, stage: CanvasStage) -> Tensor:
 
 def canvas_loss(stage: CanvasStage, model: nn.Module, batch: Batch) -> tuple[Tensor, dict]:
     """Mean of the dense loss and the plain-window loss, and what to log of both."""
-    dense = model.dense(batch["canvases"]).float()
+    features = model.features(batch["canvases"])
+    dense = model.pooled(features).float()
     plain = model(batch["windows"]).float()
     losses = [
         window_loss(dense, batch["canvas_labels"], stage),
         window_loss(plain, batch["window_labels"], stage),
     ]
+    answers = model.cells(features)[batch["cells_known"]]
+    asked = batch["cells"][batch["cells_known"]]
+    auxiliary = F.binary_cross_entropy_with_logits(answers, asked) if len(asked) else dense.sum() * 0
     with torch.no_grad():
         margin = dense[..., 1] - dense[..., 0]
         ships, none = batch["canvas_labels"] == 1, batch["canvas_labels"] == 0
-        figures = {"dense_loss": float(losses[0]), "plain_loss": float(losses[1])}
-        if ships.any():
+        figures = {"dense_loss": float(losses[0]), "plain_loss": float(losses[1]),
+                   "cell_loss": float(auxiliary), "recall": 0.0, "roc_area": 0.0}
+        if ships.any() and none.any():
             figures["recall"] = float((margin[ships] > 0).float().mean())
             order = margin[ships][:, None] > margin[none][None, :]
             figures["roc_area"] = float(order.float().mean())
         figures["false_rate"] = float((margin[none] > 0).float().mean())
-    return losses[0] + 0.5 * losses[1], figures
+    return losses[0] + 0.5 * losses[1] + 2 * auxiliary, figures
 
 
 def train_canvases(
@@ -70,7 +76,7 @@ def train_canvases(
     """Run one stage of a canvas recipe, resuming what is in `out`; returns averaged weights."""
     stage = recipe.stages[stage_name]
     torch.manual_seed(recipe.seed)
-    model = build(recipe.architecture, 2, **recipe.train_options)
+    model = build(recipe.architecture, 2, len(REACHES), **recipe.train_options)
     if init is not None:
         state = torch.load(init, weights_only=True)
         if state["head.fc.weight"].shape[0] == 2:

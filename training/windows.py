@@ -1,6 +1,6 @@
 """Which windows of a canvas hold a ship: the labels that dense training learns from.
 
-A canvas of s network pixels has (s - 224) / 32 + 1 windows along a side, at stride 32. A window is
+A canvas of s network pixels has (s - 128) / 32 + 1 windows along a side, at stride 32. A window is
 positive when a ship's centre lies near its own centre, so that a ship has one peak in the map of
 scores and half a ship at the border of a window is none.
 """
@@ -16,13 +16,16 @@ from numpy.typing import NDArray
 
 from training.models import STRIDE_PX
 
-WINDOW_PX = 224
 WINDOW_M = 240.0
 """Ground under a window: the 80 px at 3 m of a shipsnet chip."""
+WINDOW_PX = 128
+"""Network pixels of a window: 1.9 m each, so that nothing of 3 m imagery is lost and a canvas costs
+a third of what it would at 224 px; what a CPU can train on decides more than finer pixels do."""
 NET_GSD_M = WINDOW_M / WINDOW_PX
-POSITIVE = 0.12
-"""Offset of a ship's centre, as a part of the window, up to which the window is positive."""
-IGNORED = 0.30
+POSITIVE = 0.18
+"""Offset of a ship's centre, as a part of the window, up to which the window is positive:
+half the diagonal of the grid of windows, so that every ship has one."""
+IGNORED = 0.36
 """Offset up to which a window is neither positive nor negative."""
 RESOLVED_PX = 8.0
 """A ship of fewer imagery pixels than this along its keel is not asked for..."""
@@ -30,6 +33,9 @@ VISIBLE_PX = 5.0
 """...and one of fewer than this is no ship: nobody could tell it from a whitecap."""
 
 SHIP, NO_SHIP, UNKNOWN = 1, 0, -1
+
+REACHES = (0.7, 1.5, 2.2, 3.0, 4.0, 6.0)
+"""Distances, in cells, of the auxiliary question: is the nearest ship within so many cells?"""
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ def label_windows(
         middle = cv2.dilate(unknown.astype(np.uint8), np.ones((side, side), np.uint8))
         at = np.ix_(centres.astype(int), centres.astype(int))
         labels[(share[at] > 1 / 3) | (middle[at] > 0)] = UNKNOWN
-    seen_px = [ship.length * NET_GSD_M / gsd_m for ship in ships]
+    seen_px = [ship.length * NET_GSD_M / max(gsd_m, NET_GSD_M) for ship in ships]
     offsets = [np.hypot(centres[None, :] - s.x, centres[:, None] - s.y) for s in ships]
     for offset, size in zip(offsets, seen_px, strict=True):
         if size >= VISIBLE_PX:
@@ -90,3 +96,24 @@ def label_windows(
         if size >= RESOLVED_PX:
             labels[offset < near] = SHIP
     return labels
+
+
+def label_cells(ships: Sequence[Placed], canvas_px: int, gsd_m: float) -> NDArray[np.float32]:
+    """For every cell of the last feature map: is the nearest ship within each of `REACHES`?
+
+    Pooling forgets where in a window a cell lies, so "in the middle" must be told by what the
+    cells say: in a window with a ship in its middle no cell is further than two or three cells
+    from a ship. The distance is the larger of both axes', as windows are square.
+
+    Returns:
+        (len(REACHES), cells, cells) of 0 and 1.
+    """
+    centres = STRIDE_PX * (np.arange(canvas_px // STRIDE_PX) + 0.5)
+    nearest = np.full((len(centres), len(centres)), np.inf)
+    for ship in ships:
+        if ship.length * NET_GSD_M / max(gsd_m, NET_GSD_M) >= VISIBLE_PX:
+            across = np.abs(centres - ship.x)[None, :]
+            down = np.abs(centres - ship.y)[:, None]
+            nearest = np.minimum(nearest, np.maximum(across, down))
+    reaches = STRIDE_PX * np.array(REACHES)
+    return (nearest[None] < reaches[:, None, None]).astype(np.float32)

@@ -8,6 +8,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort  # type: ignore[import-untyped]
+from onnxruntime.capi import (  # type: ignore[import-untyped]
+    onnxruntime_pybind11_state as ort_errors,
+)
 
 from shipdet.errors import BackendUnavailable, BadModel, OutOfMemory, StorageFull
 from shipdet.models.config import CELL_PX, ClassifierConfig, UpscalerConfig
@@ -31,6 +34,14 @@ Format = Literal["fp32", "fp16"]
 FILES: dict[Format, str] = {"fp32": "onnx/model.onnx", "fp16": "onnx/model_fp16.onnx"}
 WINDOW_BATCH: dict[Device, int] = {"cpu": 16, "cuda": 256}
 CANVAS_PIXELS: dict[Device, int] = {"cpu": 1 << 20, "cuda": 1 << 24}  # in one pass
+_UNLOADABLE = (
+    ort_errors.Fail,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+)
+_FAILED = (MemoryError, RuntimeError, ort_errors.Fail, ort_errors.RuntimeException)
 _NO_MEMORY = ("failed to allocate", "out of memory", "bad_alloc", "bad allocation")
 
 _log = logging.getLogger(__name__)
@@ -80,7 +91,7 @@ class _Graph:
             self._session.run_with_iobinding(binding)
             bound: list[npt.NDArray[Any]] = binding.copy_outputs_to_cpu()
             return bound
-        except (MemoryError, RuntimeError) as error:  # ORT's own errors are RuntimeErrors
+        except _FAILED as error:
             words = str(error).lower()
             if not isinstance(error, MemoryError) and not any(w in words for w in _NO_MEMORY):
                 raise
@@ -223,7 +234,7 @@ def open_session(file: Path, device: Device, name: str) -> ort.InferenceSession:
         providers.insert(0, ("CUDAExecutionProvider", cuda))
     try:
         session = ort.InferenceSession(str(file), options, providers=providers)
-    except RuntimeError as error:
+    except _UNLOADABLE as error:
         reason = (str(error).splitlines() or [""])[0][:120].rstrip(".")
         raise BadModel(f"The ONNX file of {name} cannot be loaded ({reason}).") from None
     if device == "cuda" and session.get_providers()[0] != "CUDAExecutionProvider":

@@ -69,7 +69,7 @@ class _Torch:
         """The result for uint8 (n, h, w, 3), finite in every value."""
         with _memory(self._device), torch.inference_mode():
             # PyTorch warns of arrays that it could not write to, such as a picture's own pixels.
-            nhwc = torch.from_numpy(np.require(pictures, requirements="CW")).to(self._device)
+            nhwc = torch.from_numpy(np.require(pictures, requirements=("C", "W"))).to(self._device)
             images = nhwc.permute(0, 3, 1, 2)
             result = self._forward(images)
             if self._precision == "fp16" and not bool(torch.isfinite(result).all()):

@@ -56,7 +56,7 @@ def add_api(settings: Settings) -> None:
                 zoom=zoom,
                 search=Search.check(upscale=upscale),
             )
-            return plain(pipeline.estimate(request))
+            return plain(pipeline.estimate(request, settings))
 
     def providers() -> list[Answer]:
         """List the imagery providers with attribution, licence and zoom range."""
@@ -64,7 +64,7 @@ def add_api(settings: Settings) -> None:
 
     def models() -> list[Answer]:
         """List the models that ``model`` and ``upscaler`` may name."""
-        return [plain(model) for model in pipeline.models()]
+        return [plain(model) for model in pipeline.models(settings)]
 
     def detect_area(
         west: float,
@@ -115,7 +115,7 @@ def add_api(settings: Settings) -> None:
                 max_cloud=max_cloud,
                 search=search,
             )
-            yield from answers(area_events(request), settings)
+            yield from answers(area_events(request, settings), settings)
 
     def detect_image(
         file: dict[str, Any],
@@ -150,7 +150,7 @@ def add_api(settings: Settings) -> None:
                 name=name,
             )
             request = ImageRequest.check(gsd_m=gsd_m, search=search)
-            yield from answers(image_events(uploaded(file), request), settings)
+            yield from answers(image_events(uploaded(file), request, settings), settings)
 
     gr.api(estimate, api_name="estimate", queue=False)
     gr.api(providers, api_name="providers", queue=False)

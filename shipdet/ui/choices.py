@@ -2,6 +2,7 @@
 
 from shipdet import pipeline
 from shipdet.imagery import Provider
+from shipdet.settings import Settings
 
 AUTO_ZOOM = "auto"
 COARSEST_ZOOM = 12  # below it no provider shows a ship, so the list does not offer it
@@ -16,12 +17,12 @@ def zoom_choices(provider: Provider, recommended: int) -> list[ZoomChoice]:
     return [(f"Best · {recommended}", AUTO_ZOOM), *((str(z), z) for z in zooms)]
 
 
-def model_choices(task: str) -> list[tuple[str, str]]:
+def model_choices(task: str, settings: Settings) -> list[tuple[str, str]]:
     """Title and name of the models for a task."""
-    return [(model.title, model.name) for model in pipeline.models() if model.task == task]
+    return [(model.title, model.name) for model in pipeline.models(settings) if model.task == task]
 
 
-def default_threshold(model: str) -> float:
+def default_threshold(model: str | None, settings: Settings) -> float:
     """The model's own threshold, 0.5 when there is no such model."""
-    known = {info.name: info.threshold for info in pipeline.models()}
-    return known.get(model) or 0.5
+    known = {info.name: info.threshold for info in pipeline.models(settings)}
+    return known.get(model or "") or 0.5

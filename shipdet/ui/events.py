@@ -4,11 +4,13 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
+from gradio.events import Dependency
 
 from shipdet import pipeline
 from shipdet.errors import Busy, ShipdetError
@@ -20,7 +22,13 @@ from shipdet.ui import render
 from shipdet.ui.choices import AUTO_ZOOM, default_threshold, zoom_choices
 from shipdet.ui.layout import Page, components
 from shipdet.ui.requesting import Values, area_request, image_request, request_inputs
-from shipdet.ui.results import Updates, clear_results, result_components, show_results
+from shipdet.ui.results import (
+    Updates,
+    clear_results,
+    result_components,
+    show_numbers,
+    show_results,
+)
 from shipdet.ui.runs import DEVICE, RunEvents, area_events, image_events
 
 log = logging.getLogger(__name__)
@@ -34,35 +42,51 @@ def wire(page: Page, blocks: gr.Blocks, settings: Settings) -> None:
     """Connect the page's components."""
     source = gr.State("area")  # the tab that is open
     run_id = gr.State("")  # the run that is shown
-    _wire_map(page)
-    _wire_settings(page, blocks, source, settings)
+    drawn = _wire_map(page)
+    _wire_settings(page, blocks, source, drawn, settings)
     _wire_runs(page, source, run_id, settings)
 
 
-def _wire_map(page: Page) -> None:
+def _wire_map(page: Page) -> Dependency:
+    """The bridge to the map; returns the event that fills the numbers from a drawn rectangle."""
     numbers, to_numbers = page.area.bbox, "(text) => shipdet.numbers(text)"
-    page.drawn.change(None, page.drawn, numbers, js=to_numbers, api_name=False)
     for triggers, inputs, script in (
         ([n.change for n in numbers], numbers, "(...box) => { shipdet.box(...box) }"),
         (page.results.ships.change, page.results.ships, "(text) => { shipdet.ships(text) }"),
         (page.area.provider.change, page.area.provider, "(id) => { shipdet.layer(id) }"),
     ):
         gr.on(triggers, None, inputs, js=script, api_name=False)
+    drawn: Dependency = page.drawn.change(None, page.drawn, numbers, js=to_numbers, api_name=False)
+    return drawn
 
 
-def _wire_settings(page: Page, blocks: gr.Blocks, source: gr.State, settings: Settings) -> None:
+def _wire_settings(
+    page: Page, blocks: gr.Blocks, source: gr.State, drawn: Dependency, settings: Settings
+) -> None:
     inputs = request_inputs(page) | {source}
-    # The zoom's own list is rewritten here, so only a user's choice counts as a change of it.
-    changing = inputs - {page.area.zoom, page.search.threshold, page.search.name}
-    gr.on(
-        [blocks.load, page.area.zoom.input, *(component.change for component in changing)],
-        lambda values: _estimated(page, source, settings, values),
-        inputs,
-        [page.area.zoom, page.zoom_reason, page.dates, page.estimate],
-        trigger_mode="always_last",
+    # The zoom's own list is rewritten here, so only a user's choice counts as a change of it; a
+    # number that is cleared says so as input only.
+    quiet = {page.area.zoom, page.search.threshold, page.search.name}
+    triggers = [
+        blocks.load,
+        page.area.zoom.input,
+        *(number.input for number in page.area.bbox),
+        *(component.change for component in inputs - quiet),
+    ]
+
+    def estimated(values: Values) -> Updates:
+        return _estimated(page, source, settings, values)
+
+    outputs = [page.area.zoom, page.zoom_reason, page.dates, page.estimate]
+    gr.on(triggers, estimated, inputs, outputs, trigger_mode="always_last", **AT_ONCE)
+    # A deleted rectangle empties the numbers without changing them, in gradio's eyes.
+    drawn.then(estimated, inputs, outputs, **AT_ONCE)
+    page.search.model.change(
+        lambda model: default_threshold(model, settings),
+        page.search.model,
+        page.search.threshold,
         **AT_ONCE,
     )
-    page.search.model.change(default_threshold, page.search.model, page.search.threshold, **AT_ONCE)
     page.area_tab.select(lambda: "area", None, source, **AT_ONCE)
     page.picture_tab.select(lambda: "picture", None, source, **AT_ONCE)
 
@@ -89,7 +113,7 @@ def _estimated(page: Page, source: gr.State, settings: Settings, values: Values)
             updates[page.estimate] = render.hint("Ready to search this picture.")
         else:
             request = area_request(page, {**values, area.zoom: chosen})
-            updates[page.estimate] = render.estimate_box(pipeline.estimate(request))
+            updates[page.estimate] = render.estimate_box(pipeline.estimate(request, settings))
     except ShipdetError as error:
         updates[page.estimate] = render.error_box(error, "Not yet")
     return updates
@@ -102,22 +126,23 @@ def _wire_runs(page: Page, source: gr.State, run_id: gr.State, settings: Setting
 
     def detect(values: Values) -> Iterator[Updates]:
         try:
-            events = _events(page, source, values)
+            events = _events(page, source, settings, values)
             yield from _following(page, run_id, settings, events)
         except Exception as error:
             if not isinstance(error, ShipdetError):
                 log.exception("a run failed")
             yield _stopped(page, render.error_box(error))
 
-    def refilter(run: str, threshold: float) -> Updates:
+    def refilter(run: str, threshold: float) -> Iterator[Updates]:
         if not run:
-            return {}
+            return
         try:
             before = pipeline.open_run(run_folder(run, settings))
+            yield show_numbers(page, replace(before, threshold=threshold))
             after = pipeline.refilter(before, threshold)
+            yield {**show_numbers(page, after), **show_results(page, after)}
         except ShipdetError as error:
-            return {page.panel: render.error_box(error)}
-        return {page.panel: render.finished_box(after), **show_results(page, after)}
+            yield {page.panel: render.error_box(error)}
 
     sample_inputs: list[Any] = [source, page.sources, page.search.upscale, *components(page.area)]
     sampled = page.sample.click(
@@ -136,22 +161,23 @@ def _wire_runs(page: Page, source: gr.State, run_id: gr.State, settings: Setting
         )
         run.failure(lambda: _refused(page), None, progress, **AT_ONCE)
         runs.append(run)
-    page.cancel.click(
-        lambda: _stopped(page, render.CANCELLED), None, progress, cancels=runs, **AT_ONCE
-    )
+    # First stop, then say so: a last step forward may still be on its way to the page.
+    cancelled = page.cancel.click(None, cancels=runs, **UNSEEN)
+    cancelled.then(lambda: _stopped(page, render.CANCELLED), None, progress, **AT_ONCE)
     page.search.threshold.change(
         refilter,
         [run_id, page.search.threshold],
         [page.panel, *results],
         trigger_mode="always_last",
-        **AT_ONCE,
+        concurrency_limit=None,
+        **UNSEEN,
     )
 
 
-def _events(page: Page, source: gr.State, values: Values) -> RunEvents:
+def _events(page: Page, source: gr.State, settings: Settings, values: Values) -> RunEvents:
     if values[source] == "picture":
-        return image_events(*image_request(page, values))
-    return area_events(area_request(page, values))
+        return image_events(*image_request(page, values), settings)
+    return area_events(area_request(page, values), settings)
 
 
 def _following(
@@ -163,8 +189,8 @@ def _following(
         for event in events:
             if isinstance(event, Path):
                 run = pipeline.open_run(run_folder(event.name, settings))
-                stop = _stopped(page, render.finished_box(run))
-                yield {**stop, run_id: run.id, **show_results(page, run)}
+                shown_run = {**show_numbers(page, run), **show_results(page, run)}
+                yield {**shown_run, **_buttons(page, running=False), run_id: run.id}
                 return
             html, now = panel.show(event), time.monotonic()
             if stage is None:  # it has begun: the last run makes room

@@ -220,9 +220,9 @@ def _search(settings: Settings) -> SearchInputs:
             elem_id="upscale",
         )
         threshold = gr.Slider(
-            0.05,
+            0.1,
             0.95,
-            default_threshold(settings.classifier),
+            default_threshold(settings.classifier, settings),
             step=0.01,
             label="Threshold",
             scale=2,
@@ -231,12 +231,8 @@ def _search(settings: Settings) -> SearchInputs:
         )
     with gr.Accordion("More settings", open=False, elem_classes="sd-more"):
         with gr.Row():
-            model = _dropdown(
-                "Ship model", model_choices("ship-classification"), settings.classifier
-            )
-            upscaler = _dropdown(
-                "Sharpening model", model_choices("super-resolution"), settings.upscaler
-            )
+            model = _model("Ship model", "ship-classification", settings.classifier, settings)
+            upscaler = _model("Sharpening model", "super-resolution", settings.upscaler, settings)
         states = pipeline.backends()
         with gr.Row():
             stride = _dropdown("Stride (px)", [(str(s), s) for s in STRIDES], 32)
@@ -265,8 +261,14 @@ def _search(settings: Settings) -> SearchInputs:
     )  # fmt: skip
 
 
+def _model(label: str, task: str, preferred: str, settings: Settings) -> gr.Dropdown:
+    choices = model_choices(task, settings)
+    there = preferred in (name for _, name in choices)
+    return _dropdown(label, choices, preferred if there else None)
+
+
 def _dropdown(
-    label: str, choices: Sequence[tuple[str, str | int]], value: str | int
+    label: str, choices: Sequence[tuple[str, str | int]], value: str | int | None
 ) -> gr.Dropdown:
     return gr.Dropdown(list(choices), value=value, label=label, filterable=False, min_width=100)
 

@@ -8,6 +8,7 @@ networks are replaced.
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import ClassVar
 
 import folium
 import gradio as gr
@@ -87,19 +88,19 @@ def _address(name: str) -> str:
 
 
 class _LocalMap(folium.Map):
-    default_js: Links = [
+    default_js: ClassVar[Links] = [
         ("leaflet", _address("leaflet/leaflet.js")),
         ("shipdet_map", _address("map.js")),
     ]
-    default_css: Links = [
+    default_css: ClassVar[Links] = [
         ("leaflet_css", _address("leaflet/leaflet.css")),
         ("shipdet_css", _address("map.css")),
     ]
 
 
 class _LocalDraw(Draw):
-    default_js: Links = [("leaflet_draw_js", _address("leaflet-draw/leaflet.draw.js"))]
-    default_css: Links = [("leaflet_draw_css", _address("leaflet-draw/leaflet.draw.css"))]
+    default_js: ClassVar[Links] = [("leaflet_draw_js", _address("leaflet-draw/leaflet.draw.js"))]
+    default_css: ClassVar[Links] = [("leaflet_draw_css", _address("leaflet-draw/leaflet.draw.css"))]
 
 
 class _Bridge(MacroElement):

@@ -6,10 +6,11 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from shipdet.detections import Detection
+from shipdet.detections import Detection, Detections
 from shipdet.errors import ShipdetError
 from shipdet.pipeline import Estimate, Run
 from shipdet.progress import STAGE_TITLES, Progress, Stage
+from shipdet.report import vector
 
 TABLE_COLUMNS = (
     "Ship", "Score", "Latitude", "Longitude", "Length m", "Width m", "Axis °", "Raw image", "Note",
@@ -155,7 +156,7 @@ def finished_box(run: Run) -> str:
     told = f"{ships(found).capitalize()} found"
     weaker = candidates - found
     more = f"{weaker:,} weaker candidates below it" if weaker else "nothing weaker below it"
-    seconds = sum(run.record.get("timings", {}).values())
+    seconds = run.record["timings"].get("all")
     took = f" The run took {duration(seconds)}." if seconds else ""
     advice = "" if found else " Lower the threshold to see weaker candidates."
     return (
@@ -198,8 +199,6 @@ def captions(detections: Sequence[Detection]) -> list[str]:
     return [f"{ship.id} · {ship.score:.0%} · {ship.length_m:.0f} m" for ship in detections]
 
 
-def ships_on_map(run: Run | None) -> str:
-    """GeoJSON text for the map, empty when there is nothing to draw."""
-    if run is None or "geojson" not in run.files:
-        return ""
-    return json.dumps(json.loads(run.files["geojson"].read_text()), separators=(",", ":"))
+def ships_on_map(detections: Detections) -> str:
+    """GeoJSON text for the map; ships without a place on the Earth are not in it."""
+    return json.dumps(vector.geojson(detections), separators=(",", ":"))

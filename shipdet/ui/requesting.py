@@ -4,7 +4,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 from gradio.components import Component
 
 from shipdet.errors import BadArea, BadImage, MissingScale
@@ -50,4 +49,6 @@ def image_request(page: Page, values: Values) -> tuple[Path, ImageRequest]:
 
 def _search(page: Page, values: Values) -> Search:
     chosen = {f.name: values[getattr(page.search, f.name)] for f in fields(page.search)}
+    for model in ("model", "upscaler"):
+        chosen[model] = chosen[model] or ""  # no such model on this machine: the pipeline says so
     return Search.check(**chosen)

@@ -3,10 +3,9 @@
 from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 
-from shipdet.report.run import PREVIEW
 from shipdet.pipeline import Run
+from shipdet.report.run import PREVIEW
 from shipdet.ui import render
 from shipdet.ui.layout import Page
 
@@ -14,7 +13,7 @@ Updates = dict[Any, Any]  # keyed by component or container, as gradio takes it
 
 
 def result_components(page: Page) -> list[Any]:
-    """Everything that :func:`show_results` and :func:`clear_results` update."""
+    """The results' components that the functions below update."""
     shown = page.results
     return [
         shown.empty, shown.section, shown.slider, shown.picture, shown.overlay, shown.crops,
@@ -22,8 +21,17 @@ def result_components(page: Page) -> list[Any]:
     ]  # fmt: skip
 
 
+def show_numbers(page: Page, run: Run) -> Updates:
+    """Updates of what needs no file: the count, the table and the map."""
+    return {
+        page.panel: render.finished_box(run),
+        page.results.table: render.table_rows(run.detections),
+        page.results.ships: render.ships_on_map(run.detections),
+    }
+
+
 def show_results(page: Page, run: Run) -> Updates:
-    """Updates that show a run."""
+    """Updates of the pictures and files of a run."""
     shown, files, found = page.results, run.files, run.detections
     sharpened = "upscaled" in files
     raw = str(files["raw"])
@@ -36,8 +44,6 @@ def show_results(page: Page, run: Run) -> Updates:
         shown.picture: gr.Image(None if sharpened else raw, visible=not sharpened),
         shown.overlay: str(files["overlay"]),
         shown.crops: list(crops),
-        shown.table: render.table_rows(found),
-        shown.ships: render.ships_on_map(run),
         **{
             button: gr.DownloadButton(value=str(files[kind]), visible=True)
             if kind in files

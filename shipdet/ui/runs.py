@@ -6,6 +6,7 @@ from pathlib import Path
 from shipdet import pipeline
 from shipdet.progress import Progress
 from shipdet.requests import AreaRequest, ImageRequest
+from shipdet.settings import Settings
 from shipdet.ui.gpu import on_gpu
 
 DEVICE = "device"
@@ -19,14 +20,14 @@ RunEvents = Generator[Progress | Path, None, None]
 
 
 @on_gpu
-def area_events(request: AreaRequest) -> RunEvents:
+def area_events(request: AreaRequest, settings: Settings) -> RunEvents:
     """Progress of a search in an area, then the run's folder; closing it cancels."""
-    run = yield from pipeline.detect_area(request)
+    run = yield from pipeline.detect_area(request, settings=settings, public=True)
     yield run.folder
 
 
 @on_gpu
-def image_events(picture: Path, request: ImageRequest) -> RunEvents:
+def image_events(picture: Path, request: ImageRequest, settings: Settings) -> RunEvents:
     """Progress of a search in a picture, then the run's folder; closing it cancels."""
-    run = yield from pipeline.detect_image(picture, request)
+    run = yield from pipeline.detect_image(picture, request, settings=settings, public=True)
     yield run.folder

@@ -2,16 +2,13 @@
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
 from shipdet.errors import BadModel, UnknownModel
 from shipdet.models import list_models, public_names, resolve, resolve_public
-
-sys.path.insert(0, str(Path(__file__).parent))
-import hub_server
+from tests import hub_server
 
 
 @pytest.fixture

@@ -87,10 +87,13 @@ def handler(hub):
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             path = urlsplit(self.path).path.strip("/")
             hub.requests.append(f"POST {path}")
+            if hub.status:
+                return self.answer(hub.status, {"error": "no"})
             if path == "api/repos/create":
                 hub.created.append(json.loads(body))
-                name = hub.created[-1]
-                return self.answer(200, {"url": f"{hub.url}/{name.get('organization')}"})
+                wanted = hub.created[-1]
+                address = f"{hub.url}/{wanted['organization']}/{wanted['name']}"
+                return self.answer(200, {"url": address})
             if path == "api/validate-yaml":
                 return self.answer(200, {"errors": [], "warnings": []})
             if "/preupload/" in path:

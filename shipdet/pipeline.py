@@ -1,0 +1,515 @@
+"""The whole way: area or picture in, run out. UI, API, CLI and cluster call this and only this.
+
+Every long function is a generator of :class:`~shipdet.progress.Progress` that returns a
+:class:`~shipdet.report.Run`; closing it cancels at the next block.
+"""
+
+import importlib.metadata
+import platform
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from shipdet import pace
+from shipdet.detect import detect, scoring_for
+from shipdet.detections import Detections
+from shipdet.errors import AreaTooLarge, ScaleTooCoarse
+from shipdet.geometry import BBox, gsd_at
+from shipdet.imagery import (
+    ImageryOptions,
+    Plan,
+    Provider,
+    download,
+    get_provider,
+    open_picture,
+    plan,
+    recommended_zoom,
+)
+from shipdet.models import (
+    BackendState,
+    Classifier,
+    ClassifierConfig,
+    Upscaler,
+    available_backends,
+    list_models,
+    load_classifier,
+    load_upscaler,
+    resolve,
+    resolve_public,
+)
+from shipdet.mosaic import Mosaic
+from shipdet.progress import Progress, Steps
+from shipdet.report import (
+    Run,
+    check_name,
+    new_folder,
+    prune,
+    read_run,
+    write_download,
+    write_imagery,
+    write_results,
+)
+from shipdet.requests import AreaRequest, ImageRequest, Search
+from shipdet.settings import Settings, get_settings
+from shipdet.upscale import upscale
+
+FLOOR = 0.1  # lowest score kept as a candidate, so that a threshold can be lowered afterwards
+NATIVE_GSD_MAX_M = 12.0  # coarser imagery shows no ship, however much it is enlarged
+SCALE = 4  # of one super-resolution pass
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "opencv-python", "rasterio", "pillow")
+
+_device = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run will take. ``searched_*`` are of the picture after super-resolution."""
+
+    zoom: int
+    tiles: int
+    width_px: int
+    height_px: int
+    gsd_m: float
+    searched_gsd_m: float
+    searched_px: int
+    download_mb: float
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """One model that can be chosen; ``threshold`` is a classifier's own."""
+
+    name: str
+    task: str
+    title: str
+    parameters: int
+    bundled: bool
+    threshold: float | None = None
+
+
+@dataclass
+class _Clock:
+    """Seconds per stage."""
+
+    stages: dict[str, float] = field(default_factory=dict)
+    started: float = field(default_factory=time.perf_counter)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        before = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.stages[name] = time.perf_counter() - before
+
+    def timings(self) -> dict[str, float]:
+        """Seconds per stage and in all, for the record."""
+        total = time.perf_counter() - self.started
+        return {name: round(value, 3) for name, value in (*self.stages.items(), ("all", total))}
+
+
+@dataclass(frozen=True)
+class _Models:
+    """The networks of a run."""
+
+    classifier: Classifier
+    upscaler: Upscaler | None
+
+    def record(self) -> dict[str, Any]:
+        """Name, checksum and what really ran, for run.json."""
+        used = {"classifier": self.classifier, "upscaler": self.upscaler}
+        return {
+            role: {
+                "architecture": model.config.architecture,
+                "sha256": model.config.shipdet.sha256,
+                **asdict(model.backend),
+            }
+            for role, model in used.items()
+            if model is not None
+        }
+
+
+def models(settings: Settings | None = None) -> list[ModelInfo]:
+    """The models that are ready to run on this machine."""
+    settings = settings or get_settings()
+    found = []
+    for model in list_models(settings):
+        count = _parameters(model.weights)
+        found.append(
+            ModelInfo(
+                model.name,
+                model.task,
+                f"{model.name} ({count / 1e6:.1f} M)",
+                count,
+                model.path.parent == settings.weights_dir,
+                model.config.shipdet.threshold
+                if isinstance(model.config, ClassifierConfig)
+                else None,
+            )
+        )
+    # The configured ones first: they are what a list should offer before all others.
+    preferred = (settings.classifier, settings.upscaler)
+    return sorted(found, key=lambda m: (m.name not in preferred, m.name))
+
+
+def backends() -> list[BackendState]:
+    """Both backends, whether they can run here and why not."""
+    return available_backends()
+
+
+def open_run(folder: Path) -> Run:
+    """A finished run from its folder."""
+    return read_run(folder)
+
+
+def refilter(run: Run, threshold: float) -> Run:
+    """The run with another threshold; its files are rewritten, nothing is computed again."""
+    threshold = Search.check(threshold=threshold).threshold or run.threshold
+    return write_results(run.folder, run.record, run.candidates, threshold)
+
+
+def estimate(request: AreaRequest, settings: Settings | None = None) -> Estimate:
+    """What a search would take; fetches and loads nothing.
+
+    Raises the errors that the run itself would raise for the same request before its first tile.
+    """
+    settings = settings or get_settings()
+    provider, zoom, planned, notes = _planned(request, settings)
+    search = request.search
+    _check_scale(planned.gsd_m, provider, request.box, search, _classifier_gsd(search, settings))
+    factor = SCALE**search.passes
+    upscaler = search.upscaler or settings.upscaler
+    net_px = planned.raw_px * (planned.gsd_m / (240 / 224)) ** 2
+    work = pace.seconds("fetch", planned.tiles) + pace.seconds("detect", net_px)
+    work += pace.seconds("report", planned.searched_px) + 2.0
+    for number in range(search.passes):
+        work += pace.seconds(f"upscale:{upscaler}", planned.raw_px * SCALE ** (2 * number))
+    return Estimate(
+        zoom,
+        planned.tiles,
+        planned.width_px,
+        planned.height_px,
+        planned.gsd_m,
+        planned.gsd_m / factor,
+        planned.searched_px,
+        planned.download_mb,
+        work,
+        notes,
+    )
+
+
+def detect_area(
+    request: AreaRequest,
+    *,
+    out: Path | None = None,
+    settings: Settings | None = None,
+    public: bool = False,
+) -> Steps[Run]:
+    """Search an area of the map: download, sharpen, search, measure, write.
+
+    ``out`` is the folder to write (None: a new one under the runs folder). ``public`` says that
+    the request comes from a web visitor, who may choose models from the list only.
+    """
+    settings = settings or get_settings()
+    clock = _Clock()
+    search = request.search
+    check_name(search.name)
+    provider, zoom, planned, notes = _planned(request, settings)
+    gsd_max_m = _classifier_gsd(search, settings, public)
+    _check_scale(planned.gsd_m, provider, request.box, search, gsd_max_m)
+    inputs = {**request.model_dump(mode="json"), "zoom": zoom, "provider": provider.id}
+    with new_folder(out, search.name, settings) as (folder, final):
+        with clock.stage("fetch"):
+            raw = yield from _download(request, zoom, provider, settings)
+        pace.learn("fetch", raw.provenance.fetched, clock.stages["fetch"])
+        yield from _search(raw, search, folder, inputs, notes, clock, settings, public)
+    prune(settings, final)
+    return read_run(final)
+
+
+def detect_image(
+    path: Path,
+    request: ImageRequest,
+    *,
+    out: Path | None = None,
+    settings: Settings | None = None,
+    public: bool = False,
+) -> Steps[Run]:
+    """Search a picture of one's own; arguments as :func:`detect_area`."""
+    settings = settings or get_settings()
+    clock = _Clock()
+    search = request.search
+    check_name(search.name)
+    gsd_max_m = _classifier_gsd(search, settings, public)
+    yield Progress("fetch", 0, 1, "pictures", "reading the picture")
+    raw = open_picture(path, request.gsd_m, settings)
+    _check_scale(raw.grid.gsd_m, None, None, search, gsd_max_m)
+    searched_px = raw.coverage.size * SCALE ** (2 * search.passes)
+    if searched_px > settings.max_searched_pixels:
+        raise AreaTooLarge(
+            f"{searched_px / 1e6:,.0f} million pixels after sharpening are more than the limit of "
+            f"{settings.max_searched_pixels / 1e6:,.0f}: sharpen less, or cut the picture."
+        )
+    inputs = {**request.model_dump(mode="json"), "image": path.name}
+    with new_folder(out, search.name, settings) as (folder, final):
+        yield from _search(raw, search, folder, inputs, (), clock, settings, public)
+    prune(settings, final)
+    return read_run(final)
+
+
+def download_area(
+    request: AreaRequest, *, out: Path | None = None, settings: Settings | None = None
+) -> Steps[Run]:
+    """Download an area's imagery without searching it; arguments as :func:`detect_area`."""
+    settings = settings or get_settings()
+    clock = _Clock()
+    check_name(request.search.name)
+    provider, zoom, _, notes = _planned(request, settings)
+    inputs = {**request.model_dump(mode="json"), "zoom": zoom, "provider": provider.id}
+    with new_folder(out, request.search.name, settings) as (folder, final):
+        with clock.stage("fetch"):
+            raw = yield from _download(request, zoom, provider, settings)
+        yield Progress("report", 0, 1, "files")
+        search = request.search
+        files = write_imagery(folder, raw, None, search.image_format, search.quality)
+        record = _record(raw, None, inputs, notes, clock, settings)
+        write_download(folder, {**record, "files": files})
+        yield Progress("report", 1, 1, "files")
+    prune(settings, final)
+    return read_run(final)
+
+
+def _planned(
+    request: AreaRequest, settings: Settings
+) -> tuple[Provider, int, Plan, tuple[str, ...]]:
+    """Provider, zoom, plan and notes of a request, refused here when it cannot be done."""
+    box, passes = request.box, request.search.passes
+    provider = get_provider(request.provider or settings.provider, settings)
+    _imagery_options(request)
+    zoom = request.zoom
+    if zoom is None:
+        zoom, _ = recommended_zoom(provider, box.center[1], passes)
+    planned = plan(box, zoom, provider, passes, settings)
+    notes = planned.notes
+    search = request.search
+    if search.scoring == "dense" and scoring_for(search.stride, "dense") == "exact":
+        notes = (
+            *notes,
+            f"A stride of {search.stride} does not divide 32, so windows are scored one by one.",
+        )
+    return provider, zoom, planned, notes
+
+
+def _imagery_options(request: AreaRequest) -> ImageryOptions:
+    return ImageryOptions.parse(request.date_from, request.date_to, request.max_cloud, None)
+
+
+def _download(
+    request: AreaRequest, zoom: int, provider: Provider, settings: Settings
+) -> Steps[Mosaic]:
+    return (
+        yield from download(request.box, zoom, provider, _imagery_options(request), settings)
+    )
+
+
+def _classifier_gsd(search: Search, settings: Settings, public: bool = False) -> float:
+    """The coarsest metres per pixel that the chosen classifier can use."""
+    find = resolve_public if public else resolve
+    config = find(search.model or settings.classifier, settings).config
+    # An upscaler chosen as classifier is refused with the right sentence when it is loaded.
+    return config.shipdet.gsd_max_m if isinstance(config, ClassifierConfig) else NATIVE_GSD_MAX_M
+
+
+def _check_scale(
+    gsd_m: float, provider: Provider | None, box: BBox | None, search: Search, gsd_max_m: float
+) -> None:
+    """Refuse imagery in which no ship can be recognised, before it is fetched."""
+    native_m = gsd_m
+    if provider is not None and box is not None:  # an overzoomed tile shows no more than it has
+        native_m = max(gsd_m, gsd_at(box.center[1], provider.native_zoom))
+    remedy = "choose a higher zoom" if provider else "use a picture with more detail"
+    if native_m > NATIVE_GSD_MAX_M:
+        raise ScaleTooCoarse(
+            f"At {native_m:.3g} m per pixel no ship can be recognised (at most "
+            f"{NATIVE_GSD_MAX_M:g} m): {remedy}."
+        )
+    searched_m = gsd_m / SCALE**search.passes
+    if searched_m > gsd_max_m:
+        raise ScaleTooCoarse(
+            f"The model needs {gsd_max_m:g} m per pixel or finer and would get {searched_m:.3g} m: "
+            f"{remedy}, or sharpen x4."
+        )
+
+
+def _load(search: Search, settings: Settings, public: bool) -> Steps[_Models]:
+    yield Progress("load", 0, 1, "models")
+    backend, device = search.backend or None, search.device or None
+    classifier = load_classifier(search.model or None, backend, device, settings, public=public)
+    upscaler = None
+    if search.passes:
+        upscaler = load_upscaler(search.upscaler or None, backend, device, settings, public=public)
+    ran = classifier.backend
+    note = f"{ran.name} on {ran.device}, {ran.precision}"
+    yield Progress("load", 1, 1, "models", note)
+    return _Models(classifier, upscaler)
+
+
+@contextmanager
+def _own_device() -> Iterator[None]:
+    try:
+        yield
+    finally:
+        _device.release()
+
+
+def _wait_for_device() -> Steps[None]:
+    """One run computes at a time; the others wait, and can be cancelled while they do."""
+    while not _device.acquire(timeout=0.25):
+        yield Progress("wait", 0, 0, note="another run is using the processor")
+
+
+def _search(
+    raw: Mosaic,
+    search: Search,
+    folder: Path,
+    inputs: dict[str, Any],
+    notes: tuple[str, ...],
+    clock: _Clock,
+    settings: Settings,
+    public: bool,
+) -> Steps[None]:
+    """Sharpen, search and write a mosaic into a folder."""
+    yield from _wait_for_device()
+    with _own_device():
+        with clock.stage("load"):
+            used = yield from _load(search, settings, public)
+        upscaled = None
+        if used.upscaler is not None:
+            with clock.stage("upscale"):
+                passes: Literal[1, 2] = 1 if search.passes == 1 else 2
+                upscaled = yield from upscale(raw, used.upscaler, passes)
+            name = f"upscale:{search.upscaler or settings.upscaler}"
+            amount = raw.coverage.size * (1 if passes == 1 else 1 + SCALE**2)
+            pace.learn(name, amount, clock.stages["upscale"])
+        config = used.classifier.config.shipdet
+        threshold = config.threshold if search.threshold is None else search.threshold
+        with clock.stage("detect"):
+            candidates = yield from detect(
+                upscaled or raw,
+                used.classifier,
+                window_m=config.window_m,
+                raw=raw if upscaled else None,
+                stride_px=search.stride,
+                scoring=search.scoring,
+                floor=min(FLOOR, threshold),
+            )
+        net_m = config.window_m / config.window_px
+        net_px = raw.coverage.size * (raw.grid.gsd_m / net_m) ** 2
+        if search.scoring == "dense":
+            pace.learn("detect", net_px, clock.stages["detect"])
+    yield Progress("report", 0, 2, "steps", "writing pictures")
+    with clock.stage("report"):
+        files = write_imagery(folder, raw, upscaled, search.image_format, search.quality)
+        yield Progress("report", 1, 2, "steps", "writing tables and crops")
+        record = _record(raw, upscaled, inputs, notes, clock, settings) | {
+            "files": files,
+            "models": used.record()
+            | {
+                "names": {
+                    "classifier": search.model or settings.classifier,
+                    "upscaler": (search.upscaler or settings.upscaler) if upscaled else None,
+                }
+            },
+            "scoring": scoring_for(search.stride, search.scoring),
+            "stride_px": search.stride,
+            "window_m": config.window_m,
+        }
+        write_results(folder, record, candidates, threshold)
+    yield Progress("report", 2, 2, "steps")
+
+
+def _record(
+    raw: Mosaic,
+    upscaled: Mosaic | None,
+    inputs: dict[str, Any],
+    notes: tuple[str, ...],
+    clock: _Clock,
+    settings: Settings,
+) -> dict[str, Any]:
+    """run.json without results: inputs, source, sizes, timings, versions."""
+    source = raw.provenance
+    grid = raw.grid
+    # The plan's notes and the download's overlap; each is told once.
+    told = list(dict.fromkeys((*notes, *source.notes)))
+    return {
+        "format": 1,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "inputs": inputs,
+        "source": asdict(replace(source, notes=())),
+        "notes": told,
+        "raw": {
+            "width": grid.width,
+            "height": grid.height,
+            "gsd_m": grid.gsd_m,
+            "crs": grid.crs,
+            "transform": grid.transform if grid.georeferenced else None,
+            "georeferenced": grid.georeferenced,
+            "covered": float(np.mean(raw.coverage)),
+        },
+        "searched": None
+        if upscaled is None
+        else {
+            "width": upscaled.grid.width,
+            "height": upscaled.grid.height,
+            "gsd_m": upscaled.grid.gsd_m,
+        },
+        "timings": clock.timings(),
+        "versions": _versions(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    from shipdet import __version__
+
+    versions = {"shipdet": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _parameters(weights: Path) -> int:
+    """Number of values in a safetensors file, from its header."""
+    from safetensors import safe_open
+
+    with safe_open(weights, framework="np") as file:
+        return sum(int(np.prod(file.get_slice(key).get_shape())) for key in file.keys())  # noqa: SIM118
+
+
+__all__ = [
+    "AreaRequest",
+    "Detections",
+    "Estimate",
+    "ImageRequest",
+    "ModelInfo",
+    "Run",
+    "Search",
+    "backends",
+    "detect_area",
+    "detect_image",
+    "download_area",
+    "estimate",
+    "models",
+    "open_run",
+    "refilter",
+]

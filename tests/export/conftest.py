@@ -1,0 +1,10 @@
+"""The small models that tests of models and of their export share."""
+
+from tests.tiny_models import (  # noqa: F401
+    configs,
+    make_classifier,
+    make_upscaler,
+    picture,
+    settings,
+    weights,
+)

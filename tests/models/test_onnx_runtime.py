@@ -1,0 +1,147 @@
+"""The ONNX runtime gives what PyTorch gives, for every model, and says what runs."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
+
+from shipdet.errors import BadModel, OutOfMemory, StorageFull
+from shipdet.models import load_classifier, load_upscaler, release_models, resolve
+from shipdet.models.devices import cuda_available
+from shipdet.models.onnx_graph import write_graph
+from shipdet.models.onnx_runtime import graph_file, open_session
+
+GPU = pytest.mark.skipif(not cuda_available(), reason="this machine has no GPU")
+DEVICES = ["cpu", pytest.param("cuda", marks=GPU)]
+
+
+@pytest.fixture(autouse=True)
+def forget_models():
+    yield
+    release_models()
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_scores_agree_with_pytorch(settings, picture, device):
+    theirs, ours = (load_classifier(None, b, device, settings) for b in ("torch", "onnx"))
+    tolerance = 1e-3 if device == "cpu" else 1e-2
+    for count in (0, 1, 17):
+        windows = picture(count, 224, 224) if count else np.zeros((0, 224, 224, 3), np.uint8)
+        scores = ours.scores(windows)
+        assert (scores.shape, scores.dtype) == ((count,), np.float32)
+        np.testing.assert_allclose(scores, theirs.scores(windows), atol=tolerance)
+    for size in ((224, 224), (256, 352)):
+        canvases = picture(2, *size)
+        np.testing.assert_allclose(ours.dense(canvases), theirs.dense(canvases), atol=tolerance)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("name", ["tiny-rrdb", "tiny-compact", "realesr-general-x4v3"])
+def test_pixels_agree_with_pytorch(settings, picture, device, name):
+    if name.startswith("realesr"):
+        settings = settings.model_copy(update={"weights_dir": type(settings)().weights_dir})
+    theirs, ours = (load_upscaler(name, b, device, settings) for b in ("torch", "onnx"))
+    for blocks in (picture(1, 1, 1), picture(3, 17, 24)):
+        enlarged, expected = ours.upscale(blocks), theirs.upscale(blocks)
+        assert enlarged.dtype == np.uint8
+        assert (np.abs(enlarged.astype(int) - expected) <= 1).mean() >= 0.999
+
+
+def test_the_file_is_made_once_in_the_cache_and_not_beside_the_weights(settings, weights):
+    load_classifier(backend="onnx", settings=settings)
+    made = list(settings.cache_dir.glob("onnx/*/*"))
+    assert [f.name for f in made] == ["model.onnx"]
+    assert not (weights / "tiny-atto" / "onnx").exists()
+    before = made[0].stat().st_mtime_ns
+    release_models()
+    load_classifier(backend="onnx", settings=settings)
+    assert made[0].stat().st_mtime_ns == before
+
+
+def test_a_file_that_came_with_the_model_is_used_if_the_config_vouches_for_it(
+    settings, weights, tmp_path
+):
+    root = Path(shutil.copytree(weights, tmp_path / "weights"))
+    settings = settings.model_copy(update={"weights_dir": root})
+    folder = resolve("tiny-compact", settings)
+    shipped = folder.path / "onnx" / "model.onnx"
+    write_graph(folder.config, folder.weights, shipped, "fp32")
+    assert graph_file(folder, "fp32", settings) != shipped
+    from shipdet.models.hub import file_sha256
+
+    raw = json.loads((folder.path / "config.json").read_text())
+    entry = {"sha256": file_sha256(shipped), "weights_sha256": folder.sha256, "opset": 18}
+    raw["shipdet"]["onnx"] = {"onnx/model.onnx": entry}
+    (folder.path / "config.json").write_text(json.dumps(raw))
+    assert graph_file(resolve("tiny-compact", settings), "fp32", settings) == shipped
+    entry["weights_sha256"] = "0" * 64  # exported from other weights
+    (folder.path / "config.json").write_text(json.dumps(raw))
+    assert graph_file(resolve("tiny-compact", settings), "fp32", settings) != shipped
+
+
+def test_a_cache_that_cannot_be_written_is_told(settings, tmp_path):
+    (tmp_path / "file").write_text("")
+    blocked = settings.model_copy(update={"cache_dir": tmp_path / "file"})
+    with pytest.raises(StorageFull, match="SHIPDET_CACHE_DIR"):
+        graph_file(resolve("tiny-atto", blocked), "fp32", blocked)
+
+
+def test_a_damaged_file_is_refused(tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"nothing")
+    with pytest.raises(BadModel, match="my-model cannot be loaded"):
+        open_session(tmp_path / "model.onnx", "cpu", "my-model")
+
+
+def test_memory_that_is_too_small_has_its_own_error(settings, picture, monkeypatch):
+    upscaler = load_upscaler(backend="onnx", settings=settings)
+
+    class Full:
+        def run(self, names, inputs):
+            raise RuntimeException("BFCArena::AllocateRawInternal Failed to allocate memory for 9")
+
+    monkeypatch.setattr(upscaler._graph, "_session", Full())
+    with pytest.raises(OutOfMemory):
+        upscaler.upscale(picture(1, 8, 8))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_the_provider_that_runs_is_told(settings, device):
+    info = load_classifier(None, "onnx", device, settings).backend
+    provider = "CPUExecutionProvider" if device == "cpu" else "CUDAExecutionProvider"
+    assert (info.name, info.device, info.provider) == ("onnx", device, provider)
+    assert info.precision == ("fp32" if device == "cpu" else "fp16")
+
+
+def test_half_precision_that_overflows_is_done_again_in_float32(settings, picture):
+    upscaler = load_upscaler(backend="onnx", settings=settings)
+    graph, calls = upscaler._graph, []
+    graph._format = "fp16"
+    real = graph._computed
+
+    def computed(pixels):
+        enlarged, mean = real(pixels)
+        calls.append(graph._format)
+        return [enlarged, np.float32(np.nan) if graph._format == "fp16" else mean]
+
+    graph._computed = computed
+    assert upscaler.upscale(picture(1, 8, 8)).shape == (1, 32, 32, 3)
+    assert calls == ["fp16", "fp32"]
+    assert upscaler.backend.precision == "fp32"
+
+
+@pytest.mark.skipif(cuda_available(), reason="this machine has a GPU")
+def test_nothing_is_printed_on_a_machine_without_a_gpu(settings):
+    code = (
+        "import sys; from pathlib import Path; from shipdet.settings import Settings\n"
+        "from shipdet.models import load_classifier\n"
+        "s = Settings(weights_dir=Path(sys.argv[1]), cache_dir=Path(sys.argv[2]))\n"
+        "load_classifier('tiny-atto', 'onnx', 'auto', s)"
+    )
+    command = [sys.executable, "-c", code, str(settings.weights_dir), str(settings.cache_dir)]
+    out = subprocess.run(command, capture_output=True, text=True)
+    assert (out.returncode, out.stdout, out.stderr) == (0, "", "")
