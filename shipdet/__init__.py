@@ -28,7 +28,24 @@ _HOMES = {
     "refilter": "shipdet.pipeline",
 }
 
-__all__ = ["__version__", *sorted(_HOMES)]
+__all__ = [
+    "AreaRequest",
+    "BBox",
+    "Detection",
+    "Detections",
+    "ImageRequest",
+    "Progress",
+    "Search",
+    "ShipdetError",
+    "__version__",
+    "detect_area",
+    "detect_image",
+    "download_area",
+    "estimate",
+    "finish",
+    "get_settings",
+    "refilter",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -85,13 +85,13 @@ class BBox:
     def area_km2(self) -> float:
         """Area on the sphere in square kilometres: R^2 * dlon * (sin n - sin s)."""
         band = math.sin(math.radians(self.north)) - math.sin(math.radians(self.south))
-        return math.radians(self.east - self.west) * band * MEAN_RADIUS_M**2 / 1e6
+        return float(math.radians(self.east - self.west) * band * MEAN_RADIUS_M**2 / 1e6)
 
 
 def gsd_at(latitude: float, zoom: int) -> float:
     """Ground metres per pixel of a 256-px Web-Mercator tile at a latitude and zoom."""
     circumference_m = 2 * MERCATOR_HALF_M
-    return circumference_m * math.cos(math.radians(latitude)) / (TILE_PX * 2**zoom)
+    return circumference_m * math.cos(math.radians(latitude)) / (TILE_PX * 2.0**zoom)
 
 
 def lonlat_to_pixel(lonlat: npt.ArrayLike, zoom: int) -> Floats:
@@ -236,7 +236,7 @@ class Grid:
     def ground(self, xy: npt.ArrayLike) -> Floats:
         """Pixel coordinates (n, 2) to metres right of and below the top left corner (n, 2)."""
         points = np.asarray(xy, dtype=np.float64).reshape(-1, 2)
-        return points * np.array([self.gsd_x_m, self.gsd_y_m])
+        return np.asarray(points * np.array([self.gsd_x_m, self.gsd_y_m]))
 
 
 def bearing_deg(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
@@ -260,9 +260,7 @@ def distance_m(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
     return np.asarray(2 * MEAN_RADIUS_M * np.arcsin(np.sqrt(np.clip(h, 0.0, 1.0))))
 
 
-def rectangle(
-    center: tuple[float, float], length: float, width: float, axis_deg: float
-) -> Floats:
+def rectangle(center: tuple[float, float], length: float, width: float, axis_deg: float) -> Floats:
     """Corners (4, 2) of a rotated rectangle: bow-left, bow-right, stern-right, stern-left.
 
     ``axis_deg`` is the direction of the length, clockwise from up (north in a north-up picture);

@@ -315,9 +315,7 @@ def _imagery_options(request: AreaRequest) -> ImageryOptions:
 def _download(
     request: AreaRequest, zoom: int, provider: Provider, settings: Settings
 ) -> Steps[Mosaic]:
-    return (
-        yield from download(request.box, zoom, provider, _imagery_options(request), settings)
-    )
+    return (yield from download(request.box, zoom, provider, _imagery_options(request), settings))
 
 
 def _classifier_gsd(search: Search, settings: Settings, public: bool = False) -> float:

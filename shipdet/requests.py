@@ -1,7 +1,7 @@
 """What a user may ask for, checked: the values that UI, API, CLI and cluster hand to pipeline."""
 
 import math
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -13,8 +13,6 @@ PASSES: dict[Upscale, int] = {"none": 0, "x4": 1, "x16": 2}
 
 #: Network pixels of the 224-px window: those that divide 32 can be scored densely.
 STRIDES = (8, 16, 32, 56, 64, 96, 112, 128, 160, 192)
-
-Model = TypeVar("Model", bound="_Request")
 
 
 class _Request(BaseModel):
@@ -30,9 +28,11 @@ class _Request(BaseModel):
             cause = first.get("ctx", {}).get("error")
             if isinstance(cause, ShipdetError):
                 raise cause from None
-            name = ".".join(str(part) for part in first["loc"]) or "the request"
-            message = first["msg"].removeprefix("Value error, ")
-            raise BadOption(f"{name}: {message[0].lower()}{message[1:].rstrip('.')}.") from None
+            message = first["msg"].removeprefix("Value error, ").rstrip(".")
+            if not isinstance(cause, ValueError):  # pydantic's own words do not name the field
+                name = ".".join(str(part) for part in first["loc"]) or "the request"
+                message = f"{name}: {message[0].lower()}{message[1:]}"
+            raise BadOption(f"{message[0].upper()}{message[1:]}.") from None
 
 
 class Search(_Request):
@@ -47,7 +47,7 @@ class Search(_Request):
     scoring: Literal["dense", "exact"] = "dense"
     threshold: float | None = None  # None is the model's own
     image_format: Literal["png", "jpg"] = "png"
-    quality: int = Field(90, ge=1, le=95)
+    quality: Annotated[int, Field(ge=1, le=95)] = 90
     name: str = ""
 
     @property
@@ -79,7 +79,7 @@ class AreaRequest(_Request):
     zoom: int | None = None  # None is the recommended one
     date_from: str | None = None
     date_to: str | None = None
-    max_cloud: int = Field(20, ge=0, le=100)
+    max_cloud: Annotated[int, Field(ge=0, le=100)] = 20
     search: Search = Search()
 
     @property

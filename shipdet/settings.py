@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     max_upload_mb: Positive = 200
 
     # Network manners
-    user_agent: str = "shipdet/0.1 (+https://github.com/shipdet/shipdet)"
+    user_agent: str = "shipdet/0.1 (open ship detector; set SHIPDET_USER_AGENT to add a contact)"
     connections_per_host: Annotated[int, Field(ge=1, le=8)] = 4
     timeout_s: float = 20.0
     retries: Annotated[int, Field(ge=0, le=10)] = 4

@@ -108,7 +108,8 @@ def handler(hub):
                     if item["key"] == "file":
                         value = item["value"]
                         hub.pushed[value["path"]] = base64.b64decode(value["content"])
-                url = f"{hub.url}/commit/{COMMIT}"
+                repo = "/".join(path.split("/")[2:4])
+                url = f"{hub.url}/{repo}/commit/{COMMIT}"
                 return self.answer(200, {"commitUrl": url, "commitOid": COMMIT})
             self.missing("EntryNotFound")
 

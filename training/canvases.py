@@ -99,7 +99,9 @@ def cut_canvas(loaded: LoadedScene, size_px: int, rng: np.random.Generator) -> C
     if scale < 0.7:
         source = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         reduced = np.column_stack([linear / scale, matrix[:, 2]])
-    view = cv2.warpAffine(source, reduced, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+    view = cv2.warpAffine(
+        source, reduced, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
+    )
     unknown = cv2.warpAffine(
         loaded.unknown, matrix, size, flags=cv2.INTER_NEAREST, borderValue=1
     ).astype(np.bool_)
@@ -211,7 +213,9 @@ class CanvasMaker:
                 "canvases": as_tensor([c.picture for c in canvases]),
                 "canvas_labels": torch.from_numpy(np.stack(labels)),
                 "cells": torch.from_numpy(
-                    np.stack([label_cells(c.ships, self.stage.canvas_px, c.gsd_m) for c in canvases])
+                    np.stack(
+                        [label_cells(c.ships, self.stage.canvas_px, c.gsd_m) for c in canvases]
+                    )
                 ),
                 "cells_known": torch.tensor([c.unknown is None for c in canvases]),
                 "windows": as_tensor([picture for picture, _ in windows]),

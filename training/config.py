@@ -52,6 +52,17 @@ class CanvasStage(Frozen):
     smoothing: float = 0.02
 
 
+class ChipStage(Frozen):
+    """Training on isolated chips: the head alone first, then everything."""
+
+    epochs: int = 30
+    frozen_epochs: int = 5
+    batch: int = 32
+    lr: float = 3e-4
+    weight_decay: float = 1e-4
+    window_px: int = 224
+
+
 class Recipe(Frozen):
     """See the YAML files in training/configs for commented examples."""
 
@@ -62,6 +73,7 @@ class Recipe(Frozen):
     seed: int = 42
     threads: int = 2
     pretrain: PretrainStage | None = None
+    chips: ChipStage | None = None
     stages: dict[str, CanvasStage] = Field(default_factory=dict)
 
 

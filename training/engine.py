@@ -51,7 +51,9 @@ class Schedule:
         """Learning rate: linear warm-up, then half a cosine down to zero."""
         if progress < self.warmup:
             return self.lr * (0.02 + 0.98 * progress / self.warmup)
-        return self.lr * 0.5 * (1 + math.cos(math.pi * (progress - self.warmup) / (1 - self.warmup)))
+        return (
+            self.lr * 0.5 * (1 + math.cos(math.pi * (progress - self.warmup) / (1 - self.warmup)))
+        )
 
 
 class MovingAverage:

@@ -130,9 +130,7 @@ def main() -> None:
     report["all_scenes"] = figures(pooled([one.outcome for one in raw]), threshold)
     if arguments.land:
         found = [search_scene(scene, classifier) for scene in load_set(LAND)]
-        report["land"] = {
-            one.scene.name: at_threshold(one.outcome, threshold) for one in found
-        }
+        report["land"] = {one.scene.name: at_threshold(one.outcome, threshold) for one in found}
     for factor in arguments.coarser:
         for scene in scenes:
             key = f"raw_at_{(scene.gsd_m or 0) * factor:.0f}_m"

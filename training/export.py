@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from training.config import Recipe, read_recipe
-from training.models import IMAGENET_MEAN, IMAGENET_STD
+from training.models import CELLS, IMAGENET_MEAN, IMAGENET_STD
 from training.paths import LABELS, data_root
 from training.windows import WINDOW_M, WINDOW_PX
 
@@ -73,7 +73,7 @@ def write_model(
             "interpolation": "bicubic",
             "crop_pct": 1.0,
             "num_classes": 2,
-            "pool_size": [7, 7],
+            "pool_size": [CELLS, CELLS],
             "first_conv": "stem.0",
             "classifier": "head.fc",
         },

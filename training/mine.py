@@ -1,6 +1,6 @@
 """Find the places where a model sees ships and there are none; training looks there more often.
 
-    python -m training.mine --model runs/train/base/model --out runs/train/mined.json
+python -m training.mine --model runs/train/base/model --out runs/train/mined.json
 """
 
 from __future__ import annotations

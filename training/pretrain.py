@@ -1,6 +1,6 @@
 """Teach a backbone what the ground looks like from above: the AID scene classes.
 
-    python -m training.pretrain --config training/configs/shipdet_atto.yaml --out runs/train/aid
+python -m training.pretrain --config training/configs/shipdet_atto.yaml --out runs/train/aid
 """
 
 from __future__ import annotations
@@ -96,7 +96,9 @@ def pretrain(recipe: Recipe, out: Path) -> dict[str, Tensor]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()

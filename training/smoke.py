@@ -34,15 +34,15 @@ ENOUGH = 0.80
 
 
 def draw_window(rng: np.random.Generator) -> tuple[NDArray[np.uint8], int]:
-    """A window at 1.07 m and its label."""
+    """A window at the network's scale and its label."""
     picture = draw_sea(WINDOW_PX, rng)
     if rng.random() < 0.25:
         return picture, 0
     cutout = draw_ship(rng)
     length = rng.uniform(90, 200) / NET_GSD_M
-    centre = WINDOW_PX / 2 + rng.normal(0, 5, 2)
+    centre = WINDOW_PX / 2 + rng.normal(0, 4, 2)
     if rng.random() < 0.33:  # a ship that is only partly in the window
-        centre = centre + rng.choice([-1, 1], 2) * rng.uniform(80, 110, 2)
+        centre = centre + rng.choice([-1, 1], 2) * rng.uniform(48, 62, 2)
     angle = float(rng.uniform(0, 2 * np.pi))
     width = length * cutout.width / cutout.length
     ship = Placed(float(centre[0]), float(centre[1]), length, width, angle)
@@ -63,7 +63,11 @@ def batches(rng: np.random.Generator) -> Iterator[Batch]:
 def tiny() -> Normalised:
     """A ConvNeXt of 0.2 million parameters."""
     net = timm.create_model(
-        "convnext_atto", num_classes=2, dims=(16, 32, 48, 64), depths=(1, 1, 2, 1), ls_init_value=0.1
+        "convnext_atto",
+        num_classes=2,
+        dims=(16, 32, 48, 64),
+        depths=(1, 1, 2, 1),
+        ls_init_value=0.1,
     )
     return Normalised(net)
 
@@ -71,7 +75,9 @@ def tiny() -> Normalised:
 def smoke(steps: int = STEPS) -> float:
     """Accuracy on unseen windows after so many steps."""
     torch.manual_seed(0)
-    stage = CanvasStage(schedule=Schedule(steps=steps, lr=3e-3, ema=0.9), sources=(), loss="balanced")
+    stage = CanvasStage(
+        schedule=Schedule(steps=steps, lr=3e-3, ema=0.9), sources=(), loss="balanced"
+    )
     model = tiny()
     with tempfile.TemporaryDirectory() as folder:
         state = fit(

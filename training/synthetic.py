@@ -25,7 +25,7 @@ def draw_ship(rng: np.random.Generator) -> Cutout:
     bow = int(length * rng.uniform(0.06, 0.16))
     middle = (top + bottom) // 2
     hull = np.array([(left, top), (right - bow, top), (right, middle), (right - bow, bottom),
-                     (left, bottom)])  # fmt: skip
+                     (left, bottom)])
     deck = DECKS[rng.integers(len(DECKS))] + rng.normal(0, 12, 3)
     pixels[:] = np.clip(deck, 0, 255)
     hatches = int(rng.integers(0, 10))
@@ -64,10 +64,15 @@ def draw_sea(size_px: int, rng: np.random.Generator) -> Picture:
 
 
 def draw_wake(
-    picture: Picture, x: float, y: float, angle: float, length: float, spread: float,
+    picture: Picture,
+    x: float,
+    y: float,
+    angle: float,
+    length: float,
+    spread: float,
     rng: np.random.Generator,
 ) -> None:
-    """A bright streak and at times a V, running back from (x, y) against the heading."""  # fmt: skip
+    """A bright streak and at times a V, running back from (x, y) against the heading."""
     layer = np.zeros(picture.shape[:2], np.float32)
     for side in (0.0, 0.12, -0.12):
         if side and rng.random() < 0.4:

@@ -56,12 +56,19 @@ def canvas_loss(stage: CanvasStage, model: nn.Module, batch: Batch) -> tuple[Ten
     ]
     answers = model.cells(features)[batch["cells_known"]]
     asked = batch["cells"][batch["cells_known"]]
-    auxiliary = F.binary_cross_entropy_with_logits(answers, asked) if len(asked) else dense.sum() * 0
+    auxiliary = (
+        F.binary_cross_entropy_with_logits(answers, asked) if len(asked) else dense.sum() * 0
+    )
     with torch.no_grad():
         margin = dense[..., 1] - dense[..., 0]
         ships, none = batch["canvas_labels"] == 1, batch["canvas_labels"] == 0
-        figures = {"dense_loss": float(losses[0]), "plain_loss": float(losses[1]),
-                   "cell_loss": float(auxiliary), "recall": 0.0, "roc_area": 0.0}
+        figures = {
+            "dense_loss": float(losses[0]),
+            "plain_loss": float(losses[1]),
+            "cell_loss": float(auxiliary),
+            "recall": 0.0,
+            "roc_area": 0.0,
+        }
         if ships.any() and none.any():
             figures["recall"] = float((margin[ships] > 0).float().mean())
             order = margin[ships][:, None] > margin[none][None, :]

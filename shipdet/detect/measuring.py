@@ -59,9 +59,7 @@ def measure(view: NetworkView, x: float, y: float) -> Hull:
     lab = _smooth_lab(patch)
     peak = (x - left, y - top)
     hull = _silhouette(lab, inside, peak, gsd) or _edges(lab, inside, peak, gsd)
-    return Hull(
-        hull.x + left, hull.y + top, hull.length, hull.width, hull.axis_deg, hull.method
-    )
+    return Hull(hull.x + left, hull.y + top, hull.length, hull.width, hull.axis_deg, hull.method)
 
 
 def _smooth_lab(patch: npt.NDArray[np.uint8]) -> Image:
@@ -190,7 +188,7 @@ def _edges(lab: Image, inside: Mask, peak: tuple[float, float], gsd: float) -> H
         turn = cv2.getRotationMatrix2D(peak, angle, 1.0)
         turn[:, 2] += reach - np.asarray(peak)
         upright = cv2.warpAffine(luma, turn, (size, size), borderMode=cv2.BORDER_REPLICATE)
-        found = _best_upright(upright, gsd)
+        found = _best_upright(np.asarray(upright, np.float32), gsd)
         if found is None:
             continue
         value, left, right, top, bottom = found

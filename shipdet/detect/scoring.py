@@ -6,6 +6,7 @@ Both ways give a :class:`ScoreMap` with the same positions: a window centred on 
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, Protocol
 
 import numpy as np
@@ -113,7 +114,7 @@ def _spans(count: int) -> list[slice]:
     most = CANVAS_POSITIONS - 2 * HALO_POSITIONS
     parts = math.ceil(count / most)
     edges = [round(count * part / parts) for part in range(parts + 1)]
-    return [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    return [slice(a, b) for a, b in pairwise(edges)]
 
 
 def _exact(

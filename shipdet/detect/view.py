@@ -40,9 +40,7 @@ class NetworkView:
             size = (self.width, self.height)
             pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
             if not coverage.all():
-                share = cv2.resize(
-                    coverage.astype(np.float32), size, interpolation=cv2.INTER_AREA
-                )
+                share = cv2.resize(coverage.astype(np.float32), size, interpolation=cv2.INTER_AREA)
                 coverage = share > 0.999
             else:
                 coverage = np.ones((self.height, self.width), np.bool_)
@@ -57,11 +55,11 @@ class NetworkView:
 
     def to_mosaic(self, xy: npt.ArrayLike) -> Floats:
         """Network pixels (n, 2) to pixels of the mosaic (n, 2)."""
-        return np.asarray(xy, np.float64).reshape(-1, 2) / np.array(self.factors)
+        return np.asarray(np.reshape(xy, (-1, 2)) / np.array(self.factors), np.float64)
 
     def from_mosaic(self, xy: npt.ArrayLike) -> Floats:
         """Pixels of the mosaic (n, 2) to network pixels (n, 2)."""
-        return np.asarray(xy, np.float64).reshape(-1, 2) * np.array(self.factors)
+        return np.asarray(np.reshape(xy, (-1, 2)) * np.array(self.factors), np.float64)
 
     def covered(self, xy: npt.ArrayLike) -> Mask:
         """Whether the network pixels (n, 2) have data, bool (n,); False outside the picture."""
@@ -145,4 +143,4 @@ def _fill(pixels: Pixels, mask: Mask) -> Pixels:
     nearest = np.zeros(int(labels.max()) + 1, np.int64)
     nearest[labels[mask]] = np.flatnonzero(mask)
     flat = pixels.reshape(-1, 3)
-    return flat[nearest[labels]]
+    return np.asarray(flat[nearest[labels]])

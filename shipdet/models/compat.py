@@ -12,7 +12,7 @@ import sys
 import warnings
 from types import ModuleType
 
-from torchvision.transforms.functional import rgb_to_grayscale  # type: ignore[import-untyped]
+from torchvision.transforms.functional import rgb_to_grayscale
 
 _DROPPED = "torchvision.transforms.functional_tensor"
 
@@ -24,7 +24,7 @@ if _DROPPED not in sys.modules:
 with warnings.catch_warnings():
     # distutils.LooseVersion and torchvision's old vgg arguments: theirs to mend, not the user's.
     warnings.simplefilter("ignore")
-    from basicsr.archs.rrdbnet_arch import RRDBNet  # type: ignore[import-untyped]
-    from realesrgan.archs.srvgg_arch import SRVGGNetCompact  # type: ignore[import-untyped]
+    from basicsr.archs.rrdbnet_arch import RRDBNet
+    from realesrgan.archs.srvgg_arch import SRVGGNetCompact
 
 __all__ = ["RRDBNet", "SRVGGNetCompact"]

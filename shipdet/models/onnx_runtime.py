@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort  # type: ignore[import-untyped]
-from onnxruntime.capi import (  # type: ignore[import-untyped]
+import onnxruntime as ort
+from onnxruntime.capi import (
     onnxruntime_pybind11_state as ort_errors,
 )
 

@@ -56,7 +56,7 @@ def _grown(corners: Floats, by: float) -> Floats:
     """Corners moved outwards along their diagonals, so that the line does not hide the hull."""
     away = corners - corners.mean(axis=0)
     reach = np.maximum(np.hypot(away[:, 0], away[:, 1]), 1e-6)[:, None]
-    return corners + away / reach * by * math.sqrt(2)
+    return np.asarray(corners + away / reach * by * math.sqrt(2))
 
 
 def crop_ship(

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ import numpy as np
 from shipdet.detections import Detection, Detections
 
 CSV_COLUMNS = (
-    "id,score,x,y,x0,y0,x1,y1,lon,lat,length_m,width_m,axis_deg,raw_support".split(",")
+    *("id", "score", "x", "y", "x0", "y0", "x1", "y1", "lon", "lat"),
+    *("length_m", "width_m", "axis_deg", "raw_support"),
 )
 
 
@@ -58,8 +60,7 @@ def geojson(detections: Detections) -> dict[str, Any]:
 
 
 def _signed_area(ring: list[list[float]]) -> float:
-    pairs = zip(ring, ring[1:], strict=False)
-    return sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in pairs)
+    return sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in pairwise(ring))
 
 
 def csv_text(detections: Detections) -> str:
@@ -85,8 +86,19 @@ def to_json(detections: Detections) -> str:
             **{
                 name: getattr(d, name)
                 for name in (
-                    "id", "score", "x", "y", "length_m", "width_m", "axis_deg", "lon", "lat",
-                    "near_gap", "cut", "raw_score", "raw_support",
+                    "id",
+                    "score",
+                    "x",
+                    "y",
+                    "length_m",
+                    "width_m",
+                    "axis_deg",
+                    "lon",
+                    "lat",
+                    "near_gap",
+                    "cut",
+                    "raw_score",
+                    "raw_support",
                 )
             },
             "corners": d.corners.tolist(),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import gradio as gr
+from gradio.events import api
 from gradio.utils import get_upload_folder
 
 from shipdet import pipeline
@@ -152,11 +153,11 @@ def add_api(settings: Settings) -> None:
             request = ImageRequest.check(gsd_m=gsd_m, search=search)
             yield from answers(image_events(uploaded(file), request, settings), settings)
 
-    gr.api(estimate, api_name="estimate", queue=False)
-    gr.api(providers, api_name="providers", queue=False)
-    gr.api(models, api_name="models", queue=False)
-    gr.api(detect_area, api_name="detect_area", concurrency_id=DEVICE, concurrency_limit=1)
-    gr.api(detect_image, api_name="detect_image", concurrency_id=DEVICE, concurrency_limit=1)
+    api(estimate, api_name="estimate", queue=False)
+    api(providers, api_name="providers", queue=False)
+    api(models, api_name="models", queue=False)
+    api(detect_area, api_name="detect_area", concurrency_id=DEVICE, concurrency_limit=1)
+    api(detect_image, api_name="detect_image", concurrency_id=DEVICE, concurrency_limit=1)
 
 
 def answers(events: RunEvents, settings: Settings) -> Iterator[Answer]:

@@ -15,7 +15,7 @@ UPLOADS_KEPT_S = 86_400  # gradio's copies of uploads and results; the runs them
 def build_blocks(settings: Settings) -> gr.Blocks:
     """The app, ready to launch."""
     serve_static_files()
-    with gr.Blocks(
+    blocks = gr.Blocks(
         title="shipdet",
         theme=make_theme(),
         css_paths=[STATIC / "page.css"],
@@ -23,7 +23,8 @@ def build_blocks(settings: Settings) -> gr.Blocks:
         fill_width=True,
         analytics_enabled=False,
         delete_cache=(3600, UPLOADS_KEPT_S),
-    ) as blocks:
+    )
+    with blocks:
         wire(lay_out(settings), blocks, settings)
         add_api(settings)
     return blocks

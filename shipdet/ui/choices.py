@@ -1,13 +1,27 @@
 """What the drop-down lists offer."""
 
+import math
+
 from shipdet import pipeline
-from shipdet.imagery import Provider
+from shipdet.geometry import BBox
+from shipdet.imagery import Provider, sample
 from shipdet.settings import Settings
 
 AUTO_ZOOM = "auto"
 COARSEST_ZOOM = 12  # below it no provider shows a ship, so the list does not offer it
 
 ZoomChoice = tuple[str, str | int]
+
+
+def sample_area() -> BBox:
+    """The sample harbour in degrees with six places, rounded inwards so that no tile is missing."""
+    box, million = sample.bbox(), 1e6
+    return BBox(
+        math.ceil(box.west * million) / million,
+        math.ceil(box.south * million) / million,
+        math.floor(box.east * million) / million,
+        math.floor(box.north * million) / million,
+    )
 
 
 def zoom_choices(provider: Provider, recommended: int) -> list[ZoomChoice]:

@@ -14,12 +14,12 @@ from gradio.events import Dependency
 
 from shipdet import pipeline
 from shipdet.errors import Busy, ShipdetError
-from shipdet.imagery import get_provider, recommended_zoom, sample
+from shipdet.imagery import get_provider, recommended_zoom
 from shipdet.report.folder import run_folder
 from shipdet.requests import PASSES
 from shipdet.settings import Settings
 from shipdet.ui import render
-from shipdet.ui.choices import AUTO_ZOOM, default_threshold, zoom_choices
+from shipdet.ui.choices import AUTO_ZOOM, default_threshold, sample_area, zoom_choices
 from shipdet.ui.layout import Page, components
 from shipdet.ui.requesting import Values, area_request, image_request, request_inputs
 from shipdet.ui.results import (
@@ -71,7 +71,7 @@ def _wire_settings(
         blocks.load,
         page.area.zoom.input,
         *(number.input for number in page.area.bbox),
-        *(component.change for component in inputs - quiet),
+        *(component.change for component in inputs - quiet),  # type: ignore[attr-defined]
     ]
 
     def estimated(values: Values) -> Updates:
@@ -162,8 +162,10 @@ def _wire_runs(page: Page, source: gr.State, run_id: gr.State, settings: Setting
         run.failure(lambda: _refused(page), None, progress, **AT_ONCE)
         runs.append(run)
     # First stop, then say so: a last step forward may still be on its way to the page.
-    cancelled = page.cancel.click(None, cancels=runs, **UNSEEN)
-    cancelled.then(lambda: _stopped(page, render.CANCELLED), None, progress, **AT_ONCE)
+    stopping = page.cancel.click(
+        lambda: gr.Button(interactive=False), None, page.cancel, cancels=runs, **AT_ONCE
+    )
+    stopping.then(lambda: _stopped(page, render.CANCELLED), None, progress, **AT_ONCE)
     page.search.threshold.change(
         refilter,
         [run_id, page.search.threshold],
@@ -225,12 +227,11 @@ def _buttons(page: Page, running: bool) -> Updates:
 
 def _sample_inputs(page: Page, source: gr.State) -> Updates:
     area = page.area
-    box = [round(value, 6) for value in sample.bbox().as_tuple()]
     return {
         source: "area",
         page.sources: gr.Tabs(selected="area"),
         area.provider: "sample",
         area.zoom: AUTO_ZOOM,
         page.search.upscale: "none",
-        **dict(zip(area.bbox, box, strict=True)),
+        **dict(zip(area.bbox, sample_area().as_tuple(), strict=True)),
     }

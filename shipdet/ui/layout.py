@@ -7,11 +7,11 @@ import gradio as gr
 from gradio.components import Component
 
 from shipdet import pipeline
-from shipdet.imagery import catalogue, recommended_zoom, sample
+from shipdet.imagery import catalogue, recommended_zoom
 from shipdet.requests import STRIDES
 from shipdet.settings import Settings
 from shipdet.ui import render
-from shipdet.ui.choices import default_threshold, model_choices, zoom_choices
+from shipdet.ui.choices import default_threshold, model_choices, sample_area, zoom_choices
 from shipdet.ui.map import map_component
 
 SHARPENING = [("Off", "none"), ("×4", "x4"), ("×16", "x16")]
@@ -30,6 +30,9 @@ DOWNLOADS = {
 }
 
 
+Box = tuple[gr.Number, gr.Number, gr.Number, gr.Number]
+
+
 @dataclass
 class AreaInputs:
     """Where the imagery comes from."""
@@ -45,7 +48,7 @@ class AreaInputs:
     max_cloud: gr.Slider
 
     @property
-    def bbox(self) -> list[Component]:
+    def bbox(self) -> list[gr.Number]:
         """West, south, east, north."""
         return [self.west, self.south, self.east, self.north]
 
@@ -146,23 +149,23 @@ def lay_out(settings: Settings) -> Page:
     )  # fmt: skip
 
 
-def _map_and_numbers(settings: Settings) -> tuple[gr.Textbox, Sequence[gr.Number]]:
-    area = sample.bbox()
+def _map_and_numbers(settings: Settings) -> tuple[gr.Textbox, Box]:
+    area = sample_area()
     map_component(catalogue(settings).values(), "sample", area)
     drawn = gr.Textbox(elem_id="map-box", elem_classes="sd-hidden", container=False)
     with gr.Row(elem_classes="sd-numbers"):
-        numbers = [
-            gr.Number(round(value, 6), label=label, min_width=70, elem_id=label.lower())
+        west, south, east, north = (
+            gr.Number(value, label=label, min_width=70, elem_id=label.lower())
             for label, value in zip(
                 ("West", "South", "East", "North"), area.as_tuple(), strict=True
             )
-        ]
-    return drawn, numbers
+        )
+    return drawn, (west, south, east, north)
 
 
 def _imagery(settings: Settings, box: Sequence[gr.Number]) -> tuple[AreaInputs, gr.Row, gr.HTML]:
     providers = catalogue(settings)
-    zoom, reason = recommended_zoom(providers["sample"], sample.bbox().center[1], 0)
+    zoom, reason = recommended_zoom(providers["sample"], sample_area().center[1], 0)
     with gr.Row():
         provider = gr.Dropdown(
             [(p.title, p.id) for p in providers.values()],

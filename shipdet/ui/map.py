@@ -8,23 +8,26 @@ networks are replaced.
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import ClassVar
+from typing import Any
 
 import folium
 import gradio as gr
 from branca.element import Element, MacroElement
 from folium.plugins import Draw
 from folium.template import Template
-from gradio_folium import Folium
+from gradio_folium import Folium  # type: ignore[import-untyped]
 
 from shipdet.geometry import BBox
 from shipdet.imagery import Provider, sample
 
 STATIC = Path(__file__).resolve().parent / "static"
 MAX_MAP_ZOOM = 21
-AREA_STYLE = {"color": "#ffb000", "weight": 2.5, "fillColor": "#ffb000", "fillOpacity": 0.06}
-
-Links = list[tuple[str, str]]
+AREA_STYLE: dict[str, Any] = {
+    "color": "#ffb000",
+    "weight": 2.5,
+    "fillColor": "#ffb000",
+    "fillOpacity": 0.06,
+}
 
 
 def serve_static_files() -> None:
@@ -49,7 +52,7 @@ def build_map(providers: Iterable[Provider], shown: str, area: BBox) -> folium.M
 
     ``shown`` is the id of the base layer to begin with.
     """
-    chart = _LocalMap(
+    chart = folium.Map(
         location=area.center[::-1],
         tiles=None,
         zoom_start=14,
@@ -57,50 +60,36 @@ def build_map(providers: Iterable[Provider], shown: str, area: BBox) -> folium.M
         font_size="13px",
         world_copy_jump=True,
     )
-    root = chart.get_root()
+    chart.default_js = _addresses("leaflet/leaflet.js", "map.js")
+    chart.default_css = _addresses("leaflet/leaflet.css", "map.css")
     # The frame's document is a blob, where relative addresses mean nothing: take the page's base.
     base = "document.write(`<base href=\"${window.parent.document.baseURI.split('?')[0]}\">`)"
-    root.header.add_child(Element(f"<script>{base}</script>"), name="base", index=0)
-    layers = {}
-    for provider in providers:
-        if provider.base_layer:
-            layers[provider.id] = _base_layer(provider, provider.id == shown).add_to(chart)
-    drawn = folium.FeatureGroup(name="Area", control=False).add_to(chart)
+    head: Element = chart.get_root().header  # type: ignore[attr-defined]  # the root is a Figure
+    head.add_child(Element(f"<script>{base}</script>"), name="base", index=0)
+    layers = {p.id: _base_layer(p, p.id == shown) for p in providers if p.base_layer}
+    drawn = folium.FeatureGroup(name="Area", control=False)
     folium.Rectangle(_corners(area), **AREA_STYLE).add_to(drawn)
-    ships = folium.FeatureGroup(name="Ships").add_to(chart)
-    # showArea: Leaflet.draw 1.0.4 raises a ReferenceError when it writes a rectangle's area.
-    _LocalDraw(
+    ships = folium.FeatureGroup(name="Ships")
+    draw = Draw(  # type: ignore[no-untyped-call]
         feature_group=drawn,
         show_geometry_on_click=False,
         draw_options={
             **dict.fromkeys(("polyline", "polygon", "circle", "marker", "circlemarker"), False),
+            # Leaflet.draw 1.0.4 raises a ReferenceError when it writes a rectangle's area.
             "rectangle": {"showArea": False, "shapeOptions": AREA_STYLE},
         },
-    ).add_to(chart)
-    folium.LayerControl(collapsed=True).add_to(chart)
+    )
+    draw.default_js = _addresses("leaflet-draw/leaflet.draw.js")
+    draw.default_css = _addresses("leaflet-draw/leaflet.draw.css")
+    control = folium.LayerControl(collapsed=True)
+    for part in (*layers.values(), drawn, ships, draw, control, _Bridge(drawn, ships, layers)):
+        part.add_to(chart)
     chart.fit_bounds(_corners(area), padding=(24, 24))
-    _Bridge(drawn, ships, layers).add_to(chart)
     return chart
 
 
-def _address(name: str) -> str:
-    return f"gradio_api/file={(STATIC / name).as_posix()}"
-
-
-class _LocalMap(folium.Map):
-    default_js: ClassVar[Links] = [
-        ("leaflet", _address("leaflet/leaflet.js")),
-        ("shipdet_map", _address("map.js")),
-    ]
-    default_css: ClassVar[Links] = [
-        ("leaflet_css", _address("leaflet/leaflet.css")),
-        ("shipdet_css", _address("map.css")),
-    ]
-
-
-class _LocalDraw(Draw):
-    default_js: ClassVar[Links] = [("leaflet_draw_js", _address("leaflet-draw/leaflet.draw.js"))]
-    default_css: ClassVar[Links] = [("leaflet_draw_css", _address("leaflet-draw/leaflet.draw.css"))]
+def _addresses(*names: str) -> list[tuple[str, str]]:
+    return [(name, f"gradio_api/file={(STATIC / name).as_posix()}") for name in names]
 
 
 class _Bridge(MacroElement):
@@ -128,23 +117,25 @@ class _Bridge(MacroElement):
         ships: folium.FeatureGroup,
         layers: dict[str, folium.TileLayer],
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.area, self.ships, self.layers = area, ships, layers
         self.area_style = AREA_STYLE
 
 
 def _base_layer(provider: Provider, show: bool) -> folium.TileLayer:
+    limits: dict[str, Any] = {}
+    if provider.kind == "sample":  # outside it there is nothing to ask for
+        limits = {"bounds": _corners(sample.bbox()), "min_zoom": provider.min_zoom}
     return folium.TileLayer(
         # Relative, so that it works behind a proxy's path as well.
         tiles=provider.url.removeprefix("/"),
         attr=provider.attribution,
         name=provider.title,
-        min_zoom=provider.min_zoom if provider.kind == "sample" else 0,
         max_zoom=MAX_MAP_ZOOM,
         max_native_zoom=provider.native_zoom,
         overlay=False,
         show=show,
-        **({"bounds": _corners(sample.bbox())} if provider.kind == "sample" else {}),
+        **limits,
     )
 
 

@@ -96,7 +96,7 @@ class ProgressPanel:
     stage_started: float = 0.0
     current: Progress | None = None
     finished: dict[Stage, float] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    note: str = ""
 
     def show(self, event: Progress) -> str:
         """The panel after one more event."""
@@ -106,8 +106,7 @@ class ProgressPanel:
                 taken = self.finished.get(self.current.stage, 0.0)
                 self.finished[self.current.stage] = taken + now - self.stage_started
             self.stage_started = now
-        if event.note and event.note not in self.notes:
-            self.notes.append(event.note)
+        self.note = event.note or self.note
         self.current = event
         rows = "".join(
             f"<li><span>{STAGE_TITLES[stage]}</span><em>{duration(taken)}</em></li>"
@@ -118,7 +117,7 @@ class ProgressPanel:
             f'<div class="sd-card" role="status"><h3>{event.title}<em>{_count(event)}</em></h3>'
             f'{_bar(event)}<p class="sd-time"><span>{duration(now - self.started)} so far</span>'
             f"<span>{self._remaining(event, now)}</span></p>"
-            f'<ol class="sd-stages">{rows}</ol>{_notes(self.notes[-3:])}</div>'
+            f'<ol class="sd-stages">{rows}</ol>{_notes([self.note] if self.note else [])}</div>'
         )
 
     def _remaining(self, event: Progress, now: float) -> str:

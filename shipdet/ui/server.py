@@ -22,7 +22,8 @@ def serve(settings: Settings) -> None:
 def launch(settings: Settings, block: bool) -> gr.Blocks:
     """Start the app; with ``block`` False it runs in a thread, until its ``close``."""
     settings.runs_dir.mkdir(parents=True, exist_ok=True)
-    blocks = build_blocks(settings).queue(max_size=settings.max_queue)
+    blocks = build_blocks(settings)
+    blocks.queue(max_size=settings.max_queue)
     chosen = settings.model_fields_set
     blocks.launch(
         # Left to gradio where the operator has not chosen, so that a Space's variables count.

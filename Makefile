@@ -1,0 +1,42 @@
+# `make run` and `make test` do everything on a fresh clone.
+PYTHON ?= python3.11
+PYTHON := $(shell command -v $(PYTHON) || command -v python3)
+BIN := .venv/bin
+
+.PHONY: run test lint types unit e2e train-smoke clean
+
+run: .venv/installed
+	$(BIN)/python app.py
+
+test: lint types unit e2e
+
+lint: .venv/dev-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/dev-installed
+	$(BIN)/mypy
+
+unit: .venv/dev-installed
+	$(BIN)/python -m pytest --ignore tests/e2e
+
+e2e: .venv/dev-installed
+	$(BIN)/python -m pytest tests/e2e
+
+train-smoke: .venv/dev-installed
+	$(BIN)/python -m training.smoke
+
+# torch first, then the rest without build isolation: basicsr and realesrgan import torch while
+# they are built, and would otherwise download a second one of more than a gigabyte.
+.venv/installed: requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install setuptools wheel $$(grep -oE '^(torch|torchvision)==[^ ]+' requirements.txt)
+	$(BIN)/pip install --no-build-isolation -r requirements.txt
+	touch $@
+
+.venv/dev-installed: .venv/installed requirements-dev.txt
+	$(BIN)/pip install -r requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
