@@ -20,6 +20,8 @@ from scipy.optimize import minimize
 from shipdet.models import load_classifier
 from training.evaluate import SCENES, named_scenes, search_scene
 from training.metrics import Outcome, best_threshold, pooled
+from training.scenes import Search
+from training.windows import STRIDE_PX
 
 LEAST_PRECISION = 0.9
 PRIOR_ALARMS = 1.0
@@ -59,13 +61,16 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--scoring", choices=("dense", "exact"), default="dense")
+    parser.add_argument("--stride", type=int, default=STRIDE_PX, help="network pixels")
     parser.add_argument("--scenes", nargs="*", default=list(SCENES))
     arguments = parser.parse_args()
     classifier = load_classifier(str(arguments.model))
     file = arguments.model / "config.json"
     config = json.loads(file.read_text())
     old = config["shipdet"]["calibration"]
-    found = [search_scene(scene, classifier) for scene in named_scenes(arguments.scenes)]
+    how = Search(arguments.scoring, arguments.stride)
+    found = [search_scene(scene, classifier, how) for scene in named_scenes(arguments.scenes)]
     outcome = pooled([one.outcome for one in found])
     scale, bias, threshold = calibrate(outcome, old["scale"], old["bias"])
     config["shipdet"]["calibration"] = {"scale": round(scale, 4), "bias": round(bias, 4)}

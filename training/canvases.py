@@ -14,18 +14,27 @@ import torch
 from numpy.typing import NDArray
 
 from training.compose import Palette, compose, land
-from training.config import CanvasStage, Source
+from training.config import DenseStage, Source, Stage
 from training.cutouts import cut_out
 from training.datasets import Scene, load_set
 from training.engine import Batch
 from training.sensors import degrade, random_gsd, recolour
 from training.splits import kept_split
-from training.windows import NET_GSD_M, WINDOW_PX, Placed, label_cells, label_windows
+from training.windows import (
+    IGNORED,
+    NET_GSD_M,
+    POSITIVE,
+    WINDOW_PX,
+    Placed,
+    label_cells,
+    label_windows,
+)
 
 Picture = NDArray[np.uint8]
 BURNED_IN = ("guaymas",)
 """Pictures with another detector's boxes drawn on the boats: never trained on."""
-LAND_PICTURES = 1200
+OUTSIDE_PX = 20
+"""How far outside the middles of a canvas's windows a ship may lie and still be aimed at."""
 SHORE_PX = 90
 """Smallest side of a ship-free rectangle that serves as a texture."""
 
@@ -132,7 +141,7 @@ def cut_canvas(loaded: LoadedScene, size_px: int, rng: np.random.Generator) -> C
 def ship_free(loaded: LoadedScene) -> Picture | None:
     """The largest side strip of a completely labelled picture without a ship, if it is large."""
     picture = loaded.picture
-    height, width = picture.shape[:2]
+    _height, _width = picture.shape[:2]
     corners = np.concatenate([ship.corners for ship in loaded.scene.ships])
     (x0, y0), (x1, y1) = corners.min(axis=0).astype(int) - 6, corners.max(axis=0).astype(int) + 6
     strips = [picture[:, : max(x0, 0)], picture[:, x1:], picture[: max(y0, 0)], picture[y1:]]
@@ -143,13 +152,13 @@ def ship_free(loaded: LoadedScene) -> Picture | None:
 class CanvasMaker:
     """Draws canvases from the sources of a stage, in proportion to their weights."""
 
-    def __init__(self, stage: CanvasStage, mined: Path | None, seed: int) -> None:
+    def __init__(self, stage: Stage, mined: Path | None, seed: int) -> None:
         self.stage = stage
         self.rng = np.random.default_rng(seed)
         hard = json.loads(mined.read_text()) if mined else {}
         aerial = training_part(load_set("ships-aerial"))
         lands = load_set("aid-land")
-        chosen = self.rng.permutation(len(lands))[:LAND_PICTURES]
+        chosen = self.rng.permutation(len(lands))[: stage.land_pictures]
         textures = [ship_free(LoadedScene(scene)) for scene in aerial]
         self.palette = Palette(
             ships=cut_out(aerial),
@@ -185,15 +194,24 @@ class CanvasMaker:
         return cut_canvas(scenes[rng.integers(len(scenes))], size, rng)
 
     def window(self, canvas: Canvas) -> tuple[Picture, int]:
-        """A plain window out of a canvas, as often as not with a ship in its middle."""
+        """A plain window out of a canvas, and its label.
+
+        Where there is a ship, three in five have it in the middle and one in five has it off the
+        middle: a part of a ship is what the classifier must learn to refuse.
+        """
         rng, room, half = self.rng, self.stage.canvas_px - WINDOW_PX, WINDOW_PX // 2
-        corner = rng.integers(0, room + 1, 2)
-        inside = [s for s in canvas.ships if half <= min(s.x, s.y) and max(s.x, s.y) <= room + half]
-        if inside and rng.random() < 0.6:
+        corner = rng.uniform(0, room, 2)
+        least, most = half - OUTSIDE_PX, room + half + OUTSIDE_PX
+        inside = [s for s in canvas.ships if least <= min(s.x, s.y) and max(s.x, s.y) <= most]
+        choice = rng.random()
+        if inside and choice < 0.8:
             ship = inside[rng.integers(len(inside))]
-            corner = np.array([ship.x, ship.y]) - half + rng.normal(0, 12, 2)
-            corner = np.clip(corner, 0, room).astype(int)
-        x, y = (int(v) for v in corner)
+            near, far = (0.0, POSITIVE) if choice < 0.6 else (IGNORED, 0.67)
+            offset = WINDOW_PX * np.sqrt(rng.uniform(near**2, far**2))
+            angle = rng.uniform(0, 2 * np.pi)
+            corner = np.array([ship.x, ship.y]) - half
+            corner += offset * np.array([np.cos(angle), np.sin(angle)])
+        x, y = np.clip(corner, 0, room).astype(int).tolist()
         moved = [Placed(s.x - x, s.y - y, s.length, s.width, s.angle) for s in canvas.ships]
         part = np.s_[y : y + WINDOW_PX, x : x + WINDOW_PX]
         unknown = None if canvas.unknown is None else canvas.unknown[part]
@@ -201,26 +219,30 @@ class CanvasMaker:
         return canvas.picture[part], int(label)
 
     def batches(self) -> Iterator[Batch]:
-        """Endless batches: canvases with their map of labels, windows with one label each."""
+        """Endless batches: plain windows, and for a dense stage the canvases they come from."""
         while True:
             canvases = [self.canvas() for _ in range(self.stage.canvases)]
-            sources = self.rng.integers(len(canvases), size=self.stage.windows)
-            windows = [self.window(canvases[i]) for i in sources]
-            labels = [
-                label_windows(c.ships, self.stage.canvas_px, c.gsd_m, c.unknown) for c in canvases
-            ]
-            yield {
-                "canvases": as_tensor([c.picture for c in canvases]),
-                "canvas_labels": torch.from_numpy(np.stack(labels)),
-                "cells": torch.from_numpy(
-                    np.stack(
-                        [label_cells(c.ships, self.stage.canvas_px, c.gsd_m) for c in canvases]
-                    )
-                ),
-                "cells_known": torch.tensor([c.unknown is None for c in canvases]),
+            windows = [self.window(c) for c in canvases for _ in range(self.stage.windows_each)]
+            batch = {
                 "windows": as_tensor([picture for picture, _ in windows]),
                 "window_labels": torch.tensor([label for _, label in windows]),
             }
+            if isinstance(self.stage, DenseStage):
+                batch |= dense_batch(canvases)
+            yield batch
+
+
+def dense_batch(canvases: list[Canvas]) -> Batch:
+    """Canvases with the label of every window and the answer of every cell."""
+    side = canvases[0].picture.shape[0]
+    labels = [label_windows(c.ships, side, c.gsd_m, c.unknown) for c in canvases]
+    cells = [label_cells(c.ships, side, c.gsd_m) for c in canvases]
+    return {
+        "canvases": as_tensor([c.picture for c in canvases]),
+        "canvas_labels": torch.from_numpy(np.stack(labels)),
+        "cells": torch.from_numpy(np.stack(cells)),
+        "cells_known": torch.tensor([c.unknown is None for c in canvases]),
+    }
 
 
 def training_part(scenes: list[Scene]) -> list[Scene]:

@@ -48,7 +48,7 @@ def texture(source: Picture, size_px: int, scale: float, rng: np.random.Generato
 def land(palette: Palette, size_px: int, rng: np.random.Generator) -> Picture:
     """Ground without ships; AID's scenes stand for 1.5 to 4.5 m per pixel."""
     source = palette.lands[rng.integers(len(palette.lands))]
-    scale = rng.uniform(0.8, 2.4)
+    scale = rng.uniform(1.4, 4.2)
     return texture(source, size_px, float(scale), rng)
 
 

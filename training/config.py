@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
@@ -39,17 +39,43 @@ class Source(Frozen):
         return not self.only or name.endswith(self.only)
 
 
-class CanvasStage(Frozen):
-    """Dense training: `canvases` of `canvas_px` and as plain `windows` per step."""
+class SceneStage(Frozen):
+    """What training on canvases has in common.
+
+    Attributes:
+        canvas_px: side of a canvas in network pixels.
+        land_pictures: how many AID scenes serve as ground.
+        loss: see train.window_loss; `positive_weight` belongs to "weighted", `focus` to "focal".
+        smoothing: taken off a positive's target; a negative gets a tenth of it.
+    """
 
     schedule: Schedule
     sources: tuple[Source, ...]
-    canvas_px: int = 256
-    canvases: int = 6
-    windows: int = 6
-    loss: Literal["balanced", "focal"] = "focal"
+    canvas_px: int = 448
+    land_pictures: int = 1200
+    loss: Literal["weighted", "balanced", "focal"] = "focal"
+    positive_weight: float = 1.5
     focus: float = 2.0
-    smoothing: float = 0.02
+    smoothing: float = 0.03
+
+
+class WindowStage(SceneStage):
+    """Plain windows: `windows_each` out of each of `canvases` per step. For exact scoring."""
+
+    kind: Literal["windows"]
+    canvases: int = 12
+    windows_each: int = 4
+
+
+class DenseStage(SceneStage):
+    """Every window position of `canvases` and `windows_each` plain windows. For both scorings."""
+
+    kind: Literal["dense"]
+    canvases: int = 4
+    windows_each: int = 1
+
+
+Stage = Annotated[WindowStage | DenseStage, Field(discriminator="kind")]
 
 
 class ChipStage(Frozen):
@@ -67,14 +93,13 @@ class Recipe(Frozen):
     """See the YAML files in training/configs for commented examples."""
 
     name: str
-    kind: Literal["canvas", "chips"]
     architecture: str
     train_options: dict[str, Any] = Field(default_factory=dict)
     seed: int = 42
     threads: int = 2
     pretrain: PretrainStage | None = None
     chips: ChipStage | None = None
-    stages: dict[str, CanvasStage] = Field(default_factory=dict)
+    stages: dict[str, Stage] = Field(default_factory=dict)
 
 
 def read_recipe(path: Path) -> Recipe:

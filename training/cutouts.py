@@ -39,7 +39,7 @@ def outline(crop: NDArray[np.uint8], box: tuple[int, int, int, int]) -> NDArray[
     """Mask of the ship in `box` (x, y, w, h) of a crop by GrabCut, None when it makes no sense."""
     scale = min(1.0, WORKING_PX / max(crop.shape[:2]))
     small = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    x, y, w, h = (int(round(v * scale)) for v in box)
+    x, y, w, h = (round(v * scale) for v in box)
     mask = np.zeros(small.shape[:2], dtype=np.uint8)
     try:
         cv2.grabCut(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -61,7 +61,6 @@ class Scene:
     unknown: tuple[NDArray[np.float64], ...] = ()
     complete: bool = True
     group: str = ""
-    tags: frozenset[str] = field(default_factory=frozenset)
 
     def read(self) -> Picture:
         """Pixels, uint8 (height, width, 3) RGB."""
@@ -152,7 +151,7 @@ AID_DRY = (
 def aid_land(root: Path) -> list[Scene]:
     """Aerial scenes without water worth the name, 2 to 32 m per pixel, which nobody wrote down."""
     return [
-        Scene(f"aid/{name}/{path.name}", path, None, group=path.name, tags=frozenset({name}))
+        Scene(f"aid/{name}/{path.name}", path, None, group=path.name)
         for name in AID_DRY
         for path in sorted((root / "aid" / name).glob("*.jpg"))
     ]
@@ -219,5 +218,4 @@ def merged(scene: Scene, ours: Scene | None) -> Scene:
         unknown=ours.unknown,
         complete=ours.complete,
         group=scene.group,
-        tags=scene.tags,
     )

@@ -73,12 +73,24 @@ class MovingAverage:
                 self.state[name].copy_(value)
 
 
+SCALE_BOOST = 10.0
+"""Layer scales begin near zero and gate everything their blocks learn: they move faster."""
+
+
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Decay matrices and kernels; leave biases, norms and layer scales alone."""
-    trained = [p for p in model.parameters() if p.requires_grad]
+    """Decay matrices and kernels; leave biases and norms alone; hurry ConvNeXt's layer scales.
+
+    `boost` multiplies the group's learning rate in :func:`fit`.
+    """
+    trained = {k: p for k, p in model.named_parameters() if p.requires_grad}
+    scales = {k for k in trained if k.endswith(".gamma")}
     return [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in trained.values() if p.ndim > 1], "weight_decay": weight_decay},
+        {
+            "params": [p for k, p in trained.items() if p.ndim <= 1 and k not in scales],
+            "weight_decay": 0.0,
+        },
+        {"params": [trained[k] for k in sorted(scales)], "weight_decay": 0.0, "boost": SCALE_BOOST},
     ]
 
 
@@ -108,10 +120,13 @@ class CsvLog:
         self.path = path
 
     def add(self, row: dict[str, float]) -> None:
-        new = not self.path.exists()
+        names = list(row)
+        if self.path.exists():
+            with self.path.open(newline="") as handle:
+                names = next(csv.reader(handle))
         with self.path.open("a", newline="") as handle:
-            writer = csv.DictWriter(handle, fieldnames=list(row))
-            if new:
+            writer = csv.DictWriter(handle, fieldnames=names, extrasaction="ignore")
+            if handle.tell() == 0:
                 writer.writeheader()
             writer.writerow(row)
 
@@ -165,7 +180,7 @@ def fit(
             save(step, progress)
             break
         for group in optimiser.param_groups:
-            group["lr"] = schedule.rate(progress)
+            group["lr"] = schedule.rate(progress) * group.get("boost", 1.0)
         batch = {k: v.to(device, non_blocking=True) for k, v in batch.items()}
         with torch.autocast(device.type, torch.bfloat16, enabled=schedule.bf16):
             loss, figures = loss_fn(model, batch)

@@ -12,26 +12,26 @@ import argparse
 import json
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from shipdet.detect.scoring import WindowScorer, score
+from shipdet.detect.scoring import WindowScorer, score, score_windows
 from shipdet.detect.view import NetworkView
 from shipdet.detections import Detections
 from shipdet.models import load_classifier
 from shipdet.progress import finish
+from training.chips import ChipSet, chips_in, splits
 from training.datasets import Scene, load_set
 from training.metrics import Outcome, at_threshold, best_threshold, curve, pooled
 from training.plots import errors_page, plot_precision_recall, plot_reliability
-from training.scenes import as_mosaic, judge, search
+from training.scenes import Search, as_mosaic, judge
+from training.splits import SPLITS
 from training.windows import NET_GSD_M, STRIDE_PX
 
-FLOOR = 0.01
-"""Lowest score that is looked at; the curves end there."""
 SCENES = ("planet-scenes/scene_1.jpg", "planet-scenes/scene_2.jpg")
 MOSAICS = ("mosaics/port_of_aglericas_spain_raw_esri.png",)
 LAND = "planet-land"
@@ -48,6 +48,10 @@ class Searched:
     outcome: Outcome
     seconds: float
 
+    def report(self, threshold: float) -> dict[str, Any]:
+        """Figures and the time the search took."""
+        return {**figures(self.outcome, threshold), "seconds": round(self.seconds, 1)}
+
 
 def named_scenes(names: list[str]) -> list[Scene]:
     """Scenes by "set/file"."""
@@ -56,15 +60,13 @@ def named_scenes(names: list[str]) -> list[Scene]:
     return [known[name] for name in names]
 
 
-def search_scene(
-    scene: Scene, classifier: WindowScorer, coarser: float = 1.0, sharpen: bool = False
-) -> Searched:
-    """Search a scene densely and match the result."""
+def search_scene(scene: Scene, classifier: WindowScorer, how: Search) -> Searched:
+    """Search a scene and match the result."""
     began = time.monotonic()
-    found = search(as_mosaic(scene, coarser), classifier, FLOOR, "dense", sharpen)
+    found = how.run(scene, classifier)
     seconds = time.monotonic() - began
     log.info("%s: %d peaks, %.0f s", scene.name, len(found), seconds)
-    return Searched(scene, found, judge(scene, found, coarser), seconds)
+    return Searched(scene, found, judge(scene, found, how.coarser), seconds)
 
 
 def figures(outcome: Outcome, threshold: float) -> dict[str, Any]:
@@ -78,19 +80,16 @@ def figures(outcome: Outcome, threshold: float) -> dict[str, Any]:
     }
 
 
-def agreement(scene: Scene, classifier: WindowScorer, side_px: int = 260) -> dict[str, float]:
-    """Dense against exact scores in a square around the scene's first ship."""
-    mosaic = as_mosaic(scene)
-    view = NetworkView(mosaic, NET_GSD_M)
-    x, y = (view.from_mosaic(scene.ships[0].centre)[0] // STRIDE_PX).astype(int)
+def agreement(scene: Scene, classifier: WindowScorer, reach: int = 12) -> dict[str, float]:
+    """Dense against exact scores, `reach` positions around the scene's first ship."""
+    view = NetworkView(as_mosaic(scene), NET_GSD_M)
     dense = finish(score(view, classifier, STRIDE_PX, "dense")).scores
-    half = int(side_px * view.factors[0] / 2 / STRIDE_PX)
-    rows = np.s_[max(0, y - half) : y + half, max(0, x - half) : x + half]
-    positions = np.stack(np.mgrid[rows][::-1], axis=-1).reshape(-1, 2) * float(STRIDE_PX)
-    side = classifier.window_px
-    windows = [view.cut(a - side / 2, b - side / 2, side, side)[0] for a, b in positions]
-    exact = classifier.scores(np.stack(windows))
-    near = dense[rows].ravel()
+    x, y = (view.from_mosaic(scene.ships[0].centre)[0] // STRIDE_PX).astype(int)
+    rows = np.arange(max(0, y - reach), min(dense.shape[0], y + reach))
+    columns = np.arange(max(0, x - reach), min(dense.shape[1], x + reach))
+    grid = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
+    exact = score_windows(view, classifier, grid * float(STRIDE_PX))
+    near = dense[grid[:, 1], grid[:, 0]]
     return {
         "windows": len(exact),
         "correlation": float(np.corrcoef(near, exact)[0, 1]),
@@ -98,57 +97,94 @@ def agreement(scene: Scene, classifier: WindowScorer, side_px: int = 260) -> dic
     }
 
 
-def main() -> None:
+def chip_accuracy(folder: Path, classifier: WindowScorer, threshold: float) -> dict[str, float]:
+    """Share of the test parts of a chip folder that the model classifies rightly."""
+    chips = chips_in(folder)
+    pictures = ChipSet(chips, classifier.window_px, augment=False, seed=0)
+    scores = np.concatenate(
+        [
+            classifier.scores(pictures[i][0].permute(1, 2, 0).numpy()[None])
+            for i in range(len(chips))
+        ]
+    )
+    right = (scores >= threshold) == np.array([chip.label == 1 for chip in chips])
+    result = {"all": float(right.mean())}
+    for name, parts in splits(chips, SPLITS).items():
+        test = np.array([parts[chip.path.name] == "test" for chip in chips])
+        result[name] = float(right[test].mean())
+    return result
+
+
+def write_report(folder: Path, report: dict[str, Any], raw: list[Searched]) -> None:
+    """metrics.json and the plots."""
+    (folder / "metrics.json").write_text(json.dumps(rounded(report), indent=2) + "\n")
+    curves = {one.scene.name: curve(one.outcome) for one in raw}
+    plot_precision_recall(curves, folder / "precision_recall.png")
+    plot_reliability(pooled([one.outcome for one in raw]), folder / "reliability.png")
+
+
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--scenes", nargs="*", default=[*SCENES, *MOSAICS])
+    parser.add_argument("--scoring", choices=("dense", "exact"), default="dense")
+    parser.add_argument("--stride", type=int, default=STRIDE_PX, help="network pixels")
     parser.add_argument("--land", action="store_true", help="search the ship-free land as well")
-    parser.add_argument("--coarser", nargs="*", type=float, default=[], help="for example 1.67 3.3")
+    parser.add_argument(
+        "--coarser", nargs="*", type=float, default=[], help="for example 1.67 3.33"
+    )
     parser.add_argument("--sharpen", action="store_true", help="search x4 copies as well")
     parser.add_argument("--agreement", action="store_true", help="compare dense and exact scores")
+    parser.add_argument("--chips", type=Path, help="a folder of shipsnet chips")
     parser.add_argument("--publish", action="store_true", help="write beside the weights too")
     parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     arguments.out.mkdir(parents=True, exist_ok=True)
     classifier = load_classifier(str(arguments.model))
     block = json.loads((arguments.model / "config.json").read_text())["shipdet"]
     threshold = float(block["threshold"])
+    how = Search(arguments.scoring, arguments.stride)
 
     scenes = named_scenes(arguments.scenes)
-    raw = [search_scene(scene, classifier) for scene in scenes]
-    report: dict[str, Any] = {"sha256": block["sha256"], "threshold": threshold, "scenes": {}}
+    raw = [search_scene(scene, classifier, how) for scene in scenes]
+    results: dict[str, Any] = {one.scene.name: {"raw": one.report(threshold)} for one in raw}
     for one in raw:
-        report["scenes"][one.scene.name] = {
-            "raw": figures(one.outcome, threshold), "seconds": round(one.seconds, 1),
-        }  # fmt: skip
         page = errors_page(one.scene, one.found, threshold)
-        name = one.scene.name.replace("/", "_")
-        cv2.imwrite(str(arguments.out / f"errors_{name}.png"), page[..., ::-1])
-    report["all_scenes"] = figures(pooled([one.outcome for one in raw]), threshold)
-    if arguments.land:
-        found = [search_scene(scene, classifier) for scene in load_set(LAND)]
-        report["land"] = {one.scene.name: at_threshold(one.outcome, threshold) for one in found}
+        name = f"errors_{one.scene.name.replace('/', '_')}.png"
+        cv2.imwrite(str(arguments.out / name), page[..., ::-1])
     for factor in arguments.coarser:
         for scene in scenes:
-            key = f"raw_at_{(scene.gsd_m or 0) * factor:.0f}_m"
-            one = search_scene(scene, classifier, factor)
-            report["scenes"][scene.name][key] = figures(one.outcome, threshold)
+            one = search_scene(scene, classifier, replace(how, coarser=factor))
+            results[scene.name][f"raw, {factor:g} times coarser"] = one.report(threshold)
     if arguments.sharpen:
         for scene in scenes:
-            one = search_scene(scene, classifier, sharpen=True)
-            report["scenes"][scene.name]["x4"] = figures(one.outcome, threshold)
+            one = search_scene(scene, classifier, replace(how, sharpen=True))
+            results[scene.name]["x4"] = one.report(threshold)
+    report: dict[str, Any] = {
+        "sha256": block["sha256"],
+        "threshold": threshold,
+        "scoring": how.scoring,
+        "stride_px": how.stride_px,
+        "scenes": results,
+        "all_scenes": figures(pooled([one.outcome for one in raw]), threshold),
+    }
+    if arguments.land:
+        land = [search_scene(scene, classifier, how) for scene in load_set(LAND)]
+        report["land"] = {one.scene.name: at_threshold(one.outcome, threshold) for one in land}
     if arguments.agreement:
         report["dense_against_exact"] = agreement(scenes[0], classifier)
+    if arguments.chips:
+        report["chips"] = chip_accuracy(arguments.chips, classifier, threshold)
 
-    folders = [arguments.out] + ([arguments.model] if arguments.publish else [])
-    curves = {one.scene.name: curve(one.outcome) for one in raw}
-    for folder in folders:
-        (folder / "metrics.json").write_text(json.dumps(rounded(report), indent=2) + "\n")
-        plot_precision_recall(curves, folder / "precision_recall.png")
-        plot_reliability(pooled([one.outcome for one in raw]), folder / "reliability.png")
+    for folder in [arguments.out] + ([arguments.model] if arguments.publish else []):
+        write_report(folder, report, raw)
     print(json.dumps(rounded(report["all_scenes"]), indent=2))
 
 

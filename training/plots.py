@@ -1,7 +1,12 @@
-"""Plots that go beside the weights (no pixels of the data) and crops that do not."""
+"""Plots that go beside the weights (no pixels of the data) and crops that do not.
+
+    python -m training.plots --logs runs/train/aid runs/train/windows \\
+        --out weights/shipdet-atto/training_curves.png
+"""
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import cv2
@@ -84,3 +89,19 @@ def errors_page(scene: Scene, found: Detections, threshold: float, side_px: int 
             tiles.append(cv2.rectangle(patch, (0, 0), (159, 159), colour, 3))
     tiles += [np.zeros((160, 160, 3), np.uint8)] * (-len(tiles) % 8 or (0 if tiles else 8))
     return np.vstack([np.hstack(tiles[i : i + 8]) for i in range(0, len(tiles), 8)])
+
+
+def main() -> None:
+    """Draw the curves of the stages whose folders are given."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--logs", nargs="+", type=Path, required=True, help="folders of log.csv")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    read = {f.name: np.genfromtxt(f / "log.csv", delimiter=",", names=True) for f in arguments.logs}
+    plot_training(read, arguments.out)
+
+
+if __name__ == "__main__":
+    main()

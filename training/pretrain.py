@@ -89,6 +89,8 @@ def pretrain(recipe: Recipe, out: Path) -> dict[str, Tensor]:
     torch.manual_seed(recipe.seed)
     scenes = read_aid(data_root() / "aid")
     stage = recipe.pretrain
+    if stage is None:
+        raise ValueError(f"{recipe.name} has no `pretrain` stage")
     model = build(recipe.architecture, len(scenes.classes), **recipe.train_options)
     views = batches(scenes, stage.size_px, stage.batch, recipe.seed)
     state = fit(model, scene_loss, views, stage.schedule, out)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -38,16 +40,40 @@ def as_mosaic(scene: Scene, coarser: float = 1.0) -> Mosaic:
     return Mosaic(picture, grid, coverage, Provenance("image", scene.name))
 
 
-def search(
-    mosaic: Mosaic, classifier: WindowScorer, floor: float, scoring: Scoring, sharpen: bool = False
-) -> Detections:
-    """Detections above `floor`, in pixels of the mosaic; `sharpen` searches a x4 copy."""
-    if not sharpen:
-        return finish(detect(mosaic, classifier, window_m=WINDOW_M, scoring=scoring, floor=floor))
-    larger = finish(upscale(mosaic, load_upscaler(UPSCALER)))
-    return finish(
-        detect(larger, classifier, window_m=WINDOW_M, raw=mosaic, scoring=scoring, floor=floor)
-    )
+@dataclass(frozen=True)
+class Search:
+    """How a scene is searched.
+
+    Attributes:
+        scoring, stride_px: see shipdet.detect.
+        coarser: the scene is reduced by this factor first.
+        sharpen: a x4 copy is searched.
+        floor: lowest score that is kept.
+    """
+
+    scoring: Scoring = "dense"
+    stride_px: int = 32
+    coarser: float = 1.0
+    sharpen: bool = False
+    floor: float = 0.01
+
+    def run(self, scene: Scene, classifier: WindowScorer) -> Detections:
+        """Detections in pixels of the (reduced) scene."""
+        mosaic = as_mosaic(scene, self.coarser)
+        searched = mosaic
+        if self.sharpen:
+            searched = finish(upscale(mosaic, load_upscaler(UPSCALER)))
+        return finish(
+            detect(
+                searched,
+                classifier,
+                window_m=WINDOW_M,
+                raw=mosaic if self.sharpen else None,
+                stride_px=self.stride_px,
+                scoring=self.scoring,
+                floor=self.floor,
+            )
+        )
 
 
 def judge(scene: Scene, found: Detections, coarser: float = 1.0) -> Outcome:

@@ -1,6 +1,6 @@
 """What a satellite and a tile server do to a picture: coarse pixels, haze, noise, JPEG.
 
-Canvases are made at the network's 1.9 m; imagery comes at 0.5 to 5 m (PlanetScope 3 m, Esri zoom
+Canvases are made at the network's 1.07 m; imagery comes at 0.5 to 5 m (PlanetScope 3 m, Esri zoom
 15 2.4 to 4.8 m) and is enlarged to that scale. Training sees the same chain.
 """
 
@@ -17,7 +17,7 @@ Picture = NDArray[np.uint8]
 
 def random_gsd(rng: np.random.Generator) -> float:
     """Metres per pixel of an imaginary sensor: mostly 2.5 to 5 m, at times finer or up to 10."""
-    low, high = [(0.6, 1.5), (1.5, 2.5), (2.5, 5.0), (5.0, 7.0), (7.0, 10.0)][
+    low, high = [(0.6, NET_GSD_M), (NET_GSD_M, 2.5), (2.5, 5.0), (5.0, 7.0), (7.0, 10.0)][
         rng.choice(5, p=[0.10, 0.22, 0.57, 0.08, 0.03])
     ]
     return float(rng.uniform(low, high))

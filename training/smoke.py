@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from training.canvases import as_tensor
 from training.compose import paste
-from training.config import CanvasStage
+from training.config import WindowStage
 from training.engine import Batch, Schedule, fit
 from training.models import Normalised
 from training.synthetic import draw_sea, draw_ship
-from training.train import window_loss
+from training.train import loss_of
 from training.windows import NET_GSD_M, WINDOW_PX, Placed, label_windows
 
 STEPS = 150
@@ -42,7 +42,7 @@ def draw_window(rng: np.random.Generator) -> tuple[NDArray[np.uint8], int]:
     length = rng.uniform(90, 200) / NET_GSD_M
     centre = WINDOW_PX / 2 + rng.normal(0, 4, 2)
     if rng.random() < 0.33:  # a ship that is only partly in the window
-        centre = centre + rng.choice([-1, 1], 2) * rng.uniform(48, 62, 2)
+        centre = centre + rng.choice([-1, 1], 2) * rng.uniform(80, 110, 2)
     angle = float(rng.uniform(0, 2 * np.pi))
     width = length * cutout.width / cutout.length
     ship = Placed(float(centre[0]), float(centre[1]), length, width, angle)
@@ -56,7 +56,7 @@ def batches(rng: np.random.Generator) -> Iterator[Batch]:
         drawn = [draw_window(rng) for _ in range(BATCH)]
         yield {
             "windows": as_tensor([picture for picture, _ in drawn]),
-            "labels": torch.tensor([label for _, label in drawn]),
+            "window_labels": torch.tensor([label for _, label in drawn]),
         }
 
 
@@ -75,16 +75,15 @@ def tiny() -> Normalised:
 def smoke(steps: int = STEPS) -> float:
     """Accuracy on unseen windows after so many steps."""
     torch.manual_seed(0)
-    stage = CanvasStage(
-        schedule=Schedule(steps=steps, lr=3e-3, ema=0.9), sources=(), loss="balanced"
-    )
+    schedule = Schedule(steps=steps, lr=3e-3, ema=0.9)
+    stage = WindowStage(kind="windows", schedule=schedule, sources=(), loss="balanced")
     model = tiny()
     with tempfile.TemporaryDirectory() as folder:
         state = fit(
             model,
-            lambda net, batch: (window_loss(net(batch["windows"]), batch["labels"], stage), {}),
+            loss_of(stage),
             batches(np.random.default_rng(0)),
-            stage.schedule,
+            schedule,
             Path(folder) / "smoke",
         )
     model.load_state_dict(state)
@@ -94,9 +93,9 @@ def smoke(steps: int = STEPS) -> float:
     with torch.no_grad():
         for _ in range(16):
             batch = next(unseen)
-            known = batch["labels"] >= 0
+            known = batch["window_labels"] >= 0
             guess = model(batch["windows"]).argmax(1)
-            right += (guess == batch["labels"])[known].float().tolist()
+            right += (guess == batch["window_labels"])[known].float().tolist()
     return float(np.mean(right))
 
 

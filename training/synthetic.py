@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +26,16 @@ def draw_ship(rng: np.random.Generator) -> Cutout:
     top, bottom, left, right = 8, 8 + width, 8, 8 + length
     bow = int(length * rng.uniform(0.06, 0.16))
     middle = (top + bottom) // 2
-    hull = np.array([(left, top), (right - bow, top), (right, middle), (right - bow, bottom),
-                     (left, bottom)])
+    hull = np.array(
+        [(left, top), (right - bow, top), (right, middle), (right - bow, bottom), (left, bottom)]
+    )
     deck = DECKS[rng.integers(len(DECKS))] + rng.normal(0, 12, 3)
     pixels[:] = np.clip(deck, 0, 255)
     hatches = int(rng.integers(0, 10))
     stern = int(length * rng.uniform(0.08, 0.2))
     inset = max(2, int(width * rng.uniform(0.1, 0.25)))
     edges = np.linspace(left + stern, right - bow, hatches + 1).astype(int)
-    for first, last in zip(edges[:-1], edges[1:], strict=True):
+    for first, last in itertools.pairwise(edges):
         paint = np.clip(deck + rng.normal(0, 45, 3), 0, 255).tolist()
         cv2.rectangle(pixels, (first + 2, top + inset), (last - 2, bottom - inset), paint, -1)
     if rng.random() < 0.85:
@@ -79,7 +82,7 @@ def draw_wake(
             continue
         back = angle + np.pi + side * rng.uniform(0.5, 1.5)
         points = [(x + d * np.cos(back), y + d * np.sin(back)) for d in np.linspace(0, length, 6)]
-        for index, (a, b) in enumerate(zip(points[:-1], points[1:], strict=True)):
+        for index, (a, b) in enumerate(itertools.pairwise(points)):
             thickness = max(1, int(spread * (0.4 + 0.2 * index)))
             strength = rng.uniform(0.5, 1.0) * (1 - index / 5.5)
             cv2.line(layer, tuple(map(int, a)), tuple(map(int, b)), strength, thickness)

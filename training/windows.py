@@ -1,6 +1,6 @@
 """Which windows of a canvas hold a ship: the labels that dense training learns from.
 
-A canvas of s network pixels has (s - 128) / 32 + 1 windows along a side, at stride 32. A window is
+A canvas of s network pixels has (s - 224) / 32 + 1 windows along a side, at stride 32. A window is
 positive when a ship's centre lies near its own centre, so that a ship has one peak in the map of
 scores and half a ship at the border of a window is none.
 """
@@ -18,14 +18,12 @@ from training.models import STRIDE_PX
 
 WINDOW_M = 240.0
 """Ground under a window: the 80 px at 3 m of a shipsnet chip."""
-WINDOW_PX = 128
-"""Network pixels of a window: 1.9 m each, so that nothing of 3 m imagery is lost and a canvas costs
-a third of what it would at 224 px; what a CPU can train on decides more than finer pixels do."""
+WINDOW_PX = 224
 NET_GSD_M = WINDOW_M / WINDOW_PX
-POSITIVE = 0.18
-"""Offset of a ship's centre, as a part of the window, up to which the window is positive:
-half the diagonal of the grid of windows, so that every ship has one."""
-IGNORED = 0.36
+POSITIVE = 0.12
+"""Offset of a ship's centre, as a part of the window, up to which the window is positive: a
+little more than half the diagonal of the grid of windows, so that every ship has one."""
+IGNORED = 0.30
 """Offset up to which a window is neither positive nor negative."""
 RESOLVED_PX = 8.0
 """A ship of fewer imagery pixels than this along its keel is not asked for..."""
@@ -34,7 +32,7 @@ VISIBLE_PX = 5.0
 
 SHIP, NO_SHIP, UNKNOWN = 1, 0, -1
 
-REACHES = (0.7, 1.5, 2.2, 3.0, 4.0, 6.0)
+REACHES = (1.0, 2.0, 3.0, 3.7, 4.5, 6.0)
 """Distances, in cells, of the auxiliary question: is the nearest ship within so many cells?"""
 
 
@@ -102,7 +100,7 @@ def label_cells(ships: Sequence[Placed], canvas_px: int, gsd_m: float) -> NDArra
     """For every cell of the last feature map: is the nearest ship within each of `REACHES`?
 
     Pooling forgets where in a window a cell lies, so "in the middle" must be told by what the
-    cells say: in a window with a ship in its middle no cell is further than two or three cells
+    cells say: in a window with a ship in its middle no cell is further than three cells
     from a ship. The distance is the larger of both axes', as windows are square.
 
     Returns:

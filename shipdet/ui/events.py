@@ -10,10 +10,9 @@ from typing import Any
 
 import gradio as gr
 from gradio.components import Component
-from gradio.events import Dependency
 
 from shipdet import pipeline
-from shipdet.errors import Busy, ShipdetError
+from shipdet.errors import BadArea, Busy, ShipdetError
 from shipdet.imagery import get_provider, recommended_zoom
 from shipdet.report.folder import run_folder
 from shipdet.requests import PASSES
@@ -21,7 +20,7 @@ from shipdet.settings import Settings
 from shipdet.ui import render
 from shipdet.ui.choices import AUTO_ZOOM, default_threshold, sample_area, zoom_choices
 from shipdet.ui.layout import Page, components
-from shipdet.ui.requesting import Values, area_request, image_request, request_inputs
+from shipdet.ui.requesting import NO_AREA, Values, area_request, image_request, request_inputs
 from shipdet.ui.results import (
     Updates,
     clear_results,
@@ -42,13 +41,12 @@ def wire(page: Page, blocks: gr.Blocks, settings: Settings) -> None:
     """Connect the page's components."""
     source = gr.State("area")  # the tab that is open
     run_id = gr.State("")  # the run that is shown
-    drawn = _wire_map(page)
-    _wire_settings(page, blocks, source, drawn, settings)
+    _wire_map(page)
+    _wire_settings(page, blocks, source, settings)
     _wire_runs(page, source, run_id, settings)
 
 
-def _wire_map(page: Page) -> Dependency:
-    """The bridge to the map; returns the event that fills the numbers from a drawn rectangle."""
+def _wire_map(page: Page) -> None:
     numbers, to_numbers = page.area.bbox, "(text) => shipdet.numbers(text)"
     for triggers, inputs, script in (
         ([n.change for n in numbers], numbers, "(...box) => { shipdet.box(...box) }"),
@@ -56,14 +54,11 @@ def _wire_map(page: Page) -> Dependency:
         (page.area.provider.change, page.area.provider, "(id) => { shipdet.layer(id) }"),
     ):
         gr.on(triggers, None, inputs, js=script, api_name=False)
-    drawn: Dependency = page.drawn.change(None, page.drawn, numbers, js=to_numbers, api_name=False)
-    return drawn
+    page.drawn.change(None, page.drawn, numbers, js=to_numbers, api_name=False)
 
 
-def _wire_settings(
-    page: Page, blocks: gr.Blocks, source: gr.State, drawn: Dependency, settings: Settings
-) -> None:
-    inputs = request_inputs(page) | {source}
+def _wire_settings(page: Page, blocks: gr.Blocks, source: gr.State, settings: Settings) -> None:
+    inputs: set[Any] = request_inputs(page) | {source}
     # The zoom's own list is rewritten here, so only a user's choice counts as a change of it; a
     # number that is cleared says so as input only.
     quiet = {page.area.zoom, page.search.threshold, page.search.name}
@@ -71,7 +66,7 @@ def _wire_settings(
         blocks.load,
         page.area.zoom.input,
         *(number.input for number in page.area.bbox),
-        *(component.change for component in inputs - quiet),  # type: ignore[attr-defined]
+        *(component.change for component in inputs - quiet),
     ]
 
     def estimated(values: Values) -> Updates:
@@ -79,8 +74,13 @@ def _wire_settings(
 
     outputs = [page.area.zoom, page.zoom_reason, page.dates, page.estimate]
     gr.on(triggers, estimated, inputs, outputs, trigger_mode="always_last", **AT_ONCE)
-    # A deleted rectangle empties the numbers without changing them, in gradio's eyes.
-    drawn.then(estimated, inputs, outputs, **AT_ONCE)
+    # A deleted rectangle empties the numbers, which gradio does not count as a change of them.
+    page.drawn.change(
+        lambda text: render.not_yet(BadArea(NO_AREA)) if text == "null" else gr.skip(),
+        page.drawn,
+        page.estimate,
+        **AT_ONCE,
+    )
     page.search.model.change(
         lambda model: default_threshold(model, settings),
         page.search.model,
@@ -115,7 +115,7 @@ def _estimated(page: Page, source: gr.State, settings: Settings, values: Values)
             request = area_request(page, {**values, area.zoom: chosen})
             updates[page.estimate] = render.estimate_box(pipeline.estimate(request, settings))
     except ShipdetError as error:
-        updates[page.estimate] = render.error_box(error, "Not yet")
+        updates[page.estimate] = render.not_yet(error)
     return updates
 
 

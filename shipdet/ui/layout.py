@@ -163,7 +163,7 @@ def _map_and_numbers(settings: Settings) -> tuple[gr.Textbox, Box]:
     return drawn, (west, south, east, north)
 
 
-def _imagery(settings: Settings, box: Sequence[gr.Number]) -> tuple[AreaInputs, gr.Row, gr.HTML]:
+def _imagery(settings: Settings, box: Box) -> tuple[AreaInputs, gr.Row, gr.HTML]:
     providers = catalogue(settings)
     zoom, reason = recommended_zoom(providers["sample"], sample_area().center[1], 0)
     with gr.Row():
@@ -199,14 +199,13 @@ def _own_picture(settings: Settings) -> tuple[gr.File, gr.Number]:
         label=f"PNG, JPEG or GeoTIFF, up to {settings.max_upload_mb} MB",
         file_types=PICTURES,
         type="filepath",
-        height=110,
+        height=150,
         elem_id="picture",
     )
     gsd_m = gr.Number(
         None,
         label="Metres per pixel",
         info="Leave empty for a GeoTIFF that carries its own georeference.",
-        minimum=0,
         elem_id="gsd",
     )
     return picture, gsd_m

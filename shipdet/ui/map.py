@@ -15,7 +15,7 @@ import gradio as gr
 from branca.element import Element, MacroElement
 from folium.plugins import Draw
 from folium.template import Template
-from gradio_folium import Folium  # type: ignore[import-untyped]
+from gradio_folium import Folium
 
 from shipdet.geometry import BBox
 from shipdet.imagery import Provider, sample

@@ -45,10 +45,18 @@ def sentence(error: Exception) -> str:
     return "Something unexpected went wrong; the server's log has the details."
 
 
-def error_box(error: Exception, title: str = "This did not work") -> str:
+def error_box(error: Exception) -> str:
     """An error as one sentence, in place."""
     text = html.escape(sentence(error))
-    return f'<div class="sd-card sd-error" role="alert"><h3>{title}</h3><p>{text}</p></div>'
+    return (
+        f'<div class="sd-card sd-error" role="alert"><h3>This did not work</h3><p>{text}</p></div>'
+    )
+
+
+def not_yet(error: ShipdetError) -> str:
+    """Why there is no estimate: what a run would fail with, before it is started."""
+    text = html.escape(str(error))
+    return f'<div class="sd-card sd-warning" role="status"><h3>Not yet</h3><p>{text}</p></div>'
 
 
 def duration(seconds: float) -> str:

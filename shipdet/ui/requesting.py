@@ -11,6 +11,8 @@ from shipdet.requests import AreaRequest, ImageRequest, Search
 from shipdet.ui.choices import AUTO_ZOOM
 from shipdet.ui.layout import Page, components
 
+NO_AREA = "Draw a rectangle on the map, or fill in west, south, east and north."
+
 Values = dict[Component, Any]
 
 
@@ -24,7 +26,7 @@ def area_request(page: Page, values: Values) -> AreaRequest:
     area = page.area
     box = tuple(values[number] for number in area.bbox)
     if None in box:
-        raise BadArea("Draw a rectangle on the map, or fill in west, south, east and north.")
+        raise BadArea(NO_AREA)
     zoom = values[area.zoom]
     return AreaRequest.check(
         bbox=box,
@@ -49,6 +51,6 @@ def image_request(page: Page, values: Values) -> tuple[Path, ImageRequest]:
 
 def _search(page: Page, values: Values) -> Search:
     chosen = {f.name: values[getattr(page.search, f.name)] for f in fields(page.search)}
-    for model in ("model", "upscaler"):
-        chosen[model] = chosen[model] or ""  # no such model on this machine: the pipeline says so
+    for text in ("model", "upscaler", "name"):
+        chosen[text] = chosen[text] or ""  # nothing chosen is the default
     return Search.check(**chosen)

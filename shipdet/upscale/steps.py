@@ -9,10 +9,25 @@ from shipdet.mosaic import Mosaic
 from shipdet.progress import Progress, Steps
 from shipdet.upscale.tiling import Blocks, count_blocks, tiled
 
-OVERLAP_PX = {"RRDBNet": 48, "SRVGGNetCompact": 32}
+# Measured on a harbour photograph and an Esri mosaic in blocks of 128 px, a ramp of 8 px: the
+# share of pixels that are within one grey level of the picture upscaled in one piece.
+#
+#   overlap             16      24      32      48      64 px
+#   SRVGGNetCompact   98.4    99.7    99.96  100     100 %    (largest difference at 48 px: 1)
+#   RRDBNet           80.2    86.0    90.1    93.8    96.9 %
+#
+# RRDBNet sees hundreds of pixels (345 convolutions in a row), so no overlap makes its blocks equal
+# to one piece; at 48 px 97.8 % are within two grey levels, for 1.8 times the work of no overlap.
+OVERLAP_PX = {"RRDBNet": 48, "SRVGGNetCompact": 48}
 RAMP_PX = 8
 
-BLOCK_PX = {"cpu": 192, "cuda": 512}
+# Large enough that overlaps do not cost too much, small enough for the memory of a small machine:
+# beside its weights x4plus takes 350 MB for a block of 192 px in float32, general-x4v3 80 MB for
+# one of 256 px.
+BLOCK_PX = {
+    "RRDBNet": {"cpu": 192, "cuda": 512},
+    "SRVGGNetCompact": {"cpu": 256, "cuda": 512},
+}
 BATCH = {"cpu": 1, "cuda": 4}
 
 
@@ -31,12 +46,10 @@ class UpscaleOptions:
         Raises:
             BadOption: blocks that are all overlap.
         """
-        overlap = self.overlap_px
-        if overlap is None:
-            overlap = OVERLAP_PX[upscaler.config.architecture]
+        network, device = upscaler.config.architecture, upscaler.backend.device
+        overlap = OVERLAP_PX[network] if self.overlap_px is None else self.overlap_px
         ramp = min(overlap, RAMP_PX) if self.ramp_px is None else self.ramp_px
-        device = upscaler.backend.device
-        block = self.block_px or BLOCK_PX[device]
+        block = self.block_px or BLOCK_PX[network][device]
         if not 0 <= ramp <= overlap < block:
             raise BadOption(
                 f"Blocks of {block} px cannot overlap by {overlap} px with a ramp of {ramp} px."

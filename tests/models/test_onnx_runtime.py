@@ -15,9 +15,10 @@ from shipdet.models import load_classifier, load_upscaler, release_models, resol
 from shipdet.models.devices import cuda_available
 from shipdet.models.onnx_graph import write_graph
 from shipdet.models.onnx_runtime import graph_file, open_session
+from shipdet.models.torch_runtime import open_classifier, open_upscaler
 
 GPU = pytest.mark.skipif(not cuda_available(), reason="this machine has no GPU")
-DEVICES = ["cpu", pytest.param("cuda", marks=GPU)]
+DEVICES = ["cpu", pytest.param("cuda", marks=[GPU, pytest.mark.gpu])]
 
 
 @pytest.fixture(autouse=True)
@@ -26,9 +27,17 @@ def forget_models():
     release_models()
 
 
+def on_pytorch(name, settings):
+    """The reference: PyTorch in float32 on the CPU."""
+    folder = resolve(name or settings.classifier, settings)
+    opener = open_upscaler if folder.task == "super-resolution" else open_classifier
+    return opener(folder, folder.config, "cpu", settings, "fp32")
+
+
 @pytest.mark.parametrize("device", DEVICES)
 def test_scores_agree_with_pytorch(settings, picture, device):
-    theirs, ours = (load_classifier(None, b, device, settings) for b in ("torch", "onnx"))
+    theirs = on_pytorch(None, settings)
+    ours = load_classifier(None, "onnx", device, settings)
     tolerance = 1e-3 if device == "cpu" else 1e-2
     for count in (0, 1, 17):
         windows = picture(count, 224, 224) if count else np.zeros((0, 224, 224, 3), np.uint8)
@@ -45,7 +54,8 @@ def test_scores_agree_with_pytorch(settings, picture, device):
 def test_pixels_agree_with_pytorch(settings, picture, device, name):
     if name.startswith("realesr"):
         settings = settings.model_copy(update={"weights_dir": type(settings)().weights_dir})
-    theirs, ours = (load_upscaler(name, b, device, settings) for b in ("torch", "onnx"))
+    theirs = on_pytorch(name, settings)
+    ours = load_upscaler(name, "onnx", device, settings)
     for blocks in (picture(1, 1, 1), picture(3, 17, 24)):
         enlarged, expected = ours.upscale(blocks), theirs.upscale(blocks)
         assert enlarged.dtype == np.uint8

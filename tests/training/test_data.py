@@ -18,9 +18,9 @@ EMPTY = Palette([], [], [])
 
 
 def test_composed_canvases_are_repeatable_and_their_ships_can_be_seen() -> None:
-    first, ships = compose(EMPTY, 256, 1.0, np.random.default_rng(5))
-    again, same = compose(EMPTY, 256, 1.0, np.random.default_rng(5))
-    assert first.shape == (256, 256, 3)
+    first, ships = compose(EMPTY, 448, 1.0, np.random.default_rng(5))
+    again, same = compose(EMPTY, 448, 1.0, np.random.default_rng(5))
+    assert first.shape == (448, 448, 3)
     assert first.dtype == np.uint8
     assert np.array_equal(first, again)
     assert ships == same
@@ -53,20 +53,20 @@ def test_a_cut_canvas_carries_its_ships_along(tmp_path: Path) -> None:
     ship = upright_ship([180, 140, 220, 150])
     loaded = LoadedScene(Scene("a", tmp_path / "a.png", 1.5, (ship,)))
     for seed in range(5):
-        canvas = cut_canvas(loaded, 256, np.random.default_rng(seed))
+        canvas = cut_canvas(loaded, 448, np.random.default_rng(seed))
         (placed,) = canvas.ships
         assert canvas.unknown is not None
-        if 20 < placed.x < 236 and 20 < placed.y < 236:
+        if 20 < placed.x < 428 and 20 < placed.y < 428:
             x, y = int(placed.x), int(placed.y)
             assert not canvas.unknown[y, x]
             assert canvas.picture[y, x].mean() > np.median(canvas.picture) + 20
 
 
 def test_cells_know_how_far_the_nearest_ship_is() -> None:
-    answers = label_cells([Placed(16 + 3 * 32, 16 + 4 * 32, 50, 20, 0)], 256, 2.0)
-    assert answers.shape == (6, 8, 8)
+    answers = label_cells([Placed(16 + 5 * 32, 16 + 6 * 32, 90, 20, 0)], 448, 2.0)
+    assert answers.shape == (6, 14, 14)
     assert answers[0].sum() == 1
-    assert answers[0, 4, 3] == 1
+    assert answers[0, 6, 5] == 1
     assert answers[2].sum() == 25
 
 

@@ -54,7 +54,8 @@ def outcome_of(scores: list[float], hits: list[bool], ships: int) -> Outcome:
     found = [s for s, h in zip(scores, hits, strict=True) if h]
     ship_scores = np.array(found + [0.0] * (ships - len(found)))
     lengths = np.full(ships, 100.0)
-    return Outcome(np.array(scores), np.array(hits), ship_scores, lengths, lengths * 1.1, 50.0)
+    counted = np.array(hits, dtype=np.bool_)
+    return Outcome(np.array(scores), counted, ship_scores, lengths, lengths * 1.1, 50.0)
 
 
 def test_average_precision_of_a_worked_example() -> None:

@@ -1,0 +1,97 @@
+"""x4plus in our blocks against RealESRGANer (realesrgan 0.3.0) as it is used by everyone.
+
+Both enlarge the same picture on the CPU; RealESRGANer with its tile of 256 px and its default
+padding, which on a CPU means float32. Each runs in a process of its own, whose peak memory counts
+from before the model is loaded.
+"""
+
+import contextlib
+import io
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+MODEL = "realesrgan-x4plus"
+TILE_PX = 256
+
+
+def upscale_vs_realesrganer(quick: bool = True, backend: str = "torch") -> dict[str, float]:
+    """Time and memory of RealESRGANer over ours: ``speed`` and ``memory``, larger is better."""
+    side = 256 if quick else 768
+    theirs = _in_process("theirs", side)
+    ours = _in_process(backend, side)
+    return {
+        "speed": theirs["seconds"] / ours["seconds"],
+        "memory": theirs["peak_mb"] / ours["peak_mb"],
+    }
+
+
+def _in_process(which: str, side: int) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.upscaling", which, str(side)]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    figures: dict[str, float] = json.loads(output.splitlines()[-1])
+    return figures
+
+
+def _picture(side: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _theirs(side: int) -> dict[str, float]:
+    import torch
+    from safetensors.torch import load_file
+
+    from shipdet.models import resolve
+    from shipdet.models.compat import RRDBNet  # also makes realesrgan importable
+    from shipdet.settings import get_settings
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        from realesrgan import RealESRGANer
+
+    before = _peak_mb()
+    folder = resolve(MODEL, get_settings())
+    with tempfile.TemporaryDirectory() as place, contextlib.redirect_stdout(io.StringIO()):
+        path = Path(place) / "x4plus.pth"
+        torch.save({"params_ema": load_file(folder.weights)}, path)
+        net = RRDBNet(num_in_ch=3, num_out_ch=3, num_feat=64, num_block=23, num_grow_ch=32, scale=4)
+        upsampler = RealESRGANer(scale=4, model_path=str(path), model=net, tile=TILE_PX)
+        upsampler.enhance(_picture(16))
+        start = time.perf_counter()
+        upsampler.enhance(_picture(side))
+        seconds = time.perf_counter() - start
+    return {"seconds": seconds, "peak_mb": _peak_mb() - before}
+
+
+def _ours(side: int, backend: str) -> dict[str, float]:
+    import torch  # noqa: F401  # counted for neither
+
+    from shipdet.geometry import Grid
+    from shipdet.models import compat, load_upscaler  # noqa: F401  # likewise
+    from shipdet.mosaic import Mosaic, Provenance
+    from shipdet.progress import finish
+    from shipdet.upscale import upscale
+
+    before = _peak_mb()
+    upscaler = load_upscaler(MODEL, backend, "cpu")
+    upscaler.upscale(_picture(16)[None])
+    picture, covered = _picture(side), np.ones((side, side), np.bool_)
+    mosaic = Mosaic(picture, Grid(side, side, 1.0, 1.0), covered, Provenance("benchmark"))
+    start = time.perf_counter()
+    finish(upscale(mosaic, upscaler))
+    return {"seconds": time.perf_counter() - start, "peak_mb": _peak_mb() - before}
+
+
+if __name__ == "__main__":
+    kind, length = sys.argv[1], int(sys.argv[2])
+    print(json.dumps(_theirs(length) if kind == "theirs" else _ours(length, kind)))

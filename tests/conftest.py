@@ -1,0 +1,96 @@
+"""For every test: no network beyond this machine, and settings in temporary folders."""
+
+import ipaddress
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shipdet.settings import Settings, get_settings
+
+
+class NetworkBlocked(OSError):
+    """A test wanted to leave this machine."""
+
+
+def _is_local(host: object) -> bool:
+    if isinstance(host, bytes):
+        host = host.decode("ascii", "replace")
+    if host is None or host in ("", "localhost", "0.0.0.0", "::", socket.gethostname()):
+        return True
+    try:
+        return ipaddress.ip_address(str(host).split("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+@pytest.fixture(scope="session", autouse=True)
+def network_attempts() -> Iterator[list[str]]:
+    """Refuses every way out and remembers it: the code under test may swallow the error."""
+    attempts: list[str] = []
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+    getaddrinfo = socket.getaddrinfo
+
+    def refuse_unless_local(family: int, address: Any) -> None:
+        inet = family in (socket.AF_INET, socket.AF_INET6)
+        if inet and not _is_local(address[0]):
+            attempts.append(f"connect {address}")
+            raise NetworkBlocked(f"tests may not connect to {address}")
+
+    def guarded_connect(self: socket.socket, address: Any) -> None:
+        refuse_unless_local(self.family, address)
+        connect(self, address)
+
+    def guarded_connect_ex(self: socket.socket, address: Any) -> int:
+        refuse_unless_local(self.family, address)
+        return connect_ex(self, address)
+
+    def guarded_getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if not _is_local(host):
+            attempts.append(f"look up {host}")
+            raise socket.gaierror(socket.EAI_NONAME, f"tests may not look up {host}")
+        return getaddrinfo(host, *args, **kwargs)
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(socket.socket, "connect", guarded_connect)
+    patch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
+    patch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
+    yield attempts
+    patch.undo()
+
+
+@pytest.fixture(autouse=True)
+def no_network(network_attempts: list[str]) -> Iterator[None]:
+    """Fails the test that tried to leave this machine."""
+    network_attempts.clear()
+    yield
+    tried, network_attempts[:] = list(network_attempts), []
+    if tried:
+        pytest.fail(f"the test wanted the network: {', '.join(tried)}", pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def isolated_settings(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """No settings of the developer's own; runs and cache in a folder, which is given back."""
+    own = {f"SHIPDET_{name}".upper() for name in Settings.model_fields}
+    for name in [*os.environ]:
+        if name.upper() in own or name.upper() == "SENTINEL_HUB_INSTANCE_ID":
+            monkeypatch.delenv(name)
+    monkeypatch.setitem(Settings.model_config, "env_file", None)
+    folder = tmp_path_factory.mktemp("shipdet")
+    monkeypatch.setenv("SHIPDET_RUNS_DIR", str(folder / "runs"))
+    monkeypatch.setenv("SHIPDET_CACHE_DIR", str(folder / "cache"))
+    get_settings.cache_clear()
+    yield folder
+    get_settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def sample_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder in which the built-in sample is drawn once for all tests."""
+    return tmp_path_factory.mktemp("sample-cache")

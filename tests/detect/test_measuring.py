@@ -1,0 +1,174 @@
+"""Length, width and direction of painted ships."""
+
+import numpy as np
+import pytest
+
+from shipdet.detect.measuring import measure
+from shipdet.detect.view import NetworkView
+from tests.painted import (
+    NET_GSD_M,
+    STEEL,
+    WATER,
+    paint,
+    paint_ship,
+    picture_mosaic,
+    sea,
+)
+
+SIDE_M = 640.0
+QUAY = (168, 164, 158)
+
+
+def turned(a, b):
+    """Degrees between two axes."""
+    return abs((a - b + 90) % 180 - 90)
+
+
+def measured(pixels, gsd, at_m, off_m=(0.0, 0.0), coverage=None):
+    """The hull at a place, in metres; ``off_m`` is how far the peak lies from its middle."""
+    view = NetworkView(picture_mosaic(pixels, gsd, coverage), NET_GSD_M)
+    x, y = (np.array(at_m) + off_m) / NET_GSD_M
+    hull = measure(view, x, y)
+    return (
+        np.array([hull.x, hull.y]) * NET_GSD_M,
+        hull.length * NET_GSD_M,
+        hull.width * NET_GSD_M,
+        hull.axis_deg,
+    )
+
+
+def water(gsd, side_m=SIDE_M, seed=0):
+    gsd_x, gsd_y = gsd if isinstance(gsd, tuple) else (gsd, gsd)
+    return sea(round(side_m / gsd_x), round(side_m / gsd_y), seed)
+
+
+@pytest.mark.parametrize("gsd", [1.0, 3.0])
+@pytest.mark.parametrize(
+    ("length", "width", "axis"),
+    [(60, 11, 20), (90, 16, 135), (150, 24, 0), (180, 30, 77), (230, 32, 90), (330, 48, 161)],
+)
+def test_a_ship_at_sea_has_its_size_and_direction(gsd, length, width, axis):
+    pixels = water(gsd)
+    at = (318.0, 325.0)
+    paint_ship(pixels, gsd, at, length, width, axis)
+    middle, got_length, got_width, got_axis = measured(pixels, gsd, at, (9.0, -7.0))
+    assert got_length == pytest.approx(length, rel=0.10)
+    # Half a pixel on either side is all that a picture can say about a width.
+    assert got_width == pytest.approx(width, rel=0.10, abs=0.5 * gsd)
+    assert turned(got_axis, axis) < 5
+    assert np.hypot(*(middle - at)) < max(4.0, 0.03 * length)
+
+
+@pytest.mark.parametrize("colour", [(60, 20, 18), (120, 60, 50), (235, 240, 240)])
+def test_a_ship_of_any_colour_is_measured(colour):
+    pixels = water(1.0)
+    paint_ship(pixels, 1.0, (320, 320), 140, 22, 40, colour)
+    _, length, width, axis = measured(pixels, 1.0, (320, 320))
+    assert length == pytest.approx(140, rel=0.1) and width == pytest.approx(22, rel=0.12)
+    assert turned(axis, 40) < 5
+
+
+@pytest.mark.parametrize("gsd", [(1.0, 2.0), (3.0, 1.2)])
+def test_pixels_that_are_not_square_do_not_bend_a_ship(gsd):
+    pixels = water(gsd)
+    paint_ship(pixels, gsd, (320, 320), 200, 30, 35)
+    _, length, width, axis = measured(pixels, gsd, (320, 320))
+    assert length == pytest.approx(200, rel=0.1) and width == pytest.approx(30, rel=0.15)
+    assert turned(axis, 35) < 5
+
+
+def test_a_small_boat_is_small():
+    pixels = water(1.0)
+    paint_ship(pixels, 1.0, (320, 320), 24, 7, 110)
+    _, length, width, axis = measured(pixels, 1.0, (320, 320))
+    assert 20 < length < 29 and 5.5 < width < 9.5
+    assert turned(axis, 110) < 10
+
+
+@pytest.mark.parametrize("axis", [0, 52, 90, 148])
+def test_a_fading_wake_is_no_part_of_the_ship(axis):
+    pixels = water(1.0)
+    at = np.array([320.0, 320.0])
+    length, width = 120, 20
+    theta = np.radians(axis)
+    astern = np.array([-np.sin(theta), np.cos(theta)])
+    for number in range(10):  # ever fainter and narrower
+        middle = at + astern * (length / 2 + 9 + 18 * number)
+        half = (0.5 - 0.03 * number) * width * 0.8
+        along, across = astern * 9.5, np.array([astern[1], -astern[0]]) * half
+        quad = np.stack(
+            [middle - along - across, middle - along + across, middle + along + across]
+            + [middle + along - across]
+        )
+        paint(pixels, quad, (190, 205, 210), 0.45 * 0.8**number)
+    paint_ship(pixels, 1.0, tuple(at), length, width, axis)
+    middle, got_length, got_width, got_axis = measured(pixels, 1.0, at)
+    assert got_length == pytest.approx(length, rel=0.12)
+    assert got_width == pytest.approx(width, rel=0.15)
+    assert turned(got_axis, axis) < 5
+    assert np.hypot(*(middle - at)) < 8
+
+
+@pytest.mark.parametrize("gsd", [1.0, 3.0])
+@pytest.mark.parametrize("axis", [0, 30, 90, 120])
+def test_a_ship_at_a_bright_quay_lies_along_it(gsd, axis):
+    pixels = water(gsd)
+    at = np.array([320.0, 320.0])
+    length, width = 180, 30
+    theta = np.radians(axis)
+    along = np.array([np.sin(theta), -np.cos(theta)])
+    across = np.array([np.cos(theta), np.sin(theta)])
+    near = at + across * (width / 2 + 1)
+    quay = np.stack(
+        [near - along * 900, near + along * 900, near + along * 900 + across * 900]
+        + [near - along * 900 + across * 900]
+    )
+    paint(pixels, quay / gsd, QUAY)
+    paint_ship(pixels, gsd, tuple(at), length, width, axis, (110, 52, 44))
+    middle, got_length, got_width, got_axis = measured(pixels, gsd, at)
+    assert turned(got_axis, axis) < 10
+    assert np.hypot(*(middle - at)) < 40
+    assert 0.5 * length < got_length < 1.6 * length
+    assert got_width < 75
+
+
+def test_the_neighbour_is_not_measured_along_with_it():
+    pixels = water(1.0)
+    paint_ship(pixels, 1.0, (280, 320), 120, 20, 0)
+    paint_ship(pixels, 1.0, (380, 320), 180, 28, 0)
+    middle, length, width, _ = measured(pixels, 1.0, (280, 320))
+    assert length == pytest.approx(120, rel=0.1) and width == pytest.approx(20, rel=0.1)
+    assert abs(middle[0] - 280) < 3
+
+
+def test_a_ship_beside_a_gap_ends_where_the_data_end():
+    pixels = water(1.0)
+    paint_ship(pixels, 1.0, (320, 320), 160, 26, 90)
+    coverage = np.ones(pixels.shape[:2], np.bool_)
+    coverage[:, 350:] = False
+    pixels[~coverage] = 0
+    middle, length, _, axis = measured(pixels, 1.0, (310, 320), coverage=coverage)
+    assert length == pytest.approx(110, abs=10)
+    assert turned(axis, 90) < 5 and middle[0] + length / 2 < 354
+
+
+def test_a_mirrored_hull_is_not_counted_at_the_edge():
+    pixels = water(1.0)
+    paint_ship(pixels, 1.0, (30, 320), 160, 26, 90)  # 50 m of it lie beyond the edge
+    middle, length, _, axis = measured(pixels, 1.0, (30, 320))
+    assert length == pytest.approx(110, abs=8)
+    assert middle[0] - length / 2 > -3 and turned(axis, 90) < 5
+
+
+def test_empty_water_gives_a_small_box_and_no_error():
+    for pixels in (water(1.0), np.full((640, 640, 3), WATER, np.uint8)):
+        _, length, width, axis = measured(pixels, 1.0, (320, 320))
+        assert 0 < width <= length < 320 and 0 <= axis < 180
+
+
+@pytest.mark.parametrize("at", [(1, 1), (639, 2), (320, 639)])
+def test_a_peak_at_a_corner_gives_a_box_and_no_error(at):
+    pixels = water(1.0)
+    paint_ship(pixels, 1.0, at, 100, 18, 45, STEEL)
+    _, length, width, _ = measured(pixels, 1.0, at)
+    assert 0 < width <= length < 320

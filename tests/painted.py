@@ -1,0 +1,171 @@
+"""Painted seas with ships of known size, and a classifier that knows them by their brightness."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from shipdet.geometry import Grid, PixelBox, lonlat_to_pixel, rectangle
+from shipdet.models.config import ClassifierConfig, parse_config
+from shipdet.models.runtime import BackendInfo
+from shipdet.mosaic import Mosaic, Provenance
+
+WATER = (18, 42, 58)
+STEEL = (205, 190, 180)
+WINDOW_M = 240.0
+NET_GSD_M = WINDOW_M / 224
+FINE = 4  # ships are drawn at so many times the picture's resolution and averaged
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def sea(width: int, height: int, seed: int = 0, noise: float = 4.0) -> Pixels:
+    """Noisy water, uint8 (height, width, 3)."""
+    rng = np.random.default_rng(seed)
+    ripple = cv2.GaussianBlur(rng.normal(0, 3 * noise, (height, width)), (0, 0), 1.5)
+    grain = rng.normal(0, noise, (height, width, 3))
+    picture = np.array(WATER) + ripple[..., None] + grain
+    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+
+
+def paint(
+    picture: Pixels,
+    outline_px: npt.NDArray[np.float64],
+    colour: tuple[int, int, int] = STEEL,
+    strength: float = 1.0,
+    seed: int = 1,
+) -> None:
+    """Fill a polygon given in pixels, antialiased and with some noise."""
+    height, width = picture.shape[:2]
+    mask = np.zeros((height * FINE, width * FINE), np.uint8)
+    # fillPoly counts from pixel centres and includes its border: half a fine pixel each.
+    points = np.rint((outline_px * FINE - 0.5) * 256).astype(np.int32)
+    cv2.fillPoly(mask, [points], 255, shift=8)
+    alpha = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)[..., None] / 255.0
+    noise = np.random.default_rng(seed).normal(0, 5, picture.shape)
+    alpha = alpha * strength
+    mixed = picture * (1 - alpha) + (np.array(colour) + noise) * alpha
+    picture[:] = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+
+
+def paint_ship(
+    picture: Pixels,
+    gsd: float | tuple[float, float],
+    at_m: tuple[float, float],
+    length_m: float,
+    width_m: float,
+    axis_deg: float,
+    colour: tuple[int, int, int] = STEEL,
+) -> None:
+    """A hull with a pointed bow, its middle ``at_m`` metres right of and below the corner."""
+    bow_left, bow_right, stern_right, stern_left = rectangle(at_m, length_m, width_m, axis_deg)
+    stem = (bow_left + bow_right) / 2
+    bow = 0.6 * width_m / length_m  # where it begins to narrow, as a share of the length
+    outline = np.stack(
+        [
+            stem,
+            bow_right + (stern_right - bow_right) * bow,
+            stern_right,
+            stern_left,
+            bow_left + (stern_left - bow_left) * bow,
+        ]
+    )
+    paint(picture, outline / np.asarray(gsd, np.float64), colour)
+
+
+def picture_mosaic(
+    pixels: Pixels,
+    gsd: float | tuple[float, float],
+    coverage: npt.NDArray[np.bool_] | None = None,
+) -> Mosaic:
+    """A mosaic with a scale and no place."""
+    height, width = pixels.shape[:2]
+    gsd_x, gsd_y = gsd if isinstance(gsd, tuple) else (gsd, gsd)
+    if coverage is None:
+        coverage = np.ones((height, width), np.bool_)
+    return Mosaic(pixels, Grid(width, height, gsd_x, gsd_y), coverage, Provenance("image"))
+
+
+def tile_grid(width: int, height: int, zoom: int, lon: float = 4.1, lat: float = 51.98) -> Grid:
+    """The grid of a map picture whose top left corner is at a place (off Rotterdam)."""
+    left, top = (int(v) for v in lonlat_to_pixel([lon, lat], zoom))
+    return Grid.from_tiles(PixelBox(left, top, left + width, top + height), zoom)
+
+
+def classifier_config(**block: Any) -> ClassifierConfig:
+    import json
+
+    config = parse_config(
+        json.dumps(
+            {
+                "architecture": "convnext_atto",
+                "num_classes": 2,
+                "num_features": 320,
+                "pretrained_cfg": {
+                    "input_size": [3, 224, 224],
+                    "mean": [0.5, 0.5, 0.5],
+                    "std": [0.2, 0.2, 0.2],
+                },
+                "shipdet": {
+                    "format": 1,
+                    "task": "ship-classification",
+                    "window_m": WINDOW_M,
+                    "window_px": 224,
+                    "gsd_max_m": 6.0,
+                    "threshold": 0.4,
+                    "sha256": "ab" * 32,
+                    **block,
+                },
+            }
+        ),
+        "painted",
+    )
+    assert isinstance(config, ClassifierConfig)
+    return config
+
+
+@dataclass
+class BrightnessClassifier:
+    """Scores a window by how bright its middle is; the same whatever lies around it.
+
+    ``reach_px`` is half the side of the square that is looked at, ``dark`` scores 0 and
+    ``bright`` 1. Counts what it is asked.
+    """
+
+    reach_px: int = 24
+    dark: float = 50.0
+    bright: float = 210.0
+    window_px: int = 224
+    config: ClassifierConfig = field(default_factory=classifier_config)
+    backend: BackendInfo = field(default_factory=lambda: BackendInfo("torch", "cpu", "CPU", "fp32"))
+    windows_seen: int = 0
+    canvases_seen: list[tuple[int, int]] = field(default_factory=list)
+
+    def scores(self, windows: Pixels) -> npt.NDArray[np.float32]:
+        assert windows.dtype == np.uint8 and windows.shape[1:] == (224, 224, 3)
+        self.windows_seen += len(windows)
+        middle = slice(112 - self.reach_px, 112 + self.reach_px)
+        return self._scored(windows[:, middle, middle].mean(axis=(1, 2, 3)))
+
+    def dense(self, canvases: Pixels) -> npt.NDArray[np.float32]:
+        _, height, width, _ = canvases.shape
+        assert canvases.dtype == np.uint8
+        assert height % 32 == width % 32 == 0 and min(height, width) >= 224
+        self.canvases_seen.append((height, width))
+        reach = self.reach_px
+        r = np.arange(112, height - 111, 32)[:, None]
+        c = np.arange(112, width - 111, 32)[None, :]
+        sums = np.stack([cv2.integral(canvas).sum(axis=-1) for canvas in canvases])
+        total = (
+            sums[:, r + reach, c + reach]
+            - sums[:, r - reach, c + reach]
+            - sums[:, r + reach, c - reach]
+            + sums[:, r - reach, c - reach]
+        )
+        return self._scored(total / (3 * (2 * reach) ** 2))
+
+    def _scored(self, brightness: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+        score = (brightness - self.dark) / (self.bright - self.dark)
+        return np.clip(score, 0.0, 0.99).astype(np.float32)

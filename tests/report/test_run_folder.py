@@ -1,0 +1,260 @@
+"""Run folders appear when complete, never otherwise, and go when they are old."""
+
+import errno
+import os
+import threading
+import time
+
+import pytest
+
+from shipdet.errors import BadOption, Busy, StorageFull
+from shipdet.report import check_name, folder, new_folder, prune, run_folder
+from shipdet.settings import GB, Settings
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(_env_file=None, runs_dir=tmp_path / "runs")
+
+
+def everything(root):
+    return sorted(p.name for p in root.rglob("*")) if root.exists() else []
+
+
+def test_a_run_appears_only_when_it_is_complete(settings):
+    with new_folder(None, "", settings) as (partial, final):
+        (partial / "a.txt").write_text("a")
+        assert partial.is_dir() and not final.exists()
+        assert partial.parent == final.parent == settings.runs_dir
+    assert (final / "a.txt").read_text() == "a" and not partial.exists()
+
+
+def test_a_run_is_named_after_time_and_wish(settings):
+    names = set()
+    for _ in range(3):
+        with new_folder(None, "rotterdam", settings) as (_, final):
+            names.add(final.name)
+    assert len(names) == 3
+    assert all(name.startswith("rotterdam-20") for name in names)
+    assert all(folder.RUN_ID.fullmatch(name) for name in names)
+
+
+@pytest.mark.parametrize("error", [ValueError("broken"), KeyboardInterrupt(), GeneratorExit()])
+def test_a_failed_or_cancelled_run_leaves_nothing(settings, error):
+    with pytest.raises(type(error)), new_folder(None, "", settings) as (partial, _):
+        (partial / "chips").mkdir()
+        (partial / "chips" / "a.png").write_bytes(b"a")
+        raise error
+    assert everything(settings.runs_dir) == []
+
+
+def test_the_chosen_folder_is_used(settings, tmp_path):
+    out = tmp_path / "deep" / "results"
+    with new_folder(out, "ignored", settings) as (partial, final):
+        (partial / "a.txt").touch()
+    assert final == out and everything(tmp_path / "deep") == ["a.txt", "results"]
+
+
+def test_an_empty_folder_may_be_filled(settings, tmp_path):
+    out = tmp_path / "empty"
+    out.mkdir()
+    with new_folder(out, "", settings) as (partial, _):
+        (partial / "a.txt").touch()
+    assert everything(out) == ["a.txt"]
+
+
+def test_a_folder_with_something_in_it_is_refused_and_kept(settings, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years")
+    with pytest.raises(BadOption, match="is not an empty folder: choose another one"):
+        with new_folder(tmp_path / "mine", "", settings):
+            pytest.fail("the block must not run")
+    assert everything(tmp_path) == ["mine", "thesis.txt"]
+
+
+def test_a_file_in_the_way_is_refused(settings, tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(BadOption, match="is not an empty folder"):
+        with new_folder(tmp_path / "file", "", settings):
+            pytest.fail("the block must not run")
+    with pytest.raises(StorageFull, match="cannot be written: choose another results folder"):
+        with new_folder(tmp_path / "file" / "below", "", settings):
+            pytest.fail("the block must not run")
+
+
+def test_a_name_too_long_for_the_disk_is_one_sentence(settings, tmp_path):
+    with pytest.raises(StorageFull, match="cannot be written"):
+        with new_folder(tmp_path / ("x" * 300), "", settings):
+            pytest.fail("the block must not run")
+
+
+def test_the_current_folder_may_be_chosen_as_a_dot(settings, tmp_path, monkeypatch):
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    with new_folder(folder.Path("."), "", settings) as (partial, final):
+        (partial / "a.txt").touch()
+    assert final == here and everything(here) == ["a.txt"]
+
+
+def test_two_runs_into_one_folder_are_refused(settings, tmp_path):
+    out = tmp_path / "out"
+    with new_folder(out, "", settings) as (partial, _):
+        (partial / "first").touch()
+        with pytest.raises(Busy, match="Another run is writing to"):
+            with new_folder(out, "", settings):
+                pytest.fail("the block must not run")
+        assert (partial / "first").exists(), "the other's folder is not removed"
+    assert everything(out) == ["first"]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(settings, code):
+    with pytest.raises(StorageFull) as caught, new_folder(None, "", settings) as (partial, _):
+        (partial / "a").touch()
+        raise OSError(code, os.strerror(code))
+    text = str(caught.value)
+    assert "is full: free some space and run again" in text and text.endswith("tiles are kept.")
+    assert everything(settings.runs_dir) == []
+
+
+def test_a_disk_that_fills_up_at_the_end_is_told_too(settings, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(StorageFull, match="is full"), new_folder(None, "", settings):
+        pass
+    assert everything(settings.runs_dir) == []
+
+
+def test_a_forbidden_folder_is_one_sentence(settings, monkeypatch):
+    def forbidden(self, *_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(folder.Path, "mkdir", forbidden)
+    with pytest.raises(StorageFull, match="cannot be written: choose another results folder"):
+        with new_folder(None, "", settings):
+            pytest.fail("the block must not run")
+
+
+def test_other_errors_of_the_disk_are_not_hidden(settings):
+    with pytest.raises(OSError, match="odd") as caught, new_folder(None, "", settings):
+        raise OSError(errno.EIO, "odd")
+    assert not isinstance(caught.value, StorageFull)
+
+
+@pytest.mark.parametrize("name", ["", "a", "Port-of_X.2024", "x" * 64, " padded "])
+def test_a_usable_name_is_kept(name):
+    assert check_name(name) == name.strip()
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "..", ".hidden", "a b", "x" * 65, "ä", "a\n", "-x"])
+def test_a_name_that_could_be_a_path_is_refused(name):
+    if name == "a\n":
+        assert check_name(name) == "a"  # stripped like any other space
+        return
+    with pytest.raises(BadOption, match="up to 64 letters, digits, dots, dashes and underscores"):
+        check_name(name)
+
+
+def finished(settings, name, age_days=0.0, size=1000):
+    where = settings.runs_dir / name
+    where.mkdir(parents=True)
+    (where / "raw.png").write_bytes(bytes(size))
+    (where / "run.json").write_text("{}")
+    then = time.time() - age_days * 86_400
+    os.utime(where / "run.json", (then, then))
+    return where
+
+
+def test_a_finished_run_is_found_by_its_id(settings):
+    where = finished(settings, "20260101-000000-abc")
+    assert run_folder("20260101-000000-abc", settings) == where
+
+
+@pytest.mark.parametrize("run_id", ["../x", "..", "", ".", "a/b", "/etc", "x\0y", "gone", "empty"])
+def test_nothing_outside_the_runs_folder_is_found(settings, run_id):
+    finished(settings, "kept")
+    (settings.runs_dir / "empty").mkdir()
+    outside = settings.runs_dir.parent / "x"
+    outside.mkdir()
+    (outside / "run.json").write_text("{}")
+    with pytest.raises(BadOption, match="not on disk any more"):
+        run_folder(run_id, settings)
+
+
+def limits(settings, **changes):
+    return settings.model_copy(update=changes)
+
+
+def test_old_runs_are_removed_and_young_ones_kept(settings):
+    old = finished(settings, "old", age_days=40)
+    young = finished(settings, "young", age_days=10)
+    newest = finished(settings, "newest")
+    prune(limits(settings, runs_max_age_days=30), newest)
+    assert not old.exists() and young.exists() and newest.exists()
+
+
+def test_the_oldest_go_until_the_size_fits(settings):
+    runs = [finished(settings, f"r{n}", age_days=5 - n, size=400_000) for n in range(4)]
+    prune(limits(settings, runs_max_gb=900_000 / GB), runs[-1])
+    assert [run.exists() for run in runs] == [False, False, True, True]
+
+
+def test_the_run_just_made_is_kept_however_large(settings):
+    run = finished(settings, "large", size=400_000)
+    prune(limits(settings, runs_max_gb=1000 / GB, runs_max_age_days=0.0), run)
+    assert run.exists()
+
+
+def test_what_no_run_wrote_is_never_removed(settings):
+    run = finished(settings, "run", age_days=1)
+    (settings.runs_dir / "photos").mkdir()
+    (settings.runs_dir / "photos" / "cat.jpg").write_bytes(bytes(400_000))
+    (settings.runs_dir / "notes.txt").write_text("mine")
+    elsewhere = finished(settings, "../elsewhere", age_days=400)
+    (settings.runs_dir / "link").symlink_to(elsewhere)
+    prune(limits(settings, runs_max_gb=0.0, runs_max_age_days=0.5), settings.runs_dir / "none")
+    assert not run.exists()
+    assert (settings.runs_dir / "photos" / "cat.jpg").exists()
+    assert (settings.runs_dir / "notes.txt").exists()
+    assert (elsewhere / "raw.png").exists()
+
+
+def test_a_run_that_is_still_being_written_is_not_removed(settings):
+    # Its run.json is there while its run.zip is packed.
+    writing = finished(settings, "other.partial", size=400_000)
+    newest = finished(settings, "newest")
+    prune(limits(settings, runs_max_gb=1000 / GB), newest)
+    assert (writing / "raw.png").exists()
+
+
+def test_pruning_survives_another_process_that_prunes(settings, monkeypatch):
+    newest = finished(settings, "newest")
+    old = [finished(settings, f"old{n}", age_days=40) for n in range(3)]
+    real, gone = folder._size, threading.Event()
+
+    def size(where):
+        if not gone.is_set():  # the other process is faster
+            gone.set()
+            for run in old:
+                folder.shutil.rmtree(run)
+        return real(where)
+
+    def vanishing(self, *args, **kwargs):
+        if gone.is_set() and "old" in str(self):
+            raise FileNotFoundError(errno.ENOENT, "gone")
+        return stat(self, *args, **kwargs)
+
+    stat = folder.Path.stat
+    monkeypatch.setattr(folder, "_size", size)
+    monkeypatch.setattr(folder.Path, "stat", vanishing)
+    prune(limits(settings, runs_max_age_days=30), newest)
+    monkeypatch.undo()
+    assert newest.exists()
+
+
+def test_without_a_runs_folder_there_is_nothing_to_prune(settings):
+    prune(settings, settings.runs_dir / "x")
+    assert not settings.runs_dir.exists()

@@ -1,0 +1,143 @@
+"""A run's folder holds what it promises, and is read back as it was."""
+
+import json
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from shipdet.detections import Detection, Detections
+from shipdet.geometry import rectangle
+from shipdet.mosaic import Mosaic, Provenance
+from shipdet.report import read_run, write_download, write_imagery, write_results
+from shipdet.report import run as run_module
+from tests.painted import picture_mosaic, sea, tile_grid
+
+
+def raw_mosaic(width=300, height=200):
+    grid = tile_grid(width, height, 15)
+    coverage = np.ones((height, width), np.bool_)
+    return Mosaic(sea(width, height), grid, coverage, Provenance("test"))
+
+
+def record_of(mosaic, files):
+    grid = mosaic.grid
+    raw = {"width": grid.width, "height": grid.height, "gsd_m": grid.gsd_m}
+    return {"raw": {**raw, "georeferenced": grid.georeferenced}, "files": files}
+
+
+def candidates(mosaic, scores=(0.9, 0.6, 0.3)):
+    ships = []
+    for number, score in enumerate(scores, start=1):
+        x, y = 60.0 * number, 90.0
+        corners = rectangle((x, y), 30, 8, 20)
+        ship = Detection(number, score, x, y, corners, 90.0, 24.0, 20.0)
+        if mosaic.grid.georeferenced:
+            lon, lat = mosaic.grid.lonlat([[x, y]])[0]
+            outline = mosaic.grid.lonlat(corners)
+            ship = replace(ship, lon=float(lon), lat=float(lat), corners_lonlat=outline)
+        ships.append(ship)
+    return Detections(tuple(ships), 0.1)
+
+
+def written(folder, mosaic=None, upscaled=None, threshold=0.5, image_format="png"):
+    mosaic = mosaic or raw_mosaic()
+    files = write_imagery(folder, mosaic, upscaled, image_format, 90)
+    return write_results(folder, record_of(mosaic, files), candidates(mosaic), threshold)
+
+
+def names(folder):
+    return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+
+
+def test_the_folder_and_the_bundle_hold_every_file(tmp_path):
+    run = written(tmp_path)
+    promised = {
+        "raw.png", "overlay.png", "mosaic.tif", "detections.geojson", "detections.csv",
+        "chips/ship_0001.png", "chips/ship_0002.png", "run.json",
+    }  # fmt: skip
+    assert names(tmp_path) - {"candidates.json", "preview.jpg", "run.zip"} == promised
+    with zipfile.ZipFile(tmp_path / "run.zip") as bundle:
+        assert set(bundle.namelist()) == promised
+        assert bundle.testzip() is None
+        assert json.loads(bundle.read("run.json")) == run.record
+        assert bundle.read("detections.csv") == (tmp_path / "detections.csv").read_bytes()
+    assert set(run.files) == {"raw", "overlay", "mosaic", "geojson", "csv", "record", "zip"}
+    assert all(path.is_file() for path in run.files.values())
+    assert [p.name for p in run.chips] == ["ship_0001.png", "ship_0002.png"]
+
+
+def test_a_sharpened_run_keeps_both_pictures_and_draws_on_the_sharp_one(tmp_path):
+    raw = raw_mosaic()
+    sharp = Mosaic(
+        np.repeat(np.repeat(raw.pixels, 4, axis=0), 4, axis=1),
+        raw.grid.scaled(1200, 800),
+        np.ones((800, 1200), np.bool_),
+        raw.provenance,
+    )
+    run = written(tmp_path, raw, sharp, image_format="jpg")
+    assert (run.files["raw"].name, run.files["upscaled"].name) == ("raw.jpg", "upscaled.jpg")
+    sizes = {kind: Image.open(run.files[kind]).size for kind in ("raw", "upscaled", "overlay")}
+    assert sizes == {"raw": (300, 200), "upscaled": (1200, 800), "overlay": (1200, 800)}
+
+
+def test_a_picture_without_a_place_has_no_map_files(tmp_path):
+    run = written(tmp_path, picture_mosaic(sea(300, 200), 2.0))
+    assert set(run.files) == {"raw", "overlay", "csv", "record", "zip"}
+    assert "mosaic.tif" not in names(tmp_path) and "detections.geojson" not in names(tmp_path)
+
+
+def test_a_run_is_read_back_as_it_was(tmp_path):
+    run = written(tmp_path)
+    again = read_run(tmp_path)
+    assert (again.record, again.threshold, again.id) == (run.record, 0.5, tmp_path.name)
+    assert [d.score for d in again.candidates] == [0.9, 0.6, 0.3]
+    assert [d.score for d in again.detections] == [0.9, 0.6]
+    np.testing.assert_array_equal(again.candidates[2].corners, run.candidates[2].corners)
+
+
+def test_the_record_tells_the_ships_above_the_threshold(tmp_path):
+    record = json.loads(written(tmp_path).files["record"].read_text())
+    assert (record["ships"], record["threshold"]) == (2, 0.5)
+    assert [d["id"] for d in record["detections"]] == [1, 2]
+
+
+@pytest.mark.parametrize(("threshold", "count"), [(0.2, 3), (0.95, 0), (0.7, 1)])
+def test_another_threshold_rewrites_every_file(tmp_path, threshold, count):
+    first = written(tmp_path)
+    before = (tmp_path / "overlay.png").read_bytes()
+    again = write_results(tmp_path, first.record, first.candidates, threshold)
+    assert len(again.detections) == len(again.chips) == count
+    assert (tmp_path / "overlay.png").read_bytes() != before
+    assert len((tmp_path / "detections.csv").read_text().splitlines()) == count + 1
+    geojson = json.loads((tmp_path / "detections.geojson").read_text())
+    assert len(geojson["features"]) == count
+    with zipfile.ZipFile(tmp_path / "run.zip") as bundle:
+        assert sum(name.startswith("chips/") for name in bundle.namelist()) == count
+        assert json.loads(bundle.read("run.json"))["ships"] == count
+    assert read_run(tmp_path).threshold == threshold
+
+
+def test_large_pictures_have_an_overlay_that_a_browser_shows(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_module, "OVERLAY_MAX_PX", 150)
+    run = written(tmp_path)
+    with Image.open(run.files["overlay"]) as overlay, Image.open(run.files["raw"]) as raw:
+        assert (overlay.size, raw.size) == ((150, 100), (300, 200))
+    assert len(run.chips) == 2
+
+
+def test_a_jpeg_cannot_be_longer_than_the_format_allows(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_module, "JPEG_MAX_PX", 250)
+    assert written(tmp_path, image_format="jpg").files["raw"].name == "raw.png"
+
+
+def test_a_download_is_a_run_without_ships(tmp_path):
+    mosaic = raw_mosaic()
+    files = write_imagery(tmp_path, mosaic, None, "png", 90)
+    write_download(tmp_path, record_of(mosaic, files))
+    run = read_run(tmp_path)
+    assert set(run.files) == {"raw", "mosaic", "record", "zip"} and len(run.detections) == 0
+    with zipfile.ZipFile(tmp_path / "run.zip") as bundle:
+        assert set(bundle.namelist()) == {"raw.png", "mosaic.tif", "run.json"}

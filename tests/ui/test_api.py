@@ -1,0 +1,135 @@
+"""The API of a running server, through gradio_client, with a small random model."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+from shipdet.imagery import sample
+from shipdet.report.folder import PARTIAL
+from shipdet.settings import Settings
+from shipdet.ui.server import launch
+from tests.tiny_models import make_classifier, make_upscaler, weights  # noqa: F401
+
+WEST, SOUTH, EAST, NORTH = sample.bbox().as_tuple()
+SMALL = {
+    "west": WEST + 0.01, "south": SOUTH + 0.01, "east": WEST + 0.015, "north": SOUTH + 0.015,
+    "provider": "sample", "threshold": 0.9, "stride": 112,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def served(
+    weights: Path, sample_cache: Path, tmp_path_factory: pytest.TempPathFactory  # noqa: F811
+) -> Iterator[tuple[Settings, str]]:
+    settings = Settings(
+        weights_dir=weights,
+        cache_dir=sample_cache,
+        runs_dir=tmp_path_factory.mktemp("runs"),
+        classifier="tiny-atto",
+        upscaler="tiny-compact",
+    )
+    blocks = launch(settings, block=False)
+    yield settings, blocks.local_url
+    blocks.close()
+
+
+@pytest.fixture
+def client(served: tuple[Settings, str], tmp_path: Path) -> Client:
+    return Client(served[1], verbose=False, analytics_enabled=False, download_files=str(tmp_path))
+
+
+def test_the_server_is_healthy_and_serves_the_sample(served):
+    url = served[1]
+    assert httpx.get(f"{url}healthz").json() == {"status": "ok"}
+    assert httpx.get(f"{url}tiles/sample/15/16320/16376.png").content[:4] == b"\x89PNG"
+    assert httpx.get(f"{url}tiles/sample/15/0/0.png").status_code == 404
+    assert "script-src 'self'" in httpx.get(url).headers["content-security-policy"]
+
+
+def test_files_beside_the_runs_are_not_served(served):
+    settings, url = served
+    for path in ("/etc/passwd", settings.weights_dir / "tiny-atto" / "config.json"):
+        assert httpx.get(f"{url}gradio_api/file={path}").status_code in (403, 404)
+
+
+def test_providers_and_models_are_listed_without_secrets(client):
+    providers = {p["id"]: p for p in client.predict(api_name="/providers")}
+    assert providers["esri"]["attribution"] and "url" not in providers["sentinelhub"]
+    models = {m["name"]: m["task"] for m in client.predict(api_name="/models")}
+    assert models["tiny-atto"] == "ship-classification"
+
+
+def test_the_estimate_counts_and_refuses_in_one_sentence(client):
+    answer = client.predict(WEST, SOUTH, EAST, NORTH, "sample", 15, api_name="/estimate")
+    assert answer["zoom"] == 15 and answer["tiles"] >= 12 and answer["gsd_m"] > 4
+    with pytest.raises(AppError, match="The area is empty"):
+        client.predict(WEST, SOUTH, WEST, NORTH, api_name="/estimate")
+    with pytest.raises(AppError, match="There is no provider 'x'"):
+        client.predict(WEST, SOUTH, EAST, NORTH, "x", api_name="/estimate")
+
+
+def test_detect_area_streams_progress_and_hands_over_the_files(client):
+    job = client.submit(**SMALL, api_name="/detect_area")
+    done = job.result(timeout=120)
+    events = job.outputs()
+    assert {"fetch", "load", "detect", "report", "done"} <= {event["stage"] for event in events}
+    assert all(0 <= event["fraction"] <= 1 for event in events[:-1])
+    record, files = done["result"], done["files"]
+    assert record["ships"] == len(record["detections"]) == len(files["chips"])
+    geojson = json.loads(Path(files["geojson"]).read_text())
+    assert len(geojson["features"]) == record["ships"]
+    assert {"raw", "overlay", "mosaic", "csv", "record", "zip"} <= set(files)
+
+
+def test_detect_image_takes_an_uploaded_file(client, served, tmp_path):
+    tile = tmp_path / "tile.png"
+    tile.write_bytes(sample.tile(16, 32641, 32754, served[0]) or b"")
+    done = client.predict(
+        handle_file(tile), gsd_m=2.4, threshold=0.9, stride=112, api_name="/detect_image"
+    )
+    assert done["result"]["raw"]["width"] == 256 and "geojson" not in done["files"]
+    with pytest.raises(AppError, match="metres per pixel"):
+        client.predict(handle_file(tile), api_name="/detect_image")
+
+
+def test_a_path_of_the_server_is_not_an_upload(served):
+    body = {"data": [{"path": str(served[0].weights_dir / "tiny-atto" / "config.json")}]}
+    call = httpx.post(f"{served[1]}gradio_api/call/detect_image", json=body).json()["event_id"]
+    answer = httpx.get(f"{served[1]}gradio_api/call/detect_image/{call}", timeout=30).text
+    assert "event: error" in answer and "Upload the picture first" in answer
+
+
+@pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "a/b"])
+def test_a_name_cannot_be_a_path(client, name):
+    with pytest.raises(AppError, match="file name may have"):
+        client.predict(**SMALL, name=name, api_name="/detect_area")
+
+
+@pytest.mark.parametrize("model", ["../../etc", "someone/model", "/tmp"])
+def test_a_visitor_chooses_models_from_the_list_only(client, model):
+    with pytest.raises(AppError, match="There is no model called"):
+        client.predict(**SMALL, model=model, api_name="/detect_area")
+
+
+def test_a_cancelled_job_stops_and_leaves_nothing_behind(client, served):
+    settings = served[0]
+    before = set(settings.runs_dir.iterdir())
+    whole = {"west": WEST, "south": SOUTH, "east": EAST, "north": NORTH, "provider": "sample"}
+    job = client.submit(**whole, stride=8, scoring="exact", api_name="/detect_area")
+    deadline = time.monotonic() + 60
+    while not any(event["stage"] == "detect" for event in job.outputs()):
+        assert time.monotonic() < deadline, job.status()
+        time.sleep(0.05)
+    assert any(p.name.endswith(PARTIAL) for p in settings.runs_dir.iterdir())
+    assert job.cancel()
+    deadline = time.monotonic() + 10
+    while set(settings.runs_dir.iterdir()) != before:
+        assert time.monotonic() < deadline, "the run goes on"
+        time.sleep(0.05)
+    assert client.predict(**SMALL, api_name="/detect_area")["stage"] == "done"

@@ -1,0 +1,108 @@
+"""The page as a whole: its layout, its events' functions, and the numbers that they are given."""
+
+from dataclasses import replace
+
+import gradio as gr
+import pytest
+
+from shipdet import pipeline
+from shipdet.errors import BadArea, BadImage, BadOption, MissingScale
+from shipdet.imagery import get_provider, sample
+from shipdet.report.folder import run_folder
+from shipdet.ui import build_blocks
+from shipdet.ui.choices import AUTO_ZOOM, sample_area, zoom_choices
+from shipdet.ui.layout import lay_out
+from shipdet.ui.requesting import area_request, image_request, request_inputs
+from shipdet.ui.results import result_components, show_numbers, show_results
+
+
+@pytest.fixture
+def page(settings):
+    with gr.Blocks():
+        yield lay_out(settings)
+
+
+@pytest.fixture
+def values(page):
+    return {component: component.value for component in request_inputs(page)}
+
+
+def test_the_page_opens_with_the_sample_harbour_at_the_recommended_zoom(page, values):
+    request = area_request(page, values)
+    assert request.provider == "sample" and request.zoom is None
+    assert request.bbox == sample_area().as_tuple()
+
+
+def test_the_sample_area_lies_within_the_sample():
+    inner, outer = sample_area(), sample.bbox()
+    assert outer.west <= inner.west and inner.east <= outer.east
+    assert outer.south <= inner.south and inner.north <= outer.north
+
+
+def test_a_missing_number_asks_for_a_rectangle(page, values):
+    with pytest.raises(BadArea, match="Draw a rectangle"):
+        area_request(page, {**values, page.area.east: None})
+
+
+def test_a_chosen_zoom_and_dates_reach_the_request(page, values):
+    changed = {page.area.zoom: 16, page.area.date_from: "2024-05-01", page.search.upscale: "x4"}
+    request = area_request(page, {**values, **changed})
+    assert (request.zoom, request.date_from, request.date_to) == (16, "2024-05-01", None)
+    assert request.search.passes == 1
+
+
+def test_a_bad_option_is_told_in_one_sentence(page, values):
+    with pytest.raises(BadOption, match="Quality"):
+        area_request(page, {**values, page.search.quality: None})
+
+
+def test_a_picture_needs_a_file_and_a_scale(page, values):
+    with pytest.raises(BadImage, match="Choose a picture"):
+        image_request(page, values)
+    with pytest.raises(MissingScale):
+        image_request(page, {**values, page.picture: "/tmp/a.PNG"})
+    assert image_request(page, {**values, page.picture: "/tmp/a.TIF"})[1].gsd_m is None
+    path, request = image_request(page, {**values, page.picture: "/tmp/a.png", page.gsd_m: 3})
+    assert (path.name, request.gsd_m) == ("a.png", 3.0)
+
+
+def test_the_recommended_zoom_is_offered_first(settings):
+    labels, zooms = zip(*zoom_choices(get_provider("esri", settings), 17), strict=True)
+    assert (labels[0], zooms[0]) == ("Best · 17", AUTO_ZOOM)
+    assert zooms[1:] == tuple(range(12, 21))
+
+
+def test_results_fill_every_part_of_the_page(page, a_run):
+    updates = {**show_numbers(page, a_run), **show_results(page, a_run)}
+    assert set(updates) == {page.panel, *result_components(page)}
+    assert updates[page.results.overlay].endswith("overlay.png")
+    assert [caption for _, caption in updates[page.results.crops]] == [
+        "1 · 95% · 88 m",
+        "2 · 70% · 88 m",
+    ]
+
+
+def test_another_threshold_shows_other_ships_without_a_new_search(page, a_run):
+    table = page.results.table
+    quick = show_numbers(page, replace(a_run, threshold=0.3))
+    assert len(quick[table]) == 3
+    again = pipeline.refilter(a_run, 0.9)
+    assert len(show_numbers(page, again)[table]) == 1
+    assert len(show_results(page, again)[page.results.crops]) == 1
+
+
+@pytest.mark.parametrize("run_id", ["..", "../runs", "/etc", "a/b", "", ".hidden", "a" * 200])
+def test_a_forged_run_id_leads_nowhere(run_id, a_run, settings):
+    with pytest.raises(BadOption):
+        run_folder(run_id, settings)
+    assert run_folder(a_run.id, settings) == a_run.folder
+
+
+def test_the_app_builds_with_only_the_endpoints_that_are_meant(settings):
+    endpoints = build_blocks(settings).get_api_info()["named_endpoints"]
+    assert set(endpoints) == {
+        "/estimate", "/providers", "/models", "/detect_area", "/detect_image",
+    }  # fmt: skip
+    names = [p["parameter_name"] for p in endpoints["/detect_area"]["parameters"]]
+    assert names[:6] == ["west", "south", "east", "north", "provider", "zoom"]
+    assert all(endpoint["description"] for endpoint in endpoints.values())
