@@ -260,7 +260,8 @@ def _parser() -> argparse.ArgumentParser:
     detect.add_argument("--device", choices=("auto", "cpu", "cuda"), default="")
     detect.add_argument("--stride", type=int, default=32,
                         help=f"network pixels: {', '.join(map(str, STRIDES))} (32)")  # fmt: skip
-    detect.add_argument("--scoring", choices=("dense", "exact"), default="dense")
+    detect.add_argument("--scoring", choices=("dense", "exact"), default="",
+                        help="one pass, or window by window (as the model was trained)")  # fmt: skip
     detect.add_argument("--threshold", type=float, help="lowest score (the model's own)")
     detect.set_defaults(command=_detect)
 

@@ -17,9 +17,9 @@ from typing import Any, Literal
 import numpy as np
 
 from shipdet import pace
-from shipdet.detect import detect, scoring_for
+from shipdet.detect import Scoring, detect, scoring_for
 from shipdet.detections import Detections
-from shipdet.errors import AreaTooLarge, ScaleTooCoarse
+from shipdet.errors import AreaTooLarge, BadModel, ScaleTooCoarse
 from shipdet.geometry import BBox, gsd_at
 from shipdet.imagery import (
     ImageryOptions,
@@ -34,6 +34,7 @@ from shipdet.imagery import (
 from shipdet.models import (
     BackendState,
     Classifier,
+    ClassifierBlock,
     ClassifierConfig,
     Upscaler,
     available_backends,
@@ -184,11 +185,12 @@ def estimate(request: AreaRequest, settings: Settings | None = None) -> Estimate
     settings = settings or get_settings()
     provider, zoom, planned, notes = _planned(request, settings)
     search = request.search
-    _check_scale(planned.gsd_m, provider, request.box, search, _classifier_gsd(search, settings))
+    classifier = _classifier_block(search, settings)
+    _check_scale(planned.gsd_m, provider, request.box, search, classifier.gsd_max_m)
     factor = SCALE**search.passes
     upscaler = search.upscaler or settings.upscaler
-    net_px = planned.raw_px * (planned.gsd_m / (240 / 224)) ** 2
-    work = pace.seconds("fetch", planned.tiles) + pace.seconds("detect", net_px)
+    kind, amount = _detect_work(planned.raw_px, planned.gsd_m, search, classifier)
+    work = pace.seconds("fetch", planned.tiles) + pace.seconds(kind, amount)
     work += pace.seconds("report", planned.searched_px) + 2.0
     for number in range(search.passes):
         work += pace.seconds(f"upscale:{upscaler}", planned.raw_px * SCALE ** (2 * number))
@@ -223,7 +225,7 @@ def detect_area(
     search = request.search
     check_name(search.name)
     provider, zoom, planned, notes = _planned(request, settings)
-    gsd_max_m = _classifier_gsd(search, settings, public)
+    gsd_max_m = _classifier_block(search, settings, public).gsd_max_m
     _check_scale(planned.gsd_m, provider, request.box, search, gsd_max_m)
     inputs = {**request.model_dump(mode="json"), "zoom": zoom, "provider": provider.id}
     with new_folder(out, search.name, settings) as (folder, final):
@@ -248,7 +250,7 @@ def detect_image(
     clock = _Clock()
     search = request.search
     check_name(search.name)
-    gsd_max_m = _classifier_gsd(search, settings, public)
+    gsd_max_m = _classifier_block(search, settings, public).gsd_max_m
     yield Progress("fetch", 0, 1, "pictures", "reading the picture")
     raw = open_picture(path, request.gsd_m, settings)
     _check_scale(raw.grid.gsd_m, None, None, search, gsd_max_m)
@@ -298,14 +300,7 @@ def _planned(
     if zoom is None:
         zoom, _ = recommended_zoom(provider, box.center[1], passes)
     planned = plan(box, zoom, provider, passes, settings)
-    notes = planned.notes
-    search = request.search
-    if search.scoring == "dense" and scoring_for(search.stride, "dense") == "exact":
-        notes = (
-            *notes,
-            f"A stride of {search.stride} does not divide 32, so windows are scored one by one.",
-        )
-    return provider, zoom, planned, notes
+    return provider, zoom, planned, planned.notes
 
 
 def _imagery_options(request: AreaRequest) -> ImageryOptions:
@@ -318,12 +313,28 @@ def _download(
     return (yield from download(request.box, zoom, provider, _imagery_options(request), settings))
 
 
-def _classifier_gsd(search: Search, settings: Settings, public: bool = False) -> float:
-    """The coarsest metres per pixel that the chosen classifier can use."""
+def _classifier_block(search: Search, settings: Settings, public: bool = False) -> ClassifierBlock:
+    """What the chosen classifier's config says of it; loads no network."""
     find = resolve_public if public else resolve
-    config = find(search.model or settings.classifier, settings).config
-    # An upscaler chosen as classifier is refused with the right sentence when it is loaded.
-    return config.shipdet.gsd_max_m if isinstance(config, ClassifierConfig) else NATIVE_GSD_MAX_M
+    folder = find(search.model or settings.classifier, settings)
+    if not isinstance(folder.config, ClassifierConfig):
+        raise BadModel(f"{folder.name} is a model for {folder.task}, not a ship classifier.")
+    return folder.config.shipdet
+
+
+def _scoring(search: Search, classifier: ClassifierBlock) -> Scoring:
+    """As asked, else as the model was trained; a stride that does not divide 32 means exact."""
+    return scoring_for(search.stride, search.scoring or classifier.scoring)
+
+
+def _detect_work(
+    raw_px: int, gsd_m: float, search: Search, classifier: ClassifierBlock
+) -> tuple[str, float]:
+    """Kind and amount of the search's work, for :mod:`shipdet.pace`."""
+    net_px = raw_px * (gsd_m * classifier.window_px / classifier.window_m) ** 2
+    if _scoring(search, classifier) == "dense":
+        return "detect:dense", net_px * max(1.0, (32 / search.stride) ** 2)
+    return "detect:exact", net_px * (classifier.window_px / search.stride) ** 2
 
 
 def _check_scale(
@@ -398,6 +409,7 @@ def _search(
             amount = raw.coverage.size * (1 if passes == 1 else 1 + SCALE**2)
             pace.learn(name, amount, clock.stages["upscale"])
         config = used.classifier.config.shipdet
+        scoring = _scoring(search, config)
         threshold = config.threshold if search.threshold is None else search.threshold
         with clock.stage("detect"):
             candidates = yield from detect(
@@ -406,13 +418,11 @@ def _search(
                 window_m=config.window_m,
                 raw=raw if upscaled else None,
                 stride_px=search.stride,
-                scoring=search.scoring,
+                scoring=scoring,
                 floor=min(FLOOR, threshold),
             )
-        net_m = config.window_m / config.window_px
-        net_px = raw.coverage.size * (raw.grid.gsd_m / net_m) ** 2
-        if search.scoring == "dense":
-            pace.learn("detect", net_px, clock.stages["detect"])
+        kind, work = _detect_work(raw.coverage.size, raw.grid.gsd_m, search, config)
+        pace.learn(kind, work, clock.stages["detect"])
     yield Progress("report", 0, 2, "steps", "writing pictures")
     with clock.stage("report"):
         files = write_imagery(folder, raw, upscaled, search.image_format, search.quality)
@@ -426,7 +436,7 @@ def _search(
                     "upscaler": (search.upscaler or settings.upscaler) if upscaled else None,
                 }
             },
-            "scoring": scoring_for(search.stride, search.scoring),
+            "scoring": scoring,
             "stride_px": search.stride,
             "window_m": config.window_m,
         }

@@ -11,7 +11,7 @@ from shipdet.geometry import BBox
 Upscale = Literal["none", "x4", "x16"]
 PASSES: dict[Upscale, int] = {"none": 0, "x4": 1, "x16": 2}
 
-#: Network pixels of the 224-px window: those that divide 32 can be scored densely.
+#: In network pixels; those that divide 32 can be scored densely.
 STRIDES = (8, 16, 32, 56, 64, 96, 112, 128, 160, 192)
 
 
@@ -44,7 +44,7 @@ class Search(_Request):
     backend: Literal["", "torch", "onnx"] = ""
     device: Literal["", "auto", "cpu", "cuda"] = ""
     stride: int = 32
-    scoring: Literal["dense", "exact"] = "dense"
+    scoring: Literal["", "dense", "exact"] = ""  # "" is what the model was trained for
     threshold: float | None = None  # None is the model's own
     image_format: Literal["png", "jpg"] = "png"
     quality: Annotated[int, Field(ge=1, le=95)] = 90

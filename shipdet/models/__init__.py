@@ -3,7 +3,7 @@
 Importing this package imports neither; each is imported when a model is loaded.
 """
 
-from shipdet.models.config import ClassifierConfig, ModelConfig, UpscalerConfig
+from shipdet.models.config import ClassifierBlock, ClassifierConfig, ModelConfig, UpscalerConfig
 from shipdet.models.devices import BackendState, available_backends
 from shipdet.models.hub import ModelFolder, list_models, public_names, resolve, resolve_public
 from shipdet.models.loading import load_classifier, load_upscaler, release_models
@@ -13,6 +13,7 @@ __all__ = [
     "BackendInfo",
     "BackendState",
     "Classifier",
+    "ClassifierBlock",
     "ClassifierConfig",
     "ModelConfig",
     "ModelFolder",

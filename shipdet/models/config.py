@@ -73,6 +73,8 @@ class ClassifierBlock(_Part):
     window_px: Annotated[int, Field(ge=CELL_PX, le=1024, multiple_of=CELL_PX)]
     gsd_max_m: PositiveFloat
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    #: how its windows are best scored: "dense" only for a network that was trained for it
+    scoring: Literal["dense", "exact"] = "exact"
     calibration: Calibration = Calibration()
     data_digest: str = ""
     sha256: Sha256

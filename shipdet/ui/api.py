@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 Answer = dict[str, Any]
 Backend = Literal["", "torch", "onnx"]
-Scoring = Literal["dense", "exact"]
+Scoring = Literal["", "dense", "exact"]
 ImageFormat = Literal["png", "jpg"]
 
 
@@ -79,7 +79,7 @@ def add_api(settings: Settings) -> None:
         model: str = "",
         backend: Backend = "",
         stride: int = 32,
-        scoring: Scoring = "dense",
+        scoring: Scoring = "",
         threshold: float | None = None,
         image_format: ImageFormat = "png",
         quality: int = 90,
@@ -91,7 +91,7 @@ def add_api(settings: Settings) -> None:
         """Find the ships in an area of the map.
 
         Degrees; dates as YYYY-MM-DD and max_cloud in per cent are for Sentinel Hub; stride is in
-        pixels of the 224-pixel window; empty strings and nulls mean the default. Streams progress
+        pixels at the model's scale; empty strings and nulls mean the default. Streams progress
         and ends with the run's record and files.
         """
         with _one_sentence():
@@ -126,7 +126,7 @@ def add_api(settings: Settings) -> None:
         model: str = "",
         backend: Backend = "",
         stride: int = 32,
-        scoring: Scoring = "dense",
+        scoring: Scoring = "",
         threshold: float | None = None,
         image_format: ImageFormat = "png",
         quality: int = 90,

@@ -238,7 +238,9 @@ def _search(settings: Settings) -> SearchInputs:
         states = pipeline.backends()
         with gr.Row():
             stride = _dropdown("Stride (px)", [(str(s), s) for s in STRIDES], 32)
-            scoring = _dropdown("Scoring", [("Dense", "dense"), ("Exact", "exact")], "dense")
+            scoring = _dropdown(
+                "Scoring", [("Best", ""), ("Dense", "dense"), ("Exact", "exact")], ""
+            )
             backend = _dropdown(
                 "Backend",
                 [

@@ -45,11 +45,12 @@ def client(served: tuple[Settings, str], tmp_path: Path) -> Client:
 
 
 def test_the_server_is_healthy_and_serves_the_sample(served):
-    url = served[1]
-    assert httpx.get(f"{url}healthz").json() == {"status": "ok"}
-    assert httpx.get(f"{url}tiles/sample/15/16320/16376.png").content[:4] == b"\x89PNG"
-    assert httpx.get(f"{url}tiles/sample/15/0/0.png").status_code == 404
-    assert "script-src 'self'" in httpx.get(url).headers["content-security-policy"]
+    with httpx.Client(base_url=served[1], timeout=60) as http:  # the first tile draws the scene
+        assert http.get("healthz").json() == {"status": "ok"}
+        assert http.get("tiles/sample/15/16320/16376.png").content[:4] == b"\x89PNG"
+        assert http.get("tiles/sample/15/0/0.png").status_code == 404
+        assert http.get("tiles/sample/15/-1/x.png").status_code == 404
+        assert "script-src 'self'" in http.get("").headers["content-security-policy"]
 
 
 def test_files_beside_the_runs_are_not_served(served):
@@ -99,10 +100,13 @@ def test_detect_image_takes_an_uploaded_file(client, served, tmp_path):
 
 
 def test_a_path_of_the_server_is_not_an_upload(served):
-    body = {"data": [{"path": str(served[0].weights_dir / "tiny-atto" / "config.json")}]}
+    path = str(served[0].weights_dir / "tiny-atto" / "config.json")
+    search = [2.4, "none", "", "", "", 32, "dense", None, "png", 90, ""]
+    body = {"data": [{"path": path}, *search]}
     call = httpx.post(f"{served[1]}gradio_api/call/detect_image", json=body).json()["event_id"]
     answer = httpx.get(f"{served[1]}gradio_api/call/detect_image/{call}", timeout=30).text
     assert "event: error" in answer and "Upload the picture first" in answer
+    assert path not in answer
 
 
 @pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "a/b"])
