@@ -261,7 +261,7 @@ def _parser() -> argparse.ArgumentParser:
     detect.add_argument("--stride", type=int, default=32,
                         help=f"network pixels: {', '.join(map(str, STRIDES))} (32)")  # fmt: skip
     detect.add_argument("--scoring", choices=("dense", "exact"), default="",
-                        help="one pass, or window by window (as the model was trained)")  # fmt: skip
+                        help="one pass, or window by window (the model's own)")  # fmt: skip
     detect.add_argument("--threshold", type=float, help="lowest score (the model's own)")
     detect.set_defaults(command=_detect)
 

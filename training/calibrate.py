@@ -61,7 +61,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--scoring", choices=("dense", "exact"), default="dense")
+    parser.add_argument("--scoring", choices=("dense", "exact"), help="the model's own")
     parser.add_argument("--stride", type=int, default=STRIDE_PX, help="network pixels")
     parser.add_argument("--scenes", nargs="*", default=list(SCENES))
     arguments = parser.parse_args()
@@ -69,7 +69,7 @@ def main() -> None:
     file = arguments.model / "config.json"
     config = json.loads(file.read_text())
     old = config["shipdet"]["calibration"]
-    how = Search(arguments.scoring, arguments.stride)
+    how = Search(arguments.scoring or classifier.config.shipdet.scoring, arguments.stride)
     found = [search_scene(scene, classifier, how) for scene in named_scenes(arguments.scenes)]
     outcome = pooled([one.outcome for one in found])
     scale, bias, threshold = calibrate(outcome, old["scale"], old["bias"])

@@ -51,7 +51,7 @@ class SceneStage(Frozen):
 
     schedule: Schedule
     sources: tuple[Source, ...]
-    canvas_px: int = 448
+    canvas_px: int = 288
     land_pictures: int = 1200
     loss: Literal["weighted", "balanced", "focal"] = "focal"
     positive_weight: float = 1.5

@@ -129,7 +129,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--scenes", nargs="*", default=[*SCENES, *MOSAICS])
-    parser.add_argument("--scoring", choices=("dense", "exact"), default="dense")
+    parser.add_argument("--scoring", choices=("dense", "exact"), help="the model's own")
     parser.add_argument("--stride", type=int, default=STRIDE_PX, help="network pixels")
     parser.add_argument("--land", action="store_true", help="search the ship-free land as well")
     parser.add_argument(
@@ -150,7 +150,7 @@ def main() -> None:
     classifier = load_classifier(str(arguments.model))
     block = json.loads((arguments.model / "config.json").read_text())["shipdet"]
     threshold = float(block["threshold"])
-    how = Search(arguments.scoring, arguments.stride)
+    how = Search(arguments.scoring or classifier.config.shipdet.scoring, arguments.stride)
 
     scenes = named_scenes(arguments.scenes)
     raw = [search_scene(scene, classifier, how) for scene in scenes]

@@ -52,9 +52,12 @@ def data_digest(sets: tuple[str, ...]) -> str:
 
 
 def write_model(
-    folder: Path, recipe: Recipe, state: dict[str, Tensor], sets: tuple[str, ...]
+    folder: Path, recipe: Recipe, state: dict[str, Tensor], sets: tuple[str, ...], scoring: str
 ) -> None:
-    """Write model.safetensors and config.json; a calibration that is there already stays."""
+    """Write model.safetensors and config.json; a calibration that is there already stays.
+
+    `scoring` is how its windows are best scored, "dense" or "exact".
+    """
     folder.mkdir(parents=True, exist_ok=True)
     weights = plain_state(state, recipe.architecture)
     file = folder / "model.safetensors"
@@ -85,6 +88,7 @@ def write_model(
             "window_px": WINDOW_PX,
             "gsd_max_m": GSD_MAX_M,
             "threshold": old.get("threshold", 0.5),
+            "scoring": scoring,
             "calibration": old.get("calibration", {"scale": 1.0, "bias": 0.0}),
             "data_digest": data_digest(sets),
             "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
@@ -99,12 +103,13 @@ def main() -> None:
     )
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--scoring", choices=("dense", "exact"), default="exact")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     recipe = read_recipe(arguments.config)
     sets = ("ships-aerial", "planet-scenes", "planet-land", "harbours", "aid")
     state = torch.load(arguments.state, weights_only=True)
-    write_model(arguments.out, recipe, state, sets)
+    write_model(arguments.out, recipe, state, sets, arguments.scoring)
 
 
 if __name__ == "__main__":

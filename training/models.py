@@ -13,8 +13,8 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 STRIDE_PX = 32
 """Network pixels per cell of ConvNeXt's last feature map."""
-CELLS = 7
-"""Cells along a side of a 224-px window."""
+CELLS = 4
+"""Cells along a side of a 128-px window."""
 
 
 def cell_probe(channels: int, answers: int) -> nn.Module:
@@ -50,7 +50,7 @@ class Normalised(nn.Module):
         The head pools each 7x7 neighbourhood of cells instead of the whole map; nothing is padded.
 
         Args:
-            features: (n, channels, h / 32, w / 32) of pictures of at least 224 px.
+            features: (n, channels, h / 32, w / 32) of pictures of at least 128 px.
 
         Returns:
             (n, rows, columns, classes), rows = h // 32 - 6.

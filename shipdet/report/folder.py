@@ -7,7 +7,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +16,10 @@ from shipdet.settings import GB, Settings
 
 RUN_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
 PARTIAL = ".partial"  # suffix of a folder that is being written
+_UNUSABLE = (  # errors that another folder remedies
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY,
+    errno.ENAMETOOLONG,
+)  # fmt: skip
 
 
 def check_name(name: str) -> str:
@@ -48,7 +52,7 @@ def storage_errors(where: Path) -> Iterator[None]:
                 f"The disk that holds {where} is full: free some space and run again; "
                 "downloaded tiles are kept."
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+        if error.errno in _UNUSABLE:
             raise StorageFull(
                 f"{where} cannot be written: choose another results folder."
             ) from error
@@ -67,9 +71,11 @@ def new_folder(out: Path | None, name: str, settings: Settings) -> Iterator[tupl
         stem = f"{name}-{stamp}" if name else stamp
         final = settings.runs_dir / f"{stem}-{secrets.token_hex(3)}"
     else:
-        final = out
-        if final.exists() and (not final.is_dir() or any(final.iterdir())):
-            raise BadOption(f"{final} exists and is not an empty folder: choose another one.")
+        final = out.resolve()  # "." has no name of its own
+        with storage_errors(out):
+            taken = final.exists() and (not final.is_dir() or any(final.iterdir()))
+        if taken:
+            raise BadOption(f"{out} exists and is not an empty folder: choose another one.")
     partial = final.with_name(final.name + PARTIAL)
     with storage_errors(final):
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -98,17 +104,18 @@ def prune(settings: Settings, keep: Path) -> None:
         return
     for folder in settings.runs_dir.iterdir():
         record = folder / "run.json"
-        if folder.is_dir() and not folder.is_symlink() and record.is_file():
-            runs.append((record.stat().st_mtime, folder))
+        if folder.is_symlink() or folder.name.endswith(PARTIAL):
+            continue
+        with suppress(FileNotFoundError, NotADirectoryError):  # no run, or just removed
+            runs.append((record.stat().st_mtime, folder, _size(folder)))
     runs.sort()
-    sizes = {folder: _size(folder) for _, folder in runs}
-    total = sum(sizes.values())
+    total = sum(size for _, _, size in runs)
     oldest = time.time() - settings.runs_max_age_days * 86_400
-    for written, folder in runs:
+    for written, folder, size in runs:
         too_much = total > settings.runs_max_gb * GB
         if folder.resolve() != keep.resolve() and (written < oldest or too_much):
             shutil.rmtree(folder, ignore_errors=True)
-            total -= sizes[folder]
+            total -= size
 
 
 def _size(folder: Path) -> int:

@@ -45,7 +45,7 @@ def test_a_batch_without_a_known_window_gives_no_nan(loss: str) -> None:
 
 def test_the_dense_pass_over_one_window_is_the_window() -> None:
     model = tiny().eval()
-    images = torch.randint(0, 255, (2, 3, 224, 224), dtype=torch.uint8)
+    images = torch.randint(0, 255, (2, 3, 128, 128), dtype=torch.uint8)
     with torch.no_grad():
         plain = model(images)
         dense = model.pooled(model.features(images))
@@ -118,7 +118,7 @@ def test_the_card_holds_the_figures() -> None:
     config = {
         "architecture": "convnext_atto",
         "shipdet": {
-            "window_m": 240.0, "window_px": 224, "gsd_max_m": 6.0, "threshold": 0.4,
+            "window_m": 240.0, "window_px": 128, "gsd_max_m": 6.0, "threshold": 0.4,
             "calibration": {"scale": 1.2, "bias": -0.5},
         },
     }  # fmt: skip

@@ -12,6 +12,13 @@ from shipdet.report.run import Run, read_run, write_imagery, write_results
 from shipdet.settings import Settings, get_settings
 from tests.tiny_models import make_classifier, make_upscaler, weights  # noqa: F401
 
+
+@pytest.fixture(autouse=True)
+def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new gradio_client asks the hub who is calling, wherever its server is."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+
+
 HARBOUR = BBox(4.00, 51.90, 4.01, 51.906)
 SCORES = (0.95, 0.7, 0.4)
 

@@ -10,11 +10,12 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
+from shipdet.errors import BadImage
 from shipdet.imagery import sample
 from shipdet.report.folder import PARTIAL
 from shipdet.settings import Settings
+from shipdet.ui.api import uploaded
 from shipdet.ui.server import launch
-from tests.tiny_models import make_classifier, make_upscaler, weights  # noqa: F401
 
 WEST, SOUTH, EAST, NORTH = sample.bbox().as_tuple()
 SMALL = {
@@ -25,7 +26,9 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def served(
-    weights: Path, sample_cache: Path, tmp_path_factory: pytest.TempPathFactory  # noqa: F811
+    weights: Path,
+    sample_cache: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[Settings, str]]:
     settings = Settings(
         weights_dir=weights,
@@ -101,12 +104,14 @@ def test_detect_image_takes_an_uploaded_file(client, served, tmp_path):
 
 def test_a_path_of_the_server_is_not_an_upload(served):
     path = str(served[0].weights_dir / "tiny-atto" / "config.json")
+    for forged in ({"path": path}, {"path": "/etc/passwd"}, {"url": "https://x.test/a.png"}, {}):
+        with pytest.raises(BadImage, match="Upload the picture first"):
+            uploaded(forged)
     search = [2.4, "none", "", "", "", 32, "dense", None, "png", 90, ""]
-    body = {"data": [{"path": path}, *search]}
+    body = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}, *search]}
     call = httpx.post(f"{served[1]}gradio_api/call/detect_image", json=body).json()["event_id"]
     answer = httpx.get(f"{served[1]}gradio_api/call/detect_image/{call}", timeout=30).text
-    assert "event: error" in answer and "Upload the picture first" in answer
-    assert path not in answer
+    assert "event: error" in answer and path not in answer
 
 
 @pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "a/b"])

@@ -1,0 +1,107 @@
+"""The app's page as a person uses it."""
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import FrameLocator, Locator, Page, expect
+
+EDGES = ("west", "south", "east", "north")
+Box = tuple[float, ...]
+
+
+class AppPage:
+    """What can be seen on the page and done with it."""
+
+    def __init__(self, page: Page, screenshots: Path) -> None:
+        self.page, self.screenshots = page, screenshots
+        self.script_errors: list[str] = []
+        self.blocked: list[str] = []
+
+    def open(self, url: str) -> None:
+        """Load the page and wait for its map and its first estimate."""
+        self.page.goto(url)
+        expect(self.map.locator(".leaflet-draw-draw-rectangle")).to_be_visible(timeout=60_000)
+        expect(self.estimate).to_contain_text("tiles", timeout=60_000)
+
+    @property
+    def map(self) -> FrameLocator:
+        return self.page.frame_locator("#map iframe")
+
+    @property
+    def estimate(self) -> Locator:
+        return self.page.locator("#estimate")
+
+    @property
+    def panel(self) -> Locator:
+        return self.page.locator("#panel")
+
+    @property
+    def detect(self) -> Locator:
+        return self.page.locator("#detect")
+
+    @property
+    def rows(self) -> Locator:
+        """The table's rows; gradio keeps an invisible one to measure columns."""
+        return self.page.locator("#table tbody tr.row-odd, #table tbody tr[data-row]").or_(
+            self.page.locator("#table .virtual-body tr")
+        )
+
+    @property
+    def numbers(self) -> Box | None:
+        """West, south, east, north as they stand in the inputs."""
+        texts = [self.edge(name).input_value() for name in EDGES]
+        return tuple(float(text) for text in texts) if all(texts) else None
+
+    def edge(self, name: str) -> Locator:
+        return self.page.locator(f"#{name} input")
+
+    def set_edge(self, name: str, value: float) -> None:
+        self.edge(name).fill(str(value))
+        self.edge(name).press("Tab")
+
+    @property
+    def rectangle(self) -> Box:
+        """The rectangle on the map, as Leaflet has it."""
+        text = self._ask_map("r.getBounds().toBBoxString()")
+        return tuple(float(part) for part in text.split(","))
+
+    @property
+    def view(self) -> str:
+        return str(self._ask_map("map.getBounds().toBBoxString()"))
+
+    def _ask_map(self, question: str) -> str:
+        frame = next(f for f in self.page.frames if f.url.startswith("blob:"))
+        found = "let r; map.eachLayer(l => { if (l instanceof L.Rectangle) r = l; });"
+        name = "Object.keys(window).find(k => k.startsWith('map_'))"
+        return str(frame.evaluate(f"() => {{ const map = window[{name}]; {found} return {question}; }}"))
+
+    def draw(self, left: float, top: float, right: float, bottom: float) -> None:
+        """Draw a rectangle with the mouse; shares of the map's width and height."""
+        self.map.locator(".leaflet-draw-draw-rectangle").click()
+        place = self.page.locator("#map iframe").bounding_box()
+        assert place is not None
+        x0, y0 = place["x"] + left * place["width"], place["y"] + top * place["height"]
+        x1, y1 = place["x"] + right * place["width"], place["y"] + bottom * place["height"]
+        mouse = self.page.mouse
+        mouse.move(x0, y0)
+        mouse.down()
+        mouse.move((x0 + x1) / 2, (y0 + y1) / 2, steps=4)
+        mouse.move(x1, y1, steps=4)
+        mouse.up()
+
+    @property
+    def ships_on_map(self) -> int:
+        """Every ship is an outline and a spot, both in a pane of their own."""
+        return self.map.locator(".leaflet-ships-pane path").count() // 2
+
+    @property
+    def count(self) -> int:
+        """The number of ships that the panel tells."""
+        found = re.search(r"(\d+|No) ships? found", self.panel.inner_text())
+        assert found, self.panel.inner_text()
+        return 0 if found[1] == "No" else int(found[1])
+
+    def picture(self, name: str, whole: bool = False) -> None:
+        """Keep a screenshot, once what moves has come to rest."""
+        self.page.wait_for_timeout(600)
+        self.page.screenshot(path=self.screenshots / f"{name}.png", full_page=whole)

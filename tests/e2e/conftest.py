@@ -1,0 +1,150 @@
+"""The real app in a process of its own, and a real browser that can reach nothing else.
+
+``SHIPDET_E2E_URL`` tests an app that runs already; ``SHIPDET_SCREENSHOTS`` is where the pictures
+of the page go (default: screenshots/ under pytest's temporary folder).
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
+
+from tests.e2e.app_page import AppPage
+
+PROJECT = Path(__file__).resolve().parents[2]
+CHROMIUM = "/usr/bin/chromium"
+START_S = 120  # importing gradio and torch on two busy cores
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(autouse=True)
+def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new gradio_client asks the hub who is calling, wherever its server is."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+
+
+@contextmanager
+def running_app(folder: Path, **environ: str) -> Iterator[str]:
+    """Run app.py until the context ends; yields its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own = {
+        "SHIPDET_PORT": str(port),
+        "SHIPDET_RUNS_DIR": str(folder / "runs"),
+        "SHIPDET_CACHE_DIR": str(folder / "cache"),
+        "HF_HUB_OFFLINE": "1",
+        **environ,
+    }
+    url = f"http://127.0.0.1:{port}/"
+    log = folder / "app.log"
+    with log.open("w") as output:
+        app = subprocess.Popen(
+            [sys.executable, "app.py"],
+            cwd=PROJECT,
+            env={**os.environ, **own},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        deadline = time.monotonic() + START_S
+        while not _healthy(url):
+            assert app.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
+        yield url
+    finally:
+        app.terminate()
+        app.wait(20)
+
+
+def _healthy(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}healthz", timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The app with the bundled models and no provider but the sample within reach."""
+    if url := os.environ.get("SHIPDET_E2E_URL"):
+        yield url
+        return
+    with running_app(tmp_path_factory.mktemp("app")) as url:
+        # The scene is drawn at the first request for a tile.
+        httpx.get(f"{url}tiles/sample/15/16320/16376.png", timeout=60).raise_for_status()
+        yield url
+
+
+@pytest.fixture(scope="session")
+def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where pictures of the page go."""
+    chosen = os.environ.get("SHIPDET_SCREENSHOTS")
+    folder = Path(chosen) if chosen else tmp_path_factory.getbasetemp() / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        # A container has no user namespaces for Chromium's sandbox, and a small /dev/shm.
+        options = ["--no-sandbox", "--disable-dev-shm-usage"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_app(browser: Browser, app_url: str, screenshots: Path) -> Iterator["OpenApp"]:
+    """Opens the app in a window of a size; fails the test for script errors on the page."""
+    pages: list[AppPage] = []
+
+    def open_page(width: int = 1440, height: int = 900, dark: bool = False) -> AppPage:
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, accept_downloads=True
+        )
+        page = context.new_page()
+        app = AppPage(page, screenshots)
+        page.route("**/*", lambda route, request: _only_here(app, route, request))
+        page.on("pageerror", lambda error: app.script_errors.append(str(error)))
+        pages.append(app)
+        app.open(app_url + ("?__theme=dark" if dark else ""))
+        return app
+
+    yield open_page
+    for app in pages:
+        app.page.context.close()
+    assert [error for app in pages for error in app.script_errors] == []
+
+
+def _only_here(app: AppPage, route: Route, request: Request) -> None:
+    local = request.url.startswith(("http://127.0.0.1:", "blob:", "data:"))
+    if local or os.environ.get("SHIPDET_E2E_URL", "-") in request.url:
+        route.continue_()
+    else:
+        app.blocked.append(request.url)
+        route.abort()
+
+
+class OpenApp:
+    """The type of the fixture ``open_app``."""
+
+    def __call__(self, width: int = 1440, height: int = 900, dark: bool = False) -> AppPage:
+        raise NotImplementedError
+
+
+__all__ = ["OpenApp", "Page", "running_app"]

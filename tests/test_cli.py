@@ -1,0 +1,147 @@
+"""The command line: one sentence and the right exit code for whatever is typed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from shipdet import cli
+from shipdet.imagery import sample
+from shipdet.progress import Progress
+from shipdet.report.raster import write_picture
+from shipdet.settings import get_settings
+from tests.painted import paint_ship, sea
+from tests.tile_server import TileServer
+from tests.tiny_models import make_classifier, make_upscaler, weights  # noqa: F401
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch, weights: Path, sample_cache: Path) -> None:  # noqa: F811
+    """Small random models, and the sample drawn once."""
+    monkeypatch.setenv("SHIPDET_WEIGHTS_DIR", str(weights))
+    monkeypatch.setenv("SHIPDET_CLASSIFIER", "tiny-atto")
+    monkeypatch.setenv("SHIPDET_UPSCALER", "tiny-compact")
+    monkeypatch.setenv("SHIPDET_CACHE_DIR", str(sample_cache))
+    get_settings.cache_clear()
+
+
+def run(*arguments: str) -> int:
+    try:
+        return cli.main(arguments)
+    except SystemExit as stop:  # argparse's own way out
+        return int(stop.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["detect"], "--bbox WEST SOUTH EAST NORTH"),
+        (["detect", "--bbox", "1", "2", "x", "4"], "not four numbers"),
+        (["detect", "--bbox", "4", "51", "4", "52"], "empty"),
+        (["detect", "--bbox", "4", "52", "5", "51"], "swap"),
+        (["detect", "--bbox", "170", "0", "-170", "1"], "antimeridian"),
+        (["detect", "--bbox", "0", "86", "1", "87"], "latitude"),
+        (["detect", "--bbox", "4", "51", "4.1", "51.1", "--zoom", "30"], "no zoom 30"),
+        (["detect", "--bbox", "4", "51", "4.1", "51.1", "--zoom", "11"], "no ship can be"),
+        (["detect", "--bbox", "0", "40", "9", "49", "--zoom", "15"], "largest zoom"),
+        (["detect", "--bbox", "4", "51", "4.1", "51.1", "--provider", "osm"], "policy"),
+        (["detect", "--bbox", "4", "51", "4.1", "51.1", "--provider", "moon"], "no provider"),
+        (["detect", "--bbox", "4", "51", "4.01", "51.01", "--threshold", "nan"], "between 0 and 1"),
+        (["detect", "--bbox", "4", "51", "4.01", "51.01", "--stride", "7"], "stride"),
+        (["detect", "--bbox", "4", "51", "4.01", "51.01", "--quality", "99"], "Quality"),
+        (["detect", "--bbox", "4", "51", "4.01", "51.01", "--name", "../x"], "file name"),
+        (["detect", "--bbox", "4", "51", "4.01", "51.01", "--model", "none"], "no model"),
+        (["detect", "--bbox", "4", "51", "4.01", "51.01", "--image", "a.png"], "not both"),
+        (["detect", "--image", "missing.png", "--gsd", "3"], "does not exist"),
+        (["detect", "--upscale", "x8"], "invalid choice"),
+        (["sail"], "invalid choice"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(
+    tiny: None, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
+    assert run(*arguments) == 2
+    printed = capsys.readouterr()
+    assert says in printed.err
+    assert "Traceback" not in printed.err
+    assert printed.out == ""
+
+
+def test_an_unreachable_provider_is_exit_code_1(
+    tiny: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with TileServer() as server:
+        west, south, east, north = map(str, server.bbox.as_tuple())
+        zoom, url = str(server.zoom), server.url_template
+    monkeypatch.setenv("SHIPDET_XYZ_URL", url)  # nobody listens there any more
+    monkeypatch.setenv("SHIPDET_RETRIES", "0")
+    get_settings.cache_clear()
+    asked = ["--bbox", west, south, east, north, "--zoom", zoom]
+    assert run("download", *asked, "--provider", "xyz") == 1
+    assert "cannot be reached" in capsys.readouterr().err
+
+
+def test_detecting_in_a_picture_writes_a_run_and_prints_json(
+    tiny: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = sea(160, 120)
+    paint_ship(picture, 80, 60, 30, 8, 20)
+    write_picture(tmp_path / "scene.png", picture)
+    out = tmp_path / "found"
+    asked = ["detect", "--image", str(tmp_path / "scene.png"), "--gsd", "3", "--out", str(out)]
+    assert run(*asked, "--stride", "64", "--json") == 0
+    printed = capsys.readouterr()
+    record = json.loads(printed.out)
+    assert record["folder"] == str(out)
+    assert record["raw"] == json.loads((out / "run.json").read_text())["raw"]
+    assert record["raw"]["width"] == 160
+    assert "Searching for ships" in printed.err
+    assert run(*asked) == 2  # a second run does not overwrite the first
+    assert "not an empty folder" in capsys.readouterr().err
+
+
+def test_an_error_is_json_too_when_json_is_asked_for(
+    tiny: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("detect", "--image", "missing.png", "--gsd", "3", "--json") == 2
+    assert json.loads(capsys.readouterr().out)["kind"] == "BadImage"
+
+
+def test_downloading_the_sample_writes_its_picture(
+    tiny: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    west, south, _, _ = sample.bbox().as_tuple()
+    corner = map(str, (west + 0.01, south + 0.01, west + 0.02, south + 0.02))
+    asked = ["download", "--bbox", *corner, "--provider", "sample", "--zoom", "15"]
+    assert run(*asked, "--format", "jpg", "--quiet", "--out", str(tmp_path / "out")) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert "tiles" in printed.out
+    assert (tmp_path / "out" / "raw.jpg").is_file()
+    assert (tmp_path / "out" / "mosaic.tif").is_file()
+
+
+def test_providers_and_models_are_listed(tiny: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("providers") == 0
+    assert "Esri" in capsys.readouterr().out
+    assert run("providers", "--json") == 0
+    assert {"esri", "eox", "osm", "sample"} <= {
+        p["id"] for p in json.loads(capsys.readouterr().out)
+    }
+    assert run("models") == 0
+    listed = capsys.readouterr().out
+    assert "tiny-atto" in listed
+    assert "torch" in listed
+
+
+def test_plain_lines_tell_the_beginning_and_the_end_of_a_stage(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show = cli._Lines()
+    for done in range(101):
+        show(Progress("fetch", done, 100, "tiles"))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "Downloading imagery: 0 of 100 tiles",
+        "Downloading imagery: 100 of 100 tiles",
+    ]
