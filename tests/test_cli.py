@@ -85,7 +85,7 @@ def test_detecting_in_a_picture_writes_a_run_and_prints_json(
     tiny: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     picture = sea(160, 120)
-    paint_ship(picture, 80, 60, 30, 8, 20)
+    paint_ship(picture, 3.0, (240, 180), 90, 24, 20)
     write_picture(tmp_path / "scene.png", picture)
     out = tmp_path / "found"
     asked = ["detect", "--image", str(tmp_path / "scene.png"), "--gsd", "3", "--out", str(out)]

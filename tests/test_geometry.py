@@ -176,7 +176,9 @@ def test_dividing_the_ground_anew_moves_nothing():
     fine = grid.scaled(2400, 1600)
     assert (fine.width, fine.height) == (2400, 1600)
     assert fine.gsd_m == pytest.approx(grid.gsd_m / 4)
-    np.testing.assert_allclose(fine.lonlat([[2400, 0], [50, 70]]), grid.lonlat([[600, 0], [12.5, 17.5]]))
+    np.testing.assert_allclose(
+        fine.lonlat([[2400, 0], [50, 70]]), grid.lonlat([[600, 0], [12.5, 17.5]])
+    )
     np.testing.assert_allclose(fine.ground([[2400, 1600]]), grid.ground([[600, 400]]))
 
 

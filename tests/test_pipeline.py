@@ -142,7 +142,9 @@ def test_the_record_tells_how_the_run_was_made(server, settings, classifier):
     assert record["models"]["classifier"]["name"] == "torch"
     assert record["models"]["names"] == {"classifier": settings.classifier, "upscaler": None}
     assert (record["threshold"], record["stride_px"], record["scoring"]) == (0.25, 32, "dense")
-    assert {"fetch", "load", "detect", "report", "all"} >= set(record["timings"]) >= {"fetch", "all"}
+    assert (
+        {"fetch", "load", "detect", "report", "all"} >= set(record["timings"]) >= {"fetch", "all"}
+    )
     assert {"shipdet", "python", "torch", "numpy"} <= set(record["versions"])
 
 
@@ -427,9 +429,7 @@ def test_a_picture_of_ones_own_is_searched_at_its_scale(settings, classifier, pi
 @pytest.mark.parametrize(
     ("gsd", "error"), [(None, MissingScale), (7.0, ScaleTooCoarse), (math.nan, BadOption)]
 )
-def test_a_picture_of_no_use_is_refused_in_one_sentence(
-    settings, classifier, tmp_path, gsd, error
-):
+def test_a_picture_of_no_use_is_refused_in_one_sentence(settings, classifier, tmp_path, gsd, error):
     path = tmp_path / "scene.png"
     Image.fromarray(sea(300, 200)).save(path)
     with pytest.raises(error):

@@ -60,9 +60,7 @@ def test_one_ship_is_one_whatever_its_length_and_the_stride(classifier, stride, 
 def test_two_ships_a_hundred_metres_apart_are_two(classifier, stride, axis):
     theta = math.radians(axis + 90)  # side by side
     dx, dy = 50 * math.sin(theta), -50 * math.cos(theta)
-    mosaic = painted(
-        [(450 - dx, 350 - dy, 150, 24, axis), (450 + dx, 350 + dy, 150, 24, axis)]
-    )
+    mosaic = painted([(450 - dx, 350 - dy, 150, 24, axis), (450 + dx, 350 + dy, 150, 24, axis)])
     found = found_in(mosaic, classifier, stride_px=stride)
     assert len(found) == 2
     for side in (-1, 1):

@@ -73,7 +73,9 @@ class AppPage:
         frame = next(f for f in self.page.frames if f.url.startswith("blob:"))
         found = "let r; map.eachLayer(l => { if (l instanceof L.Rectangle) r = l; });"
         name = "Object.keys(window).find(k => k.startsWith('map_'))"
-        return str(frame.evaluate(f"() => {{ const map = window[{name}]; {found} return {question}; }}"))
+        return str(
+            frame.evaluate(f"() => {{ const map = window[{name}]; {found} return {question}; }}")
+        )
 
     def draw(self, left: float, top: float, right: float, bottom: float) -> None:
         """Draw a rectangle with the mouse; shares of the map's width and height."""

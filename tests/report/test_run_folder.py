@@ -149,7 +149,9 @@ def test_a_usable_name_is_kept(name):
     assert check_name(name) == name.strip()
 
 
-@pytest.mark.parametrize("name", ["../x", "a/b", "..", ".hidden", "a b", "x" * 65, "ä", "a\n", "-x"])
+@pytest.mark.parametrize(
+    "name", ["../x", "a/b", "..", ".hidden", "a b", "x" * 65, "ä", "a\n", "-x"]
+)
 def test_a_name_that_could_be_a_path_is_refused(name):
     if name == "a\n":
         assert check_name(name) == "a"  # stripped like any other space
