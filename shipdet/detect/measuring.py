@@ -241,9 +241,7 @@ def _best_upright(luma: Image, gsd: float) -> tuple[float, int, int, int, int] |
                     + right_of[bottom, lefts + width]
                     - right_of[bottom, lefts]
                 ) / (2 * width)
-                # The weaker long side counts: one strong edge alone is a quay. What lies between
-                # is weaker still: a narrow box on the slope of one edge has no two sides.
-                inside = np.min([sides[lefts + width * n // 4] for n in (1, 2, 3)], axis=0)
+                # The weaker long side counts: one strong edge alone is a quay.
                 long_sides = np.minimum(sides[lefts], sides[lefts + width])
                 values = (long_sides + 0.5 * ends) * length_m**0.25
                 index = int(np.argmax(values))

@@ -97,8 +97,12 @@ def test_a_fading_wake_is_no_part_of_the_ship(axis):
         half = (0.5 - 0.03 * number) * width * 0.8
         along, across = astern * 9.5, np.array([astern[1], -astern[0]]) * half
         quad = np.stack(
-            [middle - along - across, middle - along + across, middle + along + across]
-            + [middle + along - across]
+            [
+                middle - along - across,
+                middle - along + across,
+                middle + along + across,
+                middle + along - across,
+            ]
         )
         paint(pixels, quad, (190, 205, 210), 0.45 * 0.8**number)
     paint_ship(pixels, 1.0, tuple(at), length, width, axis)
@@ -120,8 +124,12 @@ def test_a_ship_at_a_bright_quay_lies_along_it(gsd, axis):
     across = np.array([np.cos(theta), np.sin(theta)])
     near = at + across * (width / 2 + 1)
     quay = np.stack(
-        [near - along * 900, near + along * 900, near + along * 900 + across * 900]
-        + [near - along * 900 + across * 900]
+        [
+            near - along * 900,
+            near + along * 900,
+            near + along * 900 + across * 900,
+            near - along * 900 + across * 900,
+        ]
     )
     paint(pixels, quay / gsd, QUAY)
     paint_ship(pixels, gsd, tuple(at), length, width, axis, (110, 52, 44))

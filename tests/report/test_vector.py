@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 
 import numpy as np
@@ -65,7 +66,7 @@ def test_map_features_are_closed_and_counter_clockwise():
         assert feature["geometry"]["type"] == "Polygon"
         (ring,) = feature["geometry"]["coordinates"]
         assert len(ring) == 5 and ring[0] == ring[-1]
-        area = sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(ring, ring[1:], strict=False))
+        area = sum(a[0] * b[1] - b[0] * a[1] for a, b in itertools.pairwise(ring))
         assert area > 0
         assert {tuple(p) for p in ring} == {tuple(np.round(c, 7)) for c in corners}
 
