@@ -6,6 +6,7 @@ import json
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 COMMIT = "a" * 40
@@ -124,7 +125,9 @@ def running():
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield hub
+        # Its first request would ask huggingface.co which coding agents there are.
+        with patch("huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY", True):
+            yield hub
     finally:
         server.shutdown()
         server.server_close()

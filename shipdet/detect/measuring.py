@@ -95,8 +95,8 @@ def _silhouette(lab: Image, inside: Mask, peak: tuple[float, float], gsd: float)
     first = _component(contrast > 4.0, peak, gsd)
     if first is None:
         return None
-    # Half of the hull's own contrast is where a blurred edge lies, and above most wakes.
-    level = max(4.0, 0.45 * float(np.quantile(np.minimum(contrast[first], 60.0), 0.8)))
+    # Where a blurred edge lies (half of the hull's own contrast), a little more against wakes.
+    level = max(4.0, 0.55 * float(np.quantile(np.minimum(contrast[first], 60.0), 0.8)))
     shape = _component(first & (contrast > level), peak, gsd)
     if shape is None:
         return None

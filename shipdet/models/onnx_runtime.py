@@ -220,6 +220,8 @@ def open_session(file: Path, device: Device, name: str) -> ort.InferenceSession:
     options.intra_op_num_threads = cpu_threads()
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # a pattern is kept per shape, and shapes vary
+    # Threads that wait must not burn the cores that PyTorch, downloads or another run could use.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # errors only: what falls back is checked below
     providers: list[Any] = ["CPUExecutionProvider"]
     if device == "cuda":

@@ -41,10 +41,8 @@ class AppPage:
 
     @property
     def rows(self) -> Locator:
-        """The table's rows; gradio keeps an invisible one to measure columns."""
-        return self.page.locator("#table tbody tr.row-odd, #table tbody tr[data-row]").or_(
-            self.page.locator("#table .virtual-body tr")
-        )
+        """The table's rows; gradio keeps an invisible table beside it to measure columns."""
+        return self.page.locator("#table tr[slot=tbody]")
 
     @property
     def numbers(self) -> Box | None:

@@ -9,15 +9,17 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
+from playwright.sync_api import Browser, Request, Route, sync_playwright
 
 from tests.e2e.app_page import AppPage
+
+OpenApp = Callable[..., AppPage]
 
 PROJECT = Path(__file__).resolve().parents[2]
 CHROMIUM = "/usr/bin/chromium"
@@ -109,7 +111,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_app(browser: Browser, app_url: str, screenshots: Path) -> Iterator["OpenApp"]:
+def open_app(browser: Browser, app_url: str, screenshots: Path) -> Iterator[OpenApp]:
     """Opens the app in a window of a size; fails the test for script errors on the page."""
     pages: list[AppPage] = []
 
@@ -138,13 +140,3 @@ def _only_here(app: AppPage, route: Route, request: Request) -> None:
     else:
         app.blocked.append(request.url)
         route.abort()
-
-
-class OpenApp:
-    """The type of the fixture ``open_app``."""
-
-    def __call__(self, width: int = 1440, height: int = 900, dark: bool = False) -> AppPage:
-        raise NotImplementedError
-
-
-__all__ = ["OpenApp", "Page", "running_app"]

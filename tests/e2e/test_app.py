@@ -1,0 +1,255 @@
+"""A person's way through the app, in a real browser."""
+
+import io
+import json
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from shipdet.geometry import distance_m
+from shipdet.imagery import sample
+from tests.e2e.app_page import AppPage
+from tests.e2e.conftest import OpenApp
+
+RUN_MS = 240_000  # the whole sample on two busy cores
+NEAR_M = 30.0
+LARGE_M = 60.0
+
+
+def known_ships(box: tuple[float, ...]) -> list[tuple[float, float]]:
+    """Longitude and latitude of the sample's large ships that lie wholly within a box."""
+    west, south, east, north = box
+    margin = 150 / 111_000
+    return [
+        (ship.lon, ship.lat)
+        for ship in sample.truth()
+        if ship.length_m > LARGE_M
+        and west + margin < ship.lon < east - margin
+        and south + margin < ship.lat < north - margin
+    ]
+
+
+def middles(collection: dict[str, Any]) -> np.ndarray:
+    found = [(f["properties"]["lon"], f["properties"]["lat"]) for f in collection["features"]]
+    return np.array(found).reshape(-1, 2)
+
+
+def run_sample(app: AppPage) -> None:
+    app.page.locator("#sample").click()
+    expect(app.page.locator("#results")).to_be_visible(timeout=RUN_MS)
+    expect(app.panel).to_contain_text("found")
+
+
+def test_the_page_needs_nothing_from_elsewhere(open_app: OpenApp):
+    app = open_app()
+    # Scripts are refused by the page's policy before they are asked for; nothing else may try.
+    assert app.blocked == []
+
+
+def test_rectangle_and_numbers_follow_each_other(open_app: OpenApp):
+    app = open_app()
+    app.picture("idle")
+    before = app.numbers
+    app.draw(0.3, 0.4, 0.5, 0.6)
+    expect(app.edge("west")).not_to_have_value(str(before[0]))
+    drawn = app.numbers
+    assert np.allclose(app.rectangle, drawn, atol=1e-6)
+    assert before[0] < drawn[0] < drawn[2] < before[2]
+
+    app.draw(0.35, 0.3, 0.6, 0.5)  # the last drawing wins
+    expect(app.edge("west")).not_to_have_value(str(drawn[0]))
+    assert np.allclose(app.rectangle, app.numbers, atol=1e-6)
+
+    west = app.numbers[0] - 0.002
+    view = app.view
+    app.set_edge("west", round(west, 6))
+    app.page.wait_for_timeout(800)
+    assert app.rectangle[0] == pytest.approx(west, abs=1e-6)
+    assert app.view == view, "an edge within the view moves no map"
+
+
+def test_another_base_layer_keeps_view_and_rectangle(open_app: OpenApp):
+    app = open_app()
+    app.draw(0.3, 0.4, 0.5, 0.6)
+    view, box = app.view, app.rectangle
+    app.map.locator(".leaflet-control-layers").hover()
+    app.map.get_by_text("OpenStreetMap", exact=True).click()
+    assert (app.view, app.rectangle) == (view, box)
+    expect(app.map.locator(".leaflet-control-attribution")).to_contain_text("OpenStreetMap")
+
+
+def test_the_drawn_rectangle_can_be_deleted(open_app: OpenApp):
+    app = open_app()
+    app.map.locator(".leaflet-draw-edit-remove").click()
+    app.map.get_by_text("Clear All").click()
+    expect(app.edge("east")).to_have_value("")
+    expect(app.estimate).to_contain_text("Draw a rectangle on the map")
+
+
+def test_zoom_is_recommended_until_the_user_chooses(open_app: OpenApp):
+    app = open_app()
+    zoom = app.page.locator("#zoom input")
+    expect(zoom).to_have_value("Best · 17")
+    app.page.locator("#upscale label", has_text="×4").click()
+    expect(zoom).to_have_value("Best · 15")
+    expect(app.estimate).to_contain_text("sharpened")
+    zoom.click()
+    app.page.get_by_role("option", name="16", exact=True).click()
+    app.page.locator("#upscale label", has_text="Off").click()
+    expect(app.page.locator(".sd-reason").first).to_contain_text("Zoom 17 gives")
+    expect(zoom).to_have_value("16")
+
+
+def test_dates_are_shown_for_sentinel_hub_only(open_app: OpenApp):
+    app = open_app()
+    dates = app.page.get_by_label("From", exact=True)
+    expect(dates).to_be_hidden()
+    app.page.locator("#provider input").click()
+    app.page.get_by_role("option", name="Sentinel Hub").click()
+    expect(dates).to_be_visible()
+    expect(app.estimate).to_contain_text("EOX Sentinel-2 cloudless was used instead")
+
+
+def test_from_a_drawn_rectangle_to_ships_on_the_map(open_app: OpenApp, tmp_path: Path):
+    app = open_app()
+    app.draw(0.2, 0.45, 0.85, 0.85)
+    expect(app.estimate).to_contain_text("tiles")
+    app.detect.click()
+    expect(app.panel.locator("[role=progressbar]")).to_be_visible(timeout=30_000)
+    expect(app.page.locator("#cancel")).to_be_enabled()
+    app.picture("running")
+    expect(app.page.locator("#results")).to_be_visible(timeout=RUN_MS)
+    expect(app.page.locator("#overlay img")).to_be_visible()
+    expect(app.detect).to_be_enabled()
+    app.page.wait_for_timeout(1500)
+    app.picture("results", whole=True)
+
+    ships = app.count
+    assert app.page.locator("#crops .thumbnail-item").count() == ships
+    assert app.ships_on_map == ships
+
+    with app.page.expect_download() as downloading:
+        app.page.locator("#download-zip").click()
+    bundle = tmp_path / "run.zip"
+    downloading.value.save_as(bundle)
+    with zipfile.ZipFile(io.BytesIO(bundle.read_bytes())) as files:
+        names = set(files.namelist())
+        assert {"raw.png", "overlay.png", "mosaic.tif", "detections.csv", "run.json"} <= names
+        collection = json.loads(files.read("detections.geojson"))
+    assert len(collection["features"]) == ships
+    found, known = middles(collection), known_ships(app.rectangle)
+    assert len(known) >= 4
+    missed = [at for at in known if not (distance_m(found, np.array(at)) < NEAR_M).any()]
+    assert missed == []
+
+    threshold = app.page.locator("#threshold input[type=number]")
+    threshold.fill("0.95")
+    threshold.press("Tab")
+    expect(app.panel).to_contain_text("Score 0.95 or more", timeout=20_000)
+    fewer = app.count
+    assert fewer < ships
+    expect(app.page.locator("#crops .thumbnail-item")).to_have_count(fewer, timeout=20_000)
+    assert app.ships_on_map == fewer
+    threshold.fill("0.1")
+    threshold.press("Tab")
+    expect(app.panel).to_contain_text("Score 0.10 or more", timeout=20_000)
+    assert app.count >= ships
+
+
+def test_sharpening_shows_raw_and_sharpened_side_by_side(open_app: OpenApp):
+    app = open_app()
+    app.page.locator("#upscale label", has_text="×4").click()
+    app.page.get_by_text("More settings").click()
+    app.page.get_by_label("Sharpening model").click()
+    app.page.get_by_role("option", name="realesr-general-x4v3").click()
+    app.draw(0.4, 0.5, 0.55, 0.65)
+    expect(app.estimate).to_contain_text("sharpened")
+    app.picture("settings")
+    app.detect.click()
+    expect(app.page.locator("#results")).to_be_visible(timeout=RUN_MS)
+    expect(app.page.get_by_text("Input: raw and sharpened")).to_be_visible()
+    app.page.wait_for_timeout(1500)
+    app.picture("sharpened", whole=True)
+
+
+def test_a_cancelled_run_says_so_and_another_can_start(open_app: OpenApp):
+    app = open_app()
+    app.detect.click()
+    expect(app.panel.locator("[role=progressbar]")).to_be_visible(timeout=30_000)
+    app.page.locator("#cancel").click()
+    expect(app.panel).to_contain_text("Cancelled", timeout=10_000)
+    expect(app.detect).to_be_enabled()
+    app.page.wait_for_timeout(1500)
+    expect(app.panel).to_contain_text("Cancelled")
+    expect(app.page.get_by_text("No results yet")).to_be_visible()
+
+
+def test_errors_are_one_sentence_in_place(open_app: OpenApp):
+    app = open_app()
+    app.set_edge("east", app.numbers[0])
+    expect(app.estimate).to_contain_text("The area is empty")
+    app.detect.click()
+    alert = app.panel.get_by_role("alert")
+    expect(alert).to_contain_text(
+        "The area is empty: draw a rectangle or give four different edges."
+    )
+    app.picture("error")
+    app.set_edge("east", 20)
+    app.set_edge("north", 20)
+    app.page.wait_for_timeout(500)
+    app.detect.click()
+    expect(alert).to_contain_text("tiles of at most")
+    expect(app.page.locator(".toast-wrap .error")).to_have_count(0)
+    expect(app.detect).to_be_enabled()
+
+
+def test_a_picture_of_ones_own(open_app: OpenApp, tmp_path: Path):
+    app = open_app()
+    tile = tmp_path / "scene.png"
+    tile.write_bytes(sample.tile(16, 32641, 32754) or b"")
+    app.page.get_by_role("tab", name="Own picture").click()
+    expect(app.estimate).to_contain_text("Choose a picture")
+    app.picture("own-picture")
+    app.page.locator("#picture input[type=file]").set_input_files(tile)
+    expect(app.estimate).to_contain_text("metres per pixel")
+    app.page.locator("#gsd input").fill("2.4")
+    expect(app.estimate).to_contain_text("Ready")
+    app.detect.click()
+    expect(app.page.locator("#results")).to_be_visible(timeout=RUN_MS)
+    expect(app.page.locator("#download-geojson")).to_be_hidden()
+
+
+def test_a_phone_shows_everything_in_one_column(open_app: OpenApp):
+    app = open_app(width=390, height=844)
+    app.picture("phone", whole=True)
+    width = app.page.evaluate("document.documentElement.scrollWidth")
+    assert width == 390, "the page must not scroll sideways"
+
+
+def test_settings_need_no_scrolling_on_a_laptop(open_app: OpenApp):
+    app = open_app()
+    for part in ("#map", "#west", "#provider", "#zoom", "#upscale", "#threshold", "#detect"):
+        place = app.page.locator(part).bounding_box()
+        assert place is not None and place["y"] + place["height"] <= 900, part
+
+
+def test_dark_mode(open_app: OpenApp):
+    app = open_app(dark=True)
+    app.picture("dark")
+    assert re.search(r"\bdark\b", app.page.locator("body").get_attribute("class") or "")
+
+
+def test_the_sample_in_one_click(open_app: OpenApp):
+    app = open_app()
+    app.set_edge("west", -5)
+    run_sample(app)
+    assert app.numbers[0] == pytest.approx(sample.bbox().west, abs=1e-5)
+    known = known_ships(tuple(app.numbers))
+    assert app.count >= len(known)
+    app.page.wait_for_timeout(1500)
+    app.picture("sample", whole=True)

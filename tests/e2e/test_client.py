@@ -1,0 +1,67 @@
+"""A script against the app, which runs in another process and takes tiles from a local server."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gradio_client import Client
+
+from tests.e2e.conftest import running_app
+from tests.tile_server import TileServer, data_dir
+
+needs_data = pytest.mark.skipif(not data_dir().is_dir(), reason="needs the real mosaics")
+
+
+@pytest.fixture(scope="module")
+def harbour() -> Iterator[TileServer]:
+    with TileServer.of_mosaic("algeciras") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def client(harbour: TileServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    folder = tmp_path_factory.mktemp("client")
+    pytest.MonkeyPatch().setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with running_app(folder, **harbour.environ()) as url:
+        yield Client(url, verbose=False, analytics_enabled=False, download_files=str(folder))
+
+
+def area(harbour: TileServer, side_px: int) -> dict[str, object]:
+    box = harbour.bbox_of(300, 300, 300 + side_px, 300 + side_px)
+    names = ("west", "south", "east", "north")
+    values = dict(zip(names, box.as_tuple(), strict=True))
+    return {**values, "provider": "xyz", "zoom": harbour.zoom}
+
+
+@needs_data
+def test_a_script_streams_progress_and_gets_the_files(client: Client, harbour: TileServer):
+    job = client.submit(**area(harbour, 500), api_name="/detect_area")
+    done = job.result(timeout=240)
+    stages = list(dict.fromkeys(event["stage"] for event in job.outputs()))
+    assert [s for s in stages if s in ("fetch", "load", "detect", "report", "done")] == [
+        "fetch", "load", "detect", "report", "done",
+    ]  # fmt: skip
+    source = done["result"]["source"]
+    assert source["fetched"] + source["cached"] == source["tiles"] and source["missing"] == 0
+    assert done["result"]["raw"]["width"] >= 500
+    found = json.loads(Path(done["files"]["geojson"]).read_text())
+    assert len(found["features"]) == done["result"]["ships"]
+
+
+@needs_data
+def test_a_cancelled_script_stops_within_a_block(client: Client, harbour: TileServer):
+    harbour.delay_s = 0.2
+    whole = dict(zip(("west", "south", "east", "north"), harbour.bbox.as_tuple(), strict=True))
+    job = client.submit(**whole, provider="xyz", zoom=harbour.zoom, api_name="/detect_area")
+    deadline = time.monotonic() + 60
+    while len(job.outputs()) < 8:
+        assert time.monotonic() < deadline, job.status()
+        time.sleep(0.05)
+    assert job.cancel()
+    time.sleep(2.0)  # what was under way may finish
+    asked = harbour.count
+    time.sleep(2.0)
+    harbour.delay_s = 0.0
+    assert harbour.count == asked < harbour.columns * harbour.rows
