@@ -52,6 +52,7 @@ from shipdet.report import (
     new_folder,
     prune,
     read_run,
+    storage_errors,
     write_download,
     write_imagery,
     write_results,
@@ -174,7 +175,8 @@ def open_run(folder: Path) -> Run:
 def refilter(run: Run, threshold: float) -> Run:
     """The run with another threshold; its files are rewritten, nothing is computed again."""
     threshold = Search.check(threshold=threshold).threshold or run.threshold
-    return write_results(run.folder, run.record, run.candidates, threshold)
+    with storage_errors(run.folder):
+        return write_results(run.folder, run.record, run.candidates, threshold)
 
 
 def estimate(request: AreaRequest, settings: Settings | None = None) -> Estimate:
@@ -204,7 +206,7 @@ def estimate(request: AreaRequest, settings: Settings | None = None) -> Estimate
         planned.searched_px,
         planned.download_mb,
         work,
-        notes,
+        (*notes, *_stride_notes(search, classifier)),
     )
 
 
@@ -225,8 +227,9 @@ def detect_area(
     search = request.search
     check_name(search.name)
     provider, zoom, planned, notes = _planned(request, settings)
-    gsd_max_m = _classifier_block(search, settings, public).gsd_max_m
-    _check_scale(planned.gsd_m, provider, request.box, search, gsd_max_m)
+    classifier = _classifier_block(search, settings, public)
+    _check_scale(planned.gsd_m, provider, request.box, search, classifier.gsd_max_m)
+    notes = (*notes, *_stride_notes(search, classifier))
     inputs = {**request.model_dump(mode="json"), "zoom": zoom, "provider": provider.id}
     with new_folder(out, search.name, settings) as (folder, final):
         with clock.stage("fetch"):
@@ -325,6 +328,14 @@ def _classifier_block(search: Search, settings: Settings, public: bool = False) 
 def _scoring(search: Search, classifier: ClassifierBlock) -> Scoring:
     """As asked, else as the model was trained; a stride that does not divide 32 means exact."""
     return scoring_for(search.stride, search.scoring or classifier.scoring)
+
+
+def _stride_notes(search: Search, classifier: ClassifierBlock) -> tuple[str, ...]:
+    """What to tell when a stride forbids the dense scoring that was wanted."""
+    wanted = search.scoring or classifier.scoring
+    if wanted == _scoring(search, classifier):
+        return ()
+    return (f"A stride of {search.stride} does not divide 32, so windows are scored one by one.",)
 
 
 def _detect_work(

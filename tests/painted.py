@@ -114,6 +114,7 @@ def classifier_config(**block: Any) -> ClassifierConfig:
                     "window_m": WINDOW_M,
                     "window_px": 224,
                     "gsd_max_m": 6.0,
+                    "scoring": "dense",
                     "threshold": 0.4,
                     "sha256": "ab" * 32,
                     **block,

@@ -1,6 +1,6 @@
 """What a run leaves behind: pictures, tables, map files, the record, the bundle."""
 
-from shipdet.report.folder import check_name, new_folder, prune, run_folder
+from shipdet.report.folder import check_name, new_folder, prune, run_folder, storage_errors
 from shipdet.report.raster import ImageFormat
 from shipdet.report.run import Run, read_run, write_download, write_imagery, write_results
 
@@ -12,6 +12,7 @@ __all__ = [
     "prune",
     "read_run",
     "run_folder",
+    "storage_errors",
     "write_download",
     "write_imagery",
     "write_results",
