@@ -47,12 +47,14 @@ def platt(margins: NDArray[np.float64], hits: NDArray[np.bool_]) -> tuple[float,
     return float(np.exp(found.x[0])), float(found.x[1])
 
 
-def calibrate(outcome: Outcome, scale: float, bias: float) -> tuple[float, float, float]:
+def calibrate(
+    outcome: Outcome, scale: float, bias: float, least_precision: float = LEAST_PRECISION
+) -> tuple[float, float, float]:
     """New scale, bias and threshold from detections that were scored with the old ones."""
     margins = (logit(outcome.scores) - bias) / scale
     new_scale, new_bias = platt(margins, outcome.hits)
     scores = 1 / (1 + np.exp(-(new_scale * margins + new_bias)))
-    threshold = best_threshold(replace(outcome, scores=scores), LEAST_PRECISION)
+    threshold = best_threshold(replace(outcome, scores=scores), least_precision)
     return new_scale, new_bias, float(np.clip(threshold, 0.02, 0.98))
 
 
@@ -63,6 +65,9 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--scoring", choices=("dense", "exact"), help="the model's own")
     parser.add_argument("--stride", type=int, default=STRIDE_PX, help="network pixels")
+    parser.add_argument(
+        "--least-precision", type=float, default=LEAST_PRECISION, help="of the threshold chosen"
+    )
     parser.add_argument("--scenes", nargs="*", default=list(SCENES))
     arguments = parser.parse_args()
     classifier = load_classifier(str(arguments.model))
@@ -72,7 +77,9 @@ def main() -> None:
     how = Search(arguments.scoring or classifier.config.shipdet.scoring, arguments.stride)
     found = [search_scene(scene, classifier, how) for scene in named_scenes(arguments.scenes)]
     outcome = pooled([one.outcome for one in found])
-    scale, bias, threshold = calibrate(outcome, old["scale"], old["bias"])
+    scale, bias, threshold = calibrate(
+        outcome, old["scale"], old["bias"], arguments.least_precision
+    )
     config["shipdet"]["calibration"] = {"scale": round(scale, 4), "bias": round(bias, 4)}
     config["shipdet"]["threshold"] = round(threshold, 3)
     file.write_text(json.dumps(config, indent=2) + "\n")

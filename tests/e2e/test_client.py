@@ -37,7 +37,7 @@ def area(harbour: TileServer, side_px: int) -> dict[str, object]:
 
 @needs_data
 def test_a_script_streams_progress_and_gets_the_files(client: Client, harbour: TileServer):
-    job = client.submit(**area(harbour, 500), api_name="/detect_area")
+    job = client.submit(**area(harbour, 400), api_name="/detect_area")
     done = job.result(timeout=240)
     stages = list(dict.fromkeys(event["stage"] for event in job.outputs()))
     assert [s for s in stages if s in ("fetch", "load", "detect", "report", "done")] == [
@@ -45,23 +45,25 @@ def test_a_script_streams_progress_and_gets_the_files(client: Client, harbour: T
     ]  # fmt: skip
     source = done["result"]["source"]
     assert source["fetched"] + source["cached"] == source["tiles"] and source["missing"] == 0
-    assert done["result"]["raw"]["width"] >= 500
+    assert done["result"]["raw"]["width"] >= 400
     found = json.loads(Path(done["files"]["geojson"]).read_text())
     assert len(found["features"]) == done["result"]["ships"]
 
 
 @needs_data
 def test_a_cancelled_script_stops_within_a_block(client: Client, harbour: TileServer):
-    harbour.delay_s = 0.2
+    harbour.delay_s = 3.0  # of nine tiles four come at a time, some from the run before
+    before = harbour.count
     whole = dict(zip(("west", "south", "east", "north"), harbour.bbox.as_tuple(), strict=True))
     job = client.submit(**whole, provider="xyz", zoom=harbour.zoom, api_name="/detect_area")
     deadline = time.monotonic() + 60
-    while len(job.outputs()) < 8:
+    while len(job.outputs()) < 4:
         assert time.monotonic() < deadline, job.status()
         time.sleep(0.05)
     assert job.cancel()
-    time.sleep(2.0)  # what was under way may finish
+    time.sleep(4.0)  # what was under way may finish
     asked = harbour.count
-    time.sleep(2.0)
+    time.sleep(4.0)
     harbour.delay_s = 0.0
-    assert harbour.count == asked < harbour.columns * harbour.rows
+    assert harbour.count == asked
+    assert asked - before <= 4, "none of the tiles that waited was asked for"
