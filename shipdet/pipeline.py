@@ -4,13 +4,10 @@ Every long function is a generator of :class:`~shipdet.progress.Progress` that r
 :class:`~shipdet.report.Run`; closing it cancels at the next block.
 """
 
-import importlib.metadata
-import platform
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,8 +44,10 @@ from shipdet.models import (
 from shipdet.mosaic import Mosaic
 from shipdet.progress import Progress, Steps
 from shipdet.report import (
+    Clock,
     Run,
     check_name,
+    imagery_record,
     new_folder,
     prune,
     read_run,
@@ -64,7 +63,6 @@ from shipdet.upscale import upscale
 FLOOR = 0.1  # lowest score kept as a candidate, so that a threshold can be lowered afterwards
 NATIVE_GSD_MAX_M = 12.0  # coarser imagery shows no ship, however much it is enlarged
 SCALE = 4  # of one super-resolution pass
-PACKAGES = ("torch", "torchvision", "timm", "numpy", "opencv-python", "rasterio", "pillow")
 
 _device = threading.Lock()
 
@@ -95,27 +93,6 @@ class ModelInfo:
     parameters: int
     bundled: bool
     threshold: float | None = None
-
-
-@dataclass
-class _Clock:
-    """Seconds per stage."""
-
-    stages: dict[str, float] = field(default_factory=dict)
-    started: float = field(default_factory=time.perf_counter)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        before = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.stages[name] = time.perf_counter() - before
-
-    def timings(self) -> dict[str, float]:
-        """Seconds per stage and in all, for the record."""
-        total = time.perf_counter() - self.started
-        return {name: round(value, 3) for name, value in (*self.stages.items(), ("all", total))}
 
 
 @dataclass(frozen=True)
@@ -223,7 +200,7 @@ def detect_area(
     the request comes from a web visitor, who may choose models from the list only.
     """
     settings = settings or get_settings()
-    clock = _Clock()
+    clock = Clock()
     search = request.search
     check_name(search.name)
     provider, zoom, planned, notes = _planned(request, settings)
@@ -250,7 +227,7 @@ def detect_image(
 ) -> Steps[Run]:
     """Search a picture of one's own; arguments as :func:`detect_area`."""
     settings = settings or get_settings()
-    clock = _Clock()
+    clock = Clock()
     search = request.search
     check_name(search.name)
     gsd_max_m = _classifier_block(search, settings, public).gsd_max_m
@@ -275,7 +252,7 @@ def download_area(
 ) -> Steps[Run]:
     """Download an area's imagery without searching it; arguments as :func:`detect_area`."""
     settings = settings or get_settings()
-    clock = _Clock()
+    clock = Clock()
     check_name(request.search.name)
     provider, zoom, _, notes = _planned(request, settings)
     inputs = {**request.model_dump(mode="json"), "zoom": zoom, "provider": provider.id}
@@ -285,7 +262,7 @@ def download_area(
         yield Progress("report", 0, 1, "files")
         search = request.search
         files = write_imagery(folder, raw, None, search.image_format, search.quality)
-        record = _record(raw, None, inputs, notes, clock, settings)
+        record = imagery_record(raw, None, inputs, notes, clock)
         write_download(folder, {**record, "files": files})
         yield Progress("report", 1, 1, "files")
     prune(settings, final)
@@ -402,7 +379,7 @@ def _search(
     folder: Path,
     inputs: dict[str, Any],
     notes: tuple[str, ...],
-    clock: _Clock,
+    clock: Clock,
     settings: Settings,
     public: bool,
 ) -> Steps[None]:
@@ -438,7 +415,7 @@ def _search(
     with clock.stage("report"):
         files = write_imagery(folder, raw, upscaled, search.image_format, search.quality)
         yield Progress("report", 1, 2, "steps", "writing tables and crops")
-        record = _record(raw, upscaled, inputs, notes, clock, settings) | {
+        record = imagery_record(raw, upscaled, inputs, notes, clock) | {
             "files": files,
             "models": used.record()
             | {
@@ -453,58 +430,6 @@ def _search(
         }
         write_results(folder, record, candidates, threshold)
     yield Progress("report", 2, 2, "steps")
-
-
-def _record(
-    raw: Mosaic,
-    upscaled: Mosaic | None,
-    inputs: dict[str, Any],
-    notes: tuple[str, ...],
-    clock: _Clock,
-    settings: Settings,
-) -> dict[str, Any]:
-    """run.json without results: inputs, source, sizes, timings, versions."""
-    source = raw.provenance
-    grid = raw.grid
-    # The plan's notes and the download's overlap; each is told once.
-    told = list(dict.fromkeys((*notes, *source.notes)))
-    return {
-        "format": 1,
-        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "inputs": inputs,
-        "source": asdict(replace(source, notes=())),
-        "notes": told,
-        "raw": {
-            "width": grid.width,
-            "height": grid.height,
-            "gsd_m": grid.gsd_m,
-            "crs": grid.crs,
-            "transform": grid.transform if grid.georeferenced else None,
-            "georeferenced": grid.georeferenced,
-            "covered": float(np.mean(raw.coverage)),
-        },
-        "searched": None
-        if upscaled is None
-        else {
-            "width": upscaled.grid.width,
-            "height": upscaled.grid.height,
-            "gsd_m": upscaled.grid.gsd_m,
-        },
-        "timings": clock.timings(),
-        "versions": _versions(),
-    }
-
-
-def _versions() -> dict[str, str]:
-    from shipdet import __version__
-
-    versions = {"shipdet": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
 
 
 def _parameters(weights: Path) -> int:

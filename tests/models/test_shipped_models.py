@@ -1,0 +1,63 @@
+"""The models that come with the repository: sound, strict, and giving the scores they gave."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+from safetensors.torch import load_file
+
+from shipdet.models import list_models, load_classifier, resolve
+from shipdet.settings import PROJECT, get_settings
+
+WEIGHTS = PROJECT / "weights"
+FOLDERS = sorted(folder.name for folder in WEIGHTS.iterdir() if folder.is_dir())
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_shipped_model_is_complete_and_what_its_config_says(name: str) -> None:
+    folder = WEIGHTS / name
+    config = json.loads((folder / "config.json").read_text())
+    weights = (folder / "model.safetensors").read_bytes()
+    assert hashlib.sha256(weights).hexdigest() == config["shipdet"]["sha256"]
+    card = (folder / "README.md").read_text()
+    assert card.startswith("---\nlicense:")
+    assert resolve(name, get_settings()).path == folder
+
+
+def test_every_shipped_folder_is_listed() -> None:
+    assert [model.name for model in list_models(get_settings())] == FOLDERS
+
+
+def test_timm_loads_the_classifier_strictly_from_its_config() -> None:
+    folder = WEIGHTS / "shipdet-atto"
+    config = json.loads((folder / "config.json").read_text())
+    net = timm.create_model(
+        config["architecture"],
+        num_classes=config["num_classes"],
+        global_pool=config["global_pool"],
+    )
+    assert net.num_features == config["num_features"]
+    net.load_state_dict(load_file(folder / "model.safetensors"), strict=True)
+
+
+def golden_windows(side: int) -> np.ndarray:
+    """Four generated windows, uint8: flat water, noise, a bright bar in the middle, one aside."""
+    rng = np.random.default_rng(7)
+    water = np.full((4, side, side, 3), (30, 55, 70), np.uint8)
+    water = np.clip(water + rng.normal(0, 3, water.shape), 0, 255).astype(np.uint8)
+    water[1] = rng.integers(0, 256, water[1].shape)
+    middle, length, half = side // 2, side // 3, side // 26
+    water[2, middle - half : middle + half, middle - length // 2 : middle + length // 2] = 200
+    water[3, 2 * half : 4 * half, :length] = 200
+    return water
+
+
+def test_the_classifier_gives_the_scores_it_gave(golden: Path = Path(__file__)) -> None:
+    classifier = load_classifier("shipdet-atto", "torch", "cpu")
+    known = json.loads(golden.with_name("golden_scores.json").read_text())
+    scores = classifier.scores(golden_windows(classifier.window_px))
+    np.testing.assert_allclose(scores, known["scores"], atol=2e-2)  # bf16 on some processors
+    assert scores[2] > max(scores[0], scores[3]), "a hull in the middle is more of a ship"
