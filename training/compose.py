@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.cutouts import Cutout
-from training.synthetic import draw_cloud, draw_sea, draw_ship, draw_wake, land_mask
+from training.synthetic import draw_cloud, draw_sea, draw_ship, draw_wake, draw_yard, land_mask
 from training.windows import NET_GSD_M, Placed
 
 Picture = NDArray[np.uint8]
@@ -95,6 +95,8 @@ def background(
     ground = land(palette, size_px, rng).astype(np.float32)
     if rng.random() < 0.4:  # bare quays, sand and stone
         ground = 0.3 * ground + 0.7 * rng.uniform((90, 85, 75), (210, 200, 185))
+    if rng.random() < 0.3:
+        draw_yard(ground, rng)
     cover = mask[..., None]
     mixed = (water * (1 - cover) + ground * cover).astype(np.uint8)
     return mixed, mask
@@ -130,6 +132,8 @@ def compose(
             gap = (last.width + width) / 2 * rng.uniform(1.05, 1.8)
             x, y = last.x - gap * np.sin(last.angle), last.y + gap * np.cos(last.angle)
             angle = last.angle + rng.choice([0, np.pi])
+        elif mask is not None and rng.random() < 0.45:
+            x, y, angle = moored(mask, width, rng)
         ship = Placed(float(x), float(y), length, width, float(angle))
         if mask is not None and ashore(ship, mask) > 0.12:
             continue
@@ -146,6 +150,28 @@ def compose(
     if rng.random() < 0.08:
         draw_cloud(picture, rng)
     return picture, ships
+
+
+def moored(
+    mask: NDArray[np.float32], width: float, rng: np.random.Generator
+) -> tuple[float, float, float]:
+    """Centre and heading of a ship alongside the shore of a soft land mask, else anywhere."""
+    size = mask.shape[0]
+    rows, columns = np.nonzero((mask > 0.35) & (mask < 0.65))
+    if not len(rows):
+        return *rng.uniform(0, size, 2).tolist(), float(rng.uniform(0, 2 * np.pi))
+    index = rng.integers(len(rows))
+    x, y = float(columns[index]), float(rows[index])
+    reach = 6
+    near = mask[
+        max(0, int(y) - reach) : int(y) + reach + 1, max(0, int(x) - reach) : int(x) + reach + 1
+    ]
+    down, right = np.gradient(near)
+    inland = np.array([right.mean(), down.mean()])
+    inland /= max(float(np.linalg.norm(inland)), 1e-6)
+    off = width / 2 + float(rng.uniform(0.3, 2.5))
+    angle = np.arctan2(inland[0], -inland[1]) + (np.pi if rng.random() < 0.5 else 0.0)
+    return x - inland[0] * off, y - inland[1] * off, float(angle)
 
 
 def ashore(ship: Placed, mask: NDArray[np.float32]) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.cutouts import Cutout
+from training.windows import NET_GSD_M
 
 Picture = NDArray[np.uint8]
 
@@ -57,7 +58,8 @@ def ripples(size_px: int, rng: np.random.Generator, cell_px: float) -> NDArray[n
 
 def draw_sea(size_px: int, rng: np.random.Generator) -> Picture:
     """Open water: a colour, slow gradients, swell, and at times whitecaps."""
-    colour = rng.uniform((15, 30, 30), (110, 115, 110))
+    green = rng.uniform(25, 115)  # water is green to blue, muddy water brown, none is purple
+    colour = green * rng.uniform((0.45, 1.0, 0.65), (1.1, 1.0, 1.35))
     field = ripples(size_px, rng, 300) * rng.uniform(0, 8)
     field += ripples(size_px, rng, 60) * rng.uniform(0, 4)
     field += ripples(size_px, rng, 6) * rng.uniform(0, 5)
@@ -111,6 +113,26 @@ def land_mask(size_px: int, rng: np.random.Generator) -> NDArray[np.float32]:
             points = cv2.boxPoints(box) + rng.normal(0, 0.05 * short, (4, 2))
             cv2.fillPoly(mask, [points.astype(np.int32)], 1)
     return cv2.GaussianBlur(mask.astype(np.float32), (0, 0), rng.uniform(0.7, 2))
+
+
+def draw_yard(ground: Picture, rng: np.random.Generator) -> None:
+    """A container yard on `ground`: rows of boxes of 12 x 2.5 m in all colours, with lanes."""
+    size = ground.shape[0]
+    rows, columns = int(rng.integers(12, 60)), int(rng.integers(4, 24))
+    boxes = DECKS[rng.integers(len(DECKS), size=(rows, columns))] + rng.normal(0, 25, (1, 1, 3))
+    boxes = np.clip(boxes + rng.normal(0, 18, boxes.shape), 0, 255).astype(np.float32)
+    asphalt = rng.uniform(70, 170)
+    boxes[:: int(rng.integers(5, 9))] = asphalt
+    boxes[rng.random((rows, columns)) < rng.uniform(0, 0.3)] = asphalt
+    turn, place = rng.uniform(0, 2 * np.pi), rng.uniform(0, size, 2)
+    along = np.array([np.cos(turn), np.sin(turn)]) * 12.2 / NET_GSD_M
+    across = np.array([-np.sin(turn), np.cos(turn)]) * 2.5 / NET_GSD_M
+    matrix = np.column_stack([along, across, place - along * columns / 2 - across * rows / 2])
+    flags = cv2.INTER_LINEAR
+    yard = cv2.warpAffine(boxes, matrix, (size, size), flags=flags)
+    cover = cv2.warpAffine(np.ones((rows, columns), np.float32), matrix, (size, size), flags=flags)
+    cover = cover[..., None]
+    ground[:] = np.clip(ground * (1 - cover) + yard * cover, 0, 255).astype(ground.dtype)
 
 
 def draw_cloud(picture: Picture, rng: np.random.Generator) -> None:
