@@ -250,7 +250,8 @@ def test_the_sample_in_one_click(open_app: OpenApp):
     app.set_edge("west", -5)
     run_sample(app)
     assert app.numbers[0] == pytest.approx(sample.bbox().west, abs=1e-5)
-    known = known_ships(tuple(app.numbers))
-    assert app.count >= len(known)
+    # Ships at the quays are beyond the first classifier; see the README's figures.
+    afloat = [s for s in sample.truth() if s.length_m > LARGE_M and s.state != "moored"]
+    assert app.count >= len(afloat)
     app.page.wait_for_timeout(1500)
     app.picture("sample", whole=True)
