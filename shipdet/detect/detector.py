@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from shipdet.detect.measuring import Hull, measure
+from shipdet.detect.measuring import MEASURE_GSD_M, Hull, measure
 from shipdet.detect.merging import MERGE_SHARE, merge, peaks
 from shipdet.detect.scoring import Scoring, WindowScorer, score, score_windows
 from shipdet.detect.view import NetworkView
@@ -42,8 +42,9 @@ def detect(
 
     yield Progress("measure", 0, len(kept), "ships")
     hulls: list[Hull] = []
-    for number, (x, y) in enumerate(centers, start=1):
-        hulls.append(measure(view, float(x), float(y)))
+    fine = NetworkView(mosaic, MEASURE_GSD_M)
+    for number, (x, y) in enumerate(fine.from_mosaic(view.to_mosaic(centers)), start=1):
+        hulls.append(measure(fine, float(x), float(y)))
         yield Progress("measure", number, len(kept), "ships")
     alone = _one_per_hull(hulls)
     centers, scores, hulls = centers[alone], scores[alone], [hulls[i] for i in alone]
@@ -55,7 +56,7 @@ def detect(
     gaps = _gap_distance_m(reported, view, centers)
     found = []
     for number, hull in enumerate(hulls):
-        detection = _detection(hull, float(scores[number]), view, mosaic.grid, reported.grid)
+        detection = _detection(hull, float(scores[number]), fine, mosaic.grid, reported.grid)
         found.append(
             replace(
                 detection,
