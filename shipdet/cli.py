@@ -258,8 +258,9 @@ def _parser() -> argparse.ArgumentParser:
                         "a folder or owner/name[@revision] on the Hugging Face hub")  # fmt: skip
     detect.add_argument("--backend", choices=("torch", "onnx"), default="")
     detect.add_argument("--device", choices=("auto", "cpu", "cuda"), default="")
-    detect.add_argument("--stride", type=int, default=32,
-                        help=f"network pixels: {', '.join(map(str, STRIDES))} (32)")  # fmt: skip
+    detect.add_argument("--stride", type=int, default=0,
+                        help="network pixels (the model's own): "
+                        + ', '.join(map(str, STRIDES[1:])))  # fmt: skip
     detect.add_argument("--scoring", choices=("dense", "exact"), default="",
                         help="one pass, or window by window (the model's own)")  # fmt: skip
     detect.add_argument("--threshold", type=float, help="lowest score (the model's own)")

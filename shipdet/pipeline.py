@@ -31,7 +31,6 @@ from shipdet.imagery import (
 from shipdet.models import (
     BackendState,
     Classifier,
-    ClassifierBlock,
     ClassifierConfig,
     Upscaler,
     available_backends,
@@ -164,8 +163,8 @@ def estimate(request: AreaRequest, settings: Settings | None = None) -> Estimate
     settings = settings or get_settings()
     provider, zoom, planned, notes = _planned(request, settings)
     search = request.search
-    classifier = _classifier_block(search, settings)
-    _check_scale(planned.gsd_m, provider, request.box, search, classifier.gsd_max_m)
+    classifier = _classifier_config(search, settings)
+    _check_scale(planned.gsd_m, provider, request.box, search, classifier.shipdet.gsd_max_m)
     factor = SCALE**search.passes
     upscaler = search.upscaler or settings.upscaler
     kind, amount = _detect_work(planned.raw_px, planned.gsd_m, search, classifier)
@@ -204,8 +203,8 @@ def detect_area(
     search = request.search
     check_name(search.name)
     provider, zoom, planned, notes = _planned(request, settings)
-    classifier = _classifier_block(search, settings, public)
-    _check_scale(planned.gsd_m, provider, request.box, search, classifier.gsd_max_m)
+    classifier = _classifier_config(search, settings, public)
+    _check_scale(planned.gsd_m, provider, request.box, search, classifier.shipdet.gsd_max_m)
     notes = (*notes, *_stride_notes(search, classifier))
     inputs = {**request.model_dump(mode="json"), "zoom": zoom, "provider": provider.id}
     with new_folder(out, search.name, settings) as (folder, final):
@@ -230,7 +229,7 @@ def detect_image(
     clock = Clock()
     search = request.search
     check_name(search.name)
-    gsd_max_m = _classifier_block(search, settings, public).gsd_max_m
+    gsd_max_m = _classifier_config(search, settings, public).shipdet.gsd_max_m
     yield Progress("fetch", 0, 1, "pictures", "reading the picture")
     raw = open_picture(path, request.gsd_m, settings)
     _check_scale(raw.grid.gsd_m, None, None, search, gsd_max_m)
@@ -293,36 +292,48 @@ def _download(
     return (yield from download(request.box, zoom, provider, _imagery_options(request), settings))
 
 
-def _classifier_block(search: Search, settings: Settings, public: bool = False) -> ClassifierBlock:
-    """What the chosen classifier's config says of it; loads no network."""
+def _classifier_config(
+    search: Search, settings: Settings, public: bool = False
+) -> ClassifierConfig:
+    """The chosen classifier's config; loads no network."""
     find = resolve_public if public else resolve
     folder = find(search.model or settings.classifier, settings)
     if not isinstance(folder.config, ClassifierConfig):
         raise BadModel(f"{folder.name} is a model for {folder.task}, not a ship classifier.")
-    return folder.config.shipdet
+    return folder.config
 
 
-def _scoring(search: Search, classifier: ClassifierBlock) -> Scoring:
-    """As asked, else as the model was trained; a stride that does not divide 32 means exact."""
-    return scoring_for(search.stride, search.scoring or classifier.scoring)
+def _stride_px(search: Search, classifier: ClassifierConfig) -> int:
+    """As asked, else one cell."""
+    return search.stride or classifier.cell_px
 
 
-def _stride_notes(search: Search, classifier: ClassifierBlock) -> tuple[str, ...]:
+def _scoring(search: Search, classifier: ClassifierConfig) -> Scoring:
+    """As asked, else as the model was trained; a stride that divides no cell means exact."""
+    wanted = search.scoring or classifier.shipdet.scoring
+    return scoring_for(_stride_px(search, classifier), classifier.cell_px, wanted)
+
+
+def _stride_notes(search: Search, classifier: ClassifierConfig) -> tuple[str, ...]:
     """What to tell when a stride forbids the dense scoring that was wanted."""
-    wanted = search.scoring or classifier.scoring
+    wanted = search.scoring or classifier.shipdet.scoring
     if wanted == _scoring(search, classifier):
         return ()
-    return (f"A stride of {search.stride} does not divide 32, so windows are scored one by one.",)
+    return (
+        f"A stride of {search.stride} does not divide {classifier.cell_px}, so windows are scored "
+        "one by one.",
+    )
 
 
 def _detect_work(
-    raw_px: int, gsd_m: float, search: Search, classifier: ClassifierBlock
+    raw_px: int, gsd_m: float, search: Search, classifier: ClassifierConfig
 ) -> tuple[str, float]:
     """Kind and amount of the search's work, for :mod:`shipdet.pace`."""
-    net_px = raw_px * (gsd_m * classifier.window_px / classifier.window_m) ** 2
+    block, stride = classifier.shipdet, _stride_px(search, classifier)
+    net_px = raw_px * (gsd_m * block.window_px / block.window_m) ** 2
     if _scoring(search, classifier) == "dense":
-        return "detect:dense", net_px * max(1.0, (32 / search.stride) ** 2)
-    return "detect:exact", net_px * (classifier.window_px / search.stride) ** 2
+        return "detect:dense", net_px * max(1.0, (classifier.cell_px / stride) ** 2)
+    return "detect:exact", net_px * (block.window_px / stride) ** 2
 
 
 def _check_scale(
@@ -397,7 +408,8 @@ def _search(
             amount = raw.coverage.size * (1 if passes == 1 else 1 + SCALE**2)
             pace.learn(name, amount, clock.stages["upscale"])
         config = used.classifier.config.shipdet
-        scoring = _scoring(search, config)
+        scoring = _scoring(search, used.classifier.config)
+        stride_px = _stride_px(search, used.classifier.config)
         threshold = config.threshold if search.threshold is None else search.threshold
         with clock.stage("detect"):
             candidates = yield from detect(
@@ -405,11 +417,11 @@ def _search(
                 used.classifier,
                 window_m=config.window_m,
                 raw=raw if upscaled else None,
-                stride_px=search.stride,
+                stride_px=stride_px,
                 scoring=scoring,
                 floor=min(FLOOR, threshold),
             )
-        kind, work = _detect_work(raw.coverage.size, raw.grid.gsd_m, search, config)
+        kind, work = _detect_work(raw.coverage.size, raw.grid.gsd_m, search, used.classifier.config)
         pace.learn(kind, work, clock.stages["detect"])
     yield Progress("report", 0, 2, "steps", "writing pictures")
     with clock.stage("report"):
@@ -425,7 +437,7 @@ def _search(
                 }
             },
             "scoring": scoring,
-            "stride_px": search.stride,
+            "stride_px": stride_px,
             "window_m": config.window_m,
         }
         write_results(folder, record, candidates, threshold)

@@ -11,8 +11,8 @@ from shipdet.geometry import BBox
 Upscale = Literal["none", "x4", "x16"]
 PASSES: dict[Upscale, int] = {"none": 0, "x4": 1, "x16": 2}
 
-#: In network pixels; those that divide 32 can be scored densely.
-STRIDES = (8, 16, 32, 56, 64, 96, 112, 128, 160, 192)
+#: In network pixels; those that divide a model's cell can be scored densely. 0 is one cell.
+STRIDES = (0, 8, 16, 32, 56, 64, 96, 112, 128, 160, 192)
 
 
 class _Request(BaseModel):
@@ -43,7 +43,7 @@ class Search(_Request):
     model: str = ""
     backend: Literal["", "torch", "onnx"] = ""
     device: Literal["", "auto", "cpu", "cuda"] = ""
-    stride: int = 32
+    stride: int = 0
     scoring: Literal["", "dense", "exact"] = ""  # "" is what the model was trained for
     threshold: float | None = None  # None is the model's own
     image_format: Literal["png", "jpg"] = "png"

@@ -139,6 +139,7 @@ class BrightnessClassifier:
     dark: float = 50.0
     bright: float = 210.0
     window_px: int = 224
+    cell_px: int = 32
     config: ClassifierConfig = field(default_factory=classifier_config)
     backend: BackendInfo = field(default_factory=lambda: BackendInfo("torch", "cpu", "CPU", "fp32"))
     windows_seen: int = 0

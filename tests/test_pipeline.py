@@ -73,7 +73,7 @@ def settings(tmp_path, server):
 def classifier(monkeypatch):
     painted = BrightnessClassifier()
     monkeypatch.setattr(pipeline, "load_classifier", lambda *_, **__: painted)
-    monkeypatch.setattr(pipeline, "_classifier_block", lambda *_, **__: painted.config.shipdet)
+    monkeypatch.setattr(pipeline, "_classifier_config", lambda *_, **__: painted.config)
     return painted
 
 

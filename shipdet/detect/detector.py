@@ -24,7 +24,7 @@ def detect(
     *,
     window_m: float,
     raw: Mosaic | None = None,
-    stride_px: int = 32,
+    stride_px: int = 0,
     scoring: Scoring = "dense",
     floor: float = 0.1,
 ) -> Steps[Detections]:
@@ -32,10 +32,11 @@ def detect(
 
     ``window_m`` is what one window of the classifier covers on the ground. ``raw`` is the picture
     before super-resolution, when there was one: pixels of the result are pixels of it, and it is
-    asked whether it supports each ship. ``floor`` is the lowest score that is kept.
+    asked whether it supports each ship. ``stride_px`` of 0 is one cell of the classifier.
+    ``floor`` is the lowest score that is kept.
     """
     view = NetworkView(mosaic, window_m / classifier.window_px)
-    score_map = yield from score(view, classifier, stride_px, scoring)
+    score_map = yield from score(view, classifier, stride_px or classifier.cell_px, scoring)
     centers, scores = peaks(score_map, floor)
     kept = merge(centers * view.net_gsd_m, scores, MERGE_SHARE * window_m)
     centers, scores = centers[kept], scores[kept]

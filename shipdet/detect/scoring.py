@@ -18,11 +18,10 @@ from shipdet.progress import Progress, Steps
 
 Scoring = Literal["dense", "exact"]
 
-FEATURE_STRIDE_PX = 32  # of every ConvNeXt
-CANVAS_POSITIONS = 26  # along one side of a dense canvas: 224 + 25 * 32 = 1,024 px
-#: Positions at a canvas's border that are scored by the neighbouring canvas as well and thrown
-#: away: zero padding reaches them, which no window inside a larger picture sees.
-HALO_POSITIONS = 2
+CANVAS_PX = 1024  # side of a dense canvas, network pixels
+#: Along a canvas's border, windows are scored by the neighbouring canvas as well and thrown away:
+#: zero padding reaches them, which no window inside a larger picture sees.
+HALO_PX = 64
 BATCH = 32
 
 
@@ -33,11 +32,15 @@ class WindowScorer(Protocol):
     def window_px(self) -> int:
         """Side of a window in network pixels."""
 
+    @property
+    def cell_px(self) -> int:
+        """Stride of a dense pass in network pixels."""
+
     def scores(self, windows: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Scores (n,) of uint8 windows (n, window_px, window_px, 3)."""
 
     def dense(self, canvases: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Scores (n, rows, columns) at stride 32 of uint8 canvases (n, height, width, 3)."""
+        """Scores (n, rows, columns) at a stride of a cell of canvases, uint8 (n, h, w, 3)."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,9 @@ class ScoreMap:
         return column * self.stride_px, row * self.stride_px
 
 
-def scoring_for(stride_px: int, wanted: Scoring) -> Scoring:
-    """Dense scoring needs a stride that divides 32; any other is scored window by window."""
-    return wanted if FEATURE_STRIDE_PX % stride_px == 0 else "exact"
+def scoring_for(stride_px: int, cell_px: int, wanted: Scoring) -> Scoring:
+    """Dense scoring needs a stride that divides a cell; any other is scored window by window."""
+    return wanted if cell_px % stride_px == 0 else "exact"
 
 
 def score(
@@ -63,7 +66,7 @@ def score(
     """Score the whole view; yields at every canvas or batch of windows."""
     rows, columns = view.height // stride_px + 1, view.width // stride_px + 1
     scores = np.full((rows, columns), np.nan, np.float32)
-    if scoring_for(stride_px, scoring) == "dense":
+    if scoring_for(stride_px, classifier.cell_px, scoring) == "dense":
         yield from _dense(view, classifier, stride_px, scores)
     else:
         yield from _exact(view, classifier, stride_px, scores)
@@ -79,39 +82,40 @@ def _dense(
     stride_px: int,
     scores: npt.NDArray[np.float32],
 ) -> Steps[None]:
-    half = classifier.window_px // 2
-    every = FEATURE_STRIDE_PX // stride_px  # a finer stride is several shifted passes
+    half, cell = classifier.window_px // 2, classifier.cell_px
+    every = cell // stride_px  # a finer stride is several shifted passes
+    halo = HALO_PX // cell
+    most = (CANVAS_PX - classifier.window_px) // cell + 1 - 2 * halo
     pieces = []
     for shift_y in range(every):
         for shift_x in range(every):
             part = scores[shift_y::every, shift_x::every]
             pieces += [
                 (shift_y, shift_x, ys, xs)
-                for ys in _spans(part.shape[0])
-                for xs in _spans(part.shape[1])
+                for ys in _spans(part.shape[0], most)
+                for xs in _spans(part.shape[1], most)
             ]
     yield Progress("detect", 0, len(pieces), "canvases")
     for number, (shift_y, shift_x, ys, xs) in enumerate(pieces, start=1):
         part = scores[shift_y::every, shift_x::every]  # a view: writing it writes scores
-        top, left = ys.start - HALO_POSITIONS, xs.start - HALO_POSITIONS
-        high = ys.stop - ys.start + 2 * HALO_POSITIONS
-        wide = xs.stop - xs.start + 2 * HALO_POSITIONS
+        top, left = ys.start - halo, xs.start - halo
+        high = ys.stop - ys.start + 2 * halo
+        wide = xs.stop - xs.start + 2 * halo
         canvas, mask = view.cut(
-            left * FEATURE_STRIDE_PX + shift_x * stride_px - half,
-            top * FEATURE_STRIDE_PX + shift_y * stride_px - half,
-            (wide - 1) * FEATURE_STRIDE_PX + classifier.window_px,
-            (high - 1) * FEATURE_STRIDE_PX + classifier.window_px,
+            left * cell + shift_x * stride_px - half,
+            top * cell + shift_y * stride_px - half,
+            (wide - 1) * cell + classifier.window_px,
+            (high - 1) * cell + classifier.window_px,
         )
         if mask.any():
             result = classifier.dense(canvas[None])[0]
-            inner = slice(HALO_POSITIONS, -HALO_POSITIONS)
+            inner = slice(halo, -halo)
             part[ys, xs] = result[inner, inner]
         yield Progress("detect", number, len(pieces), "canvases")
 
 
-def _spans(count: int) -> list[slice]:
-    """Positions 0..count divided into equal spans that fit a canvas without its halo."""
-    most = CANVAS_POSITIONS - 2 * HALO_POSITIONS
+def _spans(count: int, most: int) -> list[slice]:
+    """Positions 0..count divided into equal spans of at most so many."""
     parts = math.ceil(count / most)
     edges = [round(count * part / parts) for part in range(parts + 1)]
     return [slice(a, b) for a, b in pairwise(edges)]

@@ -31,8 +31,8 @@ Depth = Annotated[int, Field(ge=1, le=64)]
 Triple = tuple[Finite, Finite, Finite]
 PositiveTriple = tuple[PositiveFloat, PositiveFloat, PositiveFloat]
 
-CELL_PX = 32
-"""Network pixels per cell of a ConvNeXt's last feature map."""
+LEAST_CELL_PX = 8
+"""Fewest network pixels per cell of a ConvNeXt's last feature map; see ``ModelArgs``."""
 
 
 class _Part(BaseModel):
@@ -63,6 +63,16 @@ class PretrainedCfg(_Part):
     std: PositiveTriple
 
 
+class ModelArgs(_Part):
+    """Arguments with which timm builds the network.
+
+    ``output_stride`` is the network pixels per cell of the last feature map: below 32, the last
+    stages are dilated instead of reduced, and dense scores lie closer together.
+    """
+
+    output_stride: Literal[8, 16, 32] = 32
+
+
 class ClassifierBlock(_Part):
     """What the detector must know of a classifier. Lengths end in ``_m`` (metres) or ``_px``."""
 
@@ -70,7 +80,10 @@ class ClassifierBlock(_Part):
     task: Literal["ship-classification"]
     labels: tuple[str, str] = ("no_ship", "ship")
     window_m: PositiveFloat
-    window_px: Annotated[int, Field(ge=CELL_PX, le=1024, multiple_of=CELL_PX)]
+    window_px: Annotated[int, Field(ge=32, le=1024, multiple_of=LEAST_CELL_PX)]
+    #: cells along a side, in the middle of a window, whose mean a dense pass scores; 0 means all
+    #: cells, as a window on its own is scored
+    pool_cells: Annotated[int, Field(ge=0, le=128)] = 0
     gsd_max_m: PositiveFloat
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
     #: how its windows are best scored: "dense" only for a network that was trained for it
@@ -92,14 +105,32 @@ class ClassifierConfig(_Part):
     num_classes: Literal[2]
     num_features: Annotated[int, Field(ge=1)]
     global_pool: Literal["avg"] = "avg"
+    model_args: ModelArgs = ModelArgs()
     pretrained_cfg: PretrainedCfg
     shipdet: ClassifierBlock
+
+    @property
+    def cell_px(self) -> int:
+        """Network pixels per cell of the last feature map: the stride of a dense pass."""
+        return self.model_args.output_stride
+
+    @property
+    def margin_cells(self) -> int:
+        """Cells on each side of a window that a dense pass leaves out of the mean."""
+        block = self.shipdet
+        cells = block.window_px // self.cell_px
+        return (cells - (block.pool_cells or cells)) // 2
 
     @model_validator(mode="after")
     def _one_window_size(self) -> "ClassifierConfig":
         side = self.shipdet.window_px
         if self.pretrained_cfg.input_size[1:] != (side, side):
             raise ValueError(f"pretrained_cfg.input_size and window_px ({side}) differ")
+        if side % self.cell_px:
+            raise ValueError(f"window_px ({side}) is not a multiple of {self.cell_px}")
+        cells, pool = side // self.cell_px, self.shipdet.pool_cells
+        if pool > cells or (pool and (cells - pool) % 2):
+            raise ValueError(f"pool_cells ({pool}) is not in the middle of {cells} cells")
         return self
 
 

@@ -22,7 +22,12 @@ def build_classifier(config: ClassifierConfig) -> nn.Module:
     name = config.architecture
     if not timm.is_model(name):
         raise BadModel(f"This version of timm has no architecture called {name}.")
-    net = timm.create_model(name, pretrained=False, num_classes=config.num_classes)
+    net = timm.create_model(
+        name,
+        pretrained=False,
+        num_classes=config.num_classes,
+        output_stride=config.cell_px,
+    )
     head = net.head
     # Dense scoring pools cells, then applies the head's norm and layer to each position.
     if not isinstance(head, NormMlpClassifierHead) or not isinstance(head.pre_logits, nn.Identity):

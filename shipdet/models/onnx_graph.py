@@ -1,8 +1,9 @@
 """From a PyTorch network to an ONNX file that takes and gives the runtimes' arrays.
 
-Classifier: ``pixels`` uint8 (n, h, w, 3) -> ``margins`` float32 (n, h / 32 - 6, w / 32 - 6), the
-logit of ship minus no ship of every window at stride 32. A single window is a canvas with one
-position, so one graph serves both modes. Calibration stays outside, as on PyTorch.
+Classifier: ``pixels`` uint8 (n, h, w, 3) -> ``margins`` float32 (n, rows, columns), the logit of
+ship minus no ship of every window at a stride of one cell, and ``whole`` float32 (n,), that of the
+pictures taken as windows on their own. One graph serves both modes. Calibration stays outside, as
+on PyTorch.
 
 Upscaler: ``pixels`` uint8 (n, h, w, 3) -> ``enlarged`` uint8 (n, 4 h, 4 w, 3) and ``mean`` float32
 (), the mean before rounding, which is not finite when half precision overflowed anywhere.
@@ -23,10 +24,10 @@ from torch import Tensor, nn
 from shipdet.models.config import ClassifierConfig, ModelConfig
 from shipdet.models.networks import build, load_weights
 from shipdet.models.precision import lower_body, network_ends
-from shipdet.models.torch_runtime import window_margins
+from shipdet.models.torch_runtime import whole_margins, window_margins
 
 OPSET = 18
-GRAPH = 1
+GRAPH = 2
 """Raised when the graphs change, so that files made earlier are made anew."""
 
 
@@ -37,17 +38,18 @@ class ClassifierGraph(nn.Module):
         """Wrap a network whose weights are loaded."""
         super().__init__()
         self.net = net
-        self.window_px = config.shipdet.window_px
+        self.config = config
         self.mean, self.deviation = (
             torch.tensor(values).mul(255).view(1, 3, 1, 1)
             for values in (config.pretrained_cfg.mean, config.pretrained_cfg.std)
         )
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Margins of all windows."""
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Margins of all windows, and of the whole pictures."""
         images = (pixels.permute(0, 3, 1, 2).float() - self.mean) / self.deviation
         features = cast(Any, self.net).forward_features(images).float()
-        return window_margins(self.net.head, features, self.window_px)
+        head = self.net.head
+        return window_margins(head, features, self.config), whole_margins(head, features)
 
 
 class UpscalerGraph(nn.Module):
@@ -79,7 +81,8 @@ def write_graph(
     graph: nn.Module
     outputs: dict[str, tuple[str, ...]]
     if isinstance(config, ClassifierConfig):
-        graph, outputs = ClassifierGraph(config, net), {"margins": ("n", "rows", "columns")}
+        graph = ClassifierGraph(config, net)
+        outputs = {"margins": ("n", "rows", "columns"), "whole": ("n",)}
         side = config.shipdet.window_px
     else:
         graph, outputs = UpscalerGraph(net), {"enlarged": ("n", "H", "W"), "mean": ()}

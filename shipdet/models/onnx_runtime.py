@@ -13,7 +13,7 @@ from onnxruntime.capi import (
 )
 
 from shipdet.errors import BackendUnavailable, BadModel, OutOfMemory, StorageFull
-from shipdet.models.config import CELL_PX, ClassifierConfig, UpscalerConfig
+from shipdet.models.config import ClassifierConfig, UpscalerConfig
 from shipdet.models.devices import cpu_threads
 from shipdet.models.hub import ModelFolder, file_sha256
 from shipdet.models.runtime import (
@@ -32,6 +32,8 @@ Device = Literal["cpu", "cuda"]
 Format = Literal["fp32", "fp16"]
 
 FILES: dict[Format, str] = {"fp32": "onnx/model.onnx", "fp16": "onnx/model_fp16.onnx"}
+OUTPUTS = ("margins", "whole")
+"""Of a classifier's graph, in their order; see onnx_graph."""
 WINDOW_BATCH: dict[Device, int] = {"cpu": 16, "cuda": 256}
 CANVAS_PIXELS: dict[Device, int] = {"cpu": 1 << 20, "cuda": 1 << 24}  # in one pass
 _UNLOADABLE = (
@@ -127,6 +129,7 @@ class OnnxClassifier:
         """Open the folder's graph, made first when there is none."""
         self.config = config
         self.window_px = config.shipdet.window_px
+        self.cell_px = config.cell_px
         self._device: Device = device
         self._graph = _Graph(folder, device, settings)
 
@@ -138,18 +141,19 @@ class OnnxClassifier:
     def scores(self, windows: Pixels) -> Scores:
         """See :class:`shipdet.models.runtime.Classifier`."""
         check_windows(windows, self.window_px)
-        return self._all(windows, WINDOW_BATCH[self._device]).ravel()
+        return self._all(windows, WINDOW_BATCH[self._device], "whole").ravel()
 
     def dense(self, canvases: Pixels) -> Scores:
         """See :class:`shipdet.models.runtime.Classifier`."""
-        check_canvases(canvases, self.window_px, CELL_PX)
+        check_canvases(canvases, self.window_px, self.cell_px)
         pixels = canvases.shape[1] * canvases.shape[2]
-        return self._all(canvases, max(1, CANVAS_PIXELS[self._device] // pixels))
+        return self._all(canvases, max(1, CANVAS_PIXELS[self._device] // pixels), "margins")
 
-    def _all(self, pictures: Pixels, batch: int) -> Scores:
+    def _all(self, pictures: Pixels, batch: int, output: Literal["margins", "whole"]) -> Scores:
         if not len(pictures):
             return np.zeros((0, 1, 1), np.float32)
-        margins = np.concatenate([out[0] for out in self._graph.batches(pictures, batch)])
+        which = OUTPUTS.index(output)
+        margins = np.concatenate([out[which] for out in self._graph.batches(pictures, batch)])
         return calibrated(margins, self.config.shipdet.calibration)
 
 
@@ -194,7 +198,11 @@ def graph_file(folder: ModelFolder, precision: Format, settings: Settings) -> Pa
 
     # What else shapes the graph: the architecture, and the normalisation or parameters.
     config = folder.config
-    rest = config.pretrained_cfg if isinstance(config, ClassifierConfig) else config.params
+    rest: object
+    if isinstance(config, ClassifierConfig):
+        rest = (config.pretrained_cfg, config.cell_px, config.margin_cells)
+    else:
+        rest = config.params
     key = f"{folder.sha256} {config.architecture} {rest!r} {GRAPH} {OPSET}"
     name = hashlib.sha256(key.encode()).hexdigest()[:24]
     made = settings.cache_dir / "onnx" / name / Path(FILES[precision]).name

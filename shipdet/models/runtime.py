@@ -41,6 +41,10 @@ class Classifier(Protocol):
         """Side of a window in network pixels."""
 
     @property
+    def cell_px(self) -> int:
+        """Network pixels per cell of the last feature map: the stride of a dense pass."""
+
+    @property
     def backend(self) -> BackendInfo:
         """What really runs."""
 
@@ -58,14 +62,14 @@ class Classifier(Protocol):
         """
 
     def dense(self, canvases: Pixels) -> Scores:
-        """Calibrated scores of all windows of larger pieces at a stride of 32 px, in one pass.
+        """Calibrated scores of all windows of larger pieces at a stride of a cell, in one pass.
 
         Args:
-            canvases: uint8 (n, h, w, 3) RGB; h and w multiples of 32, at least window_px.
+            canvases: uint8 (n, h, w, 3) RGB; h and w multiples of cell_px, at least window_px.
 
         Returns:
-            float32 (n, (h - window_px) // 32 + 1, (w - window_px) // 32 + 1); row r, column c
-            is the window whose top left pixel is (32 r, 32 c).
+            float32 (n, (h - window_px) // cell_px + 1, (w - window_px) // cell_px + 1); row r,
+            column c is the window whose top left pixel is (cell_px r, cell_px c).
 
         Raises:
             OutOfMemory: the device cannot hold one canvas.

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from shipdet.errors import OutOfMemory
-from shipdet.models.config import CELL_PX, ClassifierConfig, UpscalerConfig
+from shipdet.models.config import ClassifierConfig, UpscalerConfig
 from shipdet.models.devices import cpu_threads
 from shipdet.models.hub import ModelFolder
 from shipdet.models.networks import build_classifier, build_upscaler, load_weights
@@ -61,23 +61,23 @@ class _Torch:
         lower_body(net, *network_ends(net), self._precision)
         return net.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
-    def _forward(self, images: Tensor) -> Tensor:
-        """From uint8 (n, 3, h, w) to a float32 result."""
+    def _forward(self, images: Tensor, whole: bool = False) -> Tensor:
+        """From uint8 (n, 3, h, w) to a float32 result; ``whole`` is a classifier's affair."""
         raise NotImplementedError
 
-    def _run(self, pictures: Pixels) -> Tensor:
+    def _run(self, pictures: Pixels, whole: bool = False) -> Tensor:
         """The result for uint8 (n, h, w, 3), finite in every value."""
         with _memory(self._device), torch.inference_mode():
             # PyTorch warns of arrays that it could not write to, such as a picture's own pixels.
             nhwc = torch.from_numpy(np.require(pictures, requirements=("C", "W"))).to(self._device)
             images = nhwc.permute(0, 3, 1, 2)
-            result = self._forward(images)
+            result = self._forward(images, whole)
             if self._precision == "fp16" and not bool(torch.isfinite(result).all()):
                 # Seen on GTX 16xx cards, and with weights whose activations pass 65504.
                 _log.info("float16 overflows on this device: going on in float32")
                 self._precision = "fp32"
                 self._net = self._prepared()
-                result = self._forward(images)
+                result = self._forward(images, whole)
             return result
 
 
@@ -95,6 +95,7 @@ class TorchClassifier(_Torch):
         super().__init__(build, device, precision)
         self.config = config
         self.window_px = config.shipdet.window_px
+        self.cell_px = config.cell_px
         self._mean, self._deviation = (
             torch.tensor(values, device=device).mul(255).view(1, 3, 1, 1)
             for values in (config.pretrained_cfg.mean, config.pretrained_cfg.std)
@@ -103,8 +104,9 @@ class TorchClassifier(_Torch):
     def scores(self, windows: Pixels) -> Scores:
         """See :class:`shipdet.models.runtime.Classifier`."""
         check_windows(windows, self.window_px)
-        margins = self._batches(windows, WINDOW_BATCH[self._device]).ravel()
-        return calibrated(margins, self.config.shipdet.calibration)
+        margins = np.empty((len(windows), 1, 1), np.float32)
+        self._fill(margins, windows, WINDOW_BATCH[self._device], whole=True)
+        return calibrated(margins.ravel(), self.config.shipdet.calibration)
 
     def dense(self, canvases: Pixels) -> Scores:
         """See :class:`shipdet.models.runtime.Classifier`."""
@@ -112,26 +114,25 @@ class TorchClassifier(_Torch):
 
     def margins(self, canvases: Pixels) -> Scores:
         """Like :meth:`dense`, before calibration: the logit of ship minus that of no ship."""
-        check_canvases(canvases, self.window_px, CELL_PX)
-        pixels = canvases.shape[1] * canvases.shape[2]
-        return self._batches(canvases, max(1, CANVAS_PIXELS[self._device] // pixels))
-
-    def _batches(self, pictures: Pixels, batch: int) -> Scores:
-        """Margins (n, rows, columns) of pictures of one size, so many at a time."""
-        count, height, width = pictures.shape[:3]
-        side = self.window_px
-        margins = np.empty(
-            (count, (height - side) // CELL_PX + 1, (width - side) // CELL_PX + 1), np.float32
-        )
-        for start in range(0, count, batch):
-            part = slice(start, start + batch)
-            margins[part] = self._run(pictures[part]).cpu().numpy()
+        check_canvases(canvases, self.window_px, self.cell_px)
+        count, height, width = canvases.shape[:3]
+        rows, columns = ((side - self.window_px) // self.cell_px + 1 for side in (height, width))
+        margins = np.empty((count, rows, columns), np.float32)
+        self._fill(margins, canvases, max(1, CANVAS_PIXELS[self._device] // (height * width)))
         return margins
 
-    def _forward(self, images: Tensor) -> Tensor:
+    def _fill(self, margins: Scores, pictures: Pixels, batch: int, whole: bool = False) -> None:
+        """Margins (n, rows, columns) of pictures of one size, so many at a time."""
+        for start in range(0, len(pictures), batch):
+            part = slice(start, start + batch)
+            margins[part] = self._run(pictures[part], whole).cpu().numpy()
+
+    def _forward(self, images: Tensor, whole: bool = False) -> Tensor:
         normal = (images.float() - self._mean) / self._deviation
-        features = cast(Any, self._net).forward_features(normal)
-        return window_margins(self._net.head, features.float(), self.window_px)
+        features = cast(Any, self._net).forward_features(normal).float()
+        if whole:
+            return whole_margins(self._net.head, features)[:, None, None]
+        return window_margins(self._net.head, features, self.config)
 
 
 class TorchUpscaler(_Torch):
@@ -157,23 +158,36 @@ class TorchUpscaler(_Torch):
             result: npt.NDArray[np.uint8] = grey.permute(0, 2, 3, 1).contiguous().cpu().numpy()
         return result
 
-    def _forward(self, images: Tensor) -> Tensor:
+    def _forward(self, images: Tensor, whole: bool = False) -> Tensor:
         result: Tensor = self._net(images.float().div_(255))
         return result.float()
 
 
-def window_margins(head: Any, features: Tensor, window_px: int) -> Tensor:
-    """Logit of ship minus no ship for every window of a feature map.
+def whole_margins(head: Any, features: Tensor) -> Tensor:
+    """Logit of ship minus no ship for whole feature maps (n, channels, rows, columns): (n,).
+
+    What timm's own forward pass gives for windows on their own.
+    """
+    logits: Tensor = head.fc(head.norm(features.mean((2, 3), keepdim=True)).flatten(1))
+    return logits[:, 1] - logits[:, 0]
+
+
+def window_margins(head: Any, features: Tensor, config: ClassifierConfig) -> Tensor:
+    """Logit of ship minus no ship for every window of a larger picture's feature map.
 
     Args:
         head: a ConvNeXt's head: pooling, norm, linear layer.
-        features: float32 (n, channels, rows, columns), one cell for 32 px.
-        window_px: side of a window in pixels.
+        features: float32 (n, channels, rows, columns), one cell for ``config.cell_px``.
+        config: says how long a window is, and which of its cells are pooled.
 
     Returns:
-        float32 (n, rows - window_px / 32 + 1, columns - window_px / 32 + 1).
+        float32 (n, rows - cells + 1, columns - cells + 1), with so many cells along a window.
     """
-    pooled = F.avg_pool2d(features, window_px // CELL_PX, stride=1)
+    margin = config.margin_cells
+    pool = config.shipdet.window_px // config.cell_px - 2 * margin
+    rows, columns = features.shape[2] - 2 * margin, features.shape[3] - 2 * margin
+    middle = features.narrow(2, margin, rows).narrow(3, margin, columns)
+    pooled = F.avg_pool2d(middle, pool, stride=1)
     logits: Tensor = head.fc(head.norm(pooled).permute(0, 2, 3, 1))
     return logits[..., 1] - logits[..., 0]
 

@@ -78,7 +78,7 @@ def add_api(settings: Settings) -> None:
         upscaler: str = "",
         model: str = "",
         backend: Backend = "",
-        stride: int = 32,
+        stride: int = 0,
         scoring: Scoring = "",
         threshold: float | None = None,
         image_format: ImageFormat = "png",
@@ -91,8 +91,8 @@ def add_api(settings: Settings) -> None:
         """Find the ships in an area of the map.
 
         Degrees; dates as YYYY-MM-DD and max_cloud in per cent are for Sentinel Hub; stride is in
-        pixels at the model's scale; empty strings and nulls mean the default. Streams progress
-        and ends with the run's record and files.
+        pixels at the model's scale, 0 for its own; empty strings and nulls mean the default.
+        Streams progress and ends with the run's record and files.
         """
         with _one_sentence():
             search = Search.check(
@@ -125,7 +125,7 @@ def add_api(settings: Settings) -> None:
         upscaler: str = "",
         model: str = "",
         backend: Backend = "",
-        stride: int = 32,
+        stride: int = 0,
         scoring: Scoring = "",
         threshold: float | None = None,
         image_format: ImageFormat = "png",

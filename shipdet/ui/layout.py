@@ -237,7 +237,7 @@ def _search(settings: Settings) -> SearchInputs:
             upscaler = _model("Sharpening model", "super-resolution", settings.upscaler, settings)
         states = pipeline.backends()
         with gr.Row():
-            stride = _dropdown("Stride (px)", [(str(s), s) for s in STRIDES], 32)
+            stride = _dropdown("Stride (px)", [(str(s) if s else "Best", s) for s in STRIDES], 0)
             scoring = _dropdown(
                 "Scoring", [("Best", ""), ("Dense", "dense"), ("Exact", "exact")], ""
             )

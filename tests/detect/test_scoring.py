@@ -46,7 +46,7 @@ def test_several_canvases_give_the_map_of_one(classifier, stride, monkeypatch):
     mosaic = picture_mosaic(blotchy(700, 500), 1.0)
     one = scores_of(mosaic, classifier, stride, "dense")
     canvases = len(classifier.canvases_seen)
-    monkeypatch.setattr(scoring, "CANVAS_POSITIONS", 9)
+    monkeypatch.setattr(scoring, "CANVAS_PX", 480)
     many = scores_of(mosaic, classifier, stride, "dense")
     assert len(classifier.canvases_seen) > 5 * canvases
     np.testing.assert_array_equal(one, many)
@@ -87,7 +87,7 @@ def test_what_has_no_data_is_never_scored(classifier, how, gsd):
 
 
 def test_a_canvas_without_data_is_not_even_looked_at(classifier, monkeypatch):
-    monkeypatch.setattr(scoring, "CANVAS_POSITIONS", 9)
+    monkeypatch.setattr(scoring, "CANVAS_PX", 480)
     pixels = blotchy(1200, 300)
     coverage = np.zeros(pixels.shape[:2], np.bool_)
     coverage[:, :100] = True
@@ -119,12 +119,13 @@ def test_single_windows_are_scored_where_asked(classifier):
 
 
 @pytest.mark.parametrize(
-    ("stride", "wanted", "got"),
-    [(8, "dense", "dense"), (32, "dense", "dense"), (32, "exact", "exact")]
-    + [(stride, "dense", "exact") for stride in (56, 64, 96, 112, 192)],
+    ("stride", "cell", "wanted", "got"),
+    [(8, 32, "dense", "dense"), (32, 32, "dense", "dense"), (32, 32, "exact", "exact")]
+    + [(16, 16, "dense", "dense"), (32, 16, "dense", "exact")]
+    + [(stride, 32, "dense", "exact") for stride in (56, 64, 96, 112, 192)],
 )
-def test_a_stride_that_does_not_divide_32_is_scored_window_by_window(stride, wanted, got):
-    assert scoring_for(stride, wanted) == got
+def test_a_stride_that_divides_no_cell_is_scored_window_by_window(stride, cell, wanted, got):
+    assert scoring_for(stride, cell, wanted) == got
 
 
 def test_a_coarse_stride_falls_back_to_windows(classifier):
@@ -135,7 +136,7 @@ def test_a_coarse_stride_falls_back_to_windows(classifier):
 
 @pytest.mark.parametrize("how", ["dense", "exact"])
 def test_cancelling_stops_before_the_next_piece(classifier, how, monkeypatch):
-    monkeypatch.setattr(scoring, "CANVAS_POSITIONS", 9)
+    monkeypatch.setattr(scoring, "CANVAS_PX", 480)
     view = NetworkView(picture_mosaic(blotchy(700, 500), 1.0), 1.0)
     steps = score(view, classifier, 32, how)
     events = [next(steps) for _ in range(3)]

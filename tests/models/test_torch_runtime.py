@@ -148,7 +148,7 @@ def test_bf16_is_chosen_only_where_it_is_faster(monkeypatch):
 def test_memory_that_is_too_small_has_its_own_error(settings, picture, monkeypatch, error):
     upscaler = load_upscaler(settings=settings)
 
-    def fail(images):
+    def fail(images, whole):
         raise error
 
     monkeypatch.setattr(upscaler, "_forward", fail)
@@ -159,7 +159,7 @@ def test_memory_that_is_too_small_has_its_own_error(settings, picture, monkeypat
 def test_other_runtime_errors_are_not_taken_for_memory(settings, picture, monkeypatch):
     upscaler = load_upscaler(settings=settings)
 
-    def fail(images):
+    def fail(images, whole):
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(upscaler, "_forward", fail)
