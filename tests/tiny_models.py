@@ -52,6 +52,13 @@ def classifier_config(**block: Any) -> dict[str, Any]:
     }
 
 
+def fine_config(**block: Any) -> dict[str, Any]:
+    """One whose cells are 16 px and whose dense pass pools four of them in the middle."""
+    raw = classifier_config(window_px=128, pool_cells=2, **block)
+    raw["pretrained_cfg"]["input_size"] = [3, 128, 128]
+    return raw | {"model_args": {"output_stride": 16}}
+
+
 def upscaler_config(architecture: str = "RRDBNet", **params: Any) -> dict[str, Any]:
     small = {"num_feat": 8, "num_block": 1, "num_grow_ch": 4}
     if architecture == "SRVGGNetCompact":
@@ -78,13 +85,13 @@ def configs() -> dict[str, Callable[..., dict[str, Any]]]:
 def make_classifier() -> Make:
     """Writes a random convnext_atto whose scores vary with the picture."""
 
-    def make(folder: Path, **block: Any) -> Path:
+    def make(folder: Path, *, fine: bool = False, **block: Any) -> Path:
         import torch
 
         from shipdet.models.config import ClassifierConfig
         from shipdet.models.networks import build_classifier
 
-        raw = classifier_config(**block)
+        raw = fine_config(**block) if fine else classifier_config(**block)
         torch.manual_seed(7)
         net = build_classifier(ClassifierConfig.model_validate(raw))
         for name, parameter in net.named_parameters():
@@ -120,6 +127,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory, make_classifier: Make, mak
     """A weights folder with one small model of each kind."""
     root = tmp_path_factory.mktemp("weights")
     make_classifier(root / "tiny-atto")
+    make_classifier(root / "tiny-fine", fine=True)
     make_upscaler(root / "tiny-rrdb", "RRDBNet")
     make_upscaler(root / "tiny-compact", "SRVGGNetCompact")
     return root

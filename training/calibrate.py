@@ -21,7 +21,6 @@ from shipdet.models import load_classifier
 from training.evaluate import SCENES, named_scenes, search_scene
 from training.metrics import Outcome, best_threshold, pooled
 from training.scenes import Search
-from training.windows import STRIDE_PX
 
 LEAST_PRECISION = 0.9
 PRIOR_ALARMS = 1.0
@@ -64,7 +63,7 @@ def main() -> None:
     )
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--scoring", choices=("dense", "exact"), help="the model's own")
-    parser.add_argument("--stride", type=int, default=STRIDE_PX, help="network pixels")
+    parser.add_argument("--stride", type=int, default=0, help="network pixels (0: one cell)")
     parser.add_argument(
         "--least-precision", type=float, default=LEAST_PRECISION, help="of the threshold chosen"
     )

@@ -13,11 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.compose import Palette, compose, land
+from training.compose import Palette, compose, land, texture
 from training.config import DenseStage, Source, Stage
 from training.cutouts import cut_out
-from training.datasets import Scene, load_set
+from training.datasets import Scene, load_set, read_picture
 from training.engine import Batch
+from training.paths import data_root
 from training.sensors import degrade, random_gsd, recolour
 from training.splits import kept_split
 from training.windows import (
@@ -26,13 +27,16 @@ from training.windows import (
     POSITIVE,
     WINDOW_PX,
     Placed,
-    label_cells,
+    label_window,
     label_windows,
 )
 
 Picture = NDArray[np.uint8]
 BURNED_IN = ("guaymas",)
 """Pictures with another detector's boxes drawn on the boats: never trained on."""
+MADE = ("composed", "aid-land", "aid")
+"""Sources that are no set of labelled scenes: composed canvases, AID's ground without water, and
+any AID scene, of which only a teacher knows what is on it."""
 OUTSIDE_PX = 20
 """How far outside the middles of a canvas's windows a ship may lie and still be aimed at."""
 SHORE_PX = 90
@@ -165,9 +169,10 @@ class CanvasMaker:
             waters=[picture for picture in textures if picture is not None],
             lands=[lands[i].read() for i in chosen],
         )
+        self.aid = sorted((data_root() / "aid").rglob("*.jpg"))
         self.scenes: dict[str, list[LoadedScene]] = {}
         for source in stage.sources:
-            if source.set not in ("composed", "aid-land"):
+            if source.set not in MADE:
                 scenes = [s for s in load_set(source.set) if source.admits(s.name)]
                 scenes = [s for s in scenes if not any(word in s.name for word in BURNED_IN)]
                 if source.set == "ships-aerial":
@@ -190,6 +195,10 @@ class CanvasMaker:
             gsd = random_gsd(rng)
             ground = land(self.palette, size, rng)
             return Canvas(degrade(recolour(ground, rng), gsd, rng), [], gsd)
+        if source.set == "aid":
+            path = self.aid[rng.integers(len(self.aid))]
+            picture = texture(read_picture(path), size, float(rng.uniform(1.4, 4.2)), rng)
+            return Canvas(recolour(picture, rng), [], NET_GSD_M, np.ones((size, size), np.bool_))
         scenes = self.scenes[source.set]
         return cut_canvas(scenes[rng.integers(len(scenes))], size, rng)
 
@@ -215,8 +224,7 @@ class CanvasMaker:
         moved = [Placed(s.x - x, s.y - y, s.length, s.width, s.angle) for s in canvas.ships]
         part = np.s_[y : y + WINDOW_PX, x : x + WINDOW_PX]
         unknown = None if canvas.unknown is None else canvas.unknown[part]
-        label = label_windows(moved, WINDOW_PX, canvas.gsd_m, unknown)[0, 0]
-        return canvas.picture[part], int(label)
+        return canvas.picture[part], label_window(moved, canvas.gsd_m, unknown)
 
     def batches(self) -> Iterator[Batch]:
         """Endless batches: plain windows, and for a dense stage the canvases they come from."""
@@ -233,15 +241,12 @@ class CanvasMaker:
 
 
 def dense_batch(canvases: list[Canvas]) -> Batch:
-    """Canvases with the label of every window and the answer of every cell."""
+    """Canvases with the label of every window that is asked about."""
     side = canvases[0].picture.shape[0]
     labels = [label_windows(c.ships, side, c.gsd_m, c.unknown) for c in canvases]
-    cells = [label_cells(c.ships, side, c.gsd_m) for c in canvases]
     return {
         "canvases": as_tensor([c.picture for c in canvases]),
         "canvas_labels": torch.from_numpy(np.stack(labels)),
-        "cells": torch.from_numpy(np.stack(cells)),
-        "cells_known": torch.tensor([c.unknown is None for c in canvases]),
     }
 
 

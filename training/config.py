@@ -26,7 +26,7 @@ class PretrainStage(Frozen):
 
 
 class Source(Frozen):
-    """Where canvases come from: "composed", "aid-land", or a set of datasets.SETS.
+    """Where canvases come from: one of canvases.MADE, or a set of datasets.SETS.
 
     `only`, when given, admits the scenes whose names end in one of these.
     """
@@ -67,15 +67,38 @@ class WindowStage(SceneStage):
     windows_each: int = 4
 
 
+class TeacherStage(SceneStage):
+    """The teacher on every window position of `canvases`; its body learns `body_lr` as fast."""
+
+    kind: Literal["teacher"]
+    canvas_px: int = 320
+    canvases: int = 8
+    body_lr: float = 0.3
+    windows_each: int = 0
+
+
 class DenseStage(SceneStage):
-    """Every window position of `canvases` and `windows_each` plain windows. For both scorings."""
+    """Every window position of `canvases` and `windows_each` plain windows. For both scorings.
+
+    Attributes:
+        new_head: begin with a head that says no everywhere: a head that has learnt from plain
+            windows says the opposite of what is wanted from a few cells.
+        belief: share of the teacher's answer in the target where there is a label.
+        maps_weight: of the teacher's maps beside its answers.
+        plain_weight: of the plain windows.
+    """
 
     kind: Literal["dense"]
-    canvases: int = 4
+    canvas_px: int = 320
+    canvases: int = 6
     windows_each: int = 1
+    new_head: bool = True
+    belief: float = 0.5
+    maps_weight: float = 0.5
+    plain_weight: float = 0.3
 
 
-Stage = Annotated[WindowStage | DenseStage, Field(discriminator="kind")]
+Stage = Annotated[WindowStage | TeacherStage | DenseStage, Field(discriminator="kind")]
 
 
 class ChipStage(Frozen):
@@ -94,6 +117,7 @@ class Recipe(Frozen):
 
     name: str
     architecture: str
+    output_stride: Literal[8, 16, 32] = 32
     train_options: dict[str, Any] = Field(default_factory=dict)
     seed: int = 42
     threads: int = 2

@@ -16,6 +16,14 @@ from training.paths import LABELS, data_root
 Picture = NDArray[np.uint8]
 
 
+def read_picture(path: Path) -> Picture:
+    """Pixels, uint8 (height, width, 3) RGB."""
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise FileNotFoundError(f"cannot read {path}: set SHIPDET_DATA to the image sets")
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
 @dataclass(frozen=True)
 class Ship:
     """A ship in an image: `corners` (4, 2) in image pixels, any order around the box.
@@ -64,10 +72,7 @@ class Scene:
 
     def read(self) -> Picture:
         """Pixels, uint8 (height, width, 3) RGB."""
-        picture = cv2.imread(str(self.path), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise FileNotFoundError(f"cannot read {self.path}: set SHIPDET_DATA to the image sets")
-        return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+        return read_picture(self.path)
 
     def unknown_mask(self, height: int, width: int) -> NDArray[np.bool_]:
         """(height, width), True where nothing may be concluded from the absence of a label."""

@@ -138,6 +138,7 @@ def fit(
     schedule: Schedule,
     out: Path,
     on_save: Callable[[dict[str, Tensor]], dict[str, float]] | None = None,
+    groups: list[dict[str, Any]] | None = None,
 ) -> dict[str, Tensor]:
     """Train `model` and return the averaged weights.
 
@@ -145,12 +146,15 @@ def fit(
         loss_fn: (model, batch) -> (scalar loss, figures to log).
         batches: an endless iterator; it is consumed from a background thread.
         out: folder of `checkpoint.pt` (resumed from when it exists) and `log.csv`.
+        groups: of parameters, as `parameter_groups` makes them when there are none.
         on_save: called with the averaged weights at every checkpoint; may return figures to log.
     """
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / "checkpoint.pt"
     device = next(model.parameters()).device
-    optimiser = torch.optim.AdamW(parameter_groups(model, schedule.weight_decay), lr=schedule.lr)
+    optimiser = torch.optim.AdamW(
+        groups or parameter_groups(model, schedule.weight_decay), lr=schedule.lr, weight_decay=1e-4
+    )
     average = MovingAverage(model, schedule.ema)
     first, spent_s = 0, 0.0
     if checkpoint.exists():

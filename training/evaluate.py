@@ -30,7 +30,7 @@ from training.metrics import Outcome, at_threshold, best_threshold, curve, poole
 from training.plots import errors_page, plot_precision_recall, plot_reliability
 from training.scenes import Search, as_mosaic, judge
 from training.splits import SPLITS
-from training.windows import NET_GSD_M, STRIDE_PX
+from training.windows import NET_GSD_M
 
 SCENES = ("planet-scenes/scene_1.jpg", "planet-scenes/scene_2.jpg")
 MOSAICS = ("mosaics/port_of_aglericas_spain_raw_esri.png",)
@@ -83,12 +83,13 @@ def figures(outcome: Outcome, threshold: float) -> dict[str, Any]:
 def agreement(scene: Scene, classifier: WindowScorer, reach: int = 12) -> dict[str, float]:
     """Dense against exact scores, `reach` positions around the scene's first ship."""
     view = NetworkView(as_mosaic(scene), NET_GSD_M)
-    dense = finish(score(view, classifier, STRIDE_PX, "dense")).scores
-    x, y = (view.from_mosaic(scene.ships[0].centre)[0] // STRIDE_PX).astype(int)
+    cell = classifier.cell_px
+    dense = finish(score(view, classifier, cell, "dense")).scores
+    x, y = (view.from_mosaic(scene.ships[0].centre)[0] // cell).astype(int)
     rows = np.arange(max(0, y - reach), min(dense.shape[0], y + reach))
     columns = np.arange(max(0, x - reach), min(dense.shape[1], x + reach))
     grid = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
-    exact = score_windows(view, classifier, grid * float(STRIDE_PX))
+    exact = score_windows(view, classifier, grid * float(cell))
     near = dense[grid[:, 1], grid[:, 0]]
     return {
         "windows": len(exact),
@@ -130,7 +131,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--scenes", nargs="*", default=[*SCENES, *MOSAICS])
     parser.add_argument("--scoring", choices=("dense", "exact"), help="the model's own")
-    parser.add_argument("--stride", type=int, default=STRIDE_PX, help="network pixels")
+    parser.add_argument("--stride", type=int, default=0, help="network pixels (0: one cell)")
     parser.add_argument("--land", action="store_true", help="search the ship-free land as well")
     parser.add_argument(
         "--coarser", nargs="*", type=float, default=[], help="for example 1.67 3.33"
@@ -171,7 +172,7 @@ def main() -> None:
         "sha256": block["sha256"],
         "threshold": threshold,
         "scoring": how.scoring,
-        "stride_px": how.stride_px,
+        "stride_px": how.stride_px or classifier.cell_px,
         "scenes": results,
         "all_scenes": figures(pooled([one.outcome for one in raw]), threshold),
     }

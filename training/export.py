@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from training.config import Recipe, read_recipe
-from training.models import CELLS, IMAGENET_MEAN, IMAGENET_STD
+from training.models import IMAGENET_MEAN, IMAGENET_STD, POOL_CELLS
 from training.paths import LABELS, data_root
 from training.windows import WINDOW_M, WINDOW_PX
 
@@ -69,6 +69,7 @@ def write_model(
         "num_classes": 2,
         "num_features": weights["head.fc.weight"].shape[1],
         "global_pool": "avg",
+        "model_args": {"output_stride": recipe.output_stride},
         "pretrained_cfg": {
             "input_size": [3, WINDOW_PX, WINDOW_PX],
             "mean": list(IMAGENET_MEAN),
@@ -76,7 +77,7 @@ def write_model(
             "interpolation": "bicubic",
             "crop_pct": 1.0,
             "num_classes": 2,
-            "pool_size": [CELLS, CELLS],
+            "pool_size": [WINDOW_PX // recipe.output_stride] * 2,
             "first_conv": "stem.0",
             "classifier": "head.fc",
         },
@@ -86,6 +87,7 @@ def write_model(
             "labels": ["no_ship", "ship"],
             "window_m": WINDOW_M,
             "window_px": WINDOW_PX,
+            "pool_cells": POOL_CELLS if scoring == "dense" else 0,
             "gsd_max_m": GSD_MAX_M,
             "threshold": old.get("threshold", 0.5),
             "scoring": scoring,
@@ -103,7 +105,7 @@ def main() -> None:
     )
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--state", type=Path, required=True)
-    parser.add_argument("--scoring", choices=("dense", "exact"), default="exact")
+    parser.add_argument("--scoring", choices=("dense", "exact"), default="dense")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     recipe = read_recipe(arguments.config)

@@ -18,7 +18,7 @@ from shipdet.models import load_classifier
 from shipdet.progress import finish
 from training.datasets import Scene, load_set
 from training.scenes import as_mosaic
-from training.windows import IGNORED, NET_GSD_M, STRIDE_PX, WINDOW_M
+from training.windows import IGNORED, NET_GSD_M, WINDOW_M
 
 SETS = ("planet-scenes", "planet-land", "harbours")
 FLOOR = 0.2
@@ -28,7 +28,7 @@ MOST_PER_SCENE = 150
 def false_alarms(scene: Scene, classifier: WindowScorer) -> list[tuple[float, float]]:
     """Centres (image pixels) of peaks away from every ship and outside unknown regions."""
     view = NetworkView(as_mosaic(scene), NET_GSD_M)
-    centres, scores = peaks(finish(score(view, classifier, STRIDE_PX, "dense")), FLOOR)
+    centres, scores = peaks(finish(score(view, classifier, classifier.cell_px, "dense")), FLOOR)
     points = view.to_mosaic(centres)
     height, width = scene.read().shape[:2]
     unknown = scene.unknown_mask(height, width)

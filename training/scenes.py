@@ -52,7 +52,7 @@ class Search:
     """
 
     scoring: Scoring = "dense"
-    stride_px: int = 32
+    stride_px: int = 0
     coarser: float = 1.0
     sharpen: bool = False
     floor: float = 0.01

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,10 @@ from training.canvases import as_tensor
 from training.compose import paste
 from training.config import WindowStage
 from training.engine import Batch, Schedule, fit
-from training.models import Normalised
+from training.models import Student
 from training.synthetic import draw_sea, draw_ship
-from training.train import loss_of
-from training.windows import NET_GSD_M, WINDOW_PX, Placed, label_windows
+from training.train import plain_loss
+from training.windows import NET_GSD_M, WINDOW_PX, Placed, label_window
 
 STEPS = 150
 BATCH = 16
@@ -47,7 +48,7 @@ def draw_window(rng: np.random.Generator) -> tuple[NDArray[np.uint8], int]:
     width = length * cutout.width / cutout.length
     ship = Placed(float(centre[0]), float(centre[1]), length, width, angle)
     paste(picture, cutout, ship, rng)
-    return picture, int(label_windows([ship], WINDOW_PX)[0, 0])
+    return picture, label_window([ship])
 
 
 def batches(rng: np.random.Generator) -> Iterator[Batch]:
@@ -60,16 +61,17 @@ def batches(rng: np.random.Generator) -> Iterator[Batch]:
         }
 
 
-def tiny() -> Normalised:
+def tiny(output_stride: int = 32) -> Student:
     """A ConvNeXt of 0.2 million parameters."""
     net = timm.create_model(
         "convnext_atto",
         num_classes=2,
+        output_stride=output_stride,
         dims=(16, 32, 48, 64),
         depths=(1, 1, 2, 1),
         ls_init_value=0.1,
     )
-    return Normalised(net)
+    return Student(net)
 
 
 def smoke(steps: int = STEPS) -> float:
@@ -81,7 +83,7 @@ def smoke(steps: int = STEPS) -> float:
     with tempfile.TemporaryDirectory() as folder:
         state = fit(
             model,
-            loss_of(stage),
+            partial(plain_loss, stage),
             batches(np.random.default_rng(0)),
             schedule,
             Path(folder) / "smoke",

@@ -1,7 +1,10 @@
-"""Train a classifier from a recipe.
+"""Train a classifier, or the teacher it is distilled from, after a recipe.
 
-    python -m training.train --config training/configs/shipdet_atto.yaml --stage windows \
-        --init runs/train/aid/backbone.pt --out runs/train/windows
+    python -m training.train --config training/configs/shipdet_atto.yaml --stage teacher \
+        --out runs/train/teacher
+    python -m training.train --config training/configs/shipdet_atto.yaml --stage dense \
+        --init runs/train/windows/weights.pt --teacher runs/train/teacher/weights.pt \
+        --out runs/train/dense
 """
 
 from __future__ import annotations
@@ -13,18 +16,33 @@ from pathlib import Path
 import cv2
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from training.canvases import CanvasMaker
-from training.config import DenseStage, Recipe, SceneStage, Stage, WindowStage, read_recipe
+from training.config import (
+    DenseStage,
+    Recipe,
+    SceneStage,
+    TeacherStage,
+    WindowStage,
+    read_recipe,
+)
 from training.engine import Batch, LossFn, fit
-from training.models import Normalised, build, load_backbone
-from training.windows import REACHES
+from training.models import (
+    CELL_PX,
+    Maps,
+    Pupil,
+    Student,
+    Teacher,
+    build,
+    imagenet_body,
+    load_backbone,
+)
+from training.windows import EDGE_PX
 
-PLAIN_WEIGHT = 0.5
-CELL_WEIGHT = 2.0
-"""Weights of the plain windows and of the auxiliary question beside the dense loss."""
-
+RARE = 0.01
+"""What a window without a ship adds to the number by which a focal sum is divided."""
 
 Figures = dict[str, float]
 
@@ -37,7 +55,7 @@ def window_loss(logits: Tensor, labels: Tensor, stage: SceneStage) -> Tensor:
     on which one window in fifty is positive, while features are learnt: the quickest way to a
     lower focal loss is to say no everywhere, and the features of a small network collapse.
     "focal" (Lin et al. 2017): every window counts by how wrong it is; for precision, once there
-    are features. The sum is divided by the number of positives plus a fiftieth of all, so that
+    are features. The sum is divided by the number of positives plus a hundredth of all, so that
     canvases without ships still teach.
     """
     known = labels >= 0
@@ -53,8 +71,7 @@ def window_loss(logits: Tensor, labels: Tensor, stage: SceneStage) -> Tensor:
     if stage.loss == "balanced":
         weight = target / (positives + 1) + (1 - target) / (negatives + 1)
         return (weight * entropy).sum()
-    missed = (torch.sigmoid(margin) - target).abs()
-    return (missed**stage.focus * entropy).sum() / (positives + 0.02 * len(target) + 1)
+    return margin_loss(margin, smooth, positives, stage.focus)
 
 
 def rates(logits: Tensor, labels: Tensor) -> Figures:
@@ -70,6 +87,18 @@ def rates(logits: Tensor, labels: Tensor) -> Figures:
     }
 
 
+def margin_loss(margin: Tensor, target: Tensor, positives: Tensor, focus: float) -> Tensor:
+    """Focal cross-entropy of margins (n,) with soft targets (n,); see `window_loss` for the sum."""
+    entropy = F.binary_cross_entropy_with_logits(margin, target, reduction="none")
+    missed = (torch.sigmoid(margin) - target).abs()
+    return (missed**focus * entropy).sum() / (positives + RARE * len(target) + 1)
+
+
+def two(margin: Tensor) -> Tensor:
+    """Margins as two-class logits."""
+    return torch.stack([torch.zeros_like(margin), margin], dim=-1)
+
+
 def plain_loss(stage: WindowStage, model: nn.Module, batch: Batch) -> tuple[Tensor, Figures]:
     """Loss of plain windows."""
     logits = model(batch["windows"]).float()
@@ -77,60 +106,139 @@ def plain_loss(stage: WindowStage, model: nn.Module, batch: Batch) -> tuple[Tens
     return window_loss(logits, labels, stage), rates(logits, labels)
 
 
-def dense_loss(stage: DenseStage, model: nn.Module, batch: Batch) -> tuple[Tensor, Figures]:
-    """Loss of every window of the canvases, of plain windows, and of the cells' answers."""
-    features = model.features(batch["canvases"])
-    logits = model.pooled(features).float()
-    dense = window_loss(logits, batch["canvas_labels"], stage)
-    plain = window_loss(model(batch["windows"]).float(), batch["window_labels"], stage)
-    answers = model.cells(features)[batch["cells_known"]].float()
-    asked = batch["cells"][batch["cells_known"]]
-    cells = dense.new_zeros(())
-    if len(asked):
-        cells = F.binary_cross_entropy_with_logits(answers, asked)
-    figures = {
-        "dense_loss": float(dense.detach()),
-        "plain_loss": float(plain.detach()),
-        "cell_loss": float(cells.detach()),
+def asked(margins: Tensor) -> Tensor:
+    """Of the margins at all corners between cells, those that have a label."""
+    off = EDGE_PX // CELL_PX - 1
+    return margins[:, off:-off, off:-off] if off else margins
+
+
+def teacher_loss(stage: TeacherStage, model: nn.Module, batch: Batch) -> tuple[Tensor, Figures]:
+    """Loss of the teacher's answers on canvases."""
+    margins = asked(model.dense(model.maps(batch["canvases"])[-1])).float()
+    labels = batch["canvas_labels"]
+    return window_loss(two(margins), labels, stage), rates(two(margins), labels)
+
+
+def maps_loss(pupil: Pupil, mine: Maps, theirs: Maps) -> Tensor:
+    """How far the student's maps, translated, are from the teacher's, in their deviations."""
+    total = mine[0].new_zeros(())
+    for layer, own, given in zip(pupil.translate, mine, theirs, strict=True):
+        mean = given.mean((0, 2, 3), keepdim=True)
+        spread = given.std((0, 2, 3), keepdim=True) + 1e-3
+        total = total + F.mse_loss(layer(own).float(), (given - mean) / spread)
+    return total / len(theirs)
+
+
+def dense_loss(
+    stage: DenseStage, teacher: Teacher | None, model: nn.Module, batch: Batch
+) -> tuple[Tensor, Figures]:
+    """Loss of the windows of canvases, of plain windows, and of the teacher's maps.
+
+    Where there is a label, the target lies between it and what the teacher says; where there is
+    none, it is what the teacher says. Without a teacher, labels are all there is.
+    """
+    maps = model.student.maps(batch["canvases"])
+    margins = asked(model.student.dense(maps[-1])).float()
+    labels = batch["canvas_labels"]
+    plain = window_loss(model.student(batch["windows"]).float(), batch["window_labels"], stage)
+    figures = {"plain_loss": float(plain.detach()), **rates(two(margins), labels)}
+    if teacher is None:
+        return window_loss(two(margins), labels, stage) + stage.plain_weight * plain, figures
+    with torch.no_grad():
+        theirs = teacher.maps(batch["canvases"])
+        believed = torch.sigmoid(asked(teacher.dense(theirs[-1])).float())
+    truth = labels.to(believed.dtype)
+    mixed = torch.lerp(truth, believed, stage.belief)
+    target = torch.where(labels >= 0, mixed, believed).flatten()
+    answers = margin_loss(margins.flatten(), target, target.sum(), stage.focus)
+    likeness = maps_loss(model, maps, theirs)
+    figures |= {"answer_loss": float(answers.detach()), "maps_loss": float(likeness.detach())}
+    return answers + stage.maps_weight * likeness + stage.plain_weight * plain, figures
+
+
+def load_student(net: nn.Module, init: Path) -> None:
+    """Weights to begin with: a shipped folder's, a stage's, or a backbone's of another head."""
+    state = (
+        load_file(init) if init.suffix == ".safetensors" else torch.load(init, weights_only=True)
+    )
+    own = net.state_dict()
+    state = {
+        k: v.float().reshape(own[k].shape) if k in own and v.numel() == own[k].numel() else v
+        for k, v in state.items()
     }
-    total = dense + PLAIN_WEIGHT * plain + CELL_WEIGHT * cells
-    return total, figures | rates(logits, batch["canvas_labels"])
+    if state["head.fc.weight"].shape == own["head.fc.weight"].shape:
+        net.load_state_dict(state)
+    else:
+        load_backbone(net, state)
 
 
-def loss_of(stage: Stage) -> LossFn:
-    """The loss that a stage minimises."""
-    if isinstance(stage, DenseStage):
-        return partial(dense_loss, stage)
-    return partial(plain_loss, stage)
+def train_teacher(recipe: Recipe, stage: TeacherStage, init: Path | None, out: Path) -> None:
+    """Train the teacher, from ImageNet's weights unless there are later ones."""
+    model = Teacher().to(memory_format=torch.channels_last)
+    if init is not None:
+        model.load_state_dict(torch.load(init, weights_only=True))
+    else:
+        model.body.load_state_dict(imagenet_body())
+    body = list(model.body.parameters())
+    mine = {id(p) for p in body}
+    groups = [
+        {"params": body, "boost": stage.body_lr},
+        {"params": [p for p in model.parameters() if id(p) not in mine]},
+    ]
+    maker = CanvasMaker(stage, None, recipe.seed)
+
+    def keep(state: dict[str, Tensor]) -> dict[str, float]:
+        torch.save(state, out / "weights.pt")
+        return {}
+
+    fit(model, partial(teacher_loss, stage), maker.batches(), stage.schedule, out, keep, groups)
 
 
 def train_stage(
-    recipe: Recipe, stage_name: str, init: Path | None, mined: Path | None, out: Path
-) -> Normalised:
-    """Run one stage of a recipe, resuming what is in `out`; returns averaged weights."""
-    stage = recipe.stages[stage_name]
+    recipe: Recipe,
+    stage: WindowStage | DenseStage,
+    init: Path | None,
+    mined: Path | None,
+    taught: Path | None,
+    out: Path,
+) -> Student:
+    """Run one stage of a recipe, resuming what is in `out`; returns averaged weights.
+
+    Args:
+        taught: the teacher's weights, for a dense stage.
+    """
     torch.manual_seed(recipe.seed)
-    model = build(
-        recipe.architecture,
-        2,
-        len(REACHES) if isinstance(stage, DenseStage) else 0,
-        **recipe.train_options,
+    student = build(
+        recipe.architecture, 2, output_stride=recipe.output_stride, **recipe.train_options
     )
     if init is not None:
-        state = torch.load(init, weights_only=True)
-        if state["head.fc.weight"].shape[0] == 2:
-            model.net.load_state_dict(state)
-        else:
-            load_backbone(model.net, state)
+        load_student(student.net, init)
     maker = CanvasMaker(stage, mined, recipe.seed)
+    model: nn.Module = student
+    loss: LossFn
+    prefix = "net."
+    if isinstance(stage, DenseStage):
+        if stage.new_head:
+            nn.init.trunc_normal_(student.net.head.fc.weight, std=0.02)
+            student.net.head.fc.bias.data = torch.tensor([2.0, -2.0])
+        model, prefix = Pupil(student), "student.net."
+        teacher = None
+        if taught is not None:
+            teacher = Teacher().eval().requires_grad_(False)
+            teacher.load_state_dict(torch.load(taught, weights_only=True))
+            teacher.to(memory_format=torch.channels_last)
+        loss = partial(dense_loss, stage, teacher)
+    else:
+        loss = partial(plain_loss, stage)
+    model.to(memory_format=torch.channels_last)
 
     def keep(state: dict[str, Tensor]) -> dict[str, float]:
-        plain = {k.removeprefix("net."): v for k, v in state.items() if k.startswith("net.")}
-        torch.save(plain, out / "weights.pt")
+        net = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+        torch.save(net, out / "weights.pt")
         return {}
 
-    model.load_state_dict(fit(model, loss_of(stage), maker.batches(), stage.schedule, out, keep))
-    return model
+    model.load_state_dict(fit(model, loss, maker.batches(), stage.schedule, out, keep))
+    return student
 
 
 def main() -> None:
@@ -141,12 +249,17 @@ def main() -> None:
     parser.add_argument("--stage", default="windows", help="a stage of the recipe")
     parser.add_argument("--init", type=Path, help="weights to begin with")
     parser.add_argument("--mined", type=Path, help="false alarms found by training.mine")
+    parser.add_argument("--teacher", type=Path, help="weights of the teacher of a dense stage")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     recipe = read_recipe(arguments.config)
     torch.set_num_threads(recipe.threads)
     cv2.setNumThreads(1)  # pictures are made in a thread of their own beside the optimiser
-    train_stage(recipe, arguments.stage, arguments.init, arguments.mined, arguments.out)
+    stage, out = recipe.stages[arguments.stage], arguments.out
+    if isinstance(stage, TeacherStage):
+        train_teacher(recipe, stage, arguments.init, out)
+    else:
+        train_stage(recipe, stage, arguments.init, arguments.mined, arguments.teacher, out)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import pytest
 from shipdet.errors import BadModel
 from shipdet.models.config import ClassifierConfig, UpscalerConfig, parse_config, read_config
 from shipdet.settings import PROJECT
+from tests.tiny_models import fine_config
 
 
 def change(raw, path, value):
@@ -25,6 +26,14 @@ def test_classifier_config_keeps_its_values_and_ignores_foreign_keys(configs):
     assert config.shipdet.window_m == 240.0
     assert config.shipdet.calibration.scale == 2.0
     assert config.pretrained_cfg.std == (0.229, 0.224, 0.225)
+
+
+def test_a_dense_pass_pools_all_cells_of_a_window_or_those_in_its_middle(configs):
+    whole = parse_config(json.dumps(configs["classifier"]()), "m")
+    fine = parse_config(json.dumps(fine_config()), "m")
+    assert isinstance(whole, ClassifierConfig) and isinstance(fine, ClassifierConfig)
+    assert (whole.cell_px, whole.margin_cells) == (32, 0)
+    assert (fine.cell_px, fine.margin_cells) == (16, 3)
 
 
 @pytest.mark.parametrize("architecture", ["RRDBNet", "SRVGGNetCompact"])
@@ -48,6 +57,10 @@ def test_upscaler_config_gives_the_network_parameters(configs, architecture):
         ("shipdet.window_m", -1, "window_m"),
         ("shipdet.window_m", float("nan"), "window_m"),
         ("shipdet.window_px", 225, "window_px"),
+        ("shipdet.window_px", 232, "window_px"),
+        ("shipdet.pool_cells", 2, "pool_cells"),
+        ("shipdet.pool_cells", 9, "pool_cells"),
+        ("model_args", {"output_stride": 12}, "output_stride"),
         ("shipdet.threshold", 1.5, "threshold"),
         ("shipdet.calibration", {"scale": 0}, "scale"),
         ("shipdet.sha256", "abc", "sha256"),

@@ -46,15 +46,18 @@ def test_an_unknown_name_lists_what_there_is(settings, name):
 
 def test_models_are_listed_by_task(settings):
     names = {m.name for m in list_models(settings)}
-    assert names == {"tiny-atto", "tiny-rrdb", "tiny-compact"}
-    assert [m.name for m in list_models(settings, "ship-classification")] == ["tiny-atto"]
+    assert names == {"tiny-atto", "tiny-fine", "tiny-rrdb", "tiny-compact"}
+    assert [m.name for m in list_models(settings, "ship-classification")] == [
+        "tiny-atto",
+        "tiny-fine",
+    ]
 
 
 def test_a_damaged_model_is_not_listed(settings, weights, tmp_path):
     root = Path(shutil.copytree(weights, tmp_path / "weights"))
     (root / "tiny-rrdb" / "model.safetensors").write_bytes(b"x")
     changed = settings.model_copy(update={"weights_dir": root})
-    assert {m.name for m in list_models(changed)} == {"tiny-atto", "tiny-compact"}
+    assert {m.name for m in list_models(changed)} == {"tiny-atto", "tiny-fine", "tiny-compact"}
 
 
 def test_a_visitor_cannot_name_a_path_or_a_repository(settings, weights, hub):

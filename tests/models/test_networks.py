@@ -16,11 +16,12 @@ from shipdet.models.config import ClassifierConfig, UpscalerConfig, read_config
 from shipdet.models.networks import build, build_classifier, build_upscaler, load_weights
 
 
-def test_timm_loads_a_classifier_folder_by_itself(weights):
-    net = timm.create_model(f"local-dir:{weights / 'tiny-atto'}", pretrained=True)
-    ours = build(read_config(weights / "tiny-atto"))
-    load_weights(ours, weights / "tiny-atto" / "model.safetensors")
-    images = torch.rand(1, 3, 224, 224)
+@pytest.mark.parametrize(("name", "side"), [("tiny-atto", 224), ("tiny-fine", 128)])
+def test_timm_loads_a_classifier_folder_by_itself(weights, name, side):
+    net = timm.create_model(f"local-dir:{weights / name}", pretrained=True)
+    ours = build(read_config(weights / name))
+    load_weights(ours, weights / name / "model.safetensors")
+    images = torch.rand(1, 3, side, side)
     with torch.inference_mode():
         assert torch.allclose(net.eval()(images), ours(images), atol=1e-6)
 

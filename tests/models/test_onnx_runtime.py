@@ -49,6 +49,14 @@ def test_scores_agree_with_pytorch(settings, picture, device):
         np.testing.assert_allclose(ours.dense(canvases), theirs.dense(canvases), atol=tolerance)
 
 
+def test_a_fine_dense_pass_agrees_with_pytorch(settings, picture):
+    theirs = on_pytorch("tiny-fine", settings)
+    ours = load_classifier("tiny-fine", "onnx", "cpu", settings)
+    windows, canvases = picture(3, 128, 128), picture(2, 144, 192)
+    np.testing.assert_allclose(ours.scores(windows), theirs.scores(windows), atol=1e-3)
+    np.testing.assert_allclose(ours.dense(canvases), theirs.dense(canvases), atol=1e-3)
+
+
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", ["tiny-rrdb", "tiny-compact", "realesr-general-x4v3"])
 def test_pixels_agree_with_pytorch(settings, picture, device, name):

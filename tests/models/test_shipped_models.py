@@ -35,11 +35,7 @@ def test_every_shipped_folder_is_listed() -> None:
 def test_timm_loads_the_classifier_strictly_from_its_config() -> None:
     folder = WEIGHTS / "shipdet-atto"
     config = json.loads((folder / "config.json").read_text())
-    net = timm.create_model(
-        config["architecture"],
-        num_classes=config["num_classes"],
-        global_pool=config["global_pool"],
-    )
+    net = timm.create_model(f"local-dir:{folder}", pretrained=True)
     assert net.num_features == config["num_features"]
     net.load_state_dict(load_file(folder / "model.safetensors"), strict=True)
 

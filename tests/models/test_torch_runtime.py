@@ -74,6 +74,28 @@ def test_dense_is_features_then_window_means_then_head(settings, picture):
                 np.testing.assert_allclose(dense[:, row, column], expected, atol=1e-4)
 
 
+def test_a_fine_dense_pass_pools_the_cells_in_the_middle_of_a_window(settings, picture):
+    classifier = load_classifier("tiny-fine", settings=settings)
+    canvases = picture(2, 160, 176)
+    dense = classifier.dense(canvases)
+    assert dense.shape == (2, 3, 4)
+    net, config = network(settings, "tiny-fine"), classifier.config
+    mean, std = (torch.tensor(v) for v in (config.pretrained_cfg.mean, config.pretrained_cfg.std))
+    images = ((torch.from_numpy(canvases) / 255 - mean) / std).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        features = net.forward_features(images)
+        assert features.shape[2:] == (10, 11)
+        for row in range(3):
+            for column in range(4):
+                cells = features[:, :, row + 3 : row + 5, column + 3 : column + 5]
+                logits = net.forward_head(cells).numpy()
+                expected = calibrated(logits[:, 1] - logits[:, 0], config.shipdet.calibration)
+                np.testing.assert_allclose(dense[:, row, column], expected, atol=1e-4)
+    windows = picture(3, 128, 128)
+    expected = reference_scores(net, config, windows)
+    np.testing.assert_allclose(classifier.scores(windows), expected, atol=1e-4)
+
+
 def test_dense_of_one_window_is_its_score(settings, picture):
     classifier = load_classifier(settings=settings)
     windows = picture(3, 224, 224)

@@ -12,7 +12,7 @@ from training.datasets import Scene, Ship, own_labels, upright_ship
 from training.metrics import length_m
 from training.sensors import degrade, random_gsd, recolour
 from training.synthetic import draw_ship
-from training.windows import NET_GSD_M, Placed, label_cells
+from training.windows import NET_GSD_M
 
 EMPTY = Palette([], [], [])
 
@@ -60,14 +60,6 @@ def test_a_cut_canvas_carries_its_ships_along(tmp_path: Path) -> None:
             x, y = int(placed.x), int(placed.y)
             assert not canvas.unknown[y, x]
             assert canvas.picture[y, x].mean() > np.median(canvas.picture) + 20
-
-
-def test_cells_know_how_far_the_nearest_ship_is() -> None:
-    answers = label_cells([Placed(16 + 5 * 32, 16 + 6 * 32, 90, 20, 0)], 448, 2.0)
-    assert answers.shape == (6, 14, 14)
-    assert answers[0].sum() == 1
-    assert answers[0, 6, 5] == 1
-    assert answers[2].sum() == 25
 
 
 def test_our_labels_are_read_as_scenes(tmp_path: Path) -> None:

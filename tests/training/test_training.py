@@ -1,20 +1,26 @@
 """Losses, the dense pass, the loop, the card: small and without data."""
 
+import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from safetensors.torch import save_file
 
+from shipdet.models.config import ClassifierConfig, parse_config
+from shipdet.models.torch_runtime import whole_margins, window_margins
+from tests.tiny_models import classifier_config
 from training.card import card, shown
-from training.config import DenseStage, Recipe, WindowStage, read_recipe
+from training.config import DenseStage, Recipe, TeacherStage, WindowStage, read_recipe
 from training.engine import CsvLog, Schedule, fit, parameter_groups
 from training.export import plain_state
-from training.models import build
+from training.models import CELL_PX, Pupil, Teacher, build
 from training.paths import CONFIGS
 from training.smoke import batches, tiny
-from training.train import loss_of, window_loss
+from training.train import dense_loss, load_student, plain_loss, teacher_loss, window_loss
 from training.windows import NO_SHIP, SHIP, UNKNOWN
 
 SCHEDULE = Schedule(steps=3, lr=1e-3)
@@ -43,14 +49,73 @@ def test_a_batch_without_a_known_window_gives_no_nan(loss: str) -> None:
     assert value == 0
 
 
-def test_the_dense_pass_over_one_window_is_the_window() -> None:
-    model = tiny().eval()
-    images = torch.randint(0, 255, (2, 3, 128, 128), dtype=torch.uint8)
+def test_training_and_detection_pool_the_same_cells() -> None:
+    raw = classifier_config(window_px=128, pool_cells=2)
+    raw["pretrained_cfg"]["input_size"] = [3, 128, 128]
+    raw["model_args"] = {"output_stride": 16}
+    config = parse_config(json.dumps(raw), "a test")
+    assert isinstance(config, ClassifierConfig)
+    model = build("convnext_atto", 2, output_stride=16).eval()
+    images = torch.randint(0, 255, (2, 3, 160, 192), dtype=torch.uint8)
     with torch.no_grad():
+        features = model.maps(images)[-1]
+        trained = model.dense(features)
+        used = window_margins(model.net.head, features, config)
+        whole = whole_margins(model.net.head, features)
         plain = model(images)
-        dense = model.pooled(model.features(images))
-    assert dense.shape == (2, 1, 1, 2)
-    assert torch.allclose(dense[:, 0, 0], plain, atol=1e-5)
+    assert trained.shape == (2, 9, 11)
+    # The first window's centre is pixel 64, the fourth corner between cells.
+    assert torch.allclose(trained[:, 3:-3, 3:-3], used, atol=1e-5)
+    assert torch.allclose(plain[:, 1] - plain[:, 0], whole, atol=1e-5)
+
+
+def dense_stage() -> DenseStage:
+    return DenseStage.model_validate({"kind": "dense", "schedule": SCHEDULE, "sources": []})
+
+
+def test_where_nobody_knows_the_student_believes_its_teacher() -> None:
+    torch.manual_seed(0)
+    pupil, teacher = Pupil(tiny(16)), Teacher().eval().requires_grad_(False)
+    teacher.answer.bias.data.fill_(2.0)  # a ship everywhere
+    batch = {
+        "canvases": torch.randint(0, 255, (2, 3, 160, 160), dtype=torch.uint8),
+        "canvas_labels": torch.full((2, 7, 7), UNKNOWN),
+        "windows": torch.randint(0, 255, (2, 3, 128, 128), dtype=torch.uint8),
+        "window_labels": torch.full((2,), UNKNOWN),
+    }
+    alone, _ = dense_loss(dense_stage(), None, pupil, batch)
+    assert alone == 0
+    optimiser = torch.optim.AdamW(pupil.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(12):
+        loss, _ = dense_loss(dense_stage(), teacher, pupil, batch)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.7 * losses[0]
+    assert all(p.grad is None for p in teacher.parameters())
+
+
+def test_the_teacher_answers_where_the_labels_ask() -> None:
+    stage = TeacherStage.model_validate({"kind": "teacher", "schedule": SCHEDULE, "sources": []})
+    labels = torch.full((1, 7, 7), NO_SHIP)
+    labels[0, 3, 3] = SHIP
+    batch = {
+        "canvases": torch.randint(0, 255, (1, 3, 160, 160), dtype=torch.uint8),
+        "canvas_labels": labels,
+    }
+    loss, _ = teacher_loss(stage, Teacher(), batch)
+    assert torch.isfinite(loss) and loss > 0
+
+
+def test_shipped_weights_serve_as_a_beginning(tmp_path: Path) -> None:
+    trained = build("convnext_atto", 2, conv_mlp=False).net
+    save_file(plain_state(trained.state_dict(), "convnext_atto"), tmp_path / "model.safetensors")
+    again = build("convnext_atto", 2, conv_mlp=False, output_stride=16).net
+    load_student(again, tmp_path / "model.safetensors")
+    before, after = trained.state_dict(), again.state_dict()
+    assert all(torch.allclose(before[k], after[k], atol=2e-3) for k in before)
 
 
 def test_training_resumes_where_it_stopped(tmp_path: Path) -> None:
@@ -58,7 +123,7 @@ def test_training_resumes_where_it_stopped(tmp_path: Path) -> None:
         torch.manual_seed(0)
         schedule = Schedule(steps=steps, lr=1e-3)
         drawn = batches(np.random.default_rng(0))
-        fit(tiny(), loss_of(stage("balanced")), drawn, schedule, tmp_path / "run")
+        fit(tiny(), partial(plain_loss, stage("balanced")), drawn, schedule, tmp_path / "run")
 
     run(2)
     assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"] == 2
@@ -94,7 +159,9 @@ def test_weights_trained_with_linear_layers_load_into_the_plain_architecture() -
 def test_the_recipes_can_be_read_and_a_misspelt_key_is_an_error() -> None:
     ours = read_recipe(CONFIGS / "shipdet_atto.yaml")
     assert isinstance(ours.stages["windows"], WindowStage)
+    assert isinstance(ours.stages["teacher"], TeacherStage)
     assert isinstance(ours.stages["dense"], DenseStage)
+    assert ours.output_stride == CELL_PX
     reference = read_recipe(CONFIGS / "convnext_base.yaml")
     assert reference.chips is not None
     assert (reference.chips.epochs, reference.chips.lr) == (30, 3e-4)

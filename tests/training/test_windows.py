@@ -8,8 +8,9 @@ from training.windows import (
     SHIP,
     UNKNOWN,
     Placed,
+    asked_centres,
+    label_window,
     label_windows,
-    window_centres,
 )
 
 CANVAS = 352
@@ -19,41 +20,53 @@ def ship(x: float, y: float, length: float = 100.0) -> Placed:
     return Placed(x, y, length, 20.0, 0.3)
 
 
-def test_a_canvas_has_a_window_every_32_pixels() -> None:
-    assert window_centres(CANVAS).tolist() == [64, 96, 128, 160, 192, 224, 256, 288]
+def test_a_canvas_is_asked_about_every_16_pixels() -> None:
+    assert asked_centres(CANVAS).tolist() == list(range(32, 321, 16))
 
 
 def test_a_ship_in_the_middle_of_a_window_is_positive_and_its_surroundings_are_ignored() -> None:
     labels = label_windows([ship(160, 192)], CANVAS)
-    assert labels[4, 3] == SHIP  # row is y, column is x
-    assert labels[4, 4] == UNKNOWN  # 32 px off: more than 18 % of the window, less than 36 %
-    assert labels[4, 6] == NO_SHIP  # 96 px off
+    assert labels[10, 8] == SHIP  # row is y, column is x
+    assert labels[10, 9] == UNKNOWN  # 16 px off: more than 11 % of the window, less than 22 %
+    assert labels[10, 10] == NO_SHIP
     assert (labels == SHIP).sum() == 1
+
+
+def test_the_middle_of_a_long_ship_is_vague() -> None:
+    labels = label_windows([ship(160, 192, length=300)], CANVAS)
+    assert labels[10, 9] == SHIP  # 16 px off: 5 % of its length
+    assert labels[10, 12] == UNKNOWN
 
 
 def test_every_place_on_the_grid_gives_each_ship_a_positive_window() -> None:
     rng = np.random.default_rng(0)
-    for x, y in rng.uniform(64, 288, (200, 2)):
+    for x, y in rng.uniform(32, 320, (200, 2)):
         assert (label_windows([ship(x, y)], CANVAS) == SHIP).any()
 
 
 def test_two_ships_side_by_side_do_not_erase_each_other() -> None:
     labels = label_windows([ship(160, 160), ship(192, 160)], CANVAS)
-    assert labels[3, 3] == SHIP
-    assert labels[3, 4] == SHIP
+    assert labels[8, 8] == SHIP
+    assert labels[8, 10] == SHIP
 
 
 def test_a_ship_that_the_sensor_cannot_resolve_is_ignored_and_a_speck_is_no_ship() -> None:
     at = ship(160, 160, length=24 / NET_GSD_M)  # 24 m
-    assert label_windows([at], CANVAS, gsd_m=2.9)[3, 3] == SHIP
-    assert label_windows([at], CANVAS, gsd_m=4.0)[3, 3] == UNKNOWN
-    assert label_windows([at], CANVAS, gsd_m=6.0)[3, 3] == NO_SHIP
+    assert label_windows([at], CANVAS, gsd_m=2.9)[8, 8] == SHIP
+    assert label_windows([at], CANVAS, gsd_m=4.0)[8, 8] == UNKNOWN
+    assert label_windows([at], CANVAS, gsd_m=6.0)[8, 8] == NO_SHIP
 
 
 def test_windows_in_unknown_regions_are_unknown_unless_they_hold_a_labelled_ship() -> None:
     unknown = np.zeros((CANVAS, CANVAS), dtype=np.bool_)
     unknown[:, :176] = True
     labels = label_windows([ship(64, 64)], CANVAS, unknown=unknown)
-    assert labels[0, 0] == SHIP
-    assert labels[7, 0] == UNKNOWN
-    assert labels[7, 7] == NO_SHIP
+    assert labels[2, 2] == SHIP
+    assert labels[18, 2] == UNKNOWN
+    assert labels[18, 18] == NO_SHIP
+
+
+def test_a_window_on_its_own_is_asked_about_its_middle() -> None:
+    assert label_window([ship(66, 60)]) == SHIP
+    assert label_window([ship(110, 64)]) == NO_SHIP
+    assert label_window([ship(84, 64)]) == UNKNOWN
