@@ -75,6 +75,23 @@ def land_table(land: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def water_table(metrics: dict[str, Any]) -> str:
+    """False alarms on open sea and elsewhere, and recall by length, over all scenes."""
+    at = metrics["all_scenes"]["at_threshold"]
+    lines = [
+        "False alarms per 100 km2: "
+        f"{shown(at['false_alarms_per_100_km2_of_open_sea'])} on open sea, "
+        f"{shown(at['false_alarms_per_100_km2_of_the_rest'])} on land, along shores and in "
+        "harbours (scenes without an outline of the sea count as the latter).",
+        "",
+        "| length | ships | found |",
+        "|---|---|---|",
+    ]
+    for name, counts in at["by_length_m"].items():
+        lines.append(f"| {name} m | {counts['ships']} | {counts['found']} |")
+    return "\n".join(lines)
+
+
 def card(name: str, config: dict[str, Any], metrics: dict[str, Any], notes: str) -> str:
     """The text of the card."""
     block = config["shipdet"]
@@ -102,6 +119,7 @@ def card(name: str, config: dict[str, Any], metrics: dict[str, Any], notes: str)
         "grown by 30 m or within 84 m of its centre; one detection per ship; ships under 25 m and "
         "unknown regions count neither way.",
         table(metrics),
+        water_table(metrics),
     ]
     if "land" in metrics:
         parts.append(land_table(metrics["land"]))

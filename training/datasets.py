@@ -58,6 +58,7 @@ class Scene:
         gsd_m: metres per pixel; None when unknown.
         ships: the labelled ones.
         unknown: polygons (n, 2) in image pixels in which unlabelled ships may lie.
+        sea: polygons of open water, less those of `islands`; false alarms are counted apart there.
         complete: False when unlabelled ships may lie anywhere outside the labelled ones.
         group: scenes of one group never fall into different parts of a grouped split.
     """
@@ -67,6 +68,8 @@ class Scene:
     gsd_m: float | None
     ships: tuple[Ship, ...] = ()
     unknown: tuple[NDArray[np.float64], ...] = ()
+    sea: tuple[NDArray[np.float64], ...] = ()
+    islands: tuple[NDArray[np.float64], ...] = ()
     complete: bool = True
     group: str = ""
 
@@ -78,10 +81,19 @@ class Scene:
         """(height, width), True where nothing may be concluded from the absence of a label."""
         if not self.complete:
             return np.ones((height, width), dtype=np.bool_)
-        mask = np.zeros((height, width), dtype=np.uint8)
-        for polygon in self.unknown:
-            cv2.fillPoly(mask, [np.round(polygon).astype(np.int32)], 1)
-        return mask.astype(np.bool_)
+        return filled(self.unknown, height, width)
+
+    def sea_mask(self, height: int, width: int) -> NDArray[np.bool_]:
+        """(height, width), True on open water; False everywhere when nobody has outlined it."""
+        return filled(self.sea, height, width) & ~filled(self.islands, height, width)
+
+
+def filled(polygons: Sequence[NDArray[np.float64]], height: int, width: int) -> NDArray[np.bool_]:
+    """(height, width), True inside any of the polygons (n, 2) in pixels."""
+    mask = np.zeros((height, width), dtype=np.uint8)
+    for polygon in polygons:
+        cv2.fillPoly(mask, [np.round(polygon).astype(np.int32)], 1)
+    return mask.astype(np.bool_)
 
 
 def upright_ship(box: Sequence[float], kind: str = "ship") -> Ship:
@@ -180,7 +192,10 @@ def own_labels(root: Path, folder: Path = LABELS) -> list[Scene]:
                     )
                     for ship in entry["ships"]
                 ),
-                unknown=tuple(np.array(p, dtype=np.float64) for p in entry.get("unknown", [])),
+                **{
+                    key: tuple(np.array(p, dtype=np.float64) for p in entry.get(key, []))
+                    for key in ("unknown", "sea", "islands")
+                },
                 complete=bool(entry["complete"]),
                 group=Path(entry["image"]).name,
             )
@@ -221,6 +236,8 @@ def merged(scene: Scene, ours: Scene | None) -> Scene:
         gsd_m=ours.gsd_m or scene.gsd_m,
         ships=ours.ships or scene.ships,
         unknown=ours.unknown,
+        sea=ours.sea,
+        islands=ours.islands,
         complete=ours.complete,
         group=scene.group,
     )

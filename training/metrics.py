@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +19,8 @@ NEAR_M = 84.0
 """...or within this distance of its centre (28 px at 3 m; the rule of issue 5)."""
 SHORTEST_M = 25.0
 """Shorter ships are neither asked for nor false: at 3 m nobody can tell them from a whitecap."""
+LENGTHS_M = (SHORTEST_M, 60.0, 120.0, 200.0)
+"""Lower ends of the classes of length that recall is given for."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,8 @@ class Outcome:
         ship_scores: (m,) best score of each required ship's detection, 0 when not found.
         lengths_m: (m,) labelled lengths.
         measured_m: (m,) lengths measured by the detector, NaN when not found.
-        area_km2: area searched.
+        at_sea: (n,) bool, True where the detection lies on open water.
+        area_km2, sea_km2: area searched, and how much of it is open water.
     """
 
     scores: NDArray[np.float64]
@@ -37,7 +42,9 @@ class Outcome:
     ship_scores: NDArray[np.float64]
     lengths_m: NDArray[np.float64]
     measured_m: NDArray[np.float64]
+    at_sea: NDArray[np.bool_]
     area_km2: float
+    sea_km2: float
 
 
 def may_match(ship: Ship, point: NDArray[np.float64], gsd_m: float) -> bool:
@@ -61,19 +68,26 @@ def match(
     ships: Sequence[Ship],
     unknown: NDArray[np.bool_],
     gsd_m: float,
+    sea: NDArray[np.bool_] | None = None,
 ) -> Outcome:
     """Give every detection, best first, the nearest free ship it may match.
 
     A detection that finds only a ship shorter than `SHORTEST_M`, or that lies in an unknown
-    region (height, width), counts neither way. A second detection of one ship is false.
+    region (height, width), counts neither way. A second detection of one ship is false. `sea`
+    (height, width) is True on open water; without it there is none.
     """
+    if sea is None:
+        sea = np.zeros_like(unknown)
     lengths = np.array([length_m(ship, gsd_m) for ship in ships])
     required = np.flatnonzero(lengths >= SHORTEST_M) if len(ships) else np.empty(0, int)
     ship_scores = np.zeros(len(ships))
     found_m = np.full(len(ships), np.nan)
     taken: set[int] = set()
-    counted: list[tuple[float, bool]] = []
+    counted: list[tuple[float, bool, bool]] = []
+    height, width = unknown.shape
     for index in np.argsort(-scores, kind="stable"):
+        x = int(np.clip(centres[index][0], 0, width - 1))
+        y = int(np.clip(centres[index][1], 0, height - 1))
         near = [i for i, ship in enumerate(ships) if may_match(ship, centres[index], gsd_m)]
         free = [i for i in near if i not in taken]
         if free:
@@ -85,20 +99,19 @@ def match(
             taken.add(best)
             ship_scores[best], found_m[best] = scores[index], measured_m[index]
             if best in required:
-                counted.append((float(scores[index]), True))
+                counted.append((float(scores[index]), True, bool(sea[y, x])))
             continue
-        height, width = unknown.shape
-        x = int(np.clip(centres[index][0], 0, width - 1))
-        y = int(np.clip(centres[index][1], 0, height - 1))
         if not unknown[y, x]:
-            counted.append((float(scores[index]), False))
+            counted.append((float(scores[index]), False, bool(sea[y, x])))
     return Outcome(
-        np.array([score for score, _ in counted]),
-        np.array([hit for _, hit in counted], dtype=np.bool_),
+        np.array([score for score, _, _ in counted]),
+        np.array([hit for _, hit, _ in counted], dtype=np.bool_),
         ship_scores[required],
         lengths[required],
         found_m[required],
+        np.array([at_sea for _, _, at_sea in counted], dtype=np.bool_),
         unknown.size * gsd_m**2 / 1e6,
+        float(sea.sum()) * gsd_m**2 / 1e6,
     )
 
 
@@ -107,9 +120,10 @@ def pooled(outcomes: Sequence[Outcome]) -> Outcome:
     return Outcome(
         *(
             np.concatenate([getattr(o, name) for o in outcomes])
-            for name in ("scores", "hits", "ship_scores", "lengths_m", "measured_m")
+            for name in ("scores", "hits", "ship_scores", "lengths_m", "measured_m", "at_sea")
         ),
         sum(o.area_km2 for o in outcomes),
+        sum(o.sea_km2 for o in outcomes),
     )
 
 
@@ -146,7 +160,7 @@ def curve(outcome: Outcome) -> Curve:
     return Curve(scores[last], precision, recall)
 
 
-def at_threshold(outcome: Outcome, threshold: float) -> dict[str, float | int | None]:
+def at_threshold(outcome: Outcome, threshold: float) -> dict[str, Any]:
     """Figures at one threshold; None where there is nothing to divide by."""
     kept = outcome.scores >= threshold
     found = int((kept & outcome.hits).sum())
@@ -156,6 +170,8 @@ def at_threshold(outcome: Outcome, threshold: float) -> dict[str, float | int | 
     recall = found / ships if ships else None
     seen = outcome.ship_scores >= threshold
     long = outcome.lengths_m > 60
+    false_at_sea = int((kept & ~outcome.hits & outcome.at_sea).sum())
+    land_km2 = outcome.area_km2 - outcome.sea_km2
     error = np.abs(outcome.measured_m / np.maximum(outcome.lengths_m, 1e-9) - 1)[seen & long]
     return {
         "threshold": threshold,
@@ -165,10 +181,32 @@ def at_threshold(outcome: Outcome, threshold: float) -> dict[str, float | int | 
         "precision": precision,
         "recall": recall,
         "f1": 2 * found / (2 * found + false + ships - found) if ships else None,
+        "by_length_m": {
+            name: {"ships": int(part.sum()), "found": int((seen & part).sum())}
+            for name, part in length_classes(outcome.lengths_m).items()
+        },
         "recall_over_60_m": float(seen[long].mean()) if long.any() else None,
         "recall_up_to_60_m": float(seen[~long].mean()) if (~long).any() else None,
         "length_error_median_over_60_m": float(np.median(error)) if len(error) else None,
         "false_alarms_per_100_km2": 100 * false / outcome.area_km2,
+        "false_alarms_per_100_km2_of_open_sea": per_100_km2(false_at_sea, outcome.sea_km2),
+        "false_alarms_per_100_km2_of_the_rest": per_100_km2(false - false_at_sea, land_km2),
+    }
+
+
+def per_100_km2(count: int, area_km2: float) -> float | None:
+    """None where there is no such area."""
+    return 100 * count / area_km2 if area_km2 > 0.01 else None
+
+
+def length_classes(lengths_m: NDArray[np.float64]) -> dict[str, NDArray[np.bool_]]:
+    """Which ships (n,) fall into each class of length."""
+    edges = [*LENGTHS_M, np.inf]
+    return {
+        f"{low:g}-{high:g}" if np.isfinite(high) else f"{low:g} and more": (
+            (lengths_m >= low) & (lengths_m < high)
+        )
+        for low, high in itertools.pairwise(edges)
     }
 
 

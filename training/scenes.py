@@ -88,4 +88,5 @@ def judge(scene: Scene, found: Detections, coarser: float = 1.0) -> Outcome:
         scene.ships,
         scene.unknown_mask(height, width),
         scene.gsd_m,
+        scene.sea_mask(height, width),
     )

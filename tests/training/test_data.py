@@ -71,12 +71,15 @@ def test_our_labels_are_read_as_scenes(tmp_path: Path) -> None:
             {"polygon": [[0, 0], [50, 0], [50, 9], [0, 9]], "length_m": 100.0, "kind": "cargo"}
         ],
         "unknown": [[[0, 0], [10, 0], [10, 10]]],
+        "sea": [[[0, 0], [19, 0], [19, 19], [0, 19]]],
+        "islands": [[[5, 5], [9, 5], [9, 9], [5, 9]]],
     }
     (tmp_path / "harbours_x.json").write_text(json.dumps(entry))
     (scene,) = own_labels(tmp_path, tmp_path)
     assert scene.path == tmp_path / "harbours" / "x.jpg"
     assert scene.unknown_mask(20, 20).all()
     assert length_m(scene.ships[0], 2.0) == 100.0
+    assert scene.sea_mask(20, 20).sum() == 20 * 20 - 5 * 5
 
 
 def test_the_length_of_an_upright_box_is_its_diagonal() -> None:

@@ -55,7 +55,10 @@ def outcome_of(scores: list[float], hits: list[bool], ships: int) -> Outcome:
     ship_scores = np.array(found + [0.0] * (ships - len(found)))
     lengths = np.full(ships, 100.0)
     counted = np.array(hits, dtype=np.bool_)
-    return Outcome(np.array(scores), counted, ship_scores, lengths, lengths * 1.1, 50.0)
+    at_sea = np.array([i % 2 == 0 for i in range(len(hits))], dtype=np.bool_)
+    return Outcome(
+        np.array(scores), counted, ship_scores, lengths, lengths * 1.1, at_sea, 50.0, 40.0
+    )
 
 
 def test_average_precision_of_a_worked_example() -> None:
@@ -71,6 +74,20 @@ def test_figures_at_a_threshold() -> None:
     assert values["f1"] == pytest.approx(4 / 7)
     assert values["false_alarms_per_100_km2"] == 2.0
     assert values["length_error_median_over_60_m"] == pytest.approx(0.1)
+    assert values["false_alarms_per_100_km2_of_open_sea"] == 0.0
+    assert values["false_alarms_per_100_km2_of_the_rest"] == 10.0
+    assert values["by_length_m"]["60-120"] == {"ships": 4, "found": 2}
+    assert values["by_length_m"]["200 and more"] == {"ships": 0, "found": 0}
+
+
+def test_false_alarms_are_counted_where_they_lie() -> None:
+    sea = CLEAR.copy()
+    sea[:, :200] = True
+    points, scores = np.array([[100.0, 100], [300, 100], [310, 300]]), np.array([0.9, 0.8, 0.7])
+    outcome = match(points, scores, np.full(3, 90.0), [], CLEAR, GSD, sea)
+    assert outcome.at_sea.tolist() == [True, False, False]
+    assert outcome.sea_km2 == pytest.approx(outcome.area_km2 / 2)
+    assert match(points, scores, np.full(3, 90.0), [], CLEAR, GSD).sea_km2 == 0
 
 
 def test_nothing_found_is_no_division_by_zero() -> None:

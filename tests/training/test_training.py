@@ -179,7 +179,9 @@ def test_the_card_holds_the_figures() -> None:
     at = {
         "ships": 10, "found": 8, "false_alarms": 1, "precision": 8 / 9, "recall": 0.8,
         "f1": 16 / 19, "recall_over_60_m": 1.0, "length_error_median_over_60_m": None,
-        "false_alarms_per_100_km2": 2.0,
+        "false_alarms_per_100_km2": 2.0, "false_alarms_per_100_km2_of_open_sea": 0.5,
+        "false_alarms_per_100_km2_of_the_rest": None,
+        "by_length_m": {"60-120": {"ships": 4, "found": 3}},
     }  # fmt: skip
     figures = {"at_threshold": at, "at_best_f1": at, "average_precision": 0.75}
     config = {
@@ -197,3 +199,5 @@ def test_the_card_holds_the_figures() -> None:
     assert text.startswith("---\nlicense:")
     assert "| planet-scenes/scene_1.jpg | raw | 10 | 8 | 1 | 0.888 | 0.800 | 0.842 |" in text
     assert "{type: f1, value: 0.842}" in text
+    assert "| 60-120 m | 4 | 3 |" in text
+    assert "0.500 on open sea" in text
