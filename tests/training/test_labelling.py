@@ -1,0 +1,82 @@
+"""Labelling with a model's help: what is said about proposals is what is written."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.painted import BrightnessClassifier, paint_ship, sea
+from training.datasets import Scene, own_labels
+from training.label import Desk, page
+from training.labelling import Labelling, begin, box_between
+from training.scenes import Search
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Labelling:
+    pixels = sea(500, 400)
+    paint_ship(pixels, 2.0, (150, 120), 120, 24, 30)  # metres
+    paint_ship(pixels, 2.0, (380, 300), 160, 30, 100)
+    (tmp_path / "harbours").mkdir()
+    cv2.imwrite(str(tmp_path / "harbours" / "new.png"), pixels[..., ::-1])
+    scene = Scene("harbours/new.png", tmp_path / "harbours" / "new.png", 2.0)
+    return begin(scene, BrightnessClassifier(), Search("dense", floor=0.3))
+
+
+def test_a_model_proposes_the_ships(work: Labelling) -> None:
+    centres = sorted(p.mean(axis=0).tolist() for p in work.proposals)
+    assert np.allclose(centres, [(75, 60), (190, 150)], atol=4)
+
+
+def test_accepted_refused_and_open_proposals_are_read_as_labels(
+    work: Labelling, tmp_path: Path
+) -> None:
+    first = work.current
+    assert first is not None
+    work.accept(first, "cargo")
+    work.leave_open()
+    assert work.current is None
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    path = work.save(complete=True, folder=labels)
+    assert path.name == "harbours_new.json"
+    (scene,) = own_labels(tmp_path, labels)
+    (ship,) = scene.ships
+    assert ship.kind == "cargo"
+    assert np.allclose(ship.centre, first.mean(axis=0), atol=0.2)
+    entry = json.loads(path.read_text())
+    along = np.linalg.norm(np.subtract(*entry["ships"][0]["polygon"][:2])) * 2.0
+    assert along == pytest.approx(entry["ships"][0]["length_m"], abs=0.3)
+    assert entry["ships"][0]["length_m"] > 100
+    assert scene.unknown_mask(400, 500).sum() > 100
+
+
+def test_two_clicks_draw_a_box_that_runs_from_bow_to_stern() -> None:
+    box = box_between(np.array([100.0, 20.0]), np.array([160.0, 100.0]), 12.0)
+    assert np.allclose(box.mean(axis=0), (130, 60))
+    assert np.linalg.norm(box[0] - box[1]) == pytest.approx(100)
+    assert np.linalg.norm(box[1] - box[2]) == pytest.approx(12)
+    ends = {tuple(np.round((box[1] + box[2]) / 2)), tuple(np.round((box[3] + box[0]) / 2))}
+    assert ends == {(100, 20), (160, 100)}
+
+
+class Click:
+    """What the page tells of a click on the picture: column and row of the crop."""
+
+    def __init__(self, x: float, y: float) -> None:
+        self.index = (x, y)
+
+
+def test_a_redrawn_box_is_what_is_accepted(work: Labelling) -> None:
+    desk, shown = Desk(work), page(work)
+    assert shown.blocks
+    middle = work.proposals[0].mean(axis=0)
+    _, told = desk.click(30.0, Click(360, 260))
+    assert "stern" in told
+    desk.click(30.0, Click(360, 460))
+    desk.decide("accept", "tanker")
+    corners = np.array(work.ships[0]["polygon"])
+    assert np.allclose(corners.mean(axis=0), middle, atol=1)
+    assert work.ships[0]["length_m"] == pytest.approx(200 * 360 / 720, abs=1)
