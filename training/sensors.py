@@ -1,6 +1,6 @@
 """What a satellite and a tile server do to a picture: coarse pixels, haze, noise, JPEG.
 
-Canvases are made at the network's 1.07 m; imagery comes at 0.5 to 5 m (PlanetScope 3 m, Esri zoom
+Canvases are made at the network's 1.9 m; imagery comes at 0.5 to 5 m (PlanetScope 3 m, Esri zoom
 15 2.4 to 4.8 m) and is enlarged to that scale. Training sees the same chain.
 """
 
