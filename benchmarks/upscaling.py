@@ -18,19 +18,23 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.timing import Effort
+
 MODEL = "realesrgan-x4plus"
 TILE_PX = 256
 
 
-def upscale_vs_realesrganer(quick: bool = True, backend: str = "torch") -> dict[str, float]:
-    """Time and memory of RealESRGANer over ours: ``speed`` and ``memory``, larger is better."""
-    side = 256 if quick else 768
-    theirs = _in_process("theirs", side)
-    ours = _in_process(backend, side)
-    return {
-        "speed": theirs["seconds"] / ours["seconds"],
-        "memory": theirs["peak_mb"] / ours["peak_mb"],
-    }
+def upscale_vs_realesrganer(effort: Effort) -> dict[str, dict[str, float]]:
+    """Time and memory of RealESRGANer over ours, larger is better: per backend speed, memory."""
+    theirs = _in_process("theirs", effort.picture_px)
+    ratios = {}
+    for backend in ("torch", "onnx"):
+        ours = _in_process(backend, effort.picture_px)
+        ratios[backend] = {
+            "speed": theirs["seconds"] / ours["seconds"],
+            "memory": theirs["peak_mb"] / ours["peak_mb"],
+        }
+    return ratios
 
 
 def _in_process(which: str, side: int) -> dict[str, float]:
