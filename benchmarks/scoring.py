@@ -83,9 +83,7 @@ def one_crop_at_a_time(image: Image.Image) -> Callable[[], list[float]]:
     return run
 
 
-def _scored(
-    scene: Mosaic, classifier: Classifier, scoring: Scoring
-) -> Callable[[], ScoreMap]:
+def _scored(scene: Mosaic, classifier: Classifier, scoring: Scoring) -> Callable[[], ScoreMap]:
     """A whole scoring: resampled to the network's scale, cut, scored at a stride of one cell."""
     net_gsd_m = classifier.config.shipdet.window_m / classifier.window_px
 

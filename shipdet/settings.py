@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     upscaler: str = "realesrgan-x4plus"
     backend: Literal["torch", "onnx"] = "torch"
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    model_idle_s: float = Field(900.0, ge=0, description="then models are released; 0: never")
 
     # Server
     host: str = "127.0.0.1"
