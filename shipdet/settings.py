@@ -30,10 +30,12 @@ class Settings(BaseSettings):
     weights_dir: Path = PROJECT / "weights"
 
     # Limits of one run
-    max_tiles: Positive = 1024
-    max_raw_pixels: Positive = 48_000_000
+    max_tiles: Positive = 6561  # 20,480 px square, wherever it begins in a tile
+    max_raw_pixels: Positive = 450_000_000
+    #: more than this is searched piece by piece: tiles and GeoTIFF only, and not sharpened
+    max_held_pixels: Positive = 48_000_000
     max_searched_pixels: Positive = 256_000_000  # after super-resolution
-    max_upload_mb: Positive = 200
+    max_upload_mb: Positive = 1536
 
     # Network manners
     user_agent: str = "shipdet/0.1 (open ship detector; set SHIPDET_USER_AGENT to add a contact)"

@@ -21,14 +21,18 @@ def forget_models():
 def opened(monkeypatch):
     """Counts what is really read from disk."""
     names = []
-    for kind in ("open_classifier", "open_upscaler"):
 
-        def counting(*arguments, real=getattr(torch_runtime, kind), kind=kind):
+    def counting(kind, real):
+        def opener(*arguments):
             names.append(kind)
             time.sleep(0.05)  # long enough for requests to meet
             return real(*arguments)
 
-        monkeypatch.setattr(torch_runtime, kind, counting)
+        return opener
+
+    for kind in ("open_classifier", "open_upscaler"):
+        real = getattr(torch_runtime, kind)
+        monkeypatch.setattr(torch_runtime, kind, counting(kind, real))
     return names
 
 
