@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchmarks import backends, fetching, machine, scoring, startup, upscaling
+from benchmarks import backends, fetching, machine, scoring, startup, streaming, upscaling
 from benchmarks.table import table
 from benchmarks.timing import EFFORTS, Effort
 
@@ -47,6 +47,9 @@ def measure(effort: Effort) -> dict[str, Any]:
     fetched = _said(fetching.fetch_parallel, effort)
     ratios["fetch_parallel"] = fetched["speed"]
     further["fetch_again_requests"] = fetched["requests"]
+    further["overlap"] = _said(streaming.overlapped, effort)
+    large = _said(streaming.large_picture, effort)
+    further |= {f"large_{name}": value for name, value in large.items()}
     further["import_s"] = startup.import_seconds()
     further["page_s"] = startup.page_seconds()
     again = startup.second_detection()

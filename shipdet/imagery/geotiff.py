@@ -30,7 +30,7 @@ from shipdet.imagery.picture import (
 )
 from shipdet.mosaic import Mask, Mosaic, Picture, Pixels, Provenance
 from shipdet.progress import Steps
-from shipdet.settings import Settings
+from shipdet.settings import GDAL_CACHE_MB, Settings
 
 WGS84 = CRS.from_epsg(4326)
 STRIP_PX = 512
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 def open_geotiff(path: Path, gsd_m: float | None, settings: Settings) -> Picture:
     """Read a TIFF; errors as in :func:`~shipdet.imagery.picture.open_picture`."""
     try:
-        with warnings.catch_warnings():
+        with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB), warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)  # answered in _grid
             # Only TIFF: rasterio would follow other formats (VRT) to further files and addresses.
             dataset = rasterio.open(path, driver="GTiff")

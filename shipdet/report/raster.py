@@ -8,10 +8,16 @@ import numpy as np
 from PIL import Image
 
 from shipdet.mosaic import Mosaic, Picture, Pixels
+from shipdet.settings import GDAL_CACHE_MB
 
 ImageFormat = Literal["png", "jpg"]
 JPEG_MAX_PX = 65_500  # longest side that JPEG can hold
 STRIP_PX = 512
+GDAL = {
+    "GDAL_TIFF_INTERNAL_MASK": True,
+    "GDAL_PAM_ENABLED": False,  # no side-car files
+    "GDAL_CACHEMAX": GDAL_CACHE_MB,
+}
 COG = {
     "driver": "COG",
     "compress": "DEFLATE",
@@ -56,7 +62,7 @@ def write_geotiff(path: Path, mosaic: Mosaic) -> None:
 
     profile = _profile(mosaic)
     # The COG driver only copies, and the mask must be inside the file it copies.
-    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), MemoryFile() as memory:
+    with rasterio.Env(**GDAL), MemoryFile() as memory:
         with memory.open(**profile) as dataset:
             dataset.write(np.moveaxis(mosaic.pixels, -1, 0))
             if not mosaic.coverage.all():
@@ -88,9 +94,7 @@ def write_large(
         "BIGTIFF": "IF_SAFER",
     }
     covered = 0
-    # Without side-car files (.aux.xml, .msk): what belongs to a picture is inside it.
-    options = {"GDAL_TIFF_INTERNAL_MASK": True, "GDAL_PAM_ENABLED": False}
-    with rasterio.Env(**options), warnings.catch_warnings():
+    with rasterio.Env(**GDAL), warnings.catch_warnings():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         try:
             with rasterio.open(draft, "w", **profile) as dataset:
@@ -107,9 +111,10 @@ def write_large(
                 if flat.suffix == ".png":
                     copy(dataset, flat, driver="PNG", zlevel=3)
                 else:
-                    copy(dataset, flat, driver="JPEG", quality=quality)
+                    copy(dataset, flat, driver="JPEG", quality=quality, internal_mask=False)
         finally:
             draft.unlink(missing_ok=True)
+            flat.with_name(f"{flat.name}.msk").unlink(missing_ok=True)
         with rasterio.open(geotiff) as dataset:
             factor = min(1.0, preview_px / max(grid.width, grid.height))
             size = (max(1, round(grid.height * factor)), max(1, round(grid.width * factor)))
