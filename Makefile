@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 PYTHON := $(shell command -v $(PYTHON) || command -v python3)
 BIN := .venv/bin
 
-.PHONY: run test lint types unit e2e train-smoke clean
+.PHONY: run test lint types unit e2e train-smoke bench clean
 
 run: .venv/installed
 	$(BIN)/python app.py
@@ -25,6 +25,10 @@ e2e: .venv/dev-installed
 
 train-smoke: .venv/dev-installed
 	$(BIN)/python -m training.smoke
+
+# Measured figures for the README's table; BENCH=--quick for a few minutes' form.
+bench: .venv/dev-installed
+	$(BIN)/python -m benchmarks.run $(BENCH)
 
 # torch first, then the rest without build isolation: basicsr and realesrgan import torch while
 # they are built, and would otherwise download a second one of more than a gigabyte.

@@ -2,6 +2,31 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured: sides in pixels, and how often each candidate has its turn."""
+
+    name: str
+    scene_px: int  # scored at 1.07 m per pixel
+    canvas_px: int
+    block_px: int
+    picture_px: int  # enlarged in blocks
+    tiles: int  # along a side of a downloaded square
+    streamed_px: int  # side of a GeoTIFF that is searched in strips
+    rounds: int
+
+
+EFFORTS = {
+    effort.name: effort
+    for effort in (
+        Effort("full", 2048, 1024, 192, 768, 10, 20_480, 5),
+        Effort("quick", 2048, 768, 96, 256, 10, 8_192, 2),
+        Effort("tiny", 600, 256, 24, 24, 3, 1_024, 1),  # shows that all of it runs
+    )
+}
 
 
 def shortest(work: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
@@ -9,9 +34,14 @@ def shortest(work: Mapping[str, Callable[[], object]], rounds: int) -> dict[str,
     best = dict.fromkeys(work, float("inf"))
     for turn in range(rounds + 1):
         for name, do in work.items():
-            start = time.perf_counter()
-            do()
-            seconds = time.perf_counter() - start
+            took = seconds(do)
             if turn:
-                best[name] = min(best[name], seconds)
+                best[name] = min(best[name], took)
     return best
+
+
+def seconds(do: Callable[[], object]) -> float:
+    """Seconds of one round."""
+    start = time.perf_counter()
+    do()
+    return time.perf_counter() - start

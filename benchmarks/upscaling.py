@@ -8,7 +8,6 @@ from before the model is loaded; Linux only.
 import contextlib
 import io
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -18,19 +17,24 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.memory import resident_mb, start_counting
+from benchmarks.timing import Effort
+
 MODEL = "realesrgan-x4plus"
 TILE_PX = 256
 
 
-def upscale_vs_realesrganer(quick: bool = True, backend: str = "torch") -> dict[str, float]:
-    """Time and memory of RealESRGANer over ours: ``speed`` and ``memory``, larger is better."""
-    side = 256 if quick else 768
-    theirs = _in_process("theirs", side)
-    ours = _in_process(backend, side)
-    return {
-        "speed": theirs["seconds"] / ours["seconds"],
-        "memory": theirs["peak_mb"] / ours["peak_mb"],
-    }
+def upscale_vs_realesrganer(effort: Effort) -> dict[str, dict[str, float]]:
+    """Time and memory of RealESRGANer over ours, larger is better: per backend speed, memory."""
+    theirs = _in_process("theirs", effort.picture_px)
+    ratios = {}
+    for backend in ("torch", "onnx"):
+        ours = _in_process(backend, effort.picture_px)
+        ratios[backend] = {
+            "speed": theirs["seconds"] / ours["seconds"],
+            "memory": theirs["peak_mb"] / ours["peak_mb"],
+        }
+    return ratios
 
 
 def _in_process(which: str, side: int) -> dict[str, float]:
@@ -44,23 +48,6 @@ def _picture(side: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
 
 
-def _memory_mb(line: str) -> float:
-    """``VmRSS``, what is in memory now, or ``VmHWM``, the most since the last reset.
-
-    Not getrusage, whose peak a child takes over from its parent.
-    """
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    found = re.search(rf"^{line}:\s+(\d+) kB$", status, re.MULTILINE)
-    assert found is not None
-    return int(found[1]) / 1024
-
-
-def _start_counting() -> float:
-    """Forget the peak of the imports; MB in memory now."""
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    return _memory_mb("VmRSS")
-
-
 def _theirs(side: int) -> dict[str, float]:
     import torch
     from safetensors.torch import load_file
@@ -72,7 +59,7 @@ def _theirs(side: int) -> dict[str, float]:
     with contextlib.redirect_stdout(io.StringIO()):
         from realesrgan import RealESRGANer
 
-    before = _start_counting()
+    before = start_counting()
     folder = resolve(MODEL, get_settings())
     with tempfile.TemporaryDirectory() as place, contextlib.redirect_stdout(io.StringIO()):
         path = Path(place) / "x4plus.pth"
@@ -83,7 +70,7 @@ def _theirs(side: int) -> dict[str, float]:
         start = time.perf_counter()
         upsampler.enhance(_picture(side))
         seconds = time.perf_counter() - start
-    return {"seconds": seconds, "peak_mb": _memory_mb("VmHWM") - before}
+    return {"seconds": seconds, "peak_mb": resident_mb("VmHWM") - before}
 
 
 def _ours(side: int, backend: str) -> dict[str, float]:
@@ -95,14 +82,14 @@ def _ours(side: int, backend: str) -> dict[str, float]:
     from shipdet.progress import finish
     from shipdet.upscale import upscale
 
-    before = _start_counting()
+    before = start_counting()
     upscaler = load_upscaler(MODEL, backend, "cpu")
     upscaler.upscale(_picture(16)[None])
     picture, covered = _picture(side), np.ones((side, side), np.bool_)
     mosaic = Mosaic(picture, Grid(side, side, 1.0, 1.0), covered, Provenance("benchmark"))
     start = time.perf_counter()
     finish(upscale(mosaic, upscaler))
-    return {"seconds": time.perf_counter() - start, "peak_mb": _memory_mb("VmHWM") - before}
+    return {"seconds": time.perf_counter() - start, "peak_mb": resident_mb("VmHWM") - before}
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ Every long function is a generator of :class:`~shipdet.progress.Progress` that r
 """
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,10 +19,11 @@ from shipdet.detections import Detections
 from shipdet.errors import AreaTooLarge, BadModel, ScaleTooCoarse
 from shipdet.geometry import BBox, gsd_at
 from shipdet.imagery import (
+    Arrival,
     ImageryOptions,
     Plan,
     Provider,
-    download,
+    arriving,
     get_provider,
     open_picture,
     plan,
@@ -40,7 +41,7 @@ from shipdet.models import (
     resolve,
     resolve_public,
 )
-from shipdet.mosaic import Mosaic
+from shipdet.mosaic import Mosaic, Picture
 from shipdet.progress import Progress, Steps
 from shipdet.report import (
     Clock,
@@ -53,6 +54,7 @@ from shipdet.report import (
     storage_errors,
     write_download,
     write_imagery,
+    write_large_imagery,
     write_results,
 )
 from shipdet.requests import AreaRequest, ImageRequest, Search
@@ -168,10 +170,12 @@ def estimate(request: AreaRequest, settings: Settings | None = None) -> Estimate
     factor = SCALE**search.passes
     upscaler = search.upscaler or settings.upscaler
     kind, amount = _detect_work(planned.raw_px, planned.gsd_m, search, classifier)
-    work = pace.seconds("fetch", planned.tiles) + pace.seconds(kind, amount)
-    work += pace.seconds("report", planned.searched_px) + 2.0
+    work = pace.seconds(kind, amount)
     for number in range(search.passes):
         work += pace.seconds(f"upscale:{upscaler}", planned.raw_px * SCALE ** (2 * number))
+    # Tiles arrive while the first ones are searched already: the slower of the two counts.
+    work = max(pace.seconds("fetch", planned.tiles), work)
+    work += pace.seconds("report", planned.searched_px) + 2.0
     return Estimate(
         zoom,
         planned.tiles,
@@ -195,6 +199,8 @@ def detect_area(
 ) -> Steps[Run]:
     """Search an area of the map: download, sharpen, search, measure, write.
 
+    The search begins with the first rows of tiles, while the others are on their way.
+
     ``out`` is the folder to write (None: a new one under the runs folder). ``public`` says that
     the request comes from a web visitor, who may choose models from the list only.
     """
@@ -207,11 +213,20 @@ def detect_area(
     _check_scale(planned.gsd_m, provider, request.box, search, classifier.shipdet.gsd_max_m)
     notes = (*notes, *_stride_notes(search, classifier))
     inputs = {**request.model_dump(mode="json"), "zoom": zoom, "provider": provider.id}
-    with new_folder(out, search.name, settings) as (folder, final):
-        with clock.stage("fetch"):
-            raw = yield from _download(request, zoom, provider, settings)
-        pace.learn("fetch", raw.provenance.fetched, clock.stages["fetch"])
-        yield from _search(raw, search, folder, inputs, notes, clock, settings, public)
+    with (
+        new_folder(out, search.name, settings) as (folder, final),
+        _arriving(request, zoom, provider, settings, folder) as arrival,
+    ):
+        yield from arrival.begin()
+
+        def arrived() -> Steps[Picture]:
+            picture = yield from arrival.finish()
+            clock.stages["fetch"] = arrival.seconds
+            pace.learn("fetch", picture.provenance.fetched, arrival.seconds)
+            return picture
+
+        picture = arrival.picture
+        yield from _search(picture, arrived, search, folder, inputs, notes, clock, settings, public)
     prune(settings, final)
     return read_run(final)
 
@@ -233,15 +248,20 @@ def detect_image(
     yield Progress("fetch", 0, 1, "pictures", "reading the picture")
     raw = open_picture(path, request.gsd_m, settings)
     _check_scale(raw.grid.gsd_m, None, None, search, gsd_max_m)
-    searched_px = raw.coverage.size * SCALE ** (2 * search.passes)
-    if searched_px > settings.max_searched_pixels:
+    searched_px = raw.grid.width * raw.grid.height * SCALE ** (2 * search.passes)
+    if search.passes and searched_px > settings.max_searched_pixels:
         raise AreaTooLarge(
             f"{searched_px / 1e6:,.0f} million pixels after sharpening are more than the limit of "
             f"{settings.max_searched_pixels / 1e6:,.0f}: sharpen less, or cut the picture."
         )
     inputs = {**request.model_dump(mode="json"), "image": path.name}
     with new_folder(out, search.name, settings) as (folder, final):
-        yield from _search(raw, search, folder, inputs, (), clock, settings, public)
+
+        def arrived() -> Steps[Picture]:
+            yield from ()
+            return raw
+
+        yield from _search(raw, arrived, search, folder, inputs, (), clock, settings, public)
     prune(settings, final)
     return read_run(final)
 
@@ -255,13 +275,15 @@ def download_area(
     check_name(request.search.name)
     provider, zoom, _, notes = _planned(request, settings)
     inputs = {**request.model_dump(mode="json"), "zoom": zoom, "provider": provider.id}
-    with new_folder(out, request.search.name, settings) as (folder, final):
+    with (
+        new_folder(out, request.search.name, settings) as (folder, final),
+        _arriving(request, zoom, provider, settings, folder) as arrival,
+    ):
         with clock.stage("fetch"):
-            raw = yield from _download(request, zoom, provider, settings)
+            raw = yield from arrival.finish()
         yield Progress("report", 0, 1, "files")
-        search = request.search
-        files = write_imagery(folder, raw, None, search.image_format, search.quality)
-        record = imagery_record(raw, None, inputs, notes, clock)
+        files, covered = _write_pictures(folder, raw, None, request.search)
+        record = imagery_record(raw, covered, None, inputs, notes, clock)
         write_download(folder, {**record, "files": files})
         yield Progress("report", 1, 1, "files")
     prune(settings, final)
@@ -286,10 +308,14 @@ def _imagery_options(request: AreaRequest) -> ImageryOptions:
     return ImageryOptions.parse(request.date_from, request.date_to, request.max_cloud, None)
 
 
-def _download(
-    request: AreaRequest, zoom: int, provider: Provider, settings: Settings
-) -> Steps[Mosaic]:
-    return (yield from download(request.box, zoom, provider, _imagery_options(request), settings))
+def _arriving(
+    request: AreaRequest, zoom: int, provider: Provider, settings: Settings, folder: Path
+) -> AbstractContextManager[Arrival]:
+    """The download of a request, behind whatever is done with its picture."""
+    options = _imagery_options(request)
+    # What is sharpened must be held: the sharpened picture is larger than it in any case.
+    where = None if request.search.passes else folder
+    return arriving(request.box, zoom, provider, options, settings, folder=where)
 
 
 def _classifier_config(
@@ -385,7 +411,8 @@ def _wait_for_device() -> Steps[None]:
 
 
 def _search(
-    raw: Mosaic,
+    raw: Picture,
+    arrived: Callable[[], Steps[Picture]],
     search: Search,
     folder: Path,
     inputs: dict[str, Any],
@@ -394,18 +421,27 @@ def _search(
     settings: Settings,
     public: bool,
 ) -> Steps[None]:
-    """Sharpen, search and write a mosaic into a folder."""
+    """Sharpen, search and write a picture into a folder.
+
+    ``raw`` may still be arriving while it is searched; ``arrived`` gives it with its provenance.
+    """
+    raw_px = raw.grid.width * raw.grid.height
     yield from _wait_for_device()
     with _own_device():
         with clock.stage("load"):
             used = yield from _load(search, settings, public)
         upscaled = None
         if used.upscaler is not None:
+            if not isinstance(raw, Mosaic):
+                raise AreaTooLarge(
+                    f"Pictures of more than {settings.max_held_pixels / 1e6:,.0f} million pixels "
+                    "cannot be sharpened: search without, or cut the picture."
+                )
             with clock.stage("upscale"):
                 passes: Literal[1, 2] = 1 if search.passes == 1 else 2
                 upscaled = yield from upscale(raw, used.upscaler, passes)
             name = f"upscale:{search.upscaler or settings.upscaler}"
-            amount = raw.coverage.size * (1 if passes == 1 else 1 + SCALE**2)
+            amount = raw_px * (1 if passes == 1 else 1 + SCALE**2)
             pace.learn(name, amount, clock.stages["upscale"])
         config = used.classifier.config.shipdet
         scoring = _scoring(search, used.classifier.config)
@@ -421,13 +457,14 @@ def _search(
                 scoring=scoring,
                 floor=min(FLOOR, threshold),
             )
-        kind, work = _detect_work(raw.coverage.size, raw.grid.gsd_m, search, used.classifier.config)
+        kind, work = _detect_work(raw_px, raw.grid.gsd_m, search, used.classifier.config)
         pace.learn(kind, work, clock.stages["detect"])
+    raw = yield from arrived()
     yield Progress("report", 0, 2, "steps", "writing pictures")
     with clock.stage("report"):
-        files = write_imagery(folder, raw, upscaled, search.image_format, search.quality)
+        files, covered = _write_pictures(folder, raw, upscaled, search)
         yield Progress("report", 1, 2, "steps", "writing tables and crops")
-        record = imagery_record(raw, upscaled, inputs, notes, clock) | {
+        record = imagery_record(raw, covered, upscaled, inputs, notes, clock) | {
             "files": files,
             "models": used.record()
             | {
@@ -442,6 +479,16 @@ def _search(
         }
         write_results(folder, record, candidates, threshold)
     yield Progress("report", 2, 2, "steps")
+
+
+def _write_pictures(
+    folder: Path, raw: Picture, upscaled: Mosaic | None, search: Search
+) -> tuple[dict[str, str], float]:
+    """File names by kind, and the share of the raw picture that has data."""
+    if not isinstance(raw, Mosaic):
+        return write_large_imagery(folder, raw, search.image_format, search.quality)
+    files = write_imagery(folder, raw, upscaled, search.image_format, search.quality)
+    return files, float(np.mean(raw.coverage))
 
 
 def _parameters(weights: Path) -> int:

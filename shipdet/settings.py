@@ -9,6 +9,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT = Path(__file__).resolve().parent.parent
 GB = 1024**3
+GDAL_CACHE_MB = 256
+"""Of GDAL's cache of blocks, which would take 5 % of the memory; counts from its first use on."""
 
 Positive = Annotated[int, Field(gt=0)]
 
@@ -30,10 +32,12 @@ class Settings(BaseSettings):
     weights_dir: Path = PROJECT / "weights"
 
     # Limits of one run
-    max_tiles: Positive = 1024
-    max_raw_pixels: Positive = 48_000_000
+    max_tiles: Positive = 6561  # 20,480 px square, wherever it begins in a tile
+    max_raw_pixels: Positive = 450_000_000
+    #: more than this is searched piece by piece: tiles and GeoTIFF only, and not sharpened
+    max_held_pixels: Positive = 48_000_000
     max_searched_pixels: Positive = 256_000_000  # after super-resolution
-    max_upload_mb: Positive = 200
+    max_upload_mb: Positive = 1536
 
     # Network manners
     user_agent: str = "shipdet/0.1 (open ship detector; set SHIPDET_USER_AGENT to add a contact)"
@@ -64,6 +68,7 @@ class Settings(BaseSettings):
     upscaler: str = "realesrgan-x4plus"
     backend: Literal["torch", "onnx"] = "torch"
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    model_idle_s: float = Field(900.0, ge=0, description="then models are released; 0: never")
 
     # Server
     host: str = "127.0.0.1"

@@ -252,9 +252,9 @@ def test_sharpening_makes_a_coarse_picture_usable(server, settings, classifier):
 def test_an_area_over_a_limit_is_refused_before_any_request(server, settings, classifier, limit):
     settings = settings.model_copy(update=limit)
     with pytest.raises(AreaTooLarge, match=r"needs .* of at most"):
-        whole_run(server, settings)
+        whole_run(server, settings, search={"upscale": "x4"})
     with pytest.raises(AreaTooLarge):
-        pipeline.estimate(area(server), settings)
+        pipeline.estimate(area(server, search={"upscale": "x4"}), settings)
     assert server.count == 0 and left_behind(settings) == []
 
 

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -12,18 +11,18 @@ from shipdet.detect.scoring import Scoring, WindowScorer, score, score_windows
 from shipdet.detect.view import NetworkView
 from shipdet.detections import Detection, Detections
 from shipdet.geometry import Floats, Grid, bearing_deg, distance_m, rectangle
-from shipdet.mosaic import Mosaic
+from shipdet.mosaic import Picture
 from shipdet.progress import Progress, Steps
 
 SUPPORT_OFFSETS_PX = (-16, 0, 16)  # where the raw picture is asked about a ship, network pixels
 
 
 def detect(
-    mosaic: Mosaic,
+    mosaic: Picture,
     classifier: WindowScorer,
     *,
     window_m: float,
-    raw: Mosaic | None = None,
+    raw: Picture | None = None,
     stride_px: int = 0,
     scoring: Scoring = "dense",
     floor: float = 0.1,
@@ -54,7 +53,6 @@ def detect(
     if raw is not None and len(scores):
         support = yield from _raw_scores(raw, classifier, window_m, view, centers)
     reported = raw if raw is not None else mosaic
-    gaps = _gap_distance_m(reported, view, centers)
     found = []
     for number, hull in enumerate(hulls):
         detection = _detection(hull, float(scores[number]), fine, mosaic.grid, reported.grid)
@@ -62,7 +60,7 @@ def detect(
             replace(
                 detection,
                 id=number + 1,
-                near_gap=bool(gaps[number] < window_m / 2),
+                near_gap=_near_gap(reported, view, centers[number], window_m / 2),
                 raw_score=None if support is None else float(support[number]),
             )
         )
@@ -87,7 +85,7 @@ def _holds(hull: Hull, x: float, y: float) -> bool:
 
 
 def _raw_scores(
-    raw: Mosaic, classifier: WindowScorer, window_m: float, view: NetworkView, centers: Floats
+    raw: Picture, classifier: WindowScorer, window_m: float, view: NetworkView, centers: Floats
 ) -> Steps[npt.NDArray[np.float32]]:
     """The best score of the raw picture around each centre (n,)."""
     raw_view = NetworkView(raw, window_m / classifier.window_px)
@@ -103,16 +101,19 @@ def _raw_scores(
     return result
 
 
-def _gap_distance_m(raw: Mosaic, view: NetworkView, centers: Floats) -> Floats:
-    """Ground metres from each centre (n, 2 network pixels) to the nearest pixel without data."""
-    if raw.coverage.all():
-        return np.full(len(centers), np.inf)
-    distance = cv2.distanceTransform(raw.coverage.astype(np.uint8), cv2.DIST_L2, 5)
-    share = np.array([raw.grid.width / view.width, raw.grid.height / view.height])
-    columns, rows = (centers * share).astype(int).T
-    rows = rows.clip(0, raw.grid.height - 1)
-    columns = columns.clip(0, raw.grid.width - 1)
-    return np.asarray(distance[rows, columns] * raw.grid.gsd_m, np.float64)
+def _near_gap(picture: Picture, view: NetworkView, center: Floats, reach_m: float) -> bool:
+    """Whether a pixel without data lies within so many ground metres of a centre (network px)."""
+    grid = picture.grid
+    share = np.array([grid.width / view.width, grid.height / view.height])
+    gsd_m = np.array([grid.gsd_x_m, grid.gsd_y_m])
+    middle, reach = center * share, reach_m / gsd_m
+    last = [grid.width, grid.height]
+    x0, y0 = np.clip(np.floor(middle - reach), 0, last).astype(int).tolist()
+    x1, y1 = np.clip(np.ceil(middle + reach), 0, last).astype(int).tolist()
+    _, covered = picture.read(x0, y0, x1, y1)
+    rows, columns = np.nonzero(~covered)
+    away = (np.stack([columns + x0, rows + y0], axis=-1) + 0.5 - middle) * gsd_m
+    return bool((np.hypot(away[:, 0], away[:, 1]) < reach_m).any())
 
 
 def _detection(

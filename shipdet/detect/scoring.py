@@ -70,9 +70,6 @@ def score(
         yield from _dense(view, classifier, stride_px, scores)
     else:
         yield from _exact(view, classifier, stride_px, scores)
-    grid_y, grid_x = np.mgrid[0:rows, 0:columns] * float(stride_px)
-    covered = view.covered(np.stack([grid_x.ravel(), grid_y.ravel()], axis=-1))
-    scores[~covered.reshape(scores.shape)] = np.nan
     return ScoreMap(scores, stride_px)
 
 
@@ -101,16 +98,20 @@ def _dense(
         top, left = ys.start - halo, xs.start - halo
         high = ys.stop - ys.start + 2 * halo
         wide = xs.stop - xs.start + 2 * halo
+        corner_x = left * cell + shift_x * stride_px - half
+        corner_y = top * cell + shift_y * stride_px - half
+        canvas_height = (high - 1) * cell + classifier.window_px
+        yield from view.wait(corner_y, canvas_height)
         canvas, mask = view.cut(
-            left * cell + shift_x * stride_px - half,
-            top * cell + shift_y * stride_px - half,
-            (wide - 1) * cell + classifier.window_px,
-            (high - 1) * cell + classifier.window_px,
+            corner_x, corner_y, (wide - 1) * cell + classifier.window_px, canvas_height
         )
         if mask.any():
             result = classifier.dense(canvas[None])[0]
             inner = slice(halo, -halo)
-            part[ys, xs] = result[inner, inner]
+            grid_y, grid_x = np.mgrid[ys, xs]
+            centers = np.stack([grid_x.ravel(), grid_y.ravel()], axis=-1) * cell
+            covered = view.covered(centers + np.array([shift_x, shift_y]) * stride_px)
+            part[ys, xs] = np.where(covered.reshape(grid_x.shape), result[inner, inner], np.nan)
         yield Progress("detect", number, len(pieces), "canvases")
 
 
@@ -133,6 +134,7 @@ def _exact(
     for first in range(0, total, BATCH):
         index = np.arange(first, min(first + BATCH, total))
         centers = np.stack([index % columns, index // columns], axis=-1) * float(stride_px)
+        yield from view.wait(centers[-1, 1] - classifier.window_px / 2, classifier.window_px)
         scores.flat[index] = score_windows(view, classifier, centers)
         yield Progress("detect", int(index[-1]) + 1, total, "windows")
 

@@ -1,9 +1,9 @@
-"""A mosaic seen at the classifier's scale.
+"""A picture seen at the classifier's scale.
 
 The classifier knows ships at one number of metres per pixel (window_m / window_px, 1.07 m for a
-240 m window of 224 px). A :class:`NetworkView` is the mosaic resampled to that scale, cut out
-piece by piece so that the enlarged picture is never held as a whole. Coordinates are network
-pixels; (0, 0) is the mosaic's top left corner.
+240 m window of 224 px). A :class:`NetworkView` is the picture resampled to that scale, cut out
+piece by piece so that neither it nor the resampled one is ever held as a whole. Coordinates are
+network pixels; (0, 0) is the picture's top left corner.
 """
 
 import math
@@ -12,44 +12,36 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from shipdet.detect.shrunk import Shrunk
 from shipdet.geometry import Floats
-from shipdet.mosaic import Mosaic
-
-Pixels = npt.NDArray[np.uint8]
-Mask = npt.NDArray[np.bool_]
+from shipdet.mosaic import Mask, Picture, Pixels
+from shipdet.progress import Steps
 
 _MARGIN = 4  # source pixels around a piece, what bicubic interpolation reaches
 
 
 class NetworkView:
-    """Cuts pieces of a mosaic, resampled to ``net_gsd_m`` metres per pixel.
+    """Cuts pieces of a picture, resampled to ``net_gsd_m`` metres per pixel.
 
-    Outside the mosaic the picture is mirrored, so that a window may be centred on any of its
+    Outside, the picture is mirrored, so that a window may be centred on any of its
     pixels. Pixels without data take the colour of the nearest pixel that has some: a black hole
     would be a feature.
     """
 
-    def __init__(self, mosaic: Mosaic, net_gsd_m: float) -> None:
-        pixels, coverage = mosaic.pixels, mosaic.coverage
-        grid = mosaic.grid
+    def __init__(self, picture: Picture, net_gsd_m: float) -> None:
+        grid = picture.grid
         self.net_gsd_m = net_gsd_m
         self.width = max(1, round(grid.width * grid.gsd_x_m / net_gsd_m))
         self.height = max(1, round(grid.height * grid.gsd_y_m / net_gsd_m))
+        self._source: Picture | Shrunk = picture
+        self._size = (grid.width, grid.height)
         if self.width < grid.width and self.height < grid.height:
-            # Shrinking: averaging once over the whole picture is exact and makes it smaller.
-            size = (self.width, self.height)
-            pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-            if not coverage.all():
-                share = cv2.resize(coverage.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-                coverage = share > 0.999
-            else:
-                coverage = np.ones((self.height, self.width), np.bool_)
-        self._pixels = pixels
-        self._coverage = coverage
-        self._complete = bool(coverage.all())
+            # Averaging first: interpolation alone would skip pixels.
+            self._source = Shrunk(picture, self.width, self.height)
+            self._size = (self.width, self.height)
         #: network pixels per pixel of the picture that pieces are cut from
-        self._fx = self.width / pixels.shape[1]
-        self._fy = self.height / pixels.shape[0]
+        self._fx = self.width / self._size[0]
+        self._fy = self.height / self._size[1]
         #: network pixels per pixel of the mosaic, (x, y)
         self.factors = (self.width / grid.width, self.height / grid.height)
 
@@ -64,10 +56,6 @@ class NetworkView:
     def covered(self, xy: npt.ArrayLike) -> Mask:
         """Whether the network pixels (n, 2) have data, bool (n,); False outside the picture."""
         points = np.asarray(xy, np.float64).reshape(-1, 2)
-        # A point on the far edge belongs to the last pixel.
-        columns = np.floor(np.minimum(points[:, 0], self.width - 1e-6) / self._fx).astype(int)
-        rows = np.floor(np.minimum(points[:, 1], self.height - 1e-6) / self._fy).astype(int)
-        height, width = self._coverage.shape
         inside = (
             (points[:, 0] >= 0)
             & (points[:, 1] >= 0)
@@ -75,38 +63,52 @@ class NetworkView:
             & (points[:, 1] <= self.height)
         )
         result = np.zeros(len(points), np.bool_)
-        result[inside] = self._coverage[
-            rows[inside].clip(0, height - 1), columns[inside].clip(0, width - 1)
-        ]
+        if not inside.any():
+            return result
+        # A point on the far edge belongs to the last pixel.
+        columns, rows = (
+            np.floor(points[inside, axis] / factor).astype(int).clip(0, size - 1)
+            for axis, factor, size in zip((0, 1), (self._fx, self._fy), self._size, strict=True)
+        )
+        left, top = int(columns.min()), int(rows.min())
+        _, mask = self._source.read(left, top, int(columns.max()) + 1, int(rows.max()) + 1)
+        result[inside] = mask[rows - top, columns - left]
         return result
+
+    def wait(self, y0: float, height: int) -> Steps[None]:
+        """Let everything arrive that :meth:`cut` needs for a piece at such a height."""
+        rows = _mirror(np.arange(*self._reach(y0, height, self._fy)), self._size[1])
+        yield from self._source.wait(int(rows.max()) + 1)
 
     def cut(self, x0: float, y0: float, width: int, height: int) -> tuple[Pixels, Mask]:
         """A piece whose top left corner is (x0, y0): uint8 (height, width, 3) and its coverage.
 
         Mirrored pixels outside the picture count as covered like the pixels they repeat.
         """
-        left, top = x0 / self._fx, y0 / self._fy
-        right, bottom = (x0 + width) / self._fx, (y0 + height) / self._fy
-        rect = (
-            math.floor(left) - _MARGIN,
-            math.floor(top) - _MARGIN,
-            math.ceil(right) + _MARGIN,
-            math.ceil(bottom) + _MARGIN,
-        )
-        source = _slice_mirrored(self._pixels, rect)
+        columns = self._reach(x0, width, self._fx)
+        rows = self._reach(y0, height, self._fy)
+        source, covered = _read_mirrored(self._source, self._size, columns, rows)
         # Centre of network pixel i, minus half a pixel because OpenCV counts from pixel centres.
         matrix = np.array(
             [
-                [1 / self._fx, 0.0, (x0 + 0.5) / self._fx - 0.5 - rect[0]],
-                [0.0, 1 / self._fy, (y0 + 0.5) / self._fy - 0.5 - rect[1]],
+                [1 / self._fx, 0.0, (x0 + 0.5) / self._fx - 0.5 - columns[0]],
+                [0.0, 1 / self._fy, (y0 + 0.5) / self._fy - 0.5 - rows[0]],
             ]
         )
         piece = _warp(source, matrix, width, height, cv2.INTER_CUBIC)
-        if self._complete:
+        if covered.all():
             return piece, np.ones((height, width), np.bool_)
-        mask_source = _slice_mirrored(self._coverage.view(np.uint8), rect)
-        mask = _warp(mask_source, matrix, width, height, cv2.INTER_NEAREST).view(np.bool_)
+        nearest = _warp(covered.view(np.uint8), matrix, width, height, cv2.INTER_NEAREST)
+        mask = nearest.view(np.bool_)
         return _fill(piece, mask), mask
+
+    @staticmethod
+    def _reach(start: float, length: int, factor: float) -> tuple[int, int]:
+        """First and last (exclusive) source pixel that a piece needs along one axis."""
+        return (
+            math.floor(start / factor) - _MARGIN,
+            math.ceil((start + length) / factor) + _MARGIN,
+        )
 
 
 def _warp(source: Pixels, matrix: Floats, width: int, height: int, mode: int) -> Pixels:
@@ -117,15 +119,22 @@ def _warp(source: Pixels, matrix: Floats, width: int, height: int, mode: int) ->
     )
 
 
-def _slice_mirrored(array: Pixels, rect: tuple[int, int, int, int]) -> Pixels:
+def _read_mirrored(
+    source: Picture | Shrunk,
+    size: tuple[int, int],
+    columns: tuple[int, int],
+    rows: tuple[int, int],
+) -> tuple[Pixels, Mask]:
     """Rows and columns of a rectangle that may reach over the edges, mirrored there."""
-    x0, y0, x1, y1 = rect
-    height, width = array.shape[:2]
+    (x0, x1), (y0, y1) = columns, rows
+    width, height = size
     if x0 >= 0 and y0 >= 0 and x1 <= width and y1 <= height:
-        return array[y0:y1, x0:x1]
-    columns = _mirror(np.arange(x0, x1), width)
-    rows = _mirror(np.arange(y0, y1), height)
-    return array[rows[:, None], columns[None, :]]
+        return source.read(x0, y0, x1, y1)
+    across, down = _mirror(np.arange(x0, x1), width), _mirror(np.arange(y0, y1), height)
+    left, top = int(across.min()), int(down.min())
+    pixels, mask = source.read(left, top, int(across.max()) + 1, int(down.max()) + 1)
+    index = (down - top)[:, None], (across - left)[None, :]
+    return pixels[index], mask[index]
 
 
 def _mirror(index: npt.NDArray[np.int_], size: int) -> npt.NDArray[np.int_]:

@@ -5,12 +5,14 @@ from shipdet.imagery.options import ImageryOptions
 from shipdet.imagery.picture import open_picture
 from shipdet.imagery.planning import Plan, plan, recommended_zoom
 from shipdet.imagery.providers import Provider, catalogue, get_provider
-from shipdet.imagery.tiles import download
+from shipdet.imagery.tiles import Arrival, arriving, download
 
 __all__ = [
+    "Arrival",
     "ImageryOptions",
     "Plan",
     "Provider",
+    "arriving",
     "catalogue",
     "download",
     "get_provider",

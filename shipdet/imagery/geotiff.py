@@ -1,9 +1,9 @@
-"""GeoTIFF: pixels, scale and place as the file states them."""
+"""GeoTIFF: pixels, scale and place as the file states them; a large one is read in pieces."""
 
 import logging
 import math
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +13,43 @@ from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.warp import transform as warp_points
+from rasterio.windows import Window
 
 from shipdet.errors import BadImage, MissingScale, ShipdetError
 from shipdet.geometry import Affine, Floats, Grid, distance_m
-from shipdet.imagery.picture import Numbers, check_gsd, check_size, to_mosaic
-from shipdet.mosaic import Mosaic
-from shipdet.settings import Settings
+from shipdet.imagery.picture import (
+    Numbers,
+    Stretch,
+    check_gsd,
+    check_size,
+    held_limit,
+    sample_step,
+    to_mosaic,
+    to_rgb,
+    usable_values,
+)
+from shipdet.mosaic import Mask, Mosaic, Picture, Pixels, Provenance
+from shipdet.progress import Steps
+from shipdet.settings import GDAL_CACHE_MB, Settings
 
 WGS84 = CRS.from_epsg(4326)
+STRIP_PX = 512
 
 log = logging.getLogger(__name__)
 
 
-def open_geotiff(path: Path, gsd_m: float | None, settings: Settings) -> Mosaic:
+def open_geotiff(path: Path, gsd_m: float | None, settings: Settings) -> Picture:
     """Read a TIFF; errors as in :func:`~shipdet.imagery.picture.open_picture`."""
     try:
-        with warnings.catch_warnings():
+        with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB), warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)  # answered in _grid
             # Only TIFF: rasterio would follow other formats (VRT) to further files and addresses.
-            with rasterio.open(path, driver="GTiff") as dataset:
-                return _read(dataset, path, gsd_m, settings)
+            dataset = rasterio.open(path, driver="GTiff")
+            check_size(path.name, dataset.width, dataset.height, settings.max_raw_pixels)
+            if dataset.width * dataset.height > held_limit(settings):
+                return _opened_large(dataset, path, gsd_m)
+            with dataset:
+                return _read(dataset, path, gsd_m)
     except ShipdetError:
         raise
     except (RasterioError, OSError, ValueError) as error:
@@ -43,44 +60,118 @@ def open_geotiff(path: Path, gsd_m: float | None, settings: Settings) -> Mosaic:
         ) from None
 
 
-def _read(dataset: Any, path: Path, gsd_m: float | None, settings: Settings) -> Mosaic:
-    check_size(path.name, dataset.width, dataset.height, settings)
+def _read(dataset: Any, path: Path, gsd_m: float | None) -> Mosaic:
     notes: list[str] = []
     grid = _grid(dataset, path, gsd_m, notes)
-    covered = dataset.dataset_mask() > 0
-    bands = _bands(dataset, notes)
-    if not np.issubdtype(bands.dtype, np.integer):
-        covered &= np.isfinite(bands.astype(np.float32)).all(axis=-1)
-    return to_mosaic(path, bands, covered, grid, notes)
+    bands = _Bands.of(dataset, notes)
+    values, covered = bands.read(None)
+    return to_mosaic(path, values, covered, grid, notes)
 
 
-def _bands(dataset: Any, notes: list[str]) -> Numbers:
-    """Values (height, width, 1 or 3): colour bands as the file has them, or grey."""
-    if dataset.colorinterp[0] == ColorInterp.palette:
-        table = dataset.colormap(1)
-        colors = np.zeros((max(table) + 1, 3), np.uint8)
-        for index, color in table.items():
-            colors[index] = color[:3]
-        return np.asarray(colors[np.minimum(dataset.read(1), max(table))])
-    usable = [
-        index
-        for index, meaning in zip(dataset.indexes, dataset.colorinterp, strict=True)
-        if meaning != ColorInterp.alpha
-    ]
-    if not usable:
-        raise ValueError("no band but alpha")
-    chosen = usable[:3] if len(usable) >= 3 else usable[:1]
-    if len(usable) > len(chosen):
-        what = (
-            "the first three were taken as red, green and blue"
-            if len(chosen) == 3
-            else ("the first was taken as grey")
-        )
-        notes.append(f"The picture has {len(usable)} bands: {what}.")
-    values = dataset.read(chosen)
-    if np.iscomplexobj(values):
-        raise ValueError("complex values")
-    return np.moveaxis(values, 0, -1)
+def _opened_large(dataset: Any, path: Path, gsd_m: float | None) -> "LargeGeotiff":
+    notes: list[str] = []
+    grid = _grid(dataset, path, gsd_m, notes)
+    bands = _Bands.of(dataset, notes)
+    stretch = None
+    if bands.dtype != np.uint8:
+        stretch = _stretch(bands, grid)
+        notes.append(stretch.note(bands.dtype))
+    provenance = Provenance(source="image", title=path.name, notes=tuple(notes))
+    return LargeGeotiff(bands, grid, provenance, stretch)
+
+
+def _stretch(bands: "_Bands", grid: Grid) -> Stretch:
+    """That of the whole picture, from strips: the same values as if it were held."""
+    step, samples = sample_step(grid.width, grid.height), []
+    for top in range(0, grid.height, STRIP_PX):
+        values, covered = bands.read(_window(0, top, grid.width, min(top + STRIP_PX, grid.height)))
+        rows = slice(-top % step, None, step)
+        samples.append(usable_values(values[rows, ::step], covered[rows, ::step]))
+    return Stretch.of(np.concatenate(samples))
+
+
+@dataclass(frozen=True)
+class _Bands:
+    """What is read of a file: ``chosen`` bands, or the colours of a palette."""
+
+    dataset: Any
+    chosen: list[int]
+    palette: Pixels | None
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Number type of the values."""
+        return np.dtype(np.uint8 if self.palette is not None else self.dataset.dtypes[0])
+
+    @classmethod
+    def of(cls, dataset: Any, notes: list[str]) -> "_Bands":
+        """Colour bands as the file has them, or grey."""
+        if dataset.colorinterp[0] == ColorInterp.palette:
+            table = dataset.colormap(1)
+            colors = np.zeros((max(table) + 1, 3), np.uint8)
+            for index, color in table.items():
+                colors[index] = color[:3]
+            return cls(dataset, [1], colors)
+        usable = [
+            index
+            for index, meaning in zip(dataset.indexes, dataset.colorinterp, strict=True)
+            if meaning != ColorInterp.alpha
+        ]
+        if not usable:
+            raise ValueError("no band but alpha")
+        chosen = usable[:3] if len(usable) >= 3 else usable[:1]
+        if len(usable) > len(chosen):
+            what = (
+                "the first three were taken as red, green and blue"
+                if len(chosen) == 3
+                else "the first was taken as grey"
+            )
+            notes.append(f"The picture has {len(usable)} bands: {what}.")
+        return cls(dataset, chosen, None)
+
+    def read(self, window: Window | None) -> tuple[Numbers, Mask]:
+        """Values (height, width, 1 or 3) and coverage of a window, or of all."""
+        covered = self.dataset.dataset_mask(window=window) > 0
+        values = np.moveaxis(self.dataset.read(self.chosen, window=window), 0, -1)
+        if self.palette is not None:
+            return self.palette[np.minimum(values[..., 0], len(self.palette) - 1)], covered
+        if np.iscomplexobj(values):
+            raise ValueError("complex values")
+        if not np.issubdtype(values.dtype, np.integer):
+            covered &= np.isfinite(values.astype(np.float32)).all(axis=-1)
+        return values, covered
+
+
+@dataclass(frozen=True)
+class LargeGeotiff:
+    """A file that is too large to hold: every piece is read when it is needed."""
+
+    bands: _Bands
+    grid: Grid
+    provenance: Provenance
+    stretch: Stretch | None
+
+    def wait(self, bottom: int) -> Steps[None]:
+        """See :class:`~shipdet.mosaic.Picture`; everything is there."""
+        yield from ()
+
+    def read(self, x0: int, y0: int, x1: int, y1: int) -> tuple[Pixels, Mask]:
+        """See :class:`~shipdet.mosaic.Picture`.
+
+        Raises BadImage where the file is damaged.
+        """
+        try:
+            values, covered = self.bands.read(_window(x0, y0, x1, y1))
+        except RasterioError as error:
+            log.info("cannot read %s: %s", self.provenance.title, error)
+            raise BadImage(
+                f"'{self.provenance.title}' is damaged or incomplete: export or copy it again."
+            ) from None
+        return to_rgb(values, covered, self.stretch), covered
+
+
+def _window(x0: int, y0: int, x1: int, y1: int) -> Window:
+    return Window(x0, y0, x1 - x0, y1 - y0)
 
 
 def _grid(dataset: Any, path: Path, gsd_m: float | None, notes: list[str]) -> Grid:

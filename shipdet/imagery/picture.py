@@ -2,6 +2,7 @@
 
 import logging
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,27 +11,28 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from shipdet.errors import BadImage, BadOption, MissingScale
 from shipdet.geometry import Grid
-from shipdet.mosaic import Mosaic, Provenance
+from shipdet.mosaic import Mask, Mosaic, Picture, Pixels, Provenance
 from shipdet.settings import Settings, get_settings
 
 GSD_RANGE_M = (0.05, 100.0)
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are BigTIFF
 EXIF_ORIENTATION = 0x0112
 STRETCH_PERCENTILES = (2.0, 98.0)
+SAMPLED = 1_000_000  # pixels whose percentiles are taken
 
 Numbers = npt.NDArray[np.generic]
-Mask = npt.NDArray[np.bool_]
 
 log = logging.getLogger(__name__)
 
 
 def open_picture(
     path: str | Path, gsd_m: float | None = None, settings: Settings | None = None
-) -> Mosaic:
+) -> Picture:
     """Read a picture; ``gsd_m`` is metres per pixel, needed when the file does not say.
 
-    A georeferenced GeoTIFF brings its own scale, and ``gsd_m`` is then not used. Raises BadImage
-    (MissingScale without a scale) or BadOption for a scale out of range.
+    A georeferenced GeoTIFF brings its own scale, and ``gsd_m`` is then not used. The result is a
+    Mosaic, but for a TIFF of more than ``settings.max_held_pixels``, which is read piece by piece.
+    Raises BadImage (MissingScale without a scale) or BadOption for a scale out of range.
     """
     settings = settings or get_settings()
     path = Path(path)
@@ -57,34 +59,59 @@ def check_gsd(gsd_m: float) -> float:
     return gsd_m
 
 
-def check_size(name: str, width: int, height: int, settings: Settings) -> None:
-    """BadImage with the numbers when a picture would need too much memory."""
-    if width * height > settings.max_raw_pixels:
+def check_size(name: str, width: int, height: int, limit: int) -> None:
+    """BadImage with the numbers when a picture has more pixels than the limit."""
+    if width * height > limit:
         raise BadImage(
             f"'{name}' has {width}x{height} pixels ({width * height / 1e6:,.0f} million), more "
-            f"than the limit of {settings.max_raw_pixels / 1e6:,.0f} million: cut or shrink it."
+            f"than the limit of {limit / 1e6:,.0f} million: cut or shrink it."
         )
 
 
-def to_uint8(bands: Numbers, covered: Mask) -> tuple[npt.NDArray[np.uint8], str]:
-    """Stretch (height, width, n) of any number type to 8 bits; returns a note when it had to.
+def held_limit(settings: Settings) -> int:
+    """Most pixels of a picture that must be held as a whole."""
+    return min(settings.max_held_pixels, settings.max_raw_pixels)
 
-    All bands share one stretch, so that colours keep their balance; uncovered pixels have no say.
+
+@dataclass(frozen=True)
+class Stretch:
+    """How values of another number type become 8 bits; ``low`` is 0 and ``high`` 255.
+
+    All bands share it, so that colours keep their balance.
     """
-    if bands.dtype == np.uint8:
-        return bands.astype(np.uint8, copy=False), ""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, sample: npt.NDArray[np.float32]) -> "Stretch":
+        """From finite values (n, bands) of covered pixels."""
+        if not len(sample):
+            return cls(0.0, 1.0)
+        low, high = (float(v) for v in np.percentile(sample, STRETCH_PERCENTILES))
+        return cls(low, high) if high > low else cls(low - 1.0, low + 1.0)
+
+    def apply(self, values: Numbers) -> Pixels:
+        """The values as uint8 of the same shape."""
+        real = values.astype(np.float32)
+        scaled = np.nan_to_num((real - self.low) * (255.0 / (self.high - self.low)))
+        return np.asarray(np.clip(np.rint(scaled), 0, 255), np.uint8)
+
+    def note(self, dtype: np.dtype[np.generic]) -> str:
+        """For the reader of the run record."""
+        return f"{dtype} values from {self.low:.4g} to {self.high:.4g} were stretched to 8 bits."
+
+
+def sample_step(width: int, height: int) -> int:
+    """Every so many rows and columns of a picture are enough for its percentiles."""
+    return max(1, math.isqrt(width * height // SAMPLED))
+
+
+def usable_values(bands: Numbers, covered: Mask) -> npt.NDArray[np.float32]:
+    """Values (n, bands) of the pixels that have a say in a stretch."""
     values = bands.astype(np.float32)
-    usable = covered & np.isfinite(values).all(axis=-1)
-    if not usable.any():
-        return np.zeros(bands.shape, np.uint8), ""
-    # Every few pixels are enough for percentiles, and a large picture is sorted in no time.
-    sample = values[usable][:: max(1, int(usable.sum()) // 1_000_000)]
-    low, high = (float(v) for v in np.percentile(sample, STRETCH_PERCENTILES))
-    if high <= low:
-        low, high = low - 1.0, low + 1.0
-    scaled = np.nan_to_num((values - low) * (255.0 / (high - low)))
-    note = f"{bands.dtype} values from {low:.4g} to {high:.4g} were stretched to 8 bits."
-    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8), note
+    usable: npt.NDArray[np.float32] = values[covered & np.isfinite(values).all(axis=-1)]
+    return usable
 
 
 def to_mosaic(
@@ -95,23 +122,31 @@ def to_mosaic(
     notes: list[str],
 ) -> Mosaic:
     """Make the mosaic of a picture from (height, width, 1 or 3) values of any number type."""
-    pixels, note = to_uint8(bands, covered)
-    if note:
-        notes.append(note)
-    if pixels.shape[-1] == 1:
-        pixels = np.repeat(pixels, 3, axis=-1)
     if not covered.any():
         raise BadImage(f"'{path.name}' is empty: every pixel is transparent or without data.")
-    pixels = np.where(covered[..., None], pixels, 0).astype(np.uint8)
+    stretch = None
+    if bands.dtype != np.uint8:
+        step = slice(None, None, sample_step(grid.width, grid.height))
+        stretch = Stretch.of(usable_values(bands[step, step], covered[step, step]))
+        notes.append(stretch.note(bands.dtype))
+    pixels = to_rgb(bands, covered, stretch)
     provenance = Provenance(source="image", title=path.name, notes=tuple(notes))
     return Mosaic(pixels, grid, covered, provenance)
+
+
+def to_rgb(bands: Numbers, covered: Mask, stretch: Stretch | None) -> Pixels:
+    """Grey or colour values of any number type as uint8 (h, w, 3), black without coverage."""
+    pixels = bands.astype(np.uint8, copy=False) if stretch is None else stretch.apply(bands)
+    if pixels.shape[-1] == 1:
+        pixels = np.repeat(pixels, 3, axis=-1)
+    return np.where(covered[..., None], pixels, 0).astype(np.uint8)
 
 
 def _plain(path: Path, gsd_m: float | None, settings: Settings) -> Mosaic:
     notes: list[str] = []
     try:
         with Image.open(path, formats=("PNG", "JPEG")) as image:
-            check_size(path.name, image.width, image.height, settings)
+            check_size(path.name, image.width, image.height, held_limit(settings))
             if gsd_m is None:
                 raise MissingScale(
                     f"'{path.name}' does not say how large a pixel is: give the metres per pixel."
@@ -127,7 +162,7 @@ def _plain(path: Path, gsd_m: float | None, settings: Settings) -> Mosaic:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         raise BadImage(
             f"'{path.name}' has more than {most / 1e6:,.0f} million pixels, more than the limit of "
-            f"{min(most, settings.max_raw_pixels) / 1e6:,.0f} million: cut or shrink it."
+            f"{min(most, held_limit(settings)) / 1e6:,.0f} million: cut or shrink it."
         ) from None
     except UnidentifiedImageError:
         raise BadImage(

@@ -121,7 +121,7 @@ def _excess(box: PixelBox, passes: int, settings: Settings) -> str:
         return f"{tiles:,} tiles of at most {settings.max_tiles:,}"
     if raw > settings.max_raw_pixels:
         return f"{raw / 1e6:,.0f} million pixels of at most {settings.max_raw_pixels / 1e6:,.0f}"
-    if searched > settings.max_searched_pixels:
+    if passes and searched > settings.max_searched_pixels:
         return (
             f"{searched / 1e6:,.0f} million pixels after x{UPSCALE**passes} sharpening of at most "
             f"{settings.max_searched_pixels / 1e6:,.0f}"

@@ -1,18 +1,22 @@
-"""Download an area: tiles of a provider, put together and cropped to the pixel."""
+"""Download an area: tiles of a provider, put together and cropped to the pixel.
+
+What is done with a picture can begin before the last tile is there: rows are filled in from the
+top, and :meth:`Arrival.wait` waits for those that are needed next.
+"""
 
 import asyncio
+import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from shipdet.errors import NoImagery, ProviderUnreachable
-from shipdet.geometry import TILE_PX, BBox, Grid, tiles_of
+from shipdet.geometry import TILE_PX, BBox, tiles_of
 from shipdet.imagery.cache import TileCache
-from shipdet.imagery.checks import Mask, Pixels
+from shipdet.imagery.canvas import Canvas, HeldCanvas, StoredCanvas
 from shipdet.imagery.options import ImageryOptions
 from shipdet.imagery.planning import Plan, plan
 from shipdet.imagery.providers import (
@@ -24,7 +28,7 @@ from shipdet.imagery.providers import (
 from shipdet.imagery.retry import RetryPolicy, unreachable
 from shipdet.imagery.sources import Gap, SampleSource, Source, Tile
 from shipdet.imagery.worker import Report, run_async
-from shipdet.mosaic import Mosaic, Provenance
+from shipdet.mosaic import Mosaic, Picture, Provenance
 from shipdet.progress import Progress, Steps
 from shipdet.settings import Settings, get_settings
 
@@ -44,18 +48,90 @@ def download(
     anything is fetched, what :func:`~shipdet.imagery.planning.plan` raises; later ProviderRefused
     (401, 403), ProviderUnreachable, or NoImagery when not a single tile could be had.
     """
+    with arriving(bbox, zoom, provider, options, settings, policy=policy) as arrival:
+        picture = yield from arrival.finish()
+    assert isinstance(picture, Mosaic)  # without a folder it is held in memory
+    return picture
+
+
+@contextmanager
+def arriving(
+    bbox: BBox,
+    zoom: int,
+    provider: Provider,
+    options: ImageryOptions | None = None,
+    settings: Settings | None = None,
+    *,
+    folder: Path | None = None,
+    policy: RetryPolicy | None = None,
+) -> Iterator["Arrival"]:
+    """Fetch the imagery of an area behind the work on it; leaving the context cancels.
+
+    An area of more than ``settings.max_held_pixels`` is kept in a file in ``folder`` instead of in
+    memory. Raises what :func:`download` raises.
+    """
     settings = settings or get_settings()
     options = options or ImageryOptions()
     size = plan(bbox, zoom, provider, 0, settings)
     provider, _ = effective_provider(provider, settings)
-    assembly = _Assembly(size, provider, options)
+    canvas: Canvas
+    if folder is not None and size.raw_px > settings.max_held_pixels:
+        canvas = StoredCanvas(size, folder)
+    else:
+        canvas = HeldCanvas(size)
+    assembly = _Assembly(size, provider, options, canvas)
 
-    async def work(report: Report) -> Mosaic:
+    async def work(report: Report) -> Provenance:
         async with _source(size, provider, options, settings, policy) as source:
             await assembly.collect(source, report)
-        return assembly.mosaic(source.notes())
+        return assembly.provenance(source.notes())
 
-    return (yield from run_async(work, Progress("fetch", 0, size.tiles, "tiles")))
+    steps = run_async(work, Progress("fetch", 0, size.tiles, "tiles"))
+    with closing(steps):
+        yield Arrival(assembly, steps)
+
+
+class Arrival:
+    """A download under way: its picture fills in from the top."""
+
+    def __init__(self, assembly: "_Assembly", steps: Steps[Provenance]) -> None:
+        self._assembly, self._steps = assembly, steps
+        self._result: Provenance | None = None
+        #: what can be worked on already; its provenance is that of the plan
+        self.picture: Picture = assembly.canvas.picture(assembly.provenance(()), self.wait)
+
+    @property
+    def seconds(self) -> float:
+        """How long the download took, whatever else was done meanwhile."""
+        return self._assembly.seconds
+
+    def begin(self) -> Steps[None]:
+        """Start fetching; the rest goes on in a thread of its own."""
+        for _ in range(2):  # the event before the start, and the first one after it
+            if self._result is None:
+                yield from self._step()
+
+    def wait(self, bottom: int) -> Steps[None]:
+        """Let all rows above ``bottom`` arrive."""
+        while self._result is None and self._assembly.rows_done < bottom:
+            yield from self._step()
+
+    def finish(self) -> Steps[Picture]:
+        """Let everything arrive; the picture with its full provenance.
+
+        Raises ProviderRefused, ProviderUnreachable or NoImagery as :func:`download` does.
+        """
+        while self._result is None:
+            yield from self._step()
+        return self._assembly.canvas.picture(self._result, None)
+
+    def _step(self) -> Steps[None]:
+        try:
+            event = next(self._steps)
+        except StopIteration as stop:
+            self._result = stop.value
+            return
+        yield event
 
 
 @asynccontextmanager
@@ -86,47 +162,46 @@ class _Assembly:
     plan: Plan
     provider: Provider
     options: ImageryOptions
+    canvas: Canvas
+    rows_done: int = 0  # of the picture, from the top, that are complete
+    seconds: float = 0.0
     fetched: int = 0
     cached: int = 0
     gaps: Counter[Gap] = field(default_factory=Counter)
 
-    def __post_init__(self) -> None:
-        height, width = self.plan.height_px, self.plan.width_px
-        self.pixels: Pixels = np.zeros((height, width, 3), np.uint8)
-        self.covered: Mask = np.zeros((height, width), np.bool_)
-
     async def collect(self, source: Source, report: Report) -> None:
-        """Get all tiles, in whatever order they come."""
+        """Get all tiles, asked for from the top, in whatever order they come."""
+        started = time.perf_counter()
 
         async def one(x: int, y: int) -> tuple[int, int, Tile | Gap]:
             return x, y, await source.tile(x, y)
 
-        tasks = [asyncio.create_task(one(x, y)) for x, y in tiles_of(self.plan.box)]
+        wanted = tiles_of(self.plan.box)
+        missing = Counter(y for _, y in wanted)  # tiles of each row that have not come yet
+        tasks = [asyncio.create_task(one(x, y)) for x, y in wanted]
         try:
             for number, task in enumerate(asyncio.as_completed(tasks), start=1):
                 x, y, tile = await task
-                self.add(x, y, tile)
+                await self.add(x, y, tile)
+                missing[y] -= 1
+                while missing and not missing[top := min(missing)]:
+                    del missing[top]
+                    self.rows_done = (top + 1) * TILE_PX - self.plan.box.y0
                 report(Progress("fetch", number, len(tasks), "tiles", self.counts()))
         finally:
             for other in tasks:
                 other.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self.seconds = time.perf_counter() - started
 
-    def add(self, x: int, y: int, tile: Tile | Gap) -> None:
+    async def add(self, x: int, y: int, tile: Tile | Gap) -> None:
         """Put one tile in its place, or count it as missing."""
         if isinstance(tile, Gap):
             self.gaps[tile] += 1
             return
         self.cached += tile.cached
         self.fetched += not tile.cached
-        left, top = x * TILE_PX - self.plan.box.x0, y * TILE_PX - self.plan.box.y0
-        height, width = self.covered.shape
-        x0, y0 = max(left, 0), max(top, 0)
-        x1, y1 = min(left + TILE_PX, width), min(top + TILE_PX, height)
-        cut = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
-        # What lies under a transparent pixel is arbitrary: it must not leak into a window.
-        self.pixels[y0:y1, x0:x1] = np.where(tile.covered[cut][..., None], tile.pixels[cut], 0)
-        self.covered[y0:y1, x0:x1] = tile.covered[cut]
+        await asyncio.to_thread(self.canvas.put, x, y, tile)
 
     def counts(self) -> str:
         """For the progress line: what is not plainly fetched."""
@@ -137,10 +212,14 @@ class _Assembly:
             parts.append(f"{self.gaps.total()} missing")
         return ", ".join(parts)
 
-    def mosaic(self, notes: tuple[str, ...]) -> Mosaic:
-        """The finished picture; NoImagery or ProviderUnreachable when there is nothing in it."""
+    def provenance(self, notes: tuple[str, ...]) -> Provenance:
+        """What is known of the picture so far.
+
+        Raises NoImagery or ProviderUnreachable when all of it has come and there is nothing in it.
+        """
         missing = self.gaps.total()
-        if not self.covered.any():
+        complete = self.fetched + self.cached + missing == self.plan.tiles
+        if complete and not self.canvas.any_covered:
             raise self._nothing()
         if missing:
             notes = (
@@ -148,7 +227,7 @@ class _Assembly:
                 f"{missing} of {self.plan.tiles} tiles are missing ({self._reasons()}): ships "
                 "there cannot be found.",
             )
-        provenance = Provenance(
+        return Provenance(
             source=self.provider.id,
             title=self.provider.title,
             attribution=self.provider.attribution,
@@ -161,8 +240,6 @@ class _Assembly:
             notes=(*self.plan.notes, *notes),
             details=self._details(),
         )
-        grid = Grid.from_tiles(self.plan.box, self.plan.zoom)
-        return Mosaic(self.pixels, grid, self.covered, provenance)
 
     def _nothing(self) -> NoImagery | ProviderUnreachable:
         title, zoom = self.provider.title, self.plan.zoom

@@ -1,10 +1,16 @@
-"""From a name to a model that is ready to run: loaded once per process and shared."""
+"""From a name to a model that is ready to run: loaded once per process, shared, released when idle.
+
+The cache holds models that were asked for lately. One that a run still uses is found again even
+after the cache has let go of it, so that there are never two of the same.
+"""
 
 import importlib
+import logging
 import threading
 from collections import OrderedDict
 from pathlib import Path
 from typing import Literal, cast
+from weakref import WeakValueDictionary
 
 from shipdet.errors import BadModel
 from shipdet.models.config import ClassifierConfig, UpscalerConfig
@@ -21,7 +27,11 @@ _KEPT = 4  # both networks on both backends
 
 _Key = tuple[Path, str, BackendName, Literal["cpu", "cuda"]]
 _cache: OrderedDict[_Key, Classifier | Upscaler] = OrderedDict()
+_alive: WeakValueDictionary[_Key, Classifier | Upscaler] = WeakValueDictionary()
 _lock = threading.Lock()
+_idle: threading.Timer | None = None
+
+_log = logging.getLogger(__name__)
 
 
 def load_classifier(
@@ -70,8 +80,26 @@ def load_upscaler(
 
 def release_models() -> None:
     """Forget all loaded models; their memory is free once no run holds them."""
+    global _idle
     with _lock:
+        if _idle is not None:
+            _idle.cancel()
+            _idle = None
+        if _cache:
+            _log.info("released %d models", len(_cache))
         _cache.clear()
+
+
+def _release_after(idle_s: float) -> None:
+    """Let go of all models when none is asked for during so many seconds; 0 means never."""
+    global _idle
+    if _idle is not None:
+        _idle.cancel()
+        _idle = None
+    if idle_s > 0:
+        _idle = threading.Timer(idle_s, release_models)
+        _idle.daemon = True
+        _idle.start()
 
 
 def _find(name: str, settings: Settings, public: bool) -> ModelFolder:
@@ -85,12 +113,16 @@ def _load(
     place = pick_device(device or settings.device)
     key = (folder.path, folder.sha256, chosen, place)
     with _lock:  # held while loading, so that two requests do not load the same model twice
-        if key not in _cache:
+        model = _cache.get(key) or _alive.get(key)
+        if model is None:
             runtime = importlib.import_module(_MODULES[chosen])
             kind = isinstance(folder.config, ClassifierConfig)
             opener = runtime.open_classifier if kind else runtime.open_upscaler
-            _cache[key] = opener(folder, folder.config, place, settings)
+            model = cast(Classifier | Upscaler, opener(folder, folder.config, place, settings))
+            _log.info("loaded %s on %s, %s", folder.name, chosen, place)
+        _cache[key] = _alive[key] = model
         _cache.move_to_end(key)
         while len(_cache) > _KEPT:
             _cache.popitem(last=False)
-        return _cache[key]
+        _release_after(settings.model_idle_s)
+        return model

@@ -3,7 +3,14 @@
 from shipdet.report.folder import check_name, new_folder, prune, run_folder, storage_errors
 from shipdet.report.raster import ImageFormat
 from shipdet.report.record import Clock, imagery_record
-from shipdet.report.run import Run, read_run, write_download, write_imagery, write_results
+from shipdet.report.run import (
+    Run,
+    read_run,
+    write_download,
+    write_imagery,
+    write_large_imagery,
+    write_results,
+)
 
 __all__ = [
     "Clock",
@@ -18,5 +25,6 @@ __all__ = [
     "storage_errors",
     "write_download",
     "write_imagery",
+    "write_large_imagery",
     "write_results",
 ]

@@ -8,9 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
-from shipdet.mosaic import Mosaic
+from shipdet.mosaic import Mosaic, Picture
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "opencv-python", "rasterio", "pillow")
 
@@ -38,13 +36,17 @@ class Clock:
 
 
 def imagery_record(
-    raw: Mosaic,
+    raw: Picture,
+    covered: float,
     upscaled: Mosaic | None,
     inputs: dict[str, Any],
     notes: tuple[str, ...],
     clock: Clock,
 ) -> dict[str, Any]:
-    """run.json without results: inputs, source, sizes, timings, versions."""
+    """run.json without results: inputs, source, sizes, timings, versions.
+
+    ``covered`` is the share of the raw picture that has data.
+    """
     source = raw.provenance
     grid = raw.grid
     # The plan's notes and the download's overlap; each is told once.
@@ -62,7 +64,8 @@ def imagery_record(
             "crs": grid.crs,
             "transform": grid.transform if grid.georeferenced else None,
             "georeferenced": grid.georeferenced,
-            "covered": float(np.mean(raw.coverage)),
+            "covered": covered,
+            "large": not isinstance(raw, Mosaic),
         },
         "searched": None
         if upscaled is None

@@ -1,24 +1,27 @@
 """A finished run: the folder with everything in it, and how its threshold is changed."""
 
 import json
+import math
 import shutil
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from shipdet.detections import Detections
-from shipdet.mosaic import Mosaic
+from shipdet.detections import Detection, Detections
+from shipdet.mosaic import Mosaic, Picture, Pixels
 from shipdet.report import vector
-from shipdet.report.drawing import crop_ship, draw_overlay
+from shipdet.report.drawing import CHIP_M, crop_ship, draw_overlay
 from shipdet.report.raster import (
     JPEG_MAX_PX,
     ImageFormat,
+    read_around,
     read_picture,
     write_geotiff,
+    write_large,
     write_picture,
 )
 
@@ -86,6 +89,25 @@ def write_imagery(
     return files
 
 
+def write_large_imagery(
+    folder: Path, picture: Picture, image_format: ImageFormat, quality: int
+) -> tuple[dict[str, str], float]:
+    """Like :func:`write_imagery`, for a picture that cannot be held; mosaic.tif is always written.
+
+    Returns file names by kind, and the share of pixels that have data.
+    """
+    files = {"raw": f"raw.{image_format}", "mosaic": "mosaic.tif"}
+    covered = write_large(
+        picture,
+        folder / files["mosaic"],
+        folder / files["raw"],
+        folder / PREVIEW,
+        OVERLAY_MAX_PX,
+        quality,
+    )
+    return files, covered
+
+
 def write_results(
     folder: Path, record: dict[str, Any], candidates: Detections, threshold: float
 ) -> Run:
@@ -107,7 +129,10 @@ def write_results(
     chips.mkdir()
     gsd_m = record["raw"]["gsd_m"] / factor[0]
     for detection in found:
-        crop = crop_ship(picture, detection, factor, gsd_m)
+        if record["raw"].get("large"):  # the preview is too coarse for crops
+            crop = _crop_of_large(folder / files["mosaic"], detection, record["raw"]["gsd_m"])
+        else:
+            crop = crop_ship(picture, detection, factor, gsd_m)
         write_picture(chips / f"ship_{detection.id:04d}.png", crop)
     if record["raw"]["georeferenced"]:
         (folder / "detections.geojson").write_text(json.dumps(vector.geojson(found)))
@@ -123,6 +148,13 @@ def write_results(
         "files": {**files, "record": "run.json", "zip": "run.zip"},
     }
     return _sealed(Run(folder, record, candidates, threshold))
+
+
+def _crop_of_large(file: Path, detection: Detection, gsd_m: float) -> Pixels:
+    reach_px = math.ceil(max(CHIP_M, 2.0 * detection.length_m) / gsd_m)
+    pixels, left, top = read_around(file, detection.x, detection.y, reach_px)
+    there = replace(detection, x=detection.x - left, y=detection.y - top)
+    return crop_ship(pixels, there, (1.0, 1.0), gsd_m)
 
 
 def write_download(folder: Path, record: dict[str, Any]) -> Run:

@@ -34,7 +34,8 @@ def show_results(page: Page, run: Run) -> Updates:
     """Updates of the pictures and files of a run."""
     shown, files, found = page.results, run.files, run.detections
     sharpened = "upscaled" in files
-    raw = str(files["raw"])
+    # A browser does not show a picture of hundreds of millions of pixels.
+    raw = str(run.folder / PREVIEW if run.record["raw"].get("large") else files["raw"])
     pair = (raw, str(run.folder / PREVIEW)) if sharpened else None
     crops = zip(map(str, run.chips), render.captions(found.items), strict=False)
     return {

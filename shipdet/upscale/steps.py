@@ -3,9 +3,11 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from shipdet.errors import BadOption
 from shipdet.models.runtime import Upscaler
-from shipdet.mosaic import Mosaic
+from shipdet.mosaic import Mask, Mosaic
 from shipdet.progress import Progress, Steps
 from shipdet.upscale.tiling import Blocks, count_blocks, tiled
 
@@ -67,7 +69,7 @@ def upscale(
 
     Yields after every block, so that closing the generator cancels the step there. Coverage and
     grid are scaled along; pixels without data stay black and uncovered, and blocks that have
-    nothing else are not computed.
+    nothing else are not computed. Rows that are still arriving are waited for as they are needed.
 
     Raises:
         BadOption: passes is not 0, 1 or 2, or the blocks are too small for their overlap.
@@ -76,19 +78,35 @@ def upscale(
     if passes not in (0, 1, 2):
         raise BadOption("Super-resolution runs once (x4), twice (x16) or not at all.")
     blocks = (options or UpscaleOptions()).blocks(upscaler)
-    coverages = [mosaic.coverage]
-    for _ in range(passes):
-        last = coverages[-1]
-        coverages.append(last.repeat(upscaler.scale, axis=0).repeat(upscaler.scale, axis=1))
-    counts = [count_blocks(coverage, blocks) for coverage in coverages[:-1]]
+    arriving = mosaic.arrival is not None
+    known = np.ones_like(mosaic.coverage) if arriving else mosaic.coverage
+    counts = []
+    for number in range(passes):
+        if number:
+            known = _enlarged(known, upscaler.scale)
+        counts.append(count_blocks(known, blocks))
+    del known
     total, done = sum(counts), 0
     if passes:
         yield Progress("upscale", 0, total, "blocks")
-    for covered, enlarged, count in zip(coverages, coverages[1:], counts, strict=False):
-        pixels = yield from tiled(mosaic.pixels, covered, upscaler, replace(blocks), done, total)
-        height, width = enlarged.shape
-        mosaic = replace(
-            mosaic, pixels=pixels, coverage=enlarged, grid=mosaic.grid.scaled(width, height)
+    for count in counts:
+        pixels = yield from tiled(
+            mosaic.pixels,
+            mosaic.coverage,
+            upscaler,
+            replace(blocks),
+            done,
+            total,
+            "all" if arriving else "computed",  # which are empty is not known before
+            mosaic.wait,
         )
+        covered = _enlarged(mosaic.coverage, upscaler.scale)
+        height, width = covered.shape
+        grid = mosaic.grid.scaled(width, height)
+        mosaic = Mosaic(pixels, grid, covered, mosaic.provenance)
         done += count
     return mosaic
+
+
+def _enlarged(coverage: Mask, scale: int) -> Mask:
+    return coverage.repeat(scale, axis=0).repeat(scale, axis=1)

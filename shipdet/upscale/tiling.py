@@ -4,7 +4,9 @@ Beside the picture and the result, memory holds one batch of blocks and the stri
 blocks fades into the row above, whatever the size of the picture.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +18,7 @@ from shipdet.progress import Progress, Steps
 from shipdet.upscale.plan import Span, fade, spans
 
 Mask = npt.NDArray[np.bool_]
+Counting = Literal["computed", "all", "none"]
 
 
 @dataclass
@@ -70,7 +73,8 @@ def tiled(
     blocks: Blocks,
     done: int,
     total: int,
-    counted: bool = True,
+    counting: Counting = "computed",
+    wait: Callable[[int], Steps[None]] | None = None,
 ) -> Steps[Pixels]:
     """Enlarge a picture; pixels without coverage come out black.
 
@@ -81,7 +85,8 @@ def tiled(
         blocks: how to divide; shrunk in place when the device's memory is too small.
         done: blocks that count as done before the first one.
         total: blocks in all, for the progress events, which come after every batch.
-        counted: whether the blocks add to ``done``; parts of a divided block do not.
+        counting: which blocks add to ``done``: parts of a divided block do not.
+        wait: lets the rows above a given one arrive, where they are still on their way.
 
     Returns:
         uint8 (scale * h, scale * w, 3).
@@ -94,15 +99,18 @@ def tiled(
     result = np.zeros((height * scale, width * scale, 3), np.uint8)
     across = blocks.spans(width)
     for y in blocks.spans(height):
+        if wait is not None:
+            yield from wait(y.stop)
         rows = _Row(result, y, scale)
         waiting = [x for x in across if coverage[y.start : y.stop, x.start : x.stop].any()]
+        done += len(across) - len(waiting) if counting == "all" else 0
         while waiting:
             group, waiting = waiting[: blocks.batch], waiting[blocks.batch :]
             sources = np.stack([_filled(pixels, coverage, y, x) for x in group])
             enlarged = yield from _enlarge(sources, upscaler, blocks, done, total)
             for x, block in zip(group, enlarged, strict=True):
                 rows.put(x, block)
-            done += len(group) if counted else 0
+            done += len(group) if counting != "none" else 0
             yield Progress("upscale", done, total, "blocks")
         rows.finish()
         _blacken(result[y.first * scale : y.last * scale], coverage[y.first : y.last], scale)
@@ -127,7 +135,7 @@ def _enlarge(
         everywhere = np.ones((height, width), np.bool_)
         parts = []
         for source in sources:
-            part = yield from tiled(source, everywhere, upscaler, blocks, done, total, False)
+            part = yield from tiled(source, everywhere, upscaler, blocks, done, total, "none")
             parts.append(part)
         return np.stack(parts)
     parts = []

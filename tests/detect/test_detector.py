@@ -256,7 +256,7 @@ def test_without_sharpening_nothing_is_said_about_support(classifier):
 
 
 def test_cancelling_stops_within_one_canvas(classifier, monkeypatch):
-    monkeypatch.setattr(scoring, "CANVAS_POSITIONS", 9)
+    monkeypatch.setattr(scoring, "CANVAS_PX", 544)
     steps = detect(painted([(450, 350, 200, 30, 0)]), classifier, window_m=WINDOW_M)
     for _ in range(4):
         event = next(steps)

@@ -1,0 +1,42 @@
+"""On what the figures were measured."""
+
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+
+from shipdet.models.devices import cpu_threads
+from shipdet.models.precision import pick_precision
+
+
+def machine() -> dict[str, object]:
+    """Processor, threads, memory and versions; ``load`` is what else was running at the start."""
+    return {
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "threads": cpu_threads(),
+        "torch_precision": pick_precision("cpu"),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3, 1),
+        "load": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        **{name: _version(name) for name in ("torch", "onnxruntime-gpu", "onnxruntime")},
+    }
+
+
+def _cpu() -> str:
+    """The model name as the kernel tells it, with family and model: virtual ones hide the rest."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    told = dict(line.split(":", 1) for line in lines if ":" in line)
+    facts = {key.strip(): value.strip() for key, value in told.items()}
+    name = facts.get("model name", platform.processor())
+    return f"{name} (family {facts.get('cpu family')}, model {facts.get('model')})"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,102 @@
+"""All figures of the README's performance table, measured side by side in one run.
+
+    python -m benchmarks.run [--quick | --tiny] [--json FILE] [--table FILE]
+
+``--quick`` takes a few minutes on two cores. ``--tiny`` only shows that everything runs: its
+figures mean nothing. OMP_NUM_THREADS sets the threads of everything that is compared.
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from benchmarks import backends, fetching, machine, scoring, startup, streaming, upscaling
+from benchmarks.table import table
+from benchmarks.timing import EFFORTS, Effort
+
+T = TypeVar("T")
+
+
+def measure(effort: Effort) -> dict[str, Any]:
+    """``ratios`` (larger is better), ``further`` figures, and the ``machine``.
+
+    Where both backends do the same work, the ratio is that of the faster one, which ``further``
+    names beside the other's.
+    """
+    here = machine.machine()
+    ratios: dict[str, float] = {}
+    further: dict[str, float | str] = {}
+
+    def better(name: str, of_backends: dict[str, float]) -> None:
+        best = max(of_backends, key=lambda backend: of_backends[backend])
+        ratios[name] = of_backends[best]
+        further[f"{name}_backend"] = best
+        further.update({f"{name}_{backend}": value for backend, value in of_backends.items()})
+
+    better("dense_vs_naive", _said(scoring.dense_vs_naive, effort))
+    better("dense_vs_exact", _said(scoring.dense_vs_exact, effort))
+    upscaled = _said(upscaling.upscale_vs_realesrganer, effort)
+    better("upscale_vs_realesrganer", {name: ratio["speed"] for name, ratio in upscaled.items()})
+    # The memory of the backend whose speed is told.
+    chosen = str(further["upscale_vs_realesrganer_backend"])
+    further["upscale_memory"] = upscaled[chosen]["memory"]
+    ratios["onnx_vs_torch_classifier"] = _said(backends.onnx_vs_torch_classifier, effort)
+    ratios["onnx_vs_torch_upscaler"] = _said(backends.onnx_vs_torch_upscaler, effort)
+    fetched = _said(fetching.fetch_parallel, effort)
+    ratios["fetch_parallel"] = fetched["speed"]
+    further["fetch_again_requests"] = fetched["requests"]
+    further["overlap"] = _said(streaming.overlapped, effort)
+    large = _said(streaming.large_picture, effort)
+    further |= {f"large_{name}": value for name, value in large.items()}
+    further["import_s"] = startup.import_seconds()
+    further["page_s"] = startup.page_seconds()
+    again = startup.second_detection()
+    further |= {f"detection_{name}": value for name, value in again.items()}
+    return {
+        "ratios": _rounded(ratios),
+        "further": _rounded(further),
+        "effort": effort.name,
+        "machine": here,
+    }
+
+
+def _said(figure: Callable[[Effort], T], effort: Effort) -> T:
+    print(f"{figure.__name__} ...", flush=True)
+    value = figure(effort)
+    print(f"  {value}", flush=True)
+    return value
+
+
+def _rounded(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: round(v, 3) if isinstance(v, float) else v for k, v in values.items()}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, print the table, and write what was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    how = parser.add_mutually_exclusive_group()
+    for name in ("quick", "tiny"):
+        how.add_argument(f"--{name}", dest="effort", action="store_const", const=name)
+    parser.set_defaults(effort="full")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--table", type=Path, help="write the Markdown table here")
+    parser.add_argument(
+        "--from", dest="known", type=Path, help="make the table of figures in this JSON file"
+    )
+    options = parser.parse_args(arguments)
+    if options.known:
+        figures = json.loads(options.known.read_text())
+    else:
+        figures = measure(EFFORTS[options.effort])
+    text = table(figures)
+    print(text)
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+    if options.table:
+        options.table.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""Searched piece by piece: the memory that a large picture takes, and a download overlapped."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.transform import from_origin
+from rasterio.windows import Window
+
+from benchmarks.memory import resident_mb, start_counting
+from benchmarks.timing import Effort, shortest
+from shipdet.detect import detect
+from shipdet.imagery import arriving, download, get_provider
+from shipdet.models import load_classifier
+from shipdet.mosaic import Picture
+from shipdet.pipeline import ImageRequest, Search, detect_image
+from shipdet.progress import finish
+from shipdet.settings import PROJECT, Settings
+from tests.painted import paint_ship, sea
+from tests.tile_server import TileServer
+
+GSD_M = 240 / 224
+PATCH_PX = 1024
+STRIP_PX = 512
+
+
+def large_picture(effort: Effort) -> dict[str, float]:
+    """``peak_mb`` above the loaded model while a GeoTIFF is searched, in a process of its own.
+
+    ``held_mb`` is what its pixels and coverage alone would take, ``seconds`` the whole run.
+    """
+    command = [sys.executable, "-m", "benchmarks.streaming", str(effort.streamed_px)]
+    output = subprocess.run(command, check=True, capture_output=True, text=True, cwd=PROJECT)
+    figures: dict[str, float] = json.loads(output.stdout.splitlines()[-1])
+    return figures
+
+
+def child(side: int) -> None:
+    """Search a generated GeoTIFF of ``side`` px in pieces and print the figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "large.tif")
+        _write(path, side)
+        settings = Settings(runs_dir=Path(folder, "runs"), max_held_pixels=1_000_000)
+        load_classifier(device="cpu", settings=settings)
+        before = start_counting()
+        start = time.perf_counter()
+        request = ImageRequest(search=Search(scoring="dense", image_format="jpg"))
+        run = finish(detect_image(path, request, settings=settings))
+        figures = {
+            "side_px": side,
+            "peak_mb": round(resident_mb("VmHWM") - before),
+            "held_mb": round(side * side * 4 / 1024**2),
+            "seconds": round(time.perf_counter() - start, 1),
+            "ships": len(run.detections),
+        }
+    print(json.dumps(figures))
+
+
+def _write(path: Path, side: int) -> None:
+    """The same patch of sea with two ships, over and over."""
+    patch = sea(PATCH_PX, PATCH_PX)
+    for x, y, length, axis in ((300, 250, 180, 30), (700, 750, 240, 100)):
+        paint_ship(patch, GSD_M, (x * GSD_M, y * GSD_M), length, length / 6.5, axis)
+    index = np.arange(side) % PATCH_PX
+    with rasterio.open(
+        path, "w", driver="GTiff", width=side, height=side, count=3, dtype="uint8", tiled=True,
+        crs="EPSG:32631", transform=from_origin(500_000, 5_700_000, GSD_M, GSD_M),
+        photometric="RGB",
+    ) as dataset:  # fmt: skip
+        for top in range(0, side, STRIP_PX):
+            rows = index[top : top + STRIP_PX]
+            strip = patch[rows[:, None], index[None, :]]
+            window = Window(0, top, side, len(rows))
+            dataset.write(np.moveaxis(strip, -1, 0), window=window)
+
+
+def overlapped(effort: Effort) -> float:
+    """Downloading and then searching, over searching while tiles arrive.
+
+    The server is as slow as the search: with either stage far slower the ratio is 1.
+    """
+    rows, columns = 8 * effort.rounds, 4  # several canvases, one below the other
+    classifier = load_classifier(backend="onnx", device="cpu")
+    block = classifier.config.shipdet
+    with (
+        TileServer(np.tile(sea(512, 512), (rows // 2, columns // 2, 1)), zoom=17) as server,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+
+        def settings() -> Settings:
+            """With an empty cache each time."""
+            return Settings(
+                xyz_url=server.url_template, cache_dir=Path(tempfile.mkdtemp(dir=folder))
+            )
+
+        def searched(picture: Picture) -> None:
+            finish(detect(picture, classifier, window_m=block.window_m, floor=0.5))
+
+        def first_one_then_the_other() -> None:
+            chosen = settings()
+            searched(finish(download(server.bbox, 17, get_provider("xyz", chosen), None, chosen)))
+
+        def at_once() -> None:
+            chosen = settings()
+            with arriving(server.bbox, 17, get_provider("xyz", chosen), None, chosen) as arrival:
+                finish(arrival.begin())
+                searched(arrival.picture)
+                finish(arrival.finish())
+
+        chosen = settings()
+        held = finish(download(server.bbox, 17, get_provider("xyz", chosen), None, chosen))
+        took = shortest({"search": lambda: searched(held)}, 1)["search"]
+        server.delay_s = 4 * took / (rows * columns)  # over four connections
+        times = shortest({"one": first_one_then_the_other, "both": at_once}, effort.rounds)
+    return times["one"] / times["both"]
+
+
+if __name__ == "__main__":
+    child(int(sys.argv[1]))

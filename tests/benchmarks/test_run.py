@@ -1,0 +1,54 @@
+"""The benchmarks run and give every figure; what the figures are is not asserted."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks.table import ROWS, table
+from shipdet.settings import PROJECT
+
+RATIOS = {
+    "dense_vs_naive",
+    "dense_vs_exact",
+    "upscale_vs_realesrganer",
+    "onnx_vs_torch_classifier",
+    "onnx_vs_torch_upscaler",
+    "fetch_parallel",
+}
+MACHINE = {
+    "cpu": "A processor", "cores": 4, "threads": 2, "memory_gb": 16.0, "load": 0.1,
+    "torch": "2.14.1", "torch_precision": "fp32",
+}  # fmt: skip
+
+
+@pytest.mark.timeout(1200)
+def test_the_tiny_form_gives_every_figure(tmp_path):
+    out = tmp_path / "figures.json"
+    command = [sys.executable, "-m", "benchmarks.run", "--tiny", "--json", str(out)]
+    printed = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True)
+    figures = json.loads(out.read_text())
+    assert set(figures["ratios"]) == RATIOS
+    assert all(value > 0 for value in figures["ratios"].values())
+    assert figures["machine"]["cpu"] and figures["machine"]["threads"] >= 1
+    assert figures["further"]["fetch_again_requests"] == 0
+    known = {**figures["ratios"], **figures["further"]}
+    assert {row.name for row in ROWS} <= set(known)
+    assert table(figures).splitlines()[0] in printed.stdout
+    sys.stdout.write(table(figures))
+
+
+def test_a_missed_target_is_told_with_its_reason():
+    figures = {
+        "ratios": {"dense_vs_naive": 4.0, "fetch_parallel": 3.5},
+        "further": {"dense_vs_naive_backend": "onnx", "import_s": 0.4},
+        "machine": MACHINE,
+        "effort": "quick",
+    }
+    text = table(figures)
+    naive, fetch, started = (line for line in text.splitlines() if "x |" in line or " s |" in line)
+    assert "(ONNX Runtime)" in naive and "missed: windows at stride 112" in naive
+    assert fetch.endswith("| at least 3x | met |")
+    assert "missed" in started
+    assert "A processor, 2 of 4 cores used" in text

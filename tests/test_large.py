@@ -1,0 +1,233 @@
+"""Large pictures are searched piece by piece: the same ships, in bounded memory, whole files."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import rasterio
+from PIL import Image
+from rasterio.transform import from_origin
+
+from shipdet import pipeline
+from shipdet.errors import AreaTooLarge, BadImage
+from shipdet.imagery import arriving, download, get_provider, open_picture
+from shipdet.imagery.canvas import StoredPicture
+from shipdet.imagery.geotiff import LargeGeotiff
+from shipdet.mosaic import Mosaic
+from shipdet.progress import finish
+from shipdet.requests import AreaRequest, ImageRequest, Search
+from shipdet.settings import PROJECT, Settings
+from tests.painted import BrightnessClassifier, paint_ship, sea
+from tests.tile_server import NOT_FOUND, TileServer
+
+GSD_M = 0.8  # finer than the classifier's scale, so that the picture is shrunk
+FLEET = [(300, 250, 180, 28, 30), (1100, 420, 150, 26, 100), (600, 1000, 210, 34, 0)]
+HELD = {"max_held_pixels": 100_000}
+
+
+@pytest.fixture(scope="module")
+def picture():
+    pixels = sea(2048, 1536)
+    for x, y, length, width, axis in FLEET:
+        paint_ship(pixels, GSD_M, (x, y), length, width, axis)
+    return pixels
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(_env_file=None, runs_dir=tmp_path / "runs", cache_dir=tmp_path / "cache")
+
+
+@pytest.fixture
+def classifier(monkeypatch):
+    painted = BrightnessClassifier()
+    monkeypatch.setattr(pipeline, "load_classifier", lambda *_, **__: painted)
+    monkeypatch.setattr(pipeline, "_classifier_config", lambda *_, **__: painted.config)
+    return painted
+
+
+def geotiff(path, pixels, gsd_m=GSD_M, **profile):
+    """A tiled file in UTM zone 31; the band order is (h, w, n)."""
+    height, width, count = pixels.shape
+    options = {
+        "driver": "GTiff", "width": width, "height": height, "count": count,
+        "dtype": pixels.dtype, "crs": "EPSG:32631", "tiled": True, "compress": "DEFLATE",
+        "transform": from_origin(500_000, 5_700_000, gsd_m, gsd_m), **profile,
+    }  # fmt: skip
+    with rasterio.open(path, "w", **options) as dataset:
+        dataset.write(np.moveaxis(pixels, -1, 0))
+    return path
+
+
+def searched(path, settings, **options):
+    request = ImageRequest(search=Search(threshold=0.25, **options))
+    return finish(pipeline.detect_image(path, request, settings=settings))
+
+
+def same_ships(a, b):
+    assert len(a) == len(b)
+    for one, other in zip(a, b, strict=True):
+        assert one.score == other.score
+        np.testing.assert_array_equal(one.corners, other.corners)
+        assert (one.lon, one.lat, one.near_gap, one.cut) == (
+            other.lon, other.lat, other.near_gap, other.cut,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("gsd_m", [GSD_M, 2.5])
+@pytest.mark.parametrize("scoring", ["dense", "exact"])
+def test_a_large_geotiff_has_the_same_ships(
+    settings, classifier, picture, tmp_path, gsd_m, scoring
+):
+    holed = picture.copy()
+    holed[900:1300, :260] = 0
+    if scoring == "exact":
+        holed = holed[:700, :1400]
+    path = geotiff(tmp_path / "scene.tif", holed, gsd_m, nodata=0)
+    options = {"scoring": scoring, "stride": 32}
+    whole = searched(path, settings, **options)
+    pieces = searched(path, settings.model_copy(update=HELD), **options)
+    assert not whole.record["raw"]["large"] and pieces.record["raw"]["large"]
+    assert len(whole.candidates) >= 2
+    same_ships(whole.candidates, pieces.candidates)
+    assert pieces.record["raw"]["covered"] == pytest.approx(whole.record["raw"]["covered"])
+
+
+def test_deep_values_are_stretched_as_if_the_picture_were_held(settings, picture, tmp_path):
+    deep = picture.astype(np.uint16) * 37 + 200
+    path = geotiff(tmp_path / "deep.tif", deep)
+    whole = open_picture(path, None, settings)
+    pieces = open_picture(path, None, settings.model_copy(update=HELD))
+    assert isinstance(whole, Mosaic) and isinstance(pieces, LargeGeotiff)
+    assert whole.provenance == pieces.provenance
+    pixels, covered = pieces.read(100, 200, 900, 1500)
+    np.testing.assert_array_equal(pixels, whole.pixels[200:1500, 100:900])
+    assert covered.all()
+
+
+def test_a_large_run_leaves_whole_files(settings, classifier, picture, tmp_path):
+    path = geotiff(tmp_path / "scene.tif", picture)
+    run = searched(path, settings.model_copy(update=HELD))
+    assert len(run.detections) == len(FLEET) == len(run.chips)
+    np.testing.assert_array_equal(np.asarray(Image.open(run.files["raw"])), picture)
+    with rasterio.open(run.files["mosaic"]) as cog:
+        np.testing.assert_array_equal(np.moveaxis(cog.read(), 0, -1), picture)
+        assert cog.crs.to_epsg() == 32631 and cog.transform.a == pytest.approx(GSD_M)
+        assert cog.overviews(1) and (cog.dataset_mask() > 0).all()
+    crop = np.asarray(Image.open(run.chips[0]).convert("L"), np.float32)
+    assert crop[118:138, 118:138].mean() > 1.5 * np.median(crop)
+    assert len(json.loads(run.files["geojson"].read_text())["features"]) == len(FLEET)
+    left = {p.name for p in run.folder.iterdir()}
+    assert not [name for name in left if name.endswith((".tmp", ".xml", ".msk", ".ovr"))]
+    fewer = pipeline.refilter(run, max(d.score for d in run.candidates))
+    assert len(fewer.chips) == len(fewer.detections) == 1
+
+
+def test_jpeg_is_written_for_a_large_run_too(settings, classifier, picture, tmp_path):
+    path = geotiff(tmp_path / "scene.tif", picture)
+    run = searched(path, settings.model_copy(update=HELD), image_format="jpg")
+    assert Image.open(run.files["raw"]).size == (2048, 1536)
+
+
+def test_a_large_picture_is_not_sharpened(settings, classifier, picture, tmp_path):
+    path = geotiff(tmp_path / "scene.tif", picture)
+    with pytest.raises(AreaTooLarge, match="cannot be sharpened"):
+        searched(path, settings.model_copy(update=HELD), upscale="x4")
+
+
+def test_other_formats_are_not_read_in_pieces(settings, picture, tmp_path):
+    Image.fromarray(picture).save(tmp_path / "scene.png")
+    with pytest.raises(BadImage, match="more than the limit"):
+        open_picture(tmp_path / "scene.png", 1.0, settings.model_copy(update=HELD))
+
+
+@pytest.fixture
+def server(picture):
+    with TileServer(picture, zoom=17, faults={}) as opened:
+        yield opened
+
+
+def test_a_large_area_has_the_same_ships_and_gaps(settings, classifier, picture):
+    with TileServer(picture, zoom=17) as server:
+        gap = (server.x0 + 3, server.y0 + 4)
+        server.faults[gap] = NOT_FOUND
+        area = AreaRequest(
+            bbox=server.bbox_of(30, 40, 2000, 1500).as_tuple(),
+            provider="xyz",
+            zoom=17,
+            search=Search(threshold=0.25),
+        )
+        settings = settings.model_copy(update={"xyz_url": server.url_template})
+        whole = finish(pipeline.detect_area(area, settings=settings))
+        pieces = finish(pipeline.detect_area(area, settings=settings.model_copy(update=HELD)))
+    assert len(whole.candidates) >= len(FLEET)
+    same_ships(whole.candidates, pieces.candidates)
+    assert pieces.record["raw"]["large"]
+    assert pieces.record["raw"]["covered"] == whole.record["raw"]["covered"] < 1
+    assert pieces.record["source"]["missing"] == 1
+    with rasterio.open(whole.files["mosaic"]) as a, rasterio.open(pieces.files["mosaic"]) as b:
+        np.testing.assert_array_equal(a.read(), b.read())
+        np.testing.assert_array_equal(a.dataset_mask(), b.dataset_mask())
+        assert a.transform == b.transform
+
+
+def test_a_stored_picture_reads_like_a_held_one(settings, server, tmp_path):
+    settings = settings.model_copy(update={"xyz_url": server.url_template})
+    provider = get_provider("xyz", settings)
+    box = server.bbox_of(100, 60, 1900, 1400)
+    held = finish(download(box, 17, provider, None, settings))
+    small = settings.model_copy(update=HELD)
+    with arriving(box, 17, provider, None, small, folder=tmp_path) as arrival:
+        stored = finish(arrival.finish())
+        assert isinstance(stored, StoredPicture)
+        assert stored.grid == held.grid
+        for box_px in ((0, 0, 1800, 1340), (5, 7, 6, 8), (400, 300, 1300, 1340)):
+            x0, y0, x1, y1 = box_px
+            pixels, covered = stored.read(*box_px)
+            np.testing.assert_array_equal(pixels, held.pixels[y0:y1, x0:x1])
+            np.testing.assert_array_equal(covered, held.coverage[y0:y1, x0:x1])
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_the_search_begins_before_the_last_tile_is_there(settings, classifier, picture):
+    with TileServer(picture, zoom=17, delay_s=0.05) as server:
+        settings = settings.model_copy(
+            update={"xyz_url": server.url_template, "connections_per_host": 1}
+        )
+        area = AreaRequest(bbox=server.bbox.as_tuple(), provider="xyz", zoom=17)
+        tiles_at_first_canvas = []
+
+        def watch(event):
+            if event.stage == "detect" and event.done and not tiles_at_first_canvas:
+                tiles_at_first_canvas.append(server.count)
+
+        run = finish(pipeline.detect_area(area, settings=settings), watch)
+        assert tiles_at_first_canvas[0] < server.count == 48
+    assert run.record["source"]["fetched"] == 48
+
+
+@pytest.mark.timeout(1200)
+def test_memory_does_not_grow_with_the_picture():
+    """Peak of a child process over its size with the model loaded."""
+    side = 7_000  # pixels and coverage alone are 187 MB
+
+    def peak_mb(px):
+        command = [sys.executable, "-m", "benchmarks.streaming", str(px)]
+        out = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True)
+        return json.loads(out.stdout.splitlines()[-1])["peak_mb"]
+
+    small, large = peak_mb(1_100), peak_mb(side)
+    assert large - small < side**2 * 4 / 1024**2
+
+
+def test_a_grid_without_place_is_written_too(settings, classifier, picture, tmp_path):
+    path = geotiff(tmp_path / "scene.tif", picture, crs=None)
+    request = ImageRequest(gsd_m=GSD_M, search=Search(threshold=0.25))
+    large = settings.model_copy(update=HELD)
+    run = finish(pipeline.detect_image(path, request, settings=large))
+    assert len(run.detections) == len(FLEET)
+    assert "geojson" not in run.files and run.files["mosaic"].is_file()
+    assert replace(run.detections[0], lon=None).lon is None
