@@ -121,7 +121,7 @@ def merge_blocks(
     """
     whole = pixel_box(area.box, zoom)
     gsd_m = Grid.from_tiles(whole, zoom).gsd_m
-    entries = sorted(_entries(found, whole), key=lambda e: (e.foreign, -e.ship.score, e.number))
+    entries = sorted(_entries(found, whole), key=lambda e: (e.rank, -e.ship.score, e.number))
     cells: dict[tuple[int, int], list[_Entry]] = {}
     reach = SAME_SHIP_M / gsd_m
     kept: list[Detection] = []
@@ -140,7 +140,7 @@ def merge_blocks(
 @dataclass(frozen=True)
 class _Entry:
     number: int  # of the block
-    foreign: bool  # another block owns the place, or this one sees only a part
+    rank: tuple[bool, bool]  # this one sees only a part; another block owns the place
     ship: Detection
 
 
@@ -152,7 +152,7 @@ def _entries(found: Sequence[tuple[Block, Detections]], whole: PixelBox) -> Iter
             x, y = d.x + box.x0, d.y + box.y0
             home = core.x0 <= x < core.x1 and core.y0 <= y < core.y1
             moved = replace(d, x=d.x + shift[0], y=d.y + shift[1], corners=d.corners + shift)
-            yield _Entry(block.number, d.cut or not home, moved)
+            yield _Entry(block.number, (d.cut, not home), moved)
 
 
 def _same(entry: _Entry, other: _Entry, reach: float) -> bool:

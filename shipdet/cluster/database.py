@@ -117,7 +117,7 @@ class Database:
                     told = list(connection.notifies(timeout=timeout_s, stop_after=1))
                     if not told:
                         return
-                    yield told[0].payload
+                    yield from (notice.payload for notice in told)
         except psycopg.OperationalError as error:
             raise EngineUnreachable("PostgreSQL does not answer: check that it runs.") from error
 

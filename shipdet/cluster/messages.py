@@ -146,7 +146,7 @@ def _from_old_form(old: dict[str, Any]) -> dict[str, Any]:
         raise BadJob(f"The message lacks {missing[0]}.")
     new: dict[str, Any] = {"version": 2, "name": old["submit_name"], "area": old["bbox_wkt"]}
     mode = old.get("upscale_mode")
-    passes = old.get("upscaled") or 0
+    passes = 0 if old.get("upscaled") is None else old["upscaled"]
     if mode is not None:
         passes = _OLD_MODES.get(str(mode).strip().lower())
         if passes is None:

@@ -253,11 +253,12 @@ class Store:
 
 def free_block(lock: str = "") -> str:
     """The query for the block whose turn it is: at most one row of job_id and number."""
-    # The inner order is kept: the first job in turn that has a free block gives it.
+    # The inner order is kept: the first job in turn that has a free block gives it. One that only
+    # waits to be joined comes first, since that is quick.
     return f"""
         SELECT b.job_id, b.number FROM (
             SELECT id, blocks_done, blocks_total FROM jobs WHERE status IN ('queued', 'running')
-            ORDER BY claimed_at NULLS FIRST, created_at
+            ORDER BY blocks_done < blocks_total, claimed_at NULLS FIRST, created_at
         ) j CROSS JOIN LATERAL (
             SELECT job_id, number FROM blocks
             WHERE job_id = j.id AND (number >= 0 OR j.blocks_done = j.blocks_total)

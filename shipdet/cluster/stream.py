@@ -164,10 +164,9 @@ class _Lane(threading.Thread):
             except ShipdetError as error:
                 log.warning("a lane pauses: %s", error)
                 self.ending.wait(PAUSE_S)
-            except Exception:  # a worker was lost more often than Spark tries again
-                if self.ending.is_set():
-                    return
-                log.exception("a turn was lost")
+            except Exception as error:  # a worker was lost more often than Spark tries again
+                if not self.ending.is_set():
+                    log.warning("a turn was lost (%s)", type(error).__name__)
                 self.ending.wait(PAUSE_S)
             self.ending.wait(POLL_S)
         self.store.database.close()
@@ -178,6 +177,7 @@ def main(settings: Settings, drain: bool) -> None:
     import signal
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logging.getLogger("py4j").setLevel(logging.ERROR)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     started = time.monotonic()
