@@ -18,7 +18,8 @@ BASE = {"errors", "settings", "geometry", "progress", "mosaic", "detections", "r
 FLOORS = (
     {"__main__"},
     {"cli"},  # `serve` opens the app, so the command line stands above it
-    {"ui", "cluster"},
+    {"ui"},
+    {"cluster"},  # the app shows jobs, so it stands above
     {"pipeline"},
     {"imagery", "upscale", "detect", "report"},
     {"models"},

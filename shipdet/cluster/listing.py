@@ -31,7 +31,7 @@ def show_job(store: Store, id_or_name: str) -> Row:
     return {
         **job,
         "detections": rows(
-            "SELECT told FROM detections WHERE job_id = %s ORDER BY number", job["id"]
+            "SELECT told, outline FROM detections WHERE job_id = %s ORDER BY number", job["id"]
         ),
         "results": rows(
             "SELECT kind, object, media_type, bytes FROM results WHERE job_id = %s ORDER BY kind",

@@ -16,6 +16,7 @@ pytest.importorskip("pyspark")
 from deploy.local import Cluster
 from shipdet import pipeline
 from shipdet.cluster import listing, submit
+from shipdet.cluster.blocks import cut_area
 from shipdet.cluster.broker import send
 from shipdet.cluster.health import engines as ask_engines
 from shipdet.cluster.health import metrics
@@ -96,8 +97,8 @@ def test_the_engines_answer(engines, settings):
 
 
 def test_jobs_give_the_ships_that_the_pipeline_gives(stream, tiles, settings, store, tmp_path):
-    places = [(n % 3 * 900 + 200, n // 3 * 900 + 150) for n in range(6)]
-    messages = [job(tiles, f"small-{n}", x, y, 700, 600) for n, (x, y) in enumerate(places)]
+    places = [(550, 1650), (1200, 1270), (1860, 1450), (1000, 2150), (2480, 1850), (2990, 1500)]
+    messages = [job(tiles, f"small-{n}", x, y, 600, 500) for n, (x, y) in enumerate(places)]
     assert submit.submit(messages, settings) == [m.id for m in messages]
     rows = wait_for(store, [m.id for m in messages])
     found = 0
@@ -109,13 +110,13 @@ def test_jobs_give_the_ships_that_the_pipeline_gives(stream, tiles, settings, st
         assert len(mine) == len(theirs)
         assert unmatched(mine, theirs, 1.0) == 0
         found += len(mine)
-    assert found > 0, "the scene has ships"
+    assert found >= 4, "a ship lies in the middle of each area"
 
 
 def test_a_large_area_is_cut_joined_and_has_every_ship_once(
     stream, tiles, settings, store, tmp_path
 ):
-    message = job(tiles, "large", 60, 300, 2900, 1500)
+    message = job(tiles, "large", 60, 300, 2900, 1700)
     submit.submit([message], settings)
     row = wait_for(store, [message.id])[message.id]
     assert row["status"] == "completed", row["error"]
@@ -130,6 +131,7 @@ def test_a_large_area_is_cut_joined_and_has_every_ship_once(
     candidates = [(d.x, d.y) for d in run.candidates]
     assert surely and unmatched(surely, mine, 1.0) == 0
     assert unmatched([(s["x"], s["y"]) for s in found if s["score"] >= clear], candidates, 1.0) == 0
+    assert any(crosses_a_border(s, message) for s in found), "a ship lies on a border"
     gaps = [np.hypot(a[0] - b[0], a[1] - b[1]) for i, a in enumerate(mine) for b in mine[:i]]
     assert min(gaps, default=99) > 10, "no ship twice"
 
@@ -137,6 +139,17 @@ def test_a_large_area_is_cut_joined_and_has_every_ship_once(
     assert set(results) == {"overlay", "preview", "vrt", "mosaic", "geojson", "csv", "candidates",
                             "record"}  # fmt: skip
     check_pictures(results, message, run, ObjectStore(settings), tmp_path)
+
+
+def crosses_a_border(ship: dict, message: JobMessage) -> bool:
+    """Whether a ship lies in the cores of two blocks."""
+    area = message.parsed_area
+    whole = pixel_box(area.box, SCENE_ZOOM)
+    corners = np.array(ship["corners"]) + (whole.x0, whole.y0)
+    cores = [block.core for block in cut_area(area, SCENE_ZOOM, 99)]
+    homes = {n for x, y in corners for n, c in enumerate(cores)
+             if c.x0 <= x < c.x1 and c.y0 <= y < c.y1}  # fmt: skip
+    return len(homes) > 1
 
 
 def check_pictures(results, message, run, objects, folder):
