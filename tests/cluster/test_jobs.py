@@ -145,7 +145,7 @@ def crosses_a_border(ship: dict, message: JobMessage) -> bool:
     """Whether a ship lies in the cores of two blocks."""
     area = message.parsed_area
     whole = pixel_box(area.box, SCENE_ZOOM)
-    corners = np.array(ship["corners"]) + (whole.x0, whole.y0)
+    corners = np.array(ship["corners"]) + np.array([whole.x0, whole.y0])
     cores = [block.core for block in cut_area(area, SCENE_ZOOM, 99)]
     homes = {n for x, y in corners for n, c in enumerate(cores)
              if c.x0 <= x < c.x1 and c.y0 <= y < c.y1}  # fmt: skip
