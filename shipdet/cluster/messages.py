@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StrictFloat, StrictInt, field_validator
@@ -155,7 +156,7 @@ def _from_old_form(old: dict[str, Any]) -> dict[str, Any]:
     thresh = old.get("thresh")
     new["threshold"] = float(thresh) if type(thresh) is int else thresh
     new["reference"] = str(old.get("aoi_id") or "")
-    new["provider"] = str(old.get("provider") or "").lower()
+    new["provider"] = re.sub(r"[^a-z0-9]", "", str(old.get("provider") or "").lower())
     return new | {key: old[key] for key in ("zoom", "stride") if old.get(key) is not None}
 
 

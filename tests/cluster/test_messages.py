@@ -17,7 +17,7 @@ OLD = {
     "upscaled": True,
     "stride": 112,
     "thresh": 0.5,
-    "provider": "ESRI",
+    "provider": "Sentinel Hub",
 }
 
 
@@ -45,7 +45,7 @@ def test_numbers_of_an_area_may_be_whole():
 def test_the_older_form_is_read():
     message = JobMessage.decode(json.dumps(OLD).encode())
     assert (message.name, message.zoom, message.passes) == ("Rotterdam.1", 15, 1)
-    assert (message.stride, message.threshold, message.provider) == (112, 0.5, "esri")
+    assert (message.stride, message.threshold, message.provider) == (112, 0.5, "sentinelhub")
     assert message.reference == "7f3c"
     assert message.parsed_area.box.as_tuple() == (4.0, 51.9, 4.01, 51.91)
 
