@@ -26,6 +26,8 @@ REACH_M = 200.0  # half the longest ship: what a block must see around a ship it
 #: Two centres this near are one ship: a fifth of the classifier's 240 m, as within one picture.
 SAME_SHIP_M = 48.0
 
+Lattice = tuple[float, float]
+
 
 @dataclass(frozen=True)
 class Block:
@@ -45,11 +47,15 @@ class Block:
         return len(tiles_of(self.box))
 
 
-def cut_area(area: Area, zoom: int, limit: int, side_px: int = BLOCK_PX) -> list[Block]:
+def cut_area(
+    area: Area, zoom: int, limit: int, side_px: int = BLOCK_PX, lattice: Lattice = (1.0, 1.0)
+) -> list[Block]:
     """The blocks of an area at a zoom, row by row, without those that its polygon leaves empty.
 
     An area of at most ``side_px`` (see :func:`largest_side`) is one block, cropped to the pixel.
-    Of several, cores begin and end on tile corners. Raises
+    Of several, cores begin and end on tile corners, and boxes on the ``lattice``: (x, y) pixels
+    from one place of a window to the next as counted from the area's corner, so that windows lie
+    in a block as they would in the whole picture. Raises
     AreaTooLarge for more than ``limit`` blocks, before they are made.
     """
     whole = pixel_box(area.box, zoom)
@@ -69,7 +75,7 @@ def cut_area(area: Area, zoom: int, limit: int, side_px: int = BLOCK_PX) -> list
         for x0, x1 in pairwise(columns):
             core = PixelBox(x0, y0, x1, y1)
             if count == 1 or area.touches(box_degrees(core, zoom)):
-                blocks.append(Block(len(blocks), _grown(core, overlap, whole), core))
+                blocks.append(Block(len(blocks), _grown(core, overlap, whole, lattice), core))
     return blocks
 
 
@@ -203,10 +209,14 @@ def _edges(start: int, end: int, core_px: int) -> list[int]:
     return [start, *inner, end]
 
 
-def _grown(core: PixelBox, overlap: int, whole: PixelBox) -> PixelBox:
-    return PixelBox(
-        max(whole.x0, core.x0 - overlap),
-        max(whole.y0, core.y0 - overlap),
-        min(whole.x1, core.x1 + overlap),
-        min(whole.y1, core.y1 + overlap),
-    )
+def _grown(core: PixelBox, overlap: int, whole: PixelBox, lattice: Lattice) -> PixelBox:
+    """The core and its overlap, moved outwards to the lattice, within the area."""
+    x0, x1 = _reach(core.x0 - overlap, core.x1 + overlap, whole.x0, whole.x1, lattice[0])
+    y0, y1 = _reach(core.y0 - overlap, core.y1 + overlap, whole.y0, whole.y1, lattice[1])
+    return PixelBox(x0, y0, x1, y1)
+
+
+def _reach(start: int, end: int, first: int, last: int, step: float) -> tuple[int, int]:
+    start = first + round(math.floor((start - first) / step) * step)
+    end = first + round(math.ceil((end - first) / step) * step)
+    return max(first, start), min(last, end)

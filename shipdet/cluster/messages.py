@@ -45,7 +45,7 @@ class JobMessage(_Request):
     passes: Annotated[StrictInt, Field(ge=0, le=2)] = 0
     upscaler: ModelName = ""
     model: ModelName = ""
-    stride: StrictInt = 32
+    stride: StrictInt = Search.model_fields["stride"].default
     threshold: StrictFloat | None = None
     backend: Literal["", "torch", "onnx"] = ""
     reference: Text = ""

@@ -57,6 +57,22 @@ def test_cores_tile_the_area_without_gap_or_overlap(size):
     assert (covered == 1).all()
 
 
+def test_boxes_lie_on_the_lattice_of_the_whole_picture():
+    area = area_of(5300, 5200)
+    whole = pixel_box(area.box, ZOOM)
+    step = (101.7, 102.3)
+    for block in cut_area(area, ZOOM, 100, lattice=step):
+        for edge, first, last, size in (
+            (block.box.x0, whole.x0, whole.x1, step[0]),
+            (block.box.x1, whole.x0, whole.x1, step[0]),
+            (block.box.y0, whole.y0, whole.y1, step[1]),
+            (block.box.y1, whole.y0, whole.y1, step[1]),
+        ):
+            share = (edge - first) / size
+            assert edge == last or abs(share - round(share)) * size <= 0.5
+        assert max(block.box.width, block.box.height) < 2300
+
+
 def test_an_area_of_one_block_is_the_area_itself():
     area = area_of(1500, 2000)
     [block] = cut_area(area, ZOOM, 1)

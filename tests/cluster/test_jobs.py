@@ -116,21 +116,21 @@ def test_jobs_give_the_ships_that_the_pipeline_gives(stream, tiles, settings, st
 def test_a_large_area_is_cut_joined_and_has_every_ship_once(
     stream, tiles, settings, store, tmp_path
 ):
-    message = job(tiles, "large", 60, 300, 2900, 1700)
+    message = job(tiles, "large", 1850, 300, 600, 2100)
     submit.submit([message], settings)
     row = wait_for(store, [message.id])[message.id]
     assert row["status"] == "completed", row["error"]
     assert row["blocks_total"] == row["blocks_done"] > 1
     found = ships(store, message.id)
     run = directly(message, tmp_path / "large", settings)
-    # Blocks lay their windows differently over the picture, so scores near the threshold may
-    # fall on its other side; what is clearly above it must be there, once, at the same place.
-    clear = run.threshold + 0.15
+    # Windows lie in a block as in the whole picture but for parts of a pixel, so a score at the
+    # threshold may fall on its other side.
+    clear = run.threshold + 0.03
     mine = [(s["x"], s["y"]) for s in found]
+    theirs = [(d.x, d.y) for d in run.candidates if d.score >= run.threshold - 0.03]
     surely = [(d.x, d.y) for d in run.detections if d.score >= clear]
-    candidates = [(d.x, d.y) for d in run.candidates]
     assert surely and unmatched(surely, mine, 1.0) == 0
-    assert unmatched([(s["x"], s["y"]) for s in found if s["score"] >= clear], candidates, 1.0) == 0
+    assert unmatched(mine, theirs, 1.0) == 0
     assert any(crosses_a_border(s, message) for s in found), "a ship lies on a border"
     gaps = [np.hypot(a[0] - b[0], a[1] - b[1]) for i, a in enumerate(mine) for b in mine[:i]]
     assert min(gaps, default=99) > 10, "no ship twice"
@@ -239,7 +239,7 @@ def read_letters(settings: Settings) -> dict[bytes, dict]:
 
 
 def test_a_cancelled_job_stops_and_can_be_tried_again(stream, tiles, settings, store):
-    message = job(tiles, "cancelled", 0, 0, 3000, 3000)
+    message = job(tiles, "cancelled", 0, 100, 4000, 300)
     submit.submit([message], settings)
     for rows in submit.wait(store, [message.id], 120):
         if message.id in rows and rows[message.id]["status"] == "running":
