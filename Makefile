@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 PYTHON := $(shell command -v $(PYTHON) || command -v python3)
 BIN := .venv/bin
 
-.PHONY: run test lint types unit e2e test-cluster cluster cluster-down train-smoke clean
+.PHONY: run test lint types unit e2e test-cluster test-kills cluster cluster-down train-smoke clean
 
 run: .venv/installed
 	$(BIN)/python app.py
@@ -18,7 +18,7 @@ types: .venv/dev-installed
 	$(BIN)/mypy
 
 unit: .venv/dev-installed
-	$(BIN)/python -m pytest --ignore tests/e2e -m "not cluster"
+	$(BIN)/python -m pytest --ignore tests/e2e -m "not cluster and not kills"
 
 e2e: .venv/dev-installed
 	$(BIN)/python -m pytest tests/e2e
@@ -26,6 +26,9 @@ e2e: .venv/dev-installed
 # Starts all engines on free ports, runs, stops them. Needs Debian's postgresql and Java 17.
 test-cluster: .venv/dev-installed
 	$(BIN)/python -m pytest tests/cluster -m cluster
+
+test-kills: .venv/dev-installed
+	$(BIN)/python -m pytest tests/cluster -m kills
 
 # The same engines to work with, on the usual ports where these are free.
 CLUSTER ?= .cluster

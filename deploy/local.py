@@ -282,6 +282,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if parsed.what == "down":
         cluster.stop()
         return 0
+    running = cluster.processes.running()
+    if running:
+        print(f"{', '.join(running)} run already: stop them first.", file=sys.stderr)
+        return 1
     started = time.monotonic()
     try:
         cluster.start()

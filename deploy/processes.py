@@ -45,6 +45,11 @@ class Processes:
         pid, _, birth = file.read_text().partition(" ")
         return int(pid) if birth and _birth(int(pid)) == birth else None
 
+    def running(self) -> list[str]:
+        """Names of the folder's processes that still run."""
+        names = sorted(file.name for file in self.pids.glob("*"))
+        return [name for name in names if self.pid(name) is not None]
+
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal to a process and all that it started in its session."""
         pid = self.pid(name)
