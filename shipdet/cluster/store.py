@@ -64,7 +64,7 @@ class Store:
         )
 
     def claim(self, worker: str, lease_s: float) -> Claim | None:
-        """Take the next block: of the job that was served longest ago, new ones first.
+        """Take the next block: of the job that was served, or came, longest ago.
 
         A block whose worker has been silent for its lease counts as free. None: nothing to do.
         """
@@ -258,7 +258,7 @@ def free_block(lock: str = "") -> str:
     return f"""
         SELECT b.job_id, b.number FROM (
             SELECT id, blocks_done, blocks_total FROM jobs WHERE status IN ('queued', 'running')
-            ORDER BY blocks_done < blocks_total, claimed_at NULLS FIRST, created_at
+            ORDER BY blocks_done < blocks_total, coalesce(claimed_at, created_at)
         ) j CROSS JOIN LATERAL (
             SELECT job_id, number FROM blocks
             WHERE job_id = j.id AND (number >= 0 OR j.blocks_done = j.blocks_total)

@@ -153,10 +153,20 @@ def test_a_small_job_does_not_wait_for_a_large_one(store, settings):
     large = add(store, settings, "large", size=0.1)
     assert [claim(store).job_id for _ in range(3)] == [large.id] * 3
     small = add(store, settings, "small")
-    assert claim(store).job_id == small.id
+    assert [claim(store).job_id for _ in range(3)] == [large.id, small.id, large.id]
     second = add(store, settings, "second", size=0.1)
     turns = [claim(store).job_id for _ in range(6)]
     assert turns.count(second.id) == turns.count(large.id) == 3, "large jobs take turns"
+
+
+def test_new_jobs_without_end_do_not_keep_a_large_one_waiting(store, settings):
+    large = add(store, settings, "large", size=0.1)
+    claim(store)
+    turns = []
+    for number in range(6):
+        add(store, settings, f"new-{number}")
+        turns.append(claim(store).job_id)
+    assert turns.count(large.id) >= 2
 
 
 def test_a_block_is_repeated_alone_and_not_at_once(store, settings):

@@ -25,8 +25,9 @@ CREATE TABLE jobs (
     claimed_at   timestamptz,
     finished_at  timestamptz
 );
--- Whose turn it is: the job that was served longest ago.
-CREATE INDEX jobs_turn ON jobs (claimed_at NULLS FIRST, created_at) WHERE status IN ('queued', 'running');
+-- Whose turn it is: the job that was served, or came, longest ago. So a small new job waits for one
+-- block of each older one at most, and new jobs without end do not keep an old one waiting.
+CREATE INDEX jobs_turn ON jobs (coalesce(claimed_at, created_at)) WHERE status IN ('queued', 'running');
 CREATE INDEX jobs_created ON jobs (created_at DESC);
 
 -- number -1 is the joining of all others. Pixels are global ones of the job's zoom.
