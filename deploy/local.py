@@ -11,7 +11,6 @@ import argparse
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.processes import NotStarted, Processes
+from deploy.processes import NotStarted, Processes, free_port
 
 PROJECT = Path(__file__).resolve().parent.parent
 PORTS = {
@@ -34,19 +33,6 @@ PORTS = {
 WORKERS = 2
 # Seven Java programs on one machine: what they save in memory and compiling they need elsewhere.
 FRUGAL = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
-
-
-def free_port(preferred: int = 0) -> int:
-    """The preferred port of this machine when nobody listens there, else any free one."""
-    for port in (preferred, 0):
-        with socket.socket() as server:
-            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                server.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(server.getsockname()[1])
-    raise NotStarted("this machine has no free port")
 
 
 @dataclass

@@ -16,6 +16,19 @@ class NotStarted(Exception):
     """An engine cannot be started; the message says why."""
 
 
+def free_port(preferred: int = 0) -> int:
+    """The preferred port of this machine when nobody listens there, else any free one."""
+    for port in (preferred, 0):
+        with socket.socket() as server:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                server.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(server.getsockname()[1])
+    raise NotStarted("this machine has no free port")
+
+
 class Processes:
     """The processes of a folder: ``logs/NAME.log`` and ``pids/NAME``.
 

@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from shipdet.cluster.store import Row
+from shipdet.cluster.records import Row
 from shipdet.errors import EngineUnreachable
 from shipdet.settings import Settings
 

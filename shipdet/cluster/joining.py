@@ -13,7 +13,8 @@ from psycopg.types.json import Jsonb
 from shipdet.cluster.blocks import Block, merge_blocks
 from shipdet.cluster.mosaics import write_joined_geotiff, write_vrt
 from shipdet.cluster.objects import ObjectStore, media_type
-from shipdet.cluster.store import Claim, Row, Store
+from shipdet.cluster.records import Claim, Row
+from shipdet.cluster.store import Store
 from shipdet.detections import Detections
 from shipdet.errors import NoImagery
 from shipdet.geometry import Grid, PixelBox, pixel_box

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from shipdet.cluster.store import OPEN, Row, Store, free_block, insert_letter
+from shipdet.cluster.records import OPEN, Row, free_block, insert_letter
+from shipdet.cluster.store import Store
 from shipdet.errors import BadOption
 
 STATUSES = ("queued", "running", "completed", "failed", "cancelled")

@@ -7,8 +7,9 @@ from typing import Any
 from shipdet import pipeline
 from shipdet.cluster.blocks import box_degrees, owned
 from shipdet.cluster.objects import ObjectStore
+from shipdet.cluster.records import Claim
 from shipdet.cluster.slots import Slots, slots
-from shipdet.cluster.store import Claim, Store
+from shipdet.cluster.store import Store
 from shipdet.errors import NoImagery, ProviderUnreachable
 from shipdet.imagery import Provider, get_provider
 from shipdet.imagery.sources import NO_PICTURE

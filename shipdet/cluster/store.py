@@ -1,8 +1,6 @@
 """Jobs and blocks in PostgreSQL. Every change of status names the status it comes from."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import DictRow
@@ -11,30 +9,19 @@ from psycopg.types.json import Jsonb
 from shipdet.cluster.blocks import Block
 from shipdet.cluster.database import Database
 from shipdet.cluster.messages import JobMessage
-from shipdet.errors import BadJob, UnknownJob
-from shipdet.geometry import PixelBox
-
-JOIN = -1  # number of the block that joins all others
-OPEN = ("queued", "running")
-
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A block that one worker may work on until its lease ends; ``token`` tells it from others."""
-
-    job_id: str
-    token: str
-    attempt: int
-    block: Block
-    message: JobMessage
-    zoom: int
-
-    @property
-    def joins(self) -> bool:
-        """Whether this is the joining of a job whose blocks are all done."""
-        return self.block.number == JOIN
+from shipdet.cluster.records import (
+    INSERT_RESULT,
+    INSERT_SHIP,
+    Claim,
+    Row,
+    block_of,
+    end_block,
+    free_block,
+    insert_blocks,
+    insert_job,
+    insert_letter,
+)
+from shipdet.errors import UnknownJob
 
 
 class Store:
@@ -50,9 +37,9 @@ class Store:
         """
 
         def work(connection: Connection[DictRow]) -> bool:
-            if not _insert_job(connection, message, zoom, "queued", len(blocks)):
+            if not insert_job(connection, message, zoom, "queued", len(blocks)):
                 return False
-            _insert_blocks(connection, message.id, blocks)
+            insert_blocks(connection, message.id, blocks)
             return True
 
         return self.database.run(work)
@@ -60,7 +47,7 @@ class Store:
     def register_failed(self, message: JobMessage, reason: str) -> bool:
         """Add a job that cannot be planned, as failed; False when it is known already."""
         return self.database.run(
-            lambda c: _insert_job(c, message, message.zoom, "failed", 0, reason)
+            lambda c: insert_job(c, message, message.zoom, "failed", 0, reason)
         )
 
     def claim(self, worker: str, lease_s: float) -> Claim | None:
@@ -96,7 +83,7 @@ class Store:
                 job["id"],
                 taken["token"],
                 taken["attempts"],
-                _block(taken),
+                block_of(taken),
                 JobMessage.of(job["message"]),
                 job["zoom"],
             )
@@ -118,7 +105,7 @@ class Store:
         """Keep what a block gave; False when the claim was lost, which changes nothing."""
 
         def work(connection: Connection[DictRow]) -> bool:
-            done = _end_block(
+            done = end_block(
                 connection,
                 claim,
                 "status = 'done', error = '', candidates = %s, objects = %s, record = %s",
@@ -138,7 +125,7 @@ class Store:
     def repeat_block(self, claim: Claim, reason: str, after_s: float) -> bool:
         """Give a block back, to be tried again not before ``after_s``; False as above."""
         return self.database.run(
-            lambda c: _end_block(
+            lambda c: end_block(
                 c,
                 claim,
                 "status = 'queued', not_before = now() + %s * interval '1 s', error = %s",
@@ -150,7 +137,7 @@ class Store:
         """Fail a block for good, and its job with it, with a dead letter; False as above."""
 
         def work(connection: Connection[DictRow]) -> bool:
-            if not _end_block(connection, claim, "status = 'failed', error = %s", (reason,)):
+            if not end_block(connection, claim, "status = 'failed', error = %s", (reason,)):
                 return False
             job = connection.execute(
                 "UPDATE jobs SET status = 'failed', error = %s, finished_at = now() "
@@ -172,7 +159,7 @@ class Store:
             "ORDER BY number",
             job_id,
         )
-        return [(_block(row), row) for row in rows]
+        return [(block_of(row), row) for row in rows]
 
     def complete_job(
         self, claim: Claim, ships: Sequence[Row], results: Sequence[Row], outcome: Row
@@ -184,7 +171,7 @@ class Store:
         """
 
         def work(connection: Connection[DictRow]) -> bool:
-            if not _end_block(connection, claim, "status = 'done', error = ''", ()):
+            if not end_block(connection, claim, "status = 'done', error = ''", ()):
                 return False
             id = claim.job_id
             job = connection.execute(
@@ -193,8 +180,8 @@ class Store:
             if job is None:
                 return False
             with connection.cursor() as cursor:
-                cursor.executemany(_SHIP, [{"job": id, **ship} for ship in ships])
-                cursor.executemany(_RESULT, [{"job": id, **result} for result in results])
+                cursor.executemany(INSERT_SHIP, [{"job": id, **ship} for ship in ships])
+                cursor.executemany(INSERT_RESULT, [{"job": id, **result} for result in results])
             connection.execute(
                 "UPDATE jobs SET status = 'completed', ships = %s, timings = %s, notes = %s, "
                 "error = '', finished_at = now() WHERE id = %s AND status = 'running'",
@@ -229,7 +216,7 @@ class Store:
             ).fetchone()
             if job is None:
                 return False
-            _insert_blocks(connection, job_id, blocks)
+            insert_blocks(connection, job_id, blocks)
             connection.execute(
                 "UPDATE blocks SET status = 'queued', attempts = 0, not_before = now() "
                 "WHERE job_id = %s AND status <> 'done'",
@@ -249,104 +236,3 @@ class Store:
                 f"There is no job '{id_or_name[:64]}': `shipdet jobs list` tells those there are."
             )
         return rows[0]
-
-
-def free_block(lock: str = "") -> str:
-    """The query for the block whose turn it is: at most one row of job_id and number."""
-    # The inner order is kept: the first job in turn that has a free block gives it. One that only
-    # waits to be joined comes first, since that is quick.
-    return f"""
-        SELECT b.job_id, b.number FROM (
-            SELECT id, blocks_done, blocks_total FROM jobs WHERE status IN ('queued', 'running')
-            ORDER BY blocks_done < blocks_total, coalesce(claimed_at, created_at)
-        ) j CROSS JOIN LATERAL (
-            SELECT job_id, number FROM blocks
-            WHERE job_id = j.id AND (number >= 0 OR j.blocks_done = j.blocks_total)
-              AND ((status = 'queued' AND not_before <= now())
-                   OR (status = 'running' AND lease_until < now()))
-            ORDER BY number LIMIT 1 {lock}
-        ) b LIMIT 1
-    """
-
-
-def insert_letter(
-    connection: Connection[DictRow], key: str, job_id: str, kind: str, reason: str, value: bytes
-) -> None:
-    """Put a dead letter into the outbox; the same key a second time changes nothing."""
-    connection.execute(
-        "INSERT INTO dead_letters (key, job_id, kind, reason, value) VALUES (%s, %s, %s, %s, %s) "
-        "ON CONFLICT DO NOTHING",
-        (key, job_id, kind, reason, value),
-    )
-
-
-def _insert_job(
-    connection: Connection[DictRow],
-    message: JobMessage,
-    zoom: int | None,
-    status: str,
-    total: int,
-    error: str = "",
-) -> bool:
-    box = message.parsed_area.box
-    row = connection.execute(
-        "INSERT INTO jobs (id, name, reference, message, provider, zoom, west, south, east, north, "
-        "status, blocks_total, error, finished_at) "
-        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, "
-        "CASE WHEN %s = 'failed' THEN now() END) ON CONFLICT DO NOTHING RETURNING id",
-        (
-            *(message.id, message.name, message.reference, Jsonb(message.model_dump(mode="json"))),
-            *(message.provider, zoom, *box.as_tuple(), status, total, error, status),
-        ),
-    ).fetchone()
-    if row is not None:
-        return True
-    other = connection.execute("SELECT id FROM jobs WHERE name = %s", (message.name,)).fetchone()
-    if other is not None and other["id"] != message.id:
-        raise BadJob(
-            f"Another job has the name '{message.name}' already: choose a new one for a new "
-            "request."
-        )
-    return False
-
-
-def _insert_blocks(connection: Connection[DictRow], job_id: str, blocks: Sequence[Block]) -> None:
-    empty = PixelBox(0, 0, 0, 0)
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO blocks (job_id, number, box, core) VALUES (%s, %s, %s, %s) "
-            "ON CONFLICT DO NOTHING",
-            [(job_id, b.number, list(b.box), list(b.core)) for b in blocks]
-            + [(job_id, JOIN, list(empty), list(empty))],
-        )
-
-
-def _end_block(
-    connection: Connection[DictRow], claim: Claim, change: str, values: tuple[Any, ...]
-) -> bool:
-    # The token stays: a transaction whose answer was lost finds that it has been done.
-    row = connection.execute(
-        f"UPDATE blocks SET {change}, lease_until = NULL "
-        "WHERE job_id = %s AND number = %s AND token = %s AND status = 'running' RETURNING number",
-        (*values, claim.job_id, claim.block.number, claim.token),
-    ).fetchone()
-    return row is not None
-
-
-def _block(row: DictRow) -> Block:
-    return Block(row["number"], PixelBox(*row["box"]), PixelBox(*row["core"]))
-
-
-_SHIP = """
-INSERT INTO detections (job_id, number, score, lon, lat, x, y, length_m, width_m, axis_deg,
-                        outline, told)
-VALUES (%(job)s, %(number)s, %(score)s, %(lon)s, %(lat)s, %(x)s, %(y)s, %(length_m)s, %(width_m)s,
-        %(axis_deg)s, %(outline)s, %(told)s)
-ON CONFLICT DO NOTHING
-"""
-
-_RESULT = """
-INSERT INTO results (job_id, kind, object, media_type, bytes)
-VALUES (%(job)s, %(kind)s, %(object)s, %(media_type)s, %(bytes)s)
-ON CONFLICT DO NOTHING
-"""

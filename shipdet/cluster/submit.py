@@ -9,7 +9,8 @@ from shipdet.cluster.database import Database
 from shipdet.cluster.messages import JobMessage
 from shipdet.cluster.objects import ObjectStore
 from shipdet.cluster.planning import plan_job
-from shipdet.cluster.store import OPEN, Row, Store
+from shipdet.cluster.records import OPEN, Row
+from shipdet.cluster.store import Store
 from shipdet.errors import BadJob, BadOption, EngineUnreachable, UnknownJob
 from shipdet.settings import Settings
 

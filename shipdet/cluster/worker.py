@@ -14,8 +14,9 @@ from pathlib import Path
 from shipdet.cluster.database import Database
 from shipdet.cluster.joining import join_job
 from shipdet.cluster.objects import ObjectStore
+from shipdet.cluster.records import Claim
 from shipdet.cluster.searching import search_block
-from shipdet.cluster.store import Claim, Store
+from shipdet.cluster.store import Store
 from shipdet.cluster.tile_cache import SharedTileCache
 from shipdet.errors import (
     EngineUnreachable,

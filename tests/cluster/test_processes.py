@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import Cluster, free_port
-from deploy.processes import NotStarted, Processes
+from deploy.local import Cluster
+from deploy.processes import NotStarted, Processes, free_port
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
 STUBBORN = [

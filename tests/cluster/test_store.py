@@ -12,8 +12,9 @@ from shipdet.cluster import listing
 from shipdet.cluster.database import Database
 from shipdet.cluster.messages import JobMessage
 from shipdet.cluster.planning import plan_job
+from shipdet.cluster.records import JOIN, Claim
 from shipdet.cluster.slots import slots
-from shipdet.cluster.store import JOIN, Claim, Store
+from shipdet.cluster.store import Store
 from shipdet.errors import BadJob, EngineUnreachable, UnknownJob
 from shipdet.progress import finish
 

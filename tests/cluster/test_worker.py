@@ -12,7 +12,8 @@ from shipdet.cluster import listing, worker
 from shipdet.cluster.database import Database
 from shipdet.cluster.messages import JobMessage
 from shipdet.cluster.planning import plan_job
-from shipdet.cluster.store import Claim, Store
+from shipdet.cluster.records import Claim
+from shipdet.cluster.store import Store
 from shipdet.errors import BadModel, EngineUnreachable, ProviderUnreachable
 from shipdet.progress import Progress
 from shipdet.settings import Settings
