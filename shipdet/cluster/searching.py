@@ -70,7 +70,8 @@ def _while_fetching(steps: Steps[Run], held: Slots) -> Steps[Run]:
             except StopIteration as stop:
                 run: Run = stop.value
                 return run
-            if event.stage != "fetch":
+            # By the last tile and not by the next stage: stages may overlap.
+            if event.stage == "report" or (event.stage == "fetch" and event.done >= event.total):
                 held.give_back()
             yield event
 
