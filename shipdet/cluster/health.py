@@ -91,6 +91,6 @@ def _check_database(settings: Settings) -> None:
 
 def _ask(name: str, address: str) -> None:
     try:
-        httpx.get(address, timeout=WAIT_S).raise_for_status()
+        httpx.get(address, timeout=3 * WAIT_S).raise_for_status()
     except httpx.HTTPError as error:
         raise EngineUnreachable(f"The {name} does not answer at {address}.") from error

@@ -61,7 +61,7 @@ def add_jobs(page: Page, settings: Settings) -> None:
     inputs: set[Any] = request_inputs(page) | {name, file}
     submit_area.click(send_area, inputs, told, **UNSEEN)
     submit_file.click(send_file, inputs, told, **UNSEEN)
-    chosen.input(open_job, chosen, [card, page.results.ships], **UNSEEN)
+    chosen.input(open_job, chosen, [card, page.results.ships, *page.area.bbox], **UNSEEN)
     cancel.click(lambda id_: _answer(told, lambda: _stopped(store, id_)), chosen, told, **UNSEEN)
     retry.click(
         lambda id_: _answer(told, lambda: _again(store, id_, settings)), chosen, told, **UNSEEN
@@ -136,13 +136,16 @@ def _again(store: Store, id_: str | None, settings: Settings) -> str:
 
 
 def _open(store: Store, id_: str | None, settings: Settings, card: gr.HTML, page: Page) -> Updates:
-    """A job's card, and its ships on the map."""
+    """A job's card, and its area and ships on the map."""
     try:
         job = listing.show_job(store, id_ or "")
         card_text = jobs_render.job_card(job, addresses(job, settings))
     except ShipdetError as error:
         return {card: render.error_box(error)}
-    return {card: card_text, page.results.ships: json.dumps(jobs_render.ships_geojson(job))}
+    sides = ("west", "south", "east", "north")
+    numbers = zip(page.area.bbox, (round(job[side], 6) for side in sides), strict=True)
+    ships = json.dumps(jobs_render.ships_geojson(job))
+    return {card: card_text, page.results.ships: ships, **dict(numbers)}
 
 
 def addresses(job: dict[str, Any], settings: Settings) -> dict[str, str]:

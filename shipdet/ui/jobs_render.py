@@ -66,7 +66,8 @@ def job_card(job: Row, addresses: dict[str, str]) -> str:
 def _outcome(job: Row) -> str:
     if job["status"] == "completed":
         ships = job["ships"]
-        return f"{ships} ship{'s' * (ships != 1)} in {job['blocks_total']} blocks"
+        blocks = job["blocks_total"]
+        return f"{ships} ship{'s' * (ships != 1)} in {blocks} block{'s' * (blocks != 1)}"
     error = f": {html.escape(job['error'])}" if job["error"] else ""
     return f"{job['status']}, {job['blocks_done']} of {job['blocks_total']} blocks{error}"
 
