@@ -1,5 +1,6 @@
 """Real engines for the tests that are marked ``cluster``: started once, on free ports."""
 
+import io
 import os
 import shutil
 import tempfile
@@ -8,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from deploy.local import Cluster
-from shipdet.geometry import TILE_PX
+from shipdet.geometry import TILE_PX, pixel_box, pixel_to_lonlat
 from shipdet.imagery import sample
 from shipdet.settings import Settings
 from tests.tile_server import TileServer
@@ -24,16 +26,10 @@ def cut_scene(cache: Path) -> tuple[np.ndarray, int, int]:
     It is drawn by code, so these tests need no imagery of anybody's.
     """
     settings = Settings(cache_dir=cache)
-    from shipdet.geometry import pixel_box
-
     box = pixel_box(sample.bbox(), SCENE_ZOOM)
     x0, y0 = -(-box.x0 // TILE_PX), -(-box.y0 // TILE_PX)
     columns, rows = box.x1 // TILE_PX - x0, box.y1 // TILE_PX - y0
     picture = np.zeros((rows * TILE_PX, columns * TILE_PX, 3), np.uint8)
-    import io
-
-    from PIL import Image
-
     for row in range(rows):
         for column in range(columns):
             data = sample.tile(SCENE_ZOOM, x0 + column, y0 + row, settings)
@@ -47,8 +43,6 @@ def cut_scene(cache: Path) -> tuple[np.ndarray, int, int]:
 @pytest.fixture(scope="session")
 def tiles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TileServer]:
     """A tile server with the sample harbour at zoom 17."""
-    from shipdet.geometry import pixel_to_lonlat
-
     picture, x0, y0 = cut_scene(tmp_path_factory.mktemp("scene"))
     middle = [(x0 + 0.5) * TILE_PX, (y0 + 0.5) * TILE_PX]
     west, north = pixel_to_lonlat(middle, SCENE_ZOOM).tolist()
@@ -81,6 +75,14 @@ def engines(tiles: TileServer) -> Iterator[Cluster]:
         if logs:
             shutil.copytree(folder / "logs", logs, dirs_exist_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def stream(engines: Cluster) -> Cluster:
+    """The engines with the stream, which is left running: it takes long to start."""
+    if "stream" not in engines.processes.running():
+        engines.start_stream()
+    return engines
 
 
 @pytest.fixture

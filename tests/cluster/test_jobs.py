@@ -13,7 +13,6 @@ import pytest
 
 pytest.importorskip("pyspark")
 
-from deploy.local import Cluster
 from shipdet import pipeline
 from shipdet.cluster import listing, submit
 from shipdet.cluster.blocks import cut_area
@@ -31,14 +30,6 @@ from tests.cluster.conftest import SCENE_ZOOM
 from tests.tile_server import TileServer
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
-
-
-@pytest.fixture(scope="module")
-def stream(engines: Cluster) -> Iterator[Cluster]:
-    """The stream, running."""
-    engines.start_stream()
-    yield engines
-    engines.processes.stop("stream")
 
 
 @pytest.fixture

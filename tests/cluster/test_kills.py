@@ -6,7 +6,7 @@ It takes longer than the rest and is asked for by name: `make test-kills`.
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,13 +23,6 @@ from tests.tile_server import TileServer, too_many
 pytestmark = [pytest.mark.kills, pytest.mark.timeout(900)]
 
 JOBS = 30
-
-
-@pytest.fixture(scope="module")
-def stream(engines: Cluster) -> Iterator[Cluster]:
-    engines.start_stream()
-    yield engines
-    engines.processes.stop("stream")
 
 
 def python_workers(cluster: Cluster) -> list[int]:

@@ -21,13 +21,11 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 @pytest.fixture(scope="module")
 def served(engines: Cluster) -> Iterator[str]:
-    """The app as a process of its own, as people run it, and the stream."""
-    engines.start_stream()
+    """The app as a process of its own, as people run it."""
     engines.start_python("app", "-m", "shipdet", "serve")
     engines.processes.wait_for_port("app", engines.ports["app"], 180)
     yield f"http://127.0.0.1:{engines.ports['app']}"
     engines.processes.stop("app")
-    engines.processes.stop("stream")
 
 
 @pytest.fixture
@@ -36,7 +34,7 @@ def client(served: str, monkeypatch: pytest.MonkeyPatch) -> Client:
     return Client(served, verbose=False, analytics_enabled=False)
 
 
-def test_jobs_are_submitted_and_seen_through_the_api(client, tiles: TileServer):
+def test_jobs_are_submitted_and_seen_through_the_api(stream, client, tiles: TileServer):
     ids = []
     for number in range(4):
         x, y = 700 + 300 * number, 1600
