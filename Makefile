@@ -3,12 +3,12 @@ PYTHON ?= python3.11
 PYTHON := $(shell command -v $(PYTHON) || command -v python3)
 BIN := .venv/bin
 
-.PHONY: run test lint types unit e2e train-smoke bench clean
+.PHONY: run test lint types unit e2e test-cluster test-kills cluster cluster-down train-smoke bench clean
 
 run: .venv/installed
 	$(BIN)/python app.py
 
-test: lint types unit e2e
+test: lint types unit e2e test-cluster
 
 lint: .venv/dev-installed
 	$(BIN)/ruff check .
@@ -18,10 +18,25 @@ types: .venv/dev-installed
 	$(BIN)/mypy
 
 unit: .venv/dev-installed
-	$(BIN)/python -m pytest --ignore tests/e2e
+	$(BIN)/python -m pytest --ignore tests/e2e -m "not cluster and not kills"
 
 e2e: .venv/dev-installed
 	$(BIN)/python -m pytest tests/e2e
+
+# Starts all engines on free ports, runs, stops them. Needs Debian's postgresql and Java 17.
+test-cluster: .venv/dev-installed
+	$(BIN)/python -m pytest tests/cluster -m cluster
+
+test-kills: .venv/dev-installed
+	$(BIN)/python -m pytest tests/cluster -m kills
+
+# The same engines to work with, on the usual ports where these are free.
+CLUSTER ?= .cluster
+cluster: .venv/dev-installed
+	$(BIN)/python -m deploy.local up $(CLUSTER)
+
+cluster-down:
+	$(BIN)/python -m deploy.local down $(CLUSTER)
 
 train-smoke: .venv/dev-installed
 	$(BIN)/python -m training.smoke
@@ -38,7 +53,7 @@ bench: .venv/dev-installed
 	$(BIN)/pip install --no-build-isolation -r requirements.txt
 	touch $@
 
-.venv/dev-installed: .venv/installed requirements-dev.txt
+.venv/dev-installed: .venv/installed requirements-dev.txt requirements-cluster.txt
 	$(BIN)/pip install -r requirements-dev.txt
 	touch $@
 

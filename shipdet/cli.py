@@ -1,4 +1,4 @@
-"""``python -m shipdet``: detect, download, providers, models, serve.
+"""``python -m shipdet``: detect, download, providers, models, serve, jobs.
 
 Progress goes to standard error (a bar on a terminal, plain lines otherwise), results to standard
 output. Exit codes: 0 done, 1 something failed on the way, 2 bad input, 130 interrupted.
@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from shipdet import __version__
+from shipdet.cluster.command import JobFailed, add_commands
 from shipdet.errors import (
     BadArea,
     BadOption,
+    EngineUnreachable,
     NoImagery,
     OutOfMemory,
     ProviderUnreachable,
@@ -29,7 +31,9 @@ from shipdet.requests import PASSES, STRIDES, AreaRequest, ImageRequest, Search,
 from shipdet.settings import Settings, get_settings
 
 #: What was asked for was right, but the world did not allow it.
-CIRCUMSTANCES = (NoImagery, ProviderUnreachable, StorageFull, OutOfMemory)
+CIRCUMSTANCES = (
+    EngineUnreachable, JobFailed, NoImagery, OutOfMemory, ProviderUnreachable, StorageFull,
+)  # fmt: skip
 
 
 class _Parser(argparse.ArgumentParser):
@@ -283,6 +287,8 @@ def _parser() -> argparse.ArgumentParser:
     models.set_defaults(command=_models)
     for command in (detect, download, providers, models):
         command.add_argument("--json", action="store_true", help="one JSON document on stdout")
+
+    add_commands(commands.add_parser("jobs", help="many areas, on the cluster"))
 
     serve = commands.add_parser("serve", help="start the web app")
     serve.add_argument("--host")

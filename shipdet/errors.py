@@ -73,5 +73,17 @@ class StorageFull(ShipdetError):
     """The disk is full or the results folder cannot be written."""
 
 
+class BadJob(ShipdetError):
+    """A job's message, or a file of areas, cannot be read, or its name belongs to another job."""
+
+
+class UnknownJob(ShipdetError):
+    """No job of that id or name is known."""
+
+
+class EngineUnreachable(ShipdetError):
+    """An engine of the cluster is not configured, or does not answer."""
+
+
 class Busy(ShipdetError):
     """Another run holds what this one needs."""

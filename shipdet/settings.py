@@ -76,6 +76,42 @@ class Settings(BaseSettings):
     share: bool = False
     max_queue: Positive = 20
 
+    # Cluster: all of it may stay empty where there is none
+    kafka: str = Field("", description="bootstrap servers, host:port")
+    kafka_topic: str = "aoi_jobs"
+    kafka_source: Literal["python", "jvm"] = "python"  # jvm: Spark's own connector
+    kafka_batch: Positive = 200  # messages of one micro-batch
+    postgres: str = Field("", repr=False, description="a libpq address, postgresql://...")
+    s3: str = Field("", description="http or https address of the object store")
+    s3_public: str = Field("", description="its address for browsers, when that is another one")
+    s3_access_key: str = Field("", repr=False)
+    s3_secret_key: str = Field("", repr=False)
+    s3_region: str = "us-east-1"
+    s3_bucket: str = "aoi"
+    spark_master: str = "local[2]"
+    spark_master_ui: str = Field("", description="for the health check, http://host:8080")
+    spark_history: str = Field("", description="for the health check, http://host:18080")
+    spark_events_dir: str = ""  # "": no event log
+    spark_checkpoint_dir: Path = Path("checkpoint")
+    cluster_lanes: Positive = 2  # blocks that run at the same time
+    cluster_attempts: Positive = 4  # of one block, before its job fails
+    cluster_lease_s: Annotated[float, Field(gt=0)] = 30.0  # silence after which a block is lost
+    cluster_retry_s: Annotated[float, Field(gt=0)] = 2.0  # before the second attempt; doubles
+    cluster_connections: Positive = 4  # to one provider, all workers together
+    cluster_block_connections: Positive = 2  # of them, one block's
+    cluster_max_blocks: Positive = 4096  # of one job
+    cluster_join_px: Positive = 256_000_000  # largest joined GeoTIFF; beyond it a VRT only
+
+    @property
+    def kafka_dead_letters(self) -> str:
+        """The topic of messages and jobs that came to nothing."""
+        return f"{self.kafka_topic}.dlq"
+
+    @property
+    def cluster(self) -> bool:
+        """Whether broker, database and object store are configured."""
+        return bool(self.kafka and self.postgres and self.s3)
+
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:

@@ -12,7 +12,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -141,6 +141,21 @@ class TileCache:
                 "set SHIPDET_CACHE_DIR to another folder."
             ) from error
         self.written_bytes += len(data)
+
+
+Opener = Callable[[Settings, str, str], TileCache]
+_opener: Opener = TileCache
+
+
+def open_cache(settings: Settings, provider_id: str, digest: str) -> TileCache:
+    """The cache of a provider and its options: on disk, or what :func:`open_caches_with` said."""
+    return _opener(settings, provider_id, digest)
+
+
+def open_caches_with(opener: Opener) -> None:
+    """Use another kind of cache in this process, such as one that machines share."""
+    global _opener
+    _opener = opener
 
 
 def _delete(path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from shipdet.errors import NoImagery, ProviderUnreachable
 from shipdet.geometry import TILE_PX, BBox, tiles_of
-from shipdet.imagery.cache import TileCache
+from shipdet.imagery.cache import open_cache
 from shipdet.imagery.canvas import Canvas, HeldCanvas, StoredCanvas
 from shipdet.imagery.options import ImageryOptions
 from shipdet.imagery.planning import Plan, plan
@@ -148,7 +148,7 @@ async def _source(
     from shipdet.imagery.http import HttpSource  # httpx takes a while to import
 
     template = url_template(provider, options, settings)
-    cache = TileCache(settings, provider.id, cache_digest(template))
+    cache = open_cache(settings, provider.id, cache_digest(template))
     policy = policy or RetryPolicy(retries=settings.retries)
     async with HttpSource(provider, template, size.zoom, settings, cache, policy) as source:
         yield source

@@ -81,6 +81,11 @@ def csv_text(detections: Detections) -> str:
 
 def to_json(detections: Detections) -> str:
     """Everything that :func:`from_json` needs to give the same detections back."""
+    return json.dumps(as_dict(detections))
+
+
+def as_dict(detections: Detections) -> dict[str, Any]:
+    """The same as plain JSON values."""
     items = [
         {
             **{
@@ -106,12 +111,16 @@ def to_json(detections: Detections) -> str:
         }
         for d in detections
     ]
-    return json.dumps({"floor": detections.floor, "items": items})
+    return {"floor": detections.floor, "items": items}
 
 
 def from_json(text: str) -> Detections:
     """Detections from what :func:`to_json` wrote."""
-    data = json.loads(text)
+    return from_dict(json.loads(text))
+
+
+def from_dict(data: dict[str, Any]) -> Detections:
+    """Detections from what :func:`as_dict` made; takes the dictionary apart."""
     items = []
     for item in data["items"]:
         outline = item.pop("corners_lonlat")

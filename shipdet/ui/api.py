@@ -50,7 +50,7 @@ def add_api(settings: Settings) -> None:
         Degrees; an empty provider is the configured one, no zoom the recommended one. Returns
         tiles, pixels, metres per pixel, megabytes, seconds and notes.
         """
-        with _one_sentence():
+        with one_sentence():
             request = AreaRequest.check(
                 bbox=(west, south, east, north),
                 provider=provider,
@@ -94,7 +94,7 @@ def add_api(settings: Settings) -> None:
         pixels at the model's scale, 0 for its own; empty strings and nulls mean the default.
         Streams progress and ends with the run's record and files.
         """
-        with _one_sentence():
+        with one_sentence():
             search = Search.check(
                 upscale=upscale,
                 upscaler=upscaler,
@@ -137,7 +137,7 @@ def add_api(settings: Settings) -> None:
         gsd_m is the metres per pixel, needed where the file has no georeference; the rest is as
         for /detect_area. Streams progress and ends with the run's record and files.
         """
-        with _one_sentence():
+        with one_sentence():
             search = Search.check(
                 upscale=upscale,
                 upscaler=upscaler,
@@ -207,7 +207,8 @@ def _file(path: Path) -> Answer:
 
 
 @contextmanager
-def _one_sentence() -> Iterator[None]:
+def one_sentence() -> Iterator[None]:
+    """Turn an error into the one sentence that a client is told."""
     try:
         yield
     except Exception as error:

@@ -25,6 +25,18 @@ def build_blocks(settings: Settings) -> gr.Blocks:
         delete_cache=(3600, UPLOADS_KEPT_S),
     )
     with blocks:
-        wire(lay_out(settings), blocks, settings)
+        if settings.cluster:
+            from shipdet.ui.jobs import add_jobs  # its clients are not installed everywhere
+            from shipdet.ui.jobs_api import add_jobs_api
+
+            with gr.Tabs():
+                with gr.Tab("Search", id="search"):
+                    page = lay_out(settings)
+                with gr.Tab("Jobs", id="jobs"):
+                    add_jobs(page, settings)
+            add_jobs_api(settings)
+        else:
+            page = lay_out(settings)
+        wire(page, blocks, settings)
         add_api(settings)
     return blocks

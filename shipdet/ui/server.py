@@ -3,10 +3,11 @@
 import gradio as gr
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shipdet.errors import EngineUnreachable
 from shipdet.imagery import sample
 from shipdet.settings import Settings
 from shipdet.ui.app import build_blocks
@@ -79,6 +80,26 @@ def routes(settings: Settings) -> list[BaseRoute]:
         return Response(png, media_type="image/png", headers=headers)
 
     return [
+        *(_cluster_routes(settings) if settings.cluster else ()),
         Route("/healthz", health),
         Route("/tiles/sample/{z:int}/{x:int}/{y:int}.png", sample_tile),
     ]
+
+
+def _cluster_routes(settings: Settings) -> list[BaseRoute]:
+    """Which engines can be reached, and the cluster's figures."""
+    from shipdet.cluster.health import engines, metrics
+    from shipdet.cluster.submit import open_store
+
+    def health(_: Request) -> Response:
+        told = engines(settings)
+        status = 200 if all(engine.reachable for engine in told) else 503
+        return JSONResponse([vars(engine) for engine in told], status)
+
+    def figures(_: Request) -> Response:
+        try:
+            return PlainTextResponse(metrics(open_store(settings)))
+        except EngineUnreachable as error:
+            return PlainTextResponse(str(error), 503)
+
+    return [Route("/healthz/cluster", health), Route("/metrics", figures)]

@@ -75,8 +75,17 @@ const shipdetMap = {
       if (data.type === "ships") showShips(data.geojson);
       if (data.type === "layer") showLayer(data.id);
     });
-    // The frame is hidden or resized with the page; Leaflet must measure it again.
-    new ResizeObserver(() => map.invalidateSize()).observe(map.getContainer());
+    // The frame is hidden or resized with the page; Leaflet must measure it again, and what was
+    // fitted into a map without a size must be fitted once it has one.
+    let sized = map.getSize().x > 0;
+    new ResizeObserver(() => {
+      map.invalidateSize();
+      const box = current();
+      if (!sized && map.getSize().x > 0 && box) {
+        map.fitBounds(toBounds(box), { padding: [24, 24], animate: false });
+      }
+      sized = map.getSize().x > 0;
+    }).observe(map.getContainer());
     send("ready");
   },
 };

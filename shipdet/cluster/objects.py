@@ -1,0 +1,196 @@
+"""Pictures and files in an S3 store, named by their content."""
+
+import hashlib
+import io
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import urllib3
+from minio import Minio
+from minio.commonconfig import ENABLED, Filter
+from minio.error import InvalidResponseError, MinioException, S3Error
+from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
+
+from shipdet.errors import EngineUnreachable
+from shipdet.settings import Settings
+
+OBJECTS, TILES = "objects", "tiles"  # prefixes
+MEDIA_TYPES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".tif": "image/tiff",
+    ".vrt": "application/xml",
+    ".json": "application/json",
+    ".geojson": "application/geo+json",
+    ".csv": "text/csv",
+}
+CONNECT_S, READ_S = 3.0, 30.0
+URL_HOURS = 12
+
+log = logging.getLogger(__name__)
+
+
+class ObjectStore:
+    """One bucket. What is put twice is stored once, and nothing is ever written over."""
+
+    def __init__(self, settings: Settings, repeats: int = 4) -> None:
+        if not settings.s3:
+            raise EngineUnreachable("No object store is configured: set SHIPDET_S3.")
+        self.bucket = settings.s3_bucket
+        self.tile_days = round(settings.cache_days)
+        self.client = _client(settings.s3, settings, repeats)
+        # Signing needs no connection, only the address that the browser will use.
+        public = settings.s3_public or settings.s3
+        self.signer = _client(public, settings, repeats)
+
+    def prepare(self) -> None:
+        """Make the bucket, when there is none, and let tiles expire where the store can do it."""
+        with _answers():
+            if not self.client.bucket_exists(bucket_name=self.bucket):
+                try:
+                    self.client.make_bucket(bucket_name=self.bucket)
+                except S3Error as error:
+                    if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
+                        raise
+        rule = Rule(
+            status=ENABLED,
+            rule_id="tiles",
+            rule_filter=Filter(prefix=f"{TILES}/"),
+            expiration=Expiration(days=self.tile_days),
+        )
+        try:
+            self.client.set_bucket_lifecycle(
+                bucket_name=self.bucket, config=LifecycleConfig([rule])
+            )
+        except (MinioException, urllib3.exceptions.HTTPError, ValueError):
+            log.info("the object store keeps tiles for ever: it knows no lifecycle rules")
+
+    def put_file(self, file: Path) -> str:
+        """Store a file; returns its key, which is the file's SHA-256 and suffix."""
+        with file.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        key = object_key(digest, file.suffix)
+        with _answers():
+            if self._size(key) != file.stat().st_size:
+                self.client.fput_object(
+                    bucket_name=self.bucket,
+                    object_name=key,
+                    file_path=str(file),
+                    content_type=media_type(key),
+                )
+        return key
+
+    def put(self, data: bytes, suffix: str) -> str:
+        """Store bytes; returns their key."""
+        key = object_key(hashlib.sha256(data).hexdigest(), suffix)
+        with _answers():
+            if self._size(key) != len(data):
+                self.write(key, data)
+        return key
+
+    def get(self, key: str) -> bytes:
+        """An object's bytes; EngineUnreachable when it cannot be had."""
+        with _answers():
+            response = self.client.get_object(bucket_name=self.bucket, object_name=key)
+            try:
+                return response.read()
+            finally:
+                response.close()
+                response.release_conn()
+
+    def get_file(self, key: str, file: Path) -> None:
+        """Fetch an object into a file."""
+        with _answers():
+            self.client.fget_object(bucket_name=self.bucket, object_name=key, file_path=str(file))
+
+    def write(self, key: str, data: bytes) -> None:
+        """Write an object under a name of the caller's choice."""
+        self.client.put_object(
+            bucket_name=self.bucket,
+            object_name=key,
+            data=io.BytesIO(data),
+            length=len(data),
+            content_type=media_type(key),
+        )
+
+    def address(self, key: str, name: str = "") -> str:
+        """An address that a browser can fetch for some hours; ``name`` is what it saves it as."""
+        extra: dict[str, str | list[str] | tuple[str]] = {}
+        if name:
+            extra["response-content-disposition"] = f'attachment; filename="{name}"'
+        return self.signer.presigned_get_object(
+            bucket_name=self.bucket,
+            object_name=key,
+            expires=timedelta(hours=URL_HOURS),
+            extra_query_params=extra,
+        )
+
+    def check(self) -> None:
+        """EngineUnreachable unless the bucket can be reached."""
+        with _answers():
+            if not self.client.bucket_exists(bucket_name=self.bucket):
+                raise EngineUnreachable(
+                    f"The object store has no bucket {self.bucket}: `shipdet jobs prepare` makes "
+                    "it."
+                )
+
+    def size(self, key: str) -> int:
+        """Bytes of an object that is there."""
+        with _answers():
+            return self._size(key) or 0
+
+    def _size(self, key: str) -> int | None:
+        try:
+            return self.client.stat_object(bucket_name=self.bucket, object_name=key).size
+        except S3Error as error:
+            if error.code in ("NoSuchKey", "NotFound", "NoSuchObject", "ResourceNotFound"):
+                return None
+            raise
+
+
+def object_key(digest: str, suffix: str) -> str:
+    """Where content lies: ``objects/ab/abcd....tif``."""
+    return f"{OBJECTS}/{digest[:2]}/{digest}{suffix}"
+
+
+def media_type(key: str) -> str:
+    """The media type that a key's suffix stands for."""
+    return MEDIA_TYPES.get(Path(key).suffix, "application/octet-stream")
+
+
+def _client(address: str, settings: Settings, repeats: int) -> Minio:
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise EngineUnreachable("SHIPDET_S3 must be an address such as http://127.0.0.1:9000.")
+    pool = urllib3.PoolManager(
+        timeout=urllib3.Timeout(connect=CONNECT_S, read=READ_S),
+        retries=urllib3.Retry(total=repeats, backoff_factor=0.3, status_forcelist=(500, 502, 503)),
+        maxsize=8,
+    )
+    return Minio(
+        endpoint=parts.netloc,
+        access_key=settings.s3_access_key,
+        secret_key=settings.s3_secret_key,
+        secure=parts.scheme == "https",
+        region=settings.s3_region,
+        http_client=pool,
+    )
+
+
+@contextmanager
+def _answers() -> Iterator[None]:
+    """Turn what the client raises into one sentence."""
+    try:
+        yield
+    except S3Error as error:
+        raise EngineUnreachable(
+            f"The object store refused ({error.code}): check SHIPDET_S3, its keys and bucket."
+        ) from error
+    except (InvalidResponseError, MinioException, urllib3.exceptions.HTTPError) as error:
+        raise EngineUnreachable(
+            "The object store does not answer: check that it runs and that SHIPDET_S3 is right."
+        ) from error

@@ -1,0 +1,114 @@
+"""What people do with jobs: submit, cancel, retry, wait."""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from shipdet.cluster.broker import make_topics, send
+from shipdet.cluster.database import Database
+from shipdet.cluster.messages import JobMessage
+from shipdet.cluster.objects import ObjectStore
+from shipdet.cluster.planning import plan_job
+from shipdet.cluster.records import OPEN, Row
+from shipdet.cluster.store import Store
+from shipdet.errors import BadJob, BadOption, EngineUnreachable, UnknownJob
+from shipdet.settings import Settings
+
+LOOK_S = 1.0  # while a job is waited for and nothing is told
+
+
+def open_store(settings: Settings) -> Store:
+    """The job store, for a reader that wants an answer soon."""
+    return Store(Database(settings.postgres, patience_s=5.0))
+
+
+def prepare(settings: Settings) -> list[str]:
+    """Make tables, bucket and topics where they are missing; returns the migrations applied."""
+    applied = Database(settings.postgres).migrate()
+    ObjectStore(settings).prepare()
+    make_topics(settings)
+    return applied
+
+
+def submit(messages: Sequence[JobMessage], settings: Settings) -> list[str]:
+    """Send jobs to the topic; returns their ids. All are checked before the first is sent.
+
+    Raises what the pipeline would raise for an area, BadJob for a name that is another job's,
+    EngineUnreachable.
+    """
+    by_name = {message.name: message for message in messages}
+    if len(by_name) < len(messages):
+        raise BadJob("Two of the areas have the same name: every job needs one of its own.")
+    for message in messages:
+        plan_job(message, settings)
+    known = open_store(settings).database.rows(
+        "SELECT id, name FROM jobs WHERE name = ANY(%s)", list(by_name)
+    )
+    for row in known:
+        if row["id"] != by_name[row["name"]].id:
+            raise BadJob(
+                f"Another job has the name '{row['name']}' already: choose a new one for a new "
+                "request."
+            )
+    send(settings, settings.kafka_topic, ((m.id, m.encode()) for m in messages))
+    return [message.id for message in messages]
+
+
+def cancel(store: Store, id_or_name: str) -> Row:
+    """Stop a job at its next block; BadOption when it has ended already."""
+    job = store.job(id_or_name)
+    if not store.cancel(job["id"]):
+        raise BadOption(f"Job {job['name']} is {store.job(job['id'])['status']} already.")
+    return store.job(job["id"])
+
+
+def retry(store: Store, id_or_name: str, settings: Settings) -> Row:
+    """Queue a failed or cancelled job again; BadOption for any other."""
+    job = store.job(id_or_name)
+    message = JobMessage.of(job["message"])
+    zoom, blocks = plan_job(message, settings)
+    if job["blocks_total"] and (job["zoom"], job["blocks_total"]) != (zoom, len(blocks)):
+        raise BadOption(
+            "The settings have changed since, and the job's blocks would be others: submit it "
+            "under a new name."
+        )
+    if not store.retry(job["id"], zoom, blocks):
+        raise BadOption(f"Job {job['name']} is {job['status']}: only failed and cancelled ones "
+                        "are tried again.")  # fmt: skip
+    return store.job(job["id"])
+
+
+def wait(
+    store: Store, ids: Sequence[str], timeout_s: float | None = None
+) -> Iterator[dict[str, Row]]:
+    """The jobs' rows, by id, whenever one has changed, until all have ended.
+
+    A job that the stream has not read yet is not among them. Raises EngineUnreachable when
+    ``timeout_s`` passes before the end.
+    """
+    end = None if timeout_s is None else time.monotonic() + timeout_s
+    told: dict[str, Any] = {}
+    while True:
+        for _ in store.database.changes(LOOK_S):
+            rows = store.database.rows("SELECT * FROM jobs WHERE id = ANY(%s)", list(ids))
+            now = {row["id"]: row for row in rows}
+            if now != told:
+                told = now
+                yield now
+            if len(now) == len(set(ids)) and not any(r["status"] in OPEN for r in now.values()):
+                return
+            if end is not None and time.monotonic() > end:
+                raise EngineUnreachable("The jobs have not ended in the time given: see the list.")
+
+
+def find_ids(store: Store, names: Sequence[str]) -> list[str]:
+    """Ids of jobs given by id or name; an id that is not known yet stands for itself."""
+    found = []
+    for name in names:
+        try:
+            found.append(str(store.job(name)["id"]))
+        except UnknownJob:
+            if len(name) != 32:
+                raise
+            found.append(name)
+    return found

@@ -1,0 +1,162 @@
+"""The Jobs tab: submit, watch, open, cancel, retry. Only there when a cluster is configured."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from shipdet.cluster import health, listing, submit
+from shipdet.cluster.area_files import name_areas, read_areas
+from shipdet.cluster.messages import JobMessage
+from shipdet.cluster.objects import ObjectStore
+from shipdet.cluster.store import Store
+from shipdet.errors import BadJob, ShipdetError
+from shipdet.settings import Settings
+from shipdet.ui import jobs_render, render
+from shipdet.ui.layout import Page
+from shipdet.ui.requesting import Values, area_request, request_inputs
+
+POLL_S = 2.0
+SHOWN = 100  # jobs in the table
+UNSEEN: dict[str, Any] = {"api_name": False, "show_progress": "hidden"}
+Updates = dict[Component, Any]
+
+log = logging.getLogger(__name__)
+
+
+def add_jobs(page: Page, settings: Settings) -> None:
+    """Put the tab together inside the current Blocks; area and search are the page's."""
+    store = submit.open_store(settings)
+    with gr.Row():
+        name = gr.Textbox(label="Name", placeholder="letters, digits, . _ -", max_lines=1)
+        submit_area = gr.Button("Submit the drawn area", variant="primary", elem_id="submit-job")
+        file = gr.File(label="Many areas: .geojson, .csv, .kml",
+                       file_types=[".geojson", ".json", ".csv", ".kml"], height=90)  # fmt: skip
+        submit_file = gr.Button("Submit the file", elem_id="submit-file")
+    told = gr.HTML(padding=False, elem_id="job-told")
+    engines = gr.HTML(padding=False)
+    table = gr.HTML(jobs_render.NO_JOBS, padding=False, elem_id="jobs")
+    with gr.Row():
+        chosen = gr.Dropdown([], label="Job", interactive=True, elem_id="job")
+        cancel = gr.Button("Cancel the job", min_width=90)
+        retry = gr.Button("Try again", min_width=90)
+    card = gr.HTML(jobs_render.OPEN_A_JOB, padding=False, elem_id="job-card")
+
+    def look() -> Updates:
+        return _look(store, table, chosen)
+
+    def send_area(values: Values) -> Updates:
+        return _answer(told, lambda: _send_area(page, values, str(values[name]), settings))
+
+    def send_file(values: Values) -> Updates:
+        return _answer(told, lambda: _send_file(page, values, name, file, settings))
+
+    def open_job(id_: str | None) -> Updates:
+        return _open(store, id_, settings, card, page)
+
+    gr.Timer(POLL_S).tick(look, None, [table, chosen], **UNSEEN)
+    inputs: set[Any] = request_inputs(page) | {name, file}
+    submit_area.click(send_area, inputs, told, **UNSEEN)
+    submit_file.click(send_file, inputs, told, **UNSEEN)
+    chosen.input(open_job, chosen, [card, page.results.ships, *page.area.bbox], **UNSEEN)
+    cancel.click(lambda id_: _answer(told, lambda: _stopped(store, id_)), chosen, told, **UNSEEN)
+    retry.click(
+        lambda id_: _answer(told, lambda: _again(store, id_, settings)), chosen, told, **UNSEEN
+    )
+    gr.Timer(10 * POLL_S).tick(
+        lambda: jobs_render.engines_line(health.engines(settings)), None, engines, **UNSEEN
+    )
+
+
+def _look(store: Store, table: gr.HTML, chosen: gr.Dropdown) -> Updates:
+    try:
+        jobs = listing.list_jobs(store, limit=SHOWN)
+    except ShipdetError as error:
+        return {table: render.error_box(error)}
+    choices = [(f"{job['name']} · {job['status']}", job["id"]) for job in jobs]
+    return {table: jobs_render.jobs_table(jobs), chosen: gr.update(choices=choices)}
+
+
+def _answer(told: gr.HTML, act: Any) -> Updates:
+    """What an action says, or why it was not possible."""
+    try:
+        return {told: render.hint(act())}
+    except ShipdetError as error:
+        return {told: render.error_box(error)}
+
+
+def message_of(page: Page, values: Values, name: str, area: Any) -> JobMessage:
+    """A job with the search that is set on the page."""
+    request = area_request(page, values)
+    search = request.search
+    return JobMessage.of(
+        {
+            "version": 2,
+            "name": name,
+            "area": area or list(request.bbox),
+            "provider": request.provider,
+            "zoom": request.zoom,
+            "passes": search.passes,
+            "upscaler": search.upscaler,
+            "model": search.model,
+            "stride": search.stride,
+            "threshold": search.threshold,
+            "backend": search.backend,
+        }
+    )
+
+
+def _send_area(page: Page, values: Values, name: str, settings: Settings) -> str:
+    message = message_of(page, values, name, None)
+    submit.submit([message], settings)
+    return f"Submitted {message.name} ({message.id})."
+
+
+def _send_file(
+    page: Page, values: Values, name: gr.Textbox, file: gr.File, settings: Settings
+) -> str:
+    if not values[file]:
+        raise BadJob("Choose a file first: .geojson, .csv or .kml.")
+    path = Path(values[file])
+    areas = name_areas(read_areas(path.read_bytes(), path.name), str(values[name] or ""))
+    messages = [message_of(page, values, own, area) for own, area in areas]
+    submit.submit(messages, settings)
+    return f"Submitted {len(messages)} jobs."
+
+
+def _stopped(store: Store, id_: str | None) -> str:
+    return f"{submit.cancel(store, id_ or '')['name']} is cancelled."
+
+
+def _again(store: Store, id_: str | None, settings: Settings) -> str:
+    return f"{submit.retry(store, id_ or '', settings)['name']} is queued again."
+
+
+def _open(store: Store, id_: str | None, settings: Settings, card: gr.HTML, page: Page) -> Updates:
+    """A job's card, and its area and ships on the map."""
+    try:
+        job = listing.show_job(store, id_ or "")
+        card_text = jobs_render.job_card(job, addresses(job, settings))
+    except ShipdetError as error:
+        return {card: render.error_box(error)}
+    sides = ("west", "south", "east", "north")
+    numbers = zip(page.area.bbox, (round(job[side], 6) for side in sides), strict=True)
+    ships = json.dumps(jobs_render.ships_geojson(job))
+    return {card: card_text, page.results.ships: ships, **dict(numbers)}
+
+
+def addresses(job: dict[str, Any], settings: Settings) -> dict[str, str]:
+    """Addresses of a job's files by kind, for a browser, for some hours."""
+    objects = ObjectStore(settings)
+    return {
+        result["kind"]: objects.address(
+            result["object"],
+            # A picture is shown, everything else is saved under a name that says what it is.
+            "" if result["kind"] in ("overlay", "preview")
+            else f"{job['name']}-{result['kind']}{Path(result['object']).suffix}",
+        )
+        for result in job["results"]
+    }  # fmt: skip

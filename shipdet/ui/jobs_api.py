@@ -1,0 +1,77 @@
+"""The API of the cluster: /submit_job, /jobs and /job."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from gradio.events import api
+
+from shipdet.cluster import listing, submit
+from shipdet.cluster.messages import JobMessage
+from shipdet.requests import PASSES, Upscale
+from shipdet.settings import Settings
+from shipdet.ui.api import Answer, Backend, one_sentence
+from shipdet.ui.jobs import addresses
+
+Status = Literal["", "queued", "running", "completed", "failed", "cancelled"]
+
+
+def add_jobs_api(settings: Settings) -> None:
+    """Add the endpoints to the current Blocks."""
+    store = submit.open_store(settings)
+
+    def submit_job(
+        name: str,
+        area: list[float] | str | dict[str, Any],
+        provider: str = "",
+        zoom: int | None = None,
+        upscale: Upscale = "none",
+        upscaler: str = "",
+        model: str = "",
+        stride: int = 32,
+        threshold: float | None = None,
+        backend: Backend = "",
+        reference: str = "",
+    ) -> Answer:
+        """Submit one area to the cluster: west, south, east, north, a WKT or a GeoJSON polygon.
+
+        The name is the job's own: 3 to 64 letters, digits, dots, dashes and underscores. Returns
+        the id, which is the same for the same request.
+        """
+        with one_sentence():
+            message = JobMessage.of(
+                {
+                    "version": 2,
+                    "name": name,
+                    "area": area,
+                    "provider": provider,
+                    "zoom": zoom,
+                    "passes": PASSES.get(upscale, upscale),
+                    "upscaler": upscaler,
+                    "model": model,
+                    "stride": stride,
+                    "threshold": threshold,
+                    "backend": backend,
+                    "reference": reference,
+                }
+            )
+            submit.submit([message], settings)
+            return {"id": message.id, "name": message.name}
+
+    def jobs(status: Status = "", limit: int = 100) -> list[Answer]:
+        """List the newest jobs, of one status or of all."""
+        with one_sentence():
+            return [_plain(job) for job in listing.list_jobs(store, status, limit)]
+
+    def job(id_or_name: str) -> Answer:
+        """Tell everything of one job: progress, ships, and addresses of its files."""
+        with one_sentence():
+            found = listing.show_job(store, id_or_name)
+            return {**_plain(found), "files": addresses(found, settings)}
+
+    api(submit_job, api_name="submit_job", queue=False)
+    api(jobs, api_name="jobs", queue=False)
+    api(job, api_name="job", queue=False)
+
+
+def _plain(row: Answer) -> Answer:
+    return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in row.items()}

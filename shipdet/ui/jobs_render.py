@@ -1,0 +1,95 @@
+"""What the Jobs tab shows, as HTML; nothing here knows gradio or an engine."""
+
+import html
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+Row = dict[str, Any]
+
+NO_JOBS = (
+    '<div class="sd-card sd-empty"><h3>No jobs yet</h3><p>Submit the area that is drawn on the '
+    "map, or a file of many areas.</p></div>"
+)
+OPEN_A_JOB = '<div class="sd-card sd-empty"><p>Choose a job to see what it found.</p></div>'
+
+
+def jobs_table(jobs: Sequence[Row], now: datetime | None = None) -> str:
+    """The jobs as a table with a bar of their progress."""
+    if not jobs:
+        return NO_JOBS
+    heads = ("Job", "Status", "Blocks", "Ships", "Age", "")
+    lines = "".join(_line(job, now or datetime.now(UTC)) for job in jobs)
+    row = "".join(f"<th>{head}</th>" for head in heads)
+    return f'<table class="sd-jobs"><thead><tr>{row}</tr></thead><tbody>{lines}</tbody></table>'
+
+
+def _line(job: Row, now: datetime) -> str:
+    done, total = job["blocks_done"], job["blocks_total"]
+    bar = f'<progress value="{done}" max="{max(total, 1)}"></progress> {done} of {total}'
+    ships = "" if job["ships"] is None else str(job["ships"])
+    end = job["finished_at"] or now
+    cells = (
+        html.escape(job["name"]),
+        job["status"],
+        bar,
+        ships,
+        duration((end - job["created_at"]).total_seconds()),
+        html.escape(job["error"]),
+    )
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def duration(seconds: float) -> str:
+    """A time span in the largest unit that fits."""
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
+
+
+def job_card(job: Row, addresses: dict[str, str]) -> str:
+    """One job: what became of it, its overlay, its files; ``addresses`` are by kind."""
+    told = [f"<h3>{html.escape(job['name'])}</h3><p>{_outcome(job)}</p>"]
+    if "overlay" in addresses:
+        source = html.escape(addresses["overlay"])
+        told.append(f'<img src="{source}" alt="Ships on the picture" style="max-width:100%">')
+    links = (
+        f'<a href="{html.escape(address)}" target="_blank">{html.escape(kind)}</a>'
+        for kind, address in addresses.items()
+    )
+    told.append(f"<p>{' · '.join(links)}</p>")
+    told += [f"<p>{html.escape(note)}</p>" for note in job["notes"]]
+    return f'<div class="sd-card">{"".join(told)}</div>'
+
+
+def _outcome(job: Row) -> str:
+    if job["status"] == "completed":
+        ships = job["ships"]
+        blocks = job["blocks_total"]
+        return f"{ships} ship{'s' * (ships != 1)} in {blocks} block{'s' * (blocks != 1)}"
+    error = f": {html.escape(job['error'])}" if job["error"] else ""
+    return f"{job['status']}, {job['blocks_done']} of {job['blocks_total']} blocks{error}"
+
+
+def engines_line(engines: Iterable[Any]) -> str:
+    """Which engines answer, in one line."""
+    told = (
+        f"{html.escape(e.name)} {'✓' if e.reachable else '✗ ' + html.escape(e.reason)}"
+        for e in engines
+    )
+    return f'<p class="sd-hint">{" · ".join(told)}</p>'
+
+
+def ships_geojson(job: Row) -> dict[str, Any]:
+    """A job's ships for the map."""
+    features = [
+        {
+            "type": "Feature",
+            "id": row["told"]["id"],
+            "geometry": {"type": "Polygon", "coordinates": [[*row["outline"], row["outline"][0]]]},
+            "properties": row["told"],
+        }
+        for row in job["detections"]
+    ]
+    return {"type": "FeatureCollection", "features": features}
