@@ -43,7 +43,8 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     submit.add_argument("--upscaler", default="")
     submit.add_argument("--model", default="")
     submit.add_argument("--stride", type=int, default=0,
-                        help=f"network pixels: {', '.join(map(str, STRIDES))} (32)")  # fmt: skip
+                        help="network pixels (the model's own): "
+                        + ', '.join(map(str, STRIDES[1:])))  # fmt: skip
     submit.add_argument("--threshold", type=float, help="lowest score (the model's own)")
     submit.add_argument("--backend", choices=("torch", "onnx"), default="")
     submit.add_argument("--wait", action="store_true", help="until all have ended")

@@ -7,14 +7,12 @@ import numpy.typing as npt
 
 from shipdet.detect.measuring import MEASURE_GSD_M, Hull, measure
 from shipdet.detect.merging import MERGE_SHARE, merge, peaks
-from shipdet.detect.scoring import Scoring, WindowScorer, score, score_windows
+from shipdet.detect.scoring import Scoring, WindowScorer, score, score_near
 from shipdet.detect.view import NetworkView
 from shipdet.detections import Detection, Detections
 from shipdet.geometry import Floats, Grid, bearing_deg, distance_m, rectangle
 from shipdet.mosaic import Picture
 from shipdet.progress import Progress, Steps
-
-SUPPORT_OFFSETS_PX = (-16, 0, 16)  # where the raw picture is asked about a ship, network pixels
 
 
 def detect(
@@ -51,7 +49,7 @@ def detect(
 
     support = None
     if raw is not None and len(scores):
-        support = yield from _raw_scores(raw, classifier, window_m, view, centers)
+        support = yield from _raw_scores(raw, classifier, window_m, view, centers, scoring)
     reported = raw if raw is not None else mosaic
     found = []
     for number, hull in enumerate(hulls):
@@ -85,18 +83,19 @@ def _holds(hull: Hull, x: float, y: float) -> bool:
 
 
 def _raw_scores(
-    raw: Picture, classifier: WindowScorer, window_m: float, view: NetworkView, centers: Floats
+    raw: Picture,
+    classifier: WindowScorer,
+    window_m: float,
+    view: NetworkView,
+    centers: Floats,
+    scoring: Scoring,
 ) -> Steps[npt.NDArray[np.float32]]:
-    """The best score of the raw picture around each centre (n,)."""
+    """The best score of the raw picture around each centre (n,), scored as the search was."""
     raw_view = NetworkView(raw, window_m / classifier.window_px)
-    steps = np.array(
-        [(dx, dy) for dy in SUPPORT_OFFSETS_PX for dx in SUPPORT_OFFSETS_PX], np.float64
-    )
     share = np.array([raw_view.width / view.width, raw_view.height / view.height])
     result = np.zeros(len(centers), np.float32)
     for number, center in enumerate(centers):
-        around = score_windows(raw_view, classifier, center * share + steps)
-        result[number] = np.nan_to_num(around, nan=0.0).max()
+        result[number] = score_near(raw_view, classifier, *(center * share), scoring)
         yield Progress("measure", number + 1, len(centers), "ships", "comparing with raw image")
     return result
 

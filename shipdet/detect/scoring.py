@@ -23,6 +23,7 @@ CANVAS_PX = 1024  # side of a dense canvas, network pixels
 #: zero padding reaches them, which no window inside a larger picture sees.
 HALO_PX = 64
 BATCH = 32
+NEAR_PX = 16  # how far from its place a ship may be shown by another picture of it
 
 
 class WindowScorer(Protocol):
@@ -137,6 +138,24 @@ def _exact(
         yield from view.wait(centers[-1, 1] - classifier.window_px / 2, classifier.window_px)
         scores.flat[index] = score_windows(view, classifier, centers)
         yield Progress("detect", int(index[-1]) + 1, total, "windows")
+
+
+def score_near(
+    view: NetworkView, classifier: WindowScorer, x: float, y: float, scoring: Scoring
+) -> float:
+    """The best score within ``NEAR_PX`` of a place (network pixels); 0 where there is no data."""
+    if scoring == "exact":
+        offsets = (-NEAR_PX, 0, NEAR_PX)
+        around = np.array([(x + dx, y + dy) for dy in offsets for dx in offsets])
+        return float(np.nan_to_num(score_windows(view, classifier, around), nan=0.0).max())
+    if not view.covered([[x, y]]).any():
+        return 0.0
+    cell, beside = classifier.cell_px, math.ceil(NEAR_PX / classifier.cell_px)
+    halo = HALO_PX // cell + beside
+    side = classifier.window_px + 2 * halo * cell
+    scores = classifier.dense(view.cut(x - side / 2, y - side / 2, side, side)[0][None])[0]
+    middle = slice(halo - beside, halo + beside + 1)
+    return float(scores[middle, middle].max())
 
 
 def score_windows(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from shipdet.detect import scoring
-from shipdet.detect.scoring import score, score_windows, scoring_for
+from shipdet.detect.scoring import score, score_near, score_windows, scoring_for
 from shipdet.detect.view import NetworkView
 from shipdet.progress import finish
 from tests.painted import BrightnessClassifier, paint_ship, picture_mosaic, sea
@@ -153,3 +153,16 @@ def test_progress_counts_to_its_total(classifier, how):
     finish(score(view, classifier, 16, how), events.append)
     done = [e.done for e in events]
     assert done == sorted(done) and done[0] == 0 and done[-1] == events[-1].total
+
+
+@pytest.mark.parametrize("how", ["dense", "exact"])
+def test_the_best_score_near_a_place_is_found_in_both_ways(classifier, how):
+    pixels = np.zeros((400, 400, 3), np.uint8)
+    pixels[200 - 20 : 200 + 20, 150 - 20 : 150 + 20] = 255
+    coverage = np.ones(pixels.shape[:2], np.bool_)
+    coverage[:, 300:] = False
+    view = NetworkView(picture_mosaic(pixels, 1.0, coverage), 1.0)
+    assert score_near(view, classifier, 150, 200, how) == pytest.approx(0.99, abs=0.01)
+    assert score_near(view, classifier, 158, 194, how) > 0.5
+    assert score_near(view, classifier, 60, 60, how) < 0.05
+    assert score_near(view, classifier, 350, 200, how) == 0.0
