@@ -57,7 +57,7 @@ def test_only_off_once_and_twice_exist(settings):
 
 
 def test_too_many_tiles_name_the_numbers_and_the_zoom_that_fits(settings_for):
-    settings = settings_for(max_tiles=1024)
+    settings = settings_for(max_tiles=1024, max_raw_pixels=48_000_000)
     with pytest.raises(AreaTooLarge) as caught:
         plan(BBox(4, 51, 5, 52), 17, get_provider("esri", settings), 0, settings)
     assert "tiles of at most 1,024" in str(caught.value)
