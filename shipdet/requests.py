@@ -66,8 +66,8 @@ class Search(_Request):
     @classmethod
     def _stride_known(cls, value: int) -> int:
         if value not in STRIDES:
-            known = ", ".join(str(stride) for stride in STRIDES)
-            raise ValueError(f"the stride must be one of {known} (network pixels)")
+            known = ", ".join(str(stride) for stride in STRIDES if stride)
+            raise ValueError(f"the stride must be one of {known} network pixels, or 0 for the best")
         return value
 
 

@@ -27,7 +27,9 @@ def test_an_unknown_stride_is_refused_with_the_list(stride):
     with pytest.raises(BadOption) as caught:
         Search.check(stride=stride)
     known = "8, 16, 32, 56, 64, 96, 112, 128, 160, 192"
-    assert str(caught.value) == f"The stride must be one of {known} (network pixels)."
+    assert (
+        str(caught.value) == f"The stride must be one of {known} network pixels, or 0 for the best."
+    )
 
 
 @pytest.mark.parametrize("stride", STRIDES)
