@@ -95,7 +95,7 @@ def _raw_scores(
     share = np.array([raw_view.width / view.width, raw_view.height / view.height])
     result = np.zeros(len(centers), np.float32)
     for number, center in enumerate(centers):
-        result[number] = score_near(raw_view, classifier, *(center * share), scoring)
+        result[number] = score_near(raw_view, classifier, center * share, scoring)
         yield Progress("measure", number + 1, len(centers), "ships", "comparing with raw image")
     return result
 

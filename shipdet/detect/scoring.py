@@ -141,9 +141,10 @@ def _exact(
 
 
 def score_near(
-    view: NetworkView, classifier: WindowScorer, x: float, y: float, scoring: Scoring
+    view: NetworkView, classifier: WindowScorer, center: Floats, scoring: Scoring
 ) -> float:
-    """The best score within ``NEAR_PX`` of a place (network pixels); 0 where there is no data."""
+    """The best score within ``NEAR_PX`` of a network pixel (2,); 0 where there is no data."""
+    x, y = center.tolist()
     if scoring == "exact":
         offsets = (-NEAR_PX, 0, NEAR_PX)
         around = np.array([(x + dx, y + dy) for dy in offsets for dx in offsets])

@@ -162,7 +162,9 @@ def test_the_best_score_near_a_place_is_found_in_both_ways(classifier, how):
     coverage = np.ones(pixels.shape[:2], np.bool_)
     coverage[:, 300:] = False
     view = NetworkView(picture_mosaic(pixels, 1.0, coverage), 1.0)
-    assert score_near(view, classifier, 150, 200, how) == pytest.approx(0.99, abs=0.01)
-    assert score_near(view, classifier, 158, 194, how) > 0.5
-    assert score_near(view, classifier, 60, 60, how) < 0.05
-    assert score_near(view, classifier, 350, 200, how) == 0.0
+    assert score_near(view, classifier, np.array([150.0, 200.0]), how) == pytest.approx(
+        0.99, abs=0.01
+    )
+    assert score_near(view, classifier, np.array([158.0, 194.0]), how) > 0.5
+    assert score_near(view, classifier, np.array([60.0, 60.0]), how) < 0.05
+    assert score_near(view, classifier, np.array([350.0, 200.0]), how) == 0.0
