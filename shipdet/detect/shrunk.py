@@ -11,7 +11,7 @@ from shipdet.progress import Steps
 #: Each block is reduced alone, so that a part of a large picture gives the same pixels as the
 #: whole; a block's edge lies within half a pixel of the picture from its exact place.
 BLOCK_PX = 512
-KEPT = 192  # blocks, 150 MB: two rows of canvases across the widest picture
+ROWS_KEPT = 4  # of blocks: a row of canvases, 1,024 px high, begins and ends anywhere in them
 
 
 class Shrunk:
@@ -20,6 +20,7 @@ class Shrunk:
     def __init__(self, picture: Picture, width: int, height: int) -> None:
         self._picture = picture
         self.width, self.height = width, height
+        self._most = ROWS_KEPT * -(-width // BLOCK_PX)
         self._blocks: OrderedDict[tuple[int, int], tuple[Pixels, Mask]] = OrderedDict()
 
     def wait(self, bottom: int) -> Steps[None]:
@@ -53,7 +54,7 @@ class Shrunk:
     def _block(self, left: int, top: int) -> tuple[Pixels, Mask]:
         if (left, top) not in self._blocks:
             self._blocks[left, top] = self._reduced(left, top)
-            if len(self._blocks) > KEPT:
+            if len(self._blocks) > self._most:
                 self._blocks.popitem(last=False)
         self._blocks.move_to_end((left, top))
         return self._blocks[left, top]

@@ -54,6 +54,9 @@ def test_one_that_does_not_listen_is_killed_with_its_children(processes, tmp_pat
     wait_for_log(processes, "stubborn")
     group = processes.pid("stubborn")
     processes.stop("stubborn")
+    end = time.monotonic() + 5  # a killed process is gone a moment later
+    while members(group) and time.monotonic() < end:
+        time.sleep(0.05)
     assert members(group) == []
 
 
