@@ -47,8 +47,8 @@ RARE = 0.01
 Figures = dict[str, float]
 
 
-def window_loss(logits: Tensor, labels: Tensor, stage: SceneStage) -> Tensor:
-    """Loss of two-class logits (..., 2) against labels of which those below 0 do not count.
+def window_loss(margins: Tensor, labels: Tensor, stage: SceneStage) -> Tensor:
+    """Loss of margins against labels of the same shape, of which those below 0 do not count.
 
     "weighted": cross-entropy, positives times `positive_weight`; for windows drawn evenly.
     "balanced": the mean over positives and the mean over negatives weigh the same; for canvases,
@@ -59,24 +59,23 @@ def window_loss(logits: Tensor, labels: Tensor, stage: SceneStage) -> Tensor:
     canvases without ships still teach.
     """
     known = labels >= 0
-    margin = (logits[..., 1] - logits[..., 0])[known]
+    margin = margins[known]
     target = labels[known].to(margin.dtype)
     smooth = target * (1 - stage.smoothing) + (1 - target) * stage.smoothing / 10
-    entropy = F.binary_cross_entropy_with_logits(margin, smooth, reduction="none")
     positives = target.sum()
-    negatives = len(target) - positives
+    if stage.loss == "focal":
+        return margin_loss(margin, smooth, positives, stage.focus)
+    entropy = F.binary_cross_entropy_with_logits(margin, smooth, reduction="none")
     if stage.loss == "weighted":
         weight = 1 + (stage.positive_weight - 1) * target
         return (weight * entropy).sum() / max(1, len(target))
-    if stage.loss == "balanced":
-        weight = target / (positives + 1) + (1 - target) / (negatives + 1)
-        return (weight * entropy).sum()
-    return margin_loss(margin, smooth, positives, stage.focus)
+    weight = target / (positives + 1) + (1 - target) / (len(target) - positives + 1)
+    return (weight * entropy).sum()
 
 
-def rates(logits: Tensor, labels: Tensor) -> Figures:
+def rates(margins: Tensor, labels: Tensor) -> Figures:
     """Recall and false-alarm rate at equal odds, and the area under the ROC curve."""
-    margin = (logits[..., 1] - logits[..., 0]).detach()
+    margin = margins.detach()
     ships, none = margin[labels == 1], margin[labels == 0]
     if not len(ships) or not len(none):
         return {}
@@ -94,16 +93,16 @@ def margin_loss(margin: Tensor, target: Tensor, positives: Tensor, focus: float)
     return (missed**focus * entropy).sum() / (positives + RARE * len(target) + 1)
 
 
-def two(margin: Tensor) -> Tensor:
-    """Margins as two-class logits."""
-    return torch.stack([torch.zeros_like(margin), margin], dim=-1)
+def ship_margin(logits: Tensor) -> Tensor:
+    """Logit of ship minus that of no ship (n,), of two-class logits (n, 2)."""
+    return logits[:, 1] - logits[:, 0]
 
 
 def plain_loss(stage: WindowStage, model: nn.Module, batch: Batch) -> tuple[Tensor, Figures]:
     """Loss of plain windows."""
-    logits = model(batch["windows"]).float()
+    margins = ship_margin(model(batch["windows"]).float())
     labels = batch["window_labels"]
-    return window_loss(logits, labels, stage), rates(logits, labels)
+    return window_loss(margins, labels, stage), rates(margins, labels)
 
 
 def asked(margins: Tensor) -> Tensor:
@@ -116,7 +115,7 @@ def teacher_loss(stage: TeacherStage, model: nn.Module, batch: Batch) -> tuple[T
     """Loss of the teacher's answers on canvases."""
     margins = asked(model.dense(model.maps(batch["canvases"])[-1])).float()
     labels = batch["canvas_labels"]
-    return window_loss(two(margins), labels, stage), rates(two(margins), labels)
+    return window_loss(margins, labels, stage), rates(margins, labels)
 
 
 def maps_loss(pupil: Pupil, mine: Maps, theirs: Maps) -> Tensor:
@@ -140,10 +139,12 @@ def dense_loss(
     maps = model.student.maps(batch["canvases"])
     margins = asked(model.student.dense(maps[-1])).float()
     labels = batch["canvas_labels"]
-    plain = window_loss(model.student(batch["windows"]).float(), batch["window_labels"], stage)
-    figures = {"plain_loss": float(plain.detach()), **rates(two(margins), labels)}
+    plain = window_loss(
+        ship_margin(model.student(batch["windows"]).float()), batch["window_labels"], stage
+    )
+    figures = {"plain_loss": float(plain.detach()), **rates(margins, labels)}
     if teacher is None:
-        return window_loss(two(margins), labels, stage) + stage.plain_weight * plain, figures
+        return window_loss(margins, labels, stage) + stage.plain_weight * plain, figures
     with torch.no_grad():
         theirs = teacher.maps(batch["canvases"])
         believed = torch.sigmoid(asked(teacher.dense(theirs[-1])).float())

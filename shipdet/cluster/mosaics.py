@@ -10,6 +10,7 @@ from shipdet.cluster.blocks import Block
 from shipdet.cluster.objects import OBJECTS, ObjectStore
 from shipdet.geometry import Grid, PixelBox
 from shipdet.progress import Progress, Steps
+from shipdet.report.raster import COG, raster_profile
 
 Keys = Sequence[tuple[Block, str]]
 
@@ -62,23 +63,10 @@ def write_joined_geotiff(
     """Write the cores of all blocks as one COG; memory holds one block at a time."""
     import rasterio
     from rasterio.shutil import copy
-    from rasterio.transform import Affine
     from rasterio.windows import Window
 
     raw, part = path.with_suffix(".raw.tif"), path.with_suffix(".part.tif")
-    profile = {
-        "driver": "GTiff",
-        "width": grid.width,
-        "height": grid.height,
-        "count": 3,
-        "dtype": "uint8",
-        "crs": grid.crs,
-        "transform": Affine(*grid.transform),
-        "photometric": "RGB",
-        "tiled": True,
-        "sparse_ok": True,
-        "bigtiff": "IF_SAFER",
-    }
+    profile = raster_profile(grid) | {"tiled": True, "sparse_ok": True, "bigtiff": "IF_SAFER"}
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
         with rasterio.open(raw, "w", **profile) as joined:
             joined.update_tags(TIFFTAG_COPYRIGHT=copyright_text)
@@ -93,14 +81,6 @@ def write_joined_geotiff(
                     mask = source.dataset_mask(window=here)
                 joined.write_mask(np.asarray(mask, np.bool_), window=there)
                 yield Progress("report", number, len(keys), "blocks", "joining GeoTIFFs")
-        copy(
-            raw,
-            path,
-            driver="COG",
-            compress="DEFLATE",
-            predictor="YES",
-            blocksize=512,
-            overview_resampling="average",
-        )
+        copy(raw, path, **COG)
     raw.unlink()
     part.unlink()

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
+from shipdet.geometry import Grid
 from shipdet.mosaic import Mosaic, Picture, Pixels
 from shipdet.settings import GDAL_CACHE_MB
 
@@ -60,7 +61,7 @@ def write_geotiff(path: Path, mosaic: Mosaic) -> None:
     from rasterio.io import MemoryFile
     from rasterio.shutil import copy
 
-    profile = _profile(mosaic)
+    profile = raster_profile(mosaic.grid)
     # The COG driver only copies, and the mask must be inside the file it copies.
     with rasterio.Env(**GDAL), MemoryFile() as memory:
         with memory.open(**profile) as dataset:
@@ -87,7 +88,7 @@ def write_large(
 
     grid = picture.grid
     draft = geotiff.with_suffix(".tmp")
-    profile = _profile(picture) | {
+    profile = raster_profile(grid) | {
         "tiled": True,
         "blockxsize": STRIP_PX,
         "blockysize": STRIP_PX,
@@ -138,11 +139,10 @@ def read_around(path: Path, x: float, y: float, reach_px: int) -> tuple[Pixels, 
     return np.ascontiguousarray(np.moveaxis(values, 0, -1)), left, top
 
 
-def _profile(picture: Picture) -> dict[str, Any]:
-    """What rasterio must know of a picture to write it."""
+def raster_profile(grid: Grid) -> dict[str, Any]:
+    """What rasterio must know of an RGB picture to write it as a GeoTIFF."""
     from rasterio.transform import Affine
 
-    grid = picture.grid
     profile = {
         "driver": "GTiff",
         "width": grid.width,

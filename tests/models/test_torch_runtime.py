@@ -24,12 +24,15 @@ def network(settings, name):
     return load_weights(build(folder.config), folder.weights)
 
 
+def normalised(config, pictures):
+    mean, std = (torch.tensor(v) for v in (config.pretrained_cfg.mean, config.pretrained_cfg.std))
+    return ((torch.from_numpy(pictures) / 255 - mean) / std).permute(0, 3, 1, 2)
+
+
 def reference_scores(net, config, windows):
     """Normalise, run the whole network, apply the calibration: window by window."""
-    mean, std = (torch.tensor(v) for v in (config.pretrained_cfg.mean, config.pretrained_cfg.std))
-    images = (torch.from_numpy(windows) / 255 - mean) / std
     with torch.inference_mode():
-        logits = net(images.permute(0, 3, 1, 2)).double().numpy()
+        logits = net(normalised(config, windows)).double().numpy()
     calibration = config.shipdet.calibration
     x = calibration.scale * (logits[:, 1] - logits[:, 0]) + calibration.bias
     return 1 / (1 + np.exp(-x))
@@ -62,10 +65,8 @@ def test_dense_is_features_then_window_means_then_head(settings, picture):
     dense = classifier.dense(canvases)
     assert dense.shape == (2, 4, 3)
     net, config = network(settings, "tiny-atto"), classifier.config
-    mean, std = (torch.tensor(v) for v in (config.pretrained_cfg.mean, config.pretrained_cfg.std))
-    images = ((torch.from_numpy(canvases) / 255 - mean) / std).permute(0, 3, 1, 2)
     with torch.inference_mode():
-        features = net.forward_features(images)
+        features = net.forward_features(normalised(config, canvases))
         for row in range(4):
             for column in range(3):
                 cells = features[:, :, row : row + 7, column : column + 7]
@@ -80,10 +81,8 @@ def test_a_fine_dense_pass_pools_the_cells_in_the_middle_of_a_window(settings, p
     dense = classifier.dense(canvases)
     assert dense.shape == (2, 3, 4)
     net, config = network(settings, "tiny-fine"), classifier.config
-    mean, std = (torch.tensor(v) for v in (config.pretrained_cfg.mean, config.pretrained_cfg.std))
-    images = ((torch.from_numpy(canvases) / 255 - mean) / std).permute(0, 3, 1, 2)
     with torch.inference_mode():
-        features = net.forward_features(images)
+        features = net.forward_features(normalised(config, canvases))
         assert features.shape[2:] == (10, 11)
         for row in range(3):
             for column in range(4):

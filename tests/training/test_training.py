@@ -34,18 +34,18 @@ def stage(loss: str) -> WindowStage:
 
 @pytest.mark.parametrize("loss", ["weighted", "balanced", "focal"])
 def test_unknown_windows_do_not_count(loss: str) -> None:
-    logits = torch.tensor([[0.0, 3.0], [2.0, 0.0], [0.0, 5.0]])
+    margins = torch.tensor([3.0, -2.0, 5.0])
     labels = torch.tensor([SHIP, NO_SHIP, UNKNOWN])
-    moved = logits.clone()
+    moved = margins.clone()
     moved[2] = 100.0
-    assert window_loss(logits, labels, stage(loss)) == window_loss(moved, labels, stage(loss))
-    wrong = window_loss(-logits, labels, stage(loss))
-    assert wrong > window_loss(logits, labels, stage(loss))
+    assert window_loss(margins, labels, stage(loss)) == window_loss(moved, labels, stage(loss))
+    wrong = window_loss(-margins, labels, stage(loss))
+    assert wrong > window_loss(margins, labels, stage(loss))
 
 
 @pytest.mark.parametrize("loss", ["weighted", "balanced", "focal"])
 def test_a_batch_without_a_known_window_gives_no_nan(loss: str) -> None:
-    value = window_loss(torch.zeros(3, 2), torch.full((3,), UNKNOWN), stage(loss))
+    value = window_loss(torch.zeros(3), torch.full((3,), UNKNOWN), stage(loss))
     assert value == 0
 
 
