@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -193,19 +194,23 @@ def test_a_stored_picture_reads_like_a_held_one(settings, server, tmp_path):
 
 
 def test_the_search_begins_before_the_last_tile_is_there(settings, classifier, picture):
-    with TileServer(picture, zoom=17, delay_s=0.05) as server:
-        settings = settings.model_copy(
-            update={"xyz_url": server.url_template, "connections_per_host": 1}
-        )
+    searching = threading.Event()
+    with TileServer(picture, zoom=17) as server:
+        last = (server.x0 + server.columns - 1, server.y0 + server.rows - 1)
+        server.held[last] = searching
+        settings = settings.model_copy(update={"xyz_url": server.url_template})
         area = AreaRequest(bbox=server.bbox.as_tuple(), provider="xyz", zoom=17)
-        tiles_at_first_canvas = []
+        tiles_done = []
 
         def watch(event):
-            if event.stage == "detect" and event.done and not tiles_at_first_canvas:
-                tiles_at_first_canvas.append(server.count)
+            if event.stage == "fetch":
+                tiles_done.append(event.done)
+            elif event.stage == "detect" and event.done and not searching.is_set():
+                assert tiles_done[-1] < 48  # had the search waited, HELD_S would have passed
+                searching.set()
 
         run = finish(pipeline.detect_area(area, settings=settings), watch)
-        assert tiles_at_first_canvas[0] < server.count == 48
+        assert searching.is_set()
     assert run.record["source"]["fetched"] == 48
 
 

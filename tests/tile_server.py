@@ -11,7 +11,8 @@
 The picture's top left corner lies on the corner of the tile that holds ``west, north``; other
 tiles answer 404. Faults are given for the first requests (``first``), for single tiles
 (``faults``, by (x, y) of the server's zoom) or for all (``always``). A list of faults is used up
-request by request; None in it means a proper answer, and so does an exhausted list. Only the
+request by request; None in it means a proper answer, and so does an exhausted list. A tile in
+``held`` is answered once its event is set. Only the
 standard library, numpy and Pillow are needed; pytest is not.
 """
 
@@ -37,6 +38,8 @@ MOSAICS = {
     "algeciras-sentinel": ("port_of_aglericas_spain_raw_sentinel.png", -5.445, 36.150),
     "hong-kong": ("port_victoria_harbour_hong_kong_raw_sentinel.png", 114.13, 22.33),
 }
+HELD_S = 60.0
+"""How long a held tile waits for its event at most."""
 PROJECT = Path(__file__).resolve().parent.parent
 
 Pixels = npt.NDArray[np.uint8]
@@ -120,6 +123,7 @@ class TileServer:
         faults: Mapping[tuple[int, int], Fault | Sequence[Fault | None]] | None = None,
         always: Fault | None = None,
         delay_s: float = 0.0,
+        held: Mapping[tuple[int, int], threading.Event] | None = None,
     ) -> None:
         if isinstance(picture, Path):
             picture = np.asarray(Image.open(picture).convert("RGB"))
@@ -131,6 +135,7 @@ class TileServer:
         self.rows = self.picture.shape[0] // TILE_PX
         self.first = list(first)
         self.always = always
+        self.held = dict(held or {})
         self.faults: dict[tuple[int, int], list[Fault | None] | Fault] = {
             key: value if isinstance(value, Fault) else list(value)
             for key, value in (faults or {}).items()
@@ -214,6 +219,8 @@ class TileServer:
             fault = self._fault(x, y)
         try:
             time.sleep(self.delay_s + (fault.delay_s if fault else 0.0))
+            if (x, y) in self.held:
+                self.held[x, y].wait(HELD_S)
             body = self._body(z, x, y, fault.body if fault else "tile")
             status = fault.status if fault else 200
             if body is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from training.canvas import Canvas, load, turned
 from training.compose import Palette, compose, land, texture
 from training.config import DenseStage, Source, Stage
 from training.cutouts import cut_out
@@ -34,23 +35,13 @@ from training.windows import (
 Picture = NDArray[np.uint8]
 BURNED_IN = ("guaymas",)
 """Pictures with another detector's boxes drawn on the boats: never trained on."""
-MADE = ("composed", "aid-land", "aid")
-"""Sources that are no set of labelled scenes: composed canvases, AID's ground without water, and
-any AID scene, of which only a teacher knows what is on it."""
+MADE = ("composed", "aid-land", "aid", "sharpened")
+"""Sources that are no set of labelled scenes: composed canvases, AID's ground without water, any
+AID scene, of which only a teacher knows what is on it, and what training.sharpen has written."""
 OUTSIDE_PX = 20
 """How far outside the middles of a canvas's windows a ship may lie and still be aimed at."""
 SHORE_PX = 90
 """Smallest side of a ship-free rectangle that serves as a texture."""
-
-
-@dataclass(frozen=True)
-class Canvas:
-    """A finished canvas: what a sensor of `gsd_m` saw, its ships, and where nothing is known."""
-
-    picture: Picture
-    ships: list[Placed]
-    gsd_m: float
-    unknown: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -156,7 +147,9 @@ def ship_free(loaded: LoadedScene) -> Picture | None:
 class CanvasMaker:
     """Draws canvases from the sources of a stage, in proportion to their weights."""
 
-    def __init__(self, stage: Stage, mined: Path | None, seed: int) -> None:
+    def __init__(
+        self, stage: Stage, mined: Path | None, seed: int, sharpened: Path | None = None
+    ) -> None:
         self.stage = stage
         self.rng = np.random.default_rng(seed)
         hard = json.loads(mined.read_text()) if mined else {}
@@ -170,6 +163,10 @@ class CanvasMaker:
             lands=[lands[i].read() for i in chosen],
         )
         self.aid = sorted((data_root() / "aid").rglob("*.jpg"))
+        wanted = any(source.set == "sharpened" for source in stage.sources)
+        if wanted and sharpened is None:
+            raise ValueError("this stage draws from sharpened canvases: name their file")
+        self.sharpened = load(sharpened) if wanted and sharpened else []
         self.scenes: dict[str, list[LoadedScene]] = {}
         for source in stage.sources:
             if source.set not in MADE:
@@ -199,6 +196,10 @@ class CanvasMaker:
             path = self.aid[rng.integers(len(self.aid))]
             picture = texture(read_picture(path), size, float(rng.uniform(1.4, 4.2)), rng)
             return Canvas(recolour(picture, rng), [], NET_GSD_M, np.ones((size, size), np.bool_))
+        if source.set == "sharpened":
+            kept = self.sharpened[rng.integers(len(self.sharpened))]
+            seen = turned(kept, int(rng.integers(4)), rng.random() < 0.5)
+            return replace(seen, picture=recolour(seen.picture, rng))
         scenes = self.scenes[source.set]
         return cut_canvas(scenes[rng.integers(len(scenes))], size, rng)
 

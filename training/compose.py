@@ -9,7 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.cutouts import Cutout
-from training.synthetic import draw_cloud, draw_sea, draw_ship, draw_wake, draw_yard, land_mask
+from training.synthetic import (
+    draw_cloud,
+    draw_jetty,
+    draw_rocks,
+    draw_sea,
+    draw_ship,
+    draw_wake,
+    draw_yard,
+    land_mask,
+)
 from training.windows import NET_GSD_M, Placed
 
 Picture = NDArray[np.uint8]
@@ -27,9 +36,12 @@ class Palette:
 def random_length_m(aspect: float, rng: np.random.Generator) -> float:
     """A plausible length for a hull of this length-to-width ratio, log-uniform.
 
-    Beamy hulls are boats of 12 to 80 m; slender ones are merchant ships of up to 330 m.
+    Beamy hulls are boats of 12 to 80 m; slender ones are merchant ships of up to 400 m, of which
+    the largest are drawn more often than they sail: few cutouts have the pixels for them.
     """
     low, high = (12, 80) if aspect < 3.4 else (15, 200) if aspect < 4.6 else (40, 330)
+    if aspect >= 4.6 and rng.random() < 0.4:
+        low, high = 150, 400
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
@@ -89,6 +101,10 @@ def background(
     else:
         source = palette.waters[rng.integers(len(palette.waters))]
         water = texture(source, size_px, float(np.exp(rng.uniform(-1.2, 0.6))), rng)
+    if rng.random() < 0.15:
+        draw_rocks(water, rng)
+    if rng.random() < 0.12:
+        draw_jetty(water, rng)
     if rng.random() < 0.5 or not palette.lands:
         return water, None
     mask = land_mask(size_px, rng)
@@ -117,7 +133,7 @@ def compose(
     for _ in range(4 * wanted):
         if len(ships) >= wanted:
             break
-        drawn = not palette.ships or rng.random() < 0.2
+        drawn = not palette.ships or rng.random() < 0.25
         cutout = draw_ship(rng) if drawn else palette.ships[rng.integers(len(palette.ships))]
         length = random_length_m(cutout.length / cutout.width, rng) / NET_GSD_M
         if length > 2.2 * cutout.length * max(1.0, gsd_m / NET_GSD_M):
@@ -132,7 +148,7 @@ def compose(
             gap = (last.width + width) / 2 * rng.uniform(1.05, 1.8)
             x, y = last.x - gap * np.sin(last.angle), last.y + gap * np.cos(last.angle)
             angle = last.angle + rng.choice([0, np.pi])
-        elif mask is not None and rng.random() < 0.45:
+        elif mask is not None and rng.random() < 0.55:
             x, y, angle = moored(mask, width, rng)
         ship = Placed(float(x), float(y), length, width, float(angle))
         if mask is not None and ashore(ship, mask) > 0.12:

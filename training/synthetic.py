@@ -32,13 +32,13 @@ def draw_ship(rng: np.random.Generator) -> Cutout:
     )
     deck = DECKS[rng.integers(len(DECKS))] + rng.normal(0, 12, 3)
     pixels[:] = np.clip(deck, 0, 255)
-    hatches = int(rng.integers(0, 10))
     stern = int(length * rng.uniform(0.08, 0.2))
     inset = max(2, int(width * rng.uniform(0.1, 0.25)))
-    edges = np.linspace(left + stern, right - bow, hatches + 1).astype(int)
-    for first, last in itertools.pairwise(edges):
-        paint = np.clip(deck + rng.normal(0, 45, 3), 0, 255).tolist()
-        cv2.rectangle(pixels, (first + 2, top + inset), (last - 2, bottom - inset), paint, -1)
+    inner = pixels[top + inset : bottom - inset, left + stern + 2 : right - bow - 2]
+    if rng.random() < 0.35:
+        load_containers(inner, rng)
+    else:
+        lay_hatches(inner, int(rng.integers(0, 10)), deck, rng)
     if rng.random() < 0.85:
         white = np.clip(rng.normal(220, 20) + rng.normal(0, 6, 3), 0, 255).tolist()
         start = left + int(rng.uniform(0.1, 0.5) * stern)
@@ -47,6 +47,25 @@ def draw_ship(rng: np.random.Generator) -> Cutout:
     cv2.fillPoly(alpha, [hull], 1.0)
     alpha = cv2.GaussianBlur(alpha, (0, 0), 1.2)
     return Cutout(pixels, alpha, ((left + right) / 2, float(middle)), length, width, 0.0)
+
+
+def lay_hatches(
+    hold: Picture, count: int, deck: NDArray[np.float64], rng: np.random.Generator
+) -> None:
+    """Hatch covers across the deck of a bulk carrier; none for a tanker."""
+    edges = np.linspace(0, hold.shape[1], count + 1).astype(int)
+    for first, last in itertools.pairwise(edges):
+        hold[:, first + 2 : last - 2] = np.clip(deck + rng.normal(0, 45, 3), 0, 255)
+
+
+def load_containers(hold: Picture, rng: np.random.Generator) -> None:
+    """Bays of containers in all colours, some of them empty."""
+    height, width = hold.shape[:2]
+    bays, rows = max(2, width // int(rng.integers(6, 12))), max(3, height // 2)
+    boxes = DECKS[rng.integers(len(DECKS), size=(rows, bays))] + rng.normal(0, 25, (rows, bays, 1))
+    boxes[:, rng.random(bays) < rng.uniform(0, 0.5)] = rng.uniform(60, 130)
+    stowed = np.clip(boxes, 0, 255).astype(np.uint8)
+    hold[:] = cv2.resize(stowed, (width, height), interpolation=cv2.INTER_NEAREST)
 
 
 def ripples(size_px: int, rng: np.random.Generator, cell_px: float) -> NDArray[np.float32]:
@@ -91,6 +110,53 @@ def draw_wake(
     layer = cv2.GaussianBlur(layer, (0, 0), max(1.0, spread * 0.4))[..., None]
     layer *= rng.uniform(0.15, 0.9)
     picture[:] = (picture * (1 - layer) + 225 * layer).astype(np.uint8)
+
+
+def draw_rocks(picture: Picture, rng: np.random.Generator) -> None:
+    """Rocks, islets and shoals of 5 to 90 m, at times ringed with foam: no ships."""
+    size = picture.shape[0]
+    stone = rng.uniform(60, 190) * rng.uniform((0.9, 0.9, 0.8), (1.1, 1.05, 1.0))
+    for _ in range(int(rng.integers(1, 7))):
+        layer = np.zeros((size, size), np.float32)
+        reach = float(np.exp(rng.uniform(np.log(2), np.log(40))))
+        turns = np.sort(rng.uniform(0, 2 * np.pi, 9))
+        radii = reach * rng.uniform(0.4, 1.0, 9) * rng.uniform(0.4, 1.0)
+        ring = np.column_stack([np.cos(turns) * reach, np.sin(turns) * radii])
+        points = (rng.uniform(0, size, 2) + ring).astype(np.int32)
+        if rng.random() < 0.5:
+            cv2.polylines(layer, [points], True, rng.uniform(0.3, 0.9), 2)
+            foam = cv2.GaussianBlur(layer, (0, 0), 1.5)[..., None]
+            picture[:] = (picture * (1 - foam) + 230 * foam).astype(np.uint8)
+            layer[:] = 0
+        cv2.fillPoly(layer, [points], 1.0)
+        cover = cv2.GaussianBlur(layer, (0, 0), 1.2)[..., None] * rng.uniform(0.3, 1)
+        ground = stone + (ripples(size, rng, 3) * rng.uniform(3, 25))[..., None]
+        picture[:] = np.clip(picture * (1 - cover) + ground * cover, 0, 255).astype(np.uint8)
+
+
+def draw_jetty(picture: Picture, rng: np.random.Generator) -> None:
+    """A row of dolphins or a pier of 40 to 500 m with platforms, standing in the water."""
+    size = picture.shape[0]
+    layer = np.zeros((size, size), np.float32)
+    angle, length = rng.uniform(0, 2 * np.pi), rng.uniform(20, 270)
+    along = np.array([np.cos(angle), np.sin(angle)])
+    start = rng.uniform(0, size, 2)
+    thickness = int(rng.integers(1, 6))
+    if rng.random() < 0.75:
+        end = start + along * length
+        cv2.line(layer, start.astype(int).tolist(), end.astype(int).tolist(), 1.0, thickness)
+    for step in np.arange(0, length, rng.uniform(9, 45)):
+        half = float(rng.uniform(0.5, 2.5) + thickness / 2)
+        box = cv2.boxPoints(((start + along * step).tolist(), (2 * half, 2 * half), 0.0))
+        cv2.fillPoly(layer, [box.astype(np.int32)], 1.0)
+    if rng.random() < 0.4:  # the head that tankers lie at
+        head = (start + along * length).tolist()
+        long = float(rng.uniform(8, 60))
+        box = cv2.boxPoints((head, (long, float(rng.uniform(4, 10))), np.rad2deg(angle) + 90))
+        cv2.fillPoly(layer, [box.astype(np.int32)], 1.0)
+    cover = cv2.GaussianBlur(layer, (0, 0), 0.8)[..., None]
+    colour = rng.uniform(90, 215) * rng.uniform((0.95, 0.95, 0.9), (1.05, 1.0, 1.0))
+    picture[:] = (picture * (1 - cover) + colour * cover).astype(np.uint8)
 
 
 def land_mask(size_px: int, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -173,7 +173,9 @@ def load_student(net: nn.Module, init: Path) -> None:
         load_backbone(net, state)
 
 
-def train_teacher(recipe: Recipe, stage: TeacherStage, init: Path | None, out: Path) -> None:
+def train_teacher(
+    recipe: Recipe, stage: TeacherStage, init: Path | None, sharpened: Path | None, out: Path
+) -> None:
     """Train the teacher, from ImageNet's weights unless there are later ones."""
     model = Teacher().to(memory_format=torch.channels_last)
     if init is not None:
@@ -186,7 +188,7 @@ def train_teacher(recipe: Recipe, stage: TeacherStage, init: Path | None, out: P
         {"params": body, "boost": stage.body_lr},
         {"params": [p for p in model.parameters() if id(p) not in mine]},
     ]
-    maker = CanvasMaker(stage, None, recipe.seed)
+    maker = CanvasMaker(stage, None, recipe.seed, sharpened)
 
     def keep(state: dict[str, Tensor]) -> dict[str, float]:
         torch.save(state, out / "weights.pt")
@@ -200,6 +202,7 @@ def train_stage(
     stage: WindowStage | DenseStage,
     init: Path | None,
     mined: Path | None,
+    sharpened: Path | None,
     taught: Path | None,
     out: Path,
 ) -> Student:
@@ -214,7 +217,7 @@ def train_stage(
     )
     if init is not None:
         load_student(student.net, init)
-    maker = CanvasMaker(stage, mined, recipe.seed)
+    maker = CanvasMaker(stage, mined, recipe.seed, sharpened)
     model: nn.Module = student
     loss: LossFn
     prefix = "net."
@@ -250,17 +253,19 @@ def main() -> None:
     parser.add_argument("--stage", default="windows", help="a stage of the recipe")
     parser.add_argument("--init", type=Path, help="weights to begin with")
     parser.add_argument("--mined", type=Path, help="false alarms found by training.mine")
+    parser.add_argument("--sharpened", type=Path, help="canvases made by training.sharpen")
     parser.add_argument("--teacher", type=Path, help="weights of the teacher of a dense stage")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     recipe = read_recipe(arguments.config)
     torch.set_num_threads(recipe.threads)
     cv2.setNumThreads(1)  # pictures are made in a thread of their own beside the optimiser
-    stage, out = recipe.stages[arguments.stage], arguments.out
+    stage, init, out = recipe.stages[arguments.stage], arguments.init, arguments.out
+    mined, sharpened = arguments.mined, arguments.sharpened
     if isinstance(stage, TeacherStage):
-        train_teacher(recipe, stage, arguments.init, out)
+        train_teacher(recipe, stage, init, sharpened, out)
     else:
-        train_stage(recipe, stage, arguments.init, arguments.mined, arguments.teacher, out)
+        train_stage(recipe, stage, init, mined, sharpened, arguments.teacher, out)
 
 
 if __name__ == "__main__":
