@@ -23,7 +23,7 @@ from shipdet.progress import finish
 from shipdet.upscale import upscale
 from training.canvas import Canvas, save
 from training.canvases import CanvasMaker
-from training.config import DenseStage, read_recipe
+from training.config import read_recipe
 from training.scenes import UPSCALER
 from training.windows import NET_GSD_M
 
