@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from training.canvas import Canvas, load, turned
 from training.compose import Palette, compose, land, texture
-from training.config import DenseStage, Source, Stage
+from training.config import Source, Stage, WindowStage
 from training.cutouts import cut_out
 from training.datasets import Scene, load_set, read_picture
 from training.engine import Batch
@@ -228,15 +228,17 @@ class CanvasMaker:
         return canvas.picture[part], label_window(moved, canvas.gsd_m, unknown)
 
     def batches(self) -> Iterator[Batch]:
-        """Endless batches: plain windows, and for a dense stage the canvases they come from."""
+        """Endless batches: plain windows where a stage asks for some, and, but for a stage of
+        windows alone, the canvases that they come from."""
+        stage = self.stage
         while True:
-            canvases = [self.canvas() for _ in range(self.stage.canvases)]
-            windows = [self.window(c) for c in canvases for _ in range(self.stage.windows_each)]
-            batch = {
-                "windows": as_tensor([picture for picture, _ in windows]),
-                "window_labels": torch.tensor([label for _, label in windows]),
-            }
-            if isinstance(self.stage, DenseStage):
+            canvases = [self.canvas() for _ in range(stage.canvases)]
+            windows = [self.window(c) for c in canvases for _ in range(stage.windows_each)]
+            batch = {}
+            if windows:
+                batch["windows"] = as_tensor([picture for picture, _ in windows])
+                batch["window_labels"] = torch.tensor([label for _, label in windows])
+            if not isinstance(stage, WindowStage):
                 batch |= dense_batch(canvases)
             yield batch
 
