@@ -153,15 +153,6 @@ class CanvasMaker:
         self.stage = stage
         self.rng = np.random.default_rng(seed)
         hard = json.loads(mined.read_text()) if mined else {}
-        aerial = training_part(load_set("ships-aerial"))
-        lands = load_set("aid-land")
-        chosen = self.rng.permutation(len(lands))[: stage.land_pictures]
-        textures = [ship_free(LoadedScene(scene)) for scene in aerial]
-        self.palette = Palette(
-            ships=cut_out(aerial),
-            waters=[picture for picture in textures if picture is not None],
-            lands=[lands[i].read() for i in chosen],
-        )
         self.aid = sorted((data_root() / "aid").rglob("*.jpg"))
         wanted = any(source.set == "sharpened" for source in stage.sources)
         if wanted and sharpened is None:
@@ -179,6 +170,19 @@ class CanvasMaker:
                 ]
         weights = np.array([source.weight for source in stage.sources])
         self.shares = weights / weights.sum()
+
+    @cached_property
+    def palette(self) -> Palette:
+        """What canvases are composed of."""
+        aerial = training_part(load_set("ships-aerial"))
+        lands = load_set("aid-land")
+        chosen = self.rng.permutation(len(lands))[: self.stage.land_pictures]
+        textures = [ship_free(LoadedScene(scene)) for scene in aerial]
+        return Palette(
+            ships=cut_out(aerial),
+            waters=[picture for picture in textures if picture is not None],
+            lands=[lands[i].read() for i in chosen],
+        )
 
     def canvas(self) -> Canvas:
         """One canvas from a source chosen at random."""

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from shipdet.models.precision import pick_precision
+
 Batch = dict[str, Tensor]
 LossFn = Callable[[nn.Module, Batch], tuple[Tensor, dict[str, float]]]
 
@@ -31,6 +33,7 @@ class Schedule:
         lr: peak learning rate of AdamW, reached after `warmup` (a fraction of the stage).
         clip: largest norm of the gradient.
         ema: decay of the weights' moving average, per step.
+        bf16: mixed precision, on machines that are faster in it.
     """
 
     steps: int
@@ -163,6 +166,7 @@ def fit(
         optimiser.load_state_dict(saved["optimiser"])
         average.state = saved["average"]
         first, spent_s = saved["step"], saved["spent_s"]
+    half = schedule.bf16 and pick_precision("cuda" if device.type == "cuda" else "cpu") != "fp32"
     log = CsvLog(out / "log.csv")
     began = last_save = time.monotonic()
     running: dict[str, float] = {}
@@ -186,7 +190,7 @@ def fit(
         for group in optimiser.param_groups:
             group["lr"] = schedule.rate(progress) * group.get("boost", 1.0)
         batch = {k: v.to(device, non_blocking=True) for k, v in batch.items()}
-        with torch.autocast(device.type, torch.bfloat16, enabled=schedule.bf16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
             loss, figures = loss_fn(model, batch)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
