@@ -2,7 +2,7 @@
 
     python -m training.calibrate --model weights/shipdet-atto --scenes planet-scenes/scene_1.jpg ...
 
-Rewrites `calibration` and `threshold` in the model's config.json. What is calibrated are
+Rewrites `calibration`, `threshold` and `views` in the model's config.json. What is calibrated are
 detections (peaks), not windows: a score of 0.8 says that four of five such detections are ships.
 """
 
@@ -64,6 +64,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--scoring", choices=("dense", "exact"), help="the model's own")
     parser.add_argument("--stride", type=int, default=0, help="network pixels (0: one cell)")
+    parser.add_argument("--views", type=int, choices=(1, 2, 8), help="the model's own")
     parser.add_argument(
         "--least-precision", type=float, default=LEAST_PRECISION, help="of the threshold chosen"
     )
@@ -73,7 +74,10 @@ def main() -> None:
     file = arguments.model / "config.json"
     config = json.loads(file.read_text())
     old = config["shipdet"]["calibration"]
-    how = Search(arguments.scoring or classifier.config.shipdet.scoring, arguments.stride)
+    chosen = classifier.config.shipdet
+    how = Search(
+        arguments.scoring or chosen.scoring, arguments.stride, arguments.views or chosen.views
+    )
     found = [search_scene(scene, classifier, how) for scene in named_scenes(arguments.scenes)]
     outcome = pooled([one.outcome for one in found])
     scale, bias, threshold = calibrate(
@@ -81,6 +85,7 @@ def main() -> None:
     )
     config["shipdet"]["calibration"] = {"scale": round(scale, 4), "bias": round(bias, 4)}
     config["shipdet"]["threshold"] = round(threshold, 3)
+    config["shipdet"]["views"] = how.views
     file.write_text(json.dumps(config, indent=2) + "\n")
     print(config["shipdet"]["calibration"], config["shipdet"]["threshold"])
 

@@ -115,9 +115,9 @@ def card(name: str, config: dict[str, Any], metrics: dict[str, Any], notes: str)
         f"{block['calibration']['bias']}); the operating threshold is {block['threshold']}.",
         notes.strip(),
         f"## Figures\nAt the stored threshold, {metrics['scoring']} scoring at stride "
-        f"{metrics['stride_px']} px. A detection counts when its centre lies in the ship's box "
-        "grown by 30 m or within 84 m of its centre; one detection per ship; ships under 25 m and "
-        "unknown regions count neither way.",
+        f"{metrics['stride_px']} px, {metrics['views']} views averaged. A detection "
+        "counts when its centre lies in the ship's box grown by 30 m or within 84 m of its centre; "
+        "one detection per ship; ships under 25 m and unknown regions count neither way.",
         table(metrics),
         water_table(metrics),
     ]

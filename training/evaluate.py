@@ -132,6 +132,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--scenes", nargs="*", default=[*SCENES, *MOSAICS])
     parser.add_argument("--scoring", choices=("dense", "exact"), help="the model's own")
     parser.add_argument("--stride", type=int, default=0, help="network pixels (0: one cell)")
+    parser.add_argument("--views", type=int, choices=(1, 2, 8), help="the model's own")
     parser.add_argument("--land", action="store_true", help="search the ship-free land as well")
     parser.add_argument(
         "--coarser", nargs="*", type=float, default=[], help="for example 1.67 3.33"
@@ -151,7 +152,10 @@ def main() -> None:
     classifier = load_classifier(str(arguments.model))
     block = json.loads((arguments.model / "config.json").read_text())["shipdet"]
     threshold = float(block["threshold"])
-    how = Search(arguments.scoring or classifier.config.shipdet.scoring, arguments.stride)
+    chosen = classifier.config.shipdet
+    how = Search(
+        arguments.scoring or chosen.scoring, arguments.stride, arguments.views or chosen.views
+    )
 
     scenes = named_scenes(arguments.scenes)
     raw = [search_scene(scene, classifier, how) for scene in scenes]
@@ -173,6 +177,7 @@ def main() -> None:
         "threshold": threshold,
         "scoring": how.scoring,
         "stride_px": how.stride_px or classifier.cell_px,
+        "views": how.views,
         "scenes": results,
         "all_scenes": figures(pooled([one.outcome for one in raw]), threshold),
     }

@@ -54,7 +54,8 @@ def data_digest(sets: tuple[str, ...]) -> str:
 def write_model(
     folder: Path, recipe: Recipe, state: dict[str, Tensor], sets: tuple[str, ...], scoring: str
 ) -> None:
-    """Write model.safetensors and config.json; a calibration that is there already stays.
+    """Write model.safetensors and config.json; a calibration that is there already stays,
+    and how many views are averaged.
 
     `scoring` is how its windows are best scored, "dense" or "exact".
     """
@@ -91,6 +92,7 @@ def write_model(
             "gsd_max_m": GSD_MAX_M,
             "threshold": old.get("threshold", 0.5),
             "scoring": scoring,
+            "views": old.get("views", 1),
             "calibration": old.get("calibration", {"scale": 1.0, "bias": 0.0}),
             "data_digest": data_digest(sets),
             "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),

@@ -99,7 +99,8 @@ def main() -> None:
     arguments = parser.parse_args()
     classifier = load_classifier(str(arguments.model))
     scene = Scene(arguments.image, data_root() / arguments.image, arguments.gsd)
-    how = Search(classifier.config.shipdet.scoring, floor=FLOOR)
+    chosen = classifier.config.shipdet
+    how = Search(chosen.scoring, views=chosen.views, floor=FLOOR)
     page(begin(scene, classifier, how)).launch(server_name="127.0.0.1")
 
 

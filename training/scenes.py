@@ -12,6 +12,7 @@ from shipdet.detect.scoring import Scoring, WindowScorer
 from shipdet.detections import Detections
 from shipdet.geometry import Grid
 from shipdet.models import load_upscaler
+from shipdet.models.config import Views
 from shipdet.mosaic import Mosaic, Provenance
 from shipdet.progress import finish
 from shipdet.upscale import upscale
@@ -45,7 +46,7 @@ class Search:
     """How a scene is searched.
 
     Attributes:
-        scoring, stride_px: see shipdet.detect.
+        scoring, stride_px, views: see shipdet.detect.
         coarser: the scene is reduced by this factor first.
         sharpen: a x4 copy is searched.
         floor: lowest score that is kept.
@@ -53,6 +54,7 @@ class Search:
 
     scoring: Scoring = "dense"
     stride_px: int = 0
+    views: Views = 1
     coarser: float = 1.0
     sharpen: bool = False
     floor: float = 0.01
@@ -71,6 +73,7 @@ class Search:
                 raw=mosaic if self.sharpen else None,
                 stride_px=self.stride_px,
                 scoring=self.scoring,
+                views=self.views,
                 floor=self.floor,
             )
         )

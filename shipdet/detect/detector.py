@@ -9,8 +9,10 @@ from shipdet.detect.measuring import MEASURE_GSD_M, Hull, measure
 from shipdet.detect.merging import MERGE_SHARE, merge, peaks
 from shipdet.detect.scoring import Scoring, WindowScorer, score, score_near
 from shipdet.detect.view import NetworkView
+from shipdet.detect.views import with_views
 from shipdet.detections import Detection, Detections
 from shipdet.geometry import Floats, Grid, bearing_deg, distance_m, rectangle
+from shipdet.models.config import Views
 from shipdet.mosaic import Picture
 from shipdet.progress import Progress, Steps
 
@@ -23,6 +25,7 @@ def detect(
     raw: Picture | None = None,
     stride_px: int = 0,
     scoring: Scoring = "dense",
+    views: Views = 1,
     floor: float = 0.1,
 ) -> Steps[Detections]:
     """Find the ships in a mosaic.
@@ -30,8 +33,9 @@ def detect(
     ``window_m`` is what one window of the classifier covers on the ground. ``raw`` is the picture
     before super-resolution, when there was one: pixels of the result are pixels of it, and it is
     asked whether it supports each ship. ``stride_px`` of 0 is one cell of the classifier.
-    ``floor`` is the lowest score that is kept.
+    ``views`` of each place are averaged. ``floor`` is the lowest score that is kept.
     """
+    classifier = with_views(classifier, views)
     view = NetworkView(mosaic, window_m / classifier.window_px)
     score_map = yield from score(view, classifier, stride_px or classifier.cell_px, scoring)
     centers, scores = peaks(score_map, floor)

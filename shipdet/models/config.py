@@ -23,6 +23,7 @@ from pydantic import (
 from shipdet.errors import BadModel
 
 Task = Literal["ship-classification", "super-resolution"]
+Views = Literal[1, 2, 8]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -88,6 +89,8 @@ class ClassifierBlock(_Part):
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
     #: how its windows are best scored: "dense" only for a network that was trained for it
     scoring: Literal["dense", "exact"] = "exact"
+    #: how many views of each place are averaged, unless a search asks for another number
+    views: Views = 1
     calibration: Calibration = Calibration()
     data_digest: str = ""
     sha256: Sha256

@@ -192,7 +192,7 @@ def test_the_card_holds_the_figures() -> None:
         },
     }  # fmt: skip
     metrics = {
-        "scoring": "exact", "stride_px": 56, "all_scenes": figures,
+        "scoring": "exact", "stride_px": 56, "views": 2, "all_scenes": figures,
         "scenes": {"planet-scenes/scene_1.jpg": {"raw": figures}},
     }  # fmt: skip
     text = card("shipdet-test", config, metrics, "Notes.")
