@@ -70,6 +70,7 @@ def _detect(arguments: argparse.Namespace) -> None:
     search = Search.check(
         upscale=arguments.upscale,
         upscaler=arguments.upscaler,
+        selective=arguments.selective,
         model=arguments.model,
         backend=arguments.backend,
         device=arguments.device,
@@ -91,7 +92,7 @@ def _detect(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps({"folder": str(run.folder), **run.record}))
         return
-    for note in run.record["notes"]:
+    for note in run.notes:
         print(note, file=sys.stderr)
     found = run.detections
     print(f"{len(found)} ship{'s' * (len(found) != 1)} above {run.threshold:g} in {run.folder}")
@@ -258,6 +259,8 @@ def _parser() -> argparse.ArgumentParser:
     detect.add_argument("--upscale", choices=get_args(Upscale), default="none",
                         help=f"sharpen {', '.join(PASSES)} (none)")  # fmt: skip
     detect.add_argument("--upscaler", default="", help=f"model to sharpen ({settings.upscaler})")
+    detect.add_argument("--selective", action="store_true",
+                        help="sharpen only where the raw image could show a ship")  # fmt: skip
     detect.add_argument("--model", default="", help=f"classifier ({settings.classifier}): a name, "
                         "a folder or owner/name[@revision] on the Hugging Face hub")  # fmt: skip
     detect.add_argument("--backend", choices=("torch", "onnx"), default="")

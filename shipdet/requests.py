@@ -3,7 +3,7 @@
 import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from shipdet.errors import BadOption, ShipdetError
 from shipdet.geometry import BBox
@@ -40,6 +40,7 @@ class Search(_Request):
 
     upscale: Upscale = "none"
     upscaler: str = ""  # "" is the configured default
+    selective: bool = False  # sharpen only where the raw picture could show a ship
     model: str = ""
     backend: Literal["", "torch", "onnx"] = ""
     device: Literal["", "auto", "cpu", "cuda"] = ""
@@ -69,6 +70,12 @@ class Search(_Request):
             known = ", ".join(str(stride) for stride in STRIDES if stride)
             raise ValueError(f"the stride must be one of {known} network pixels, or 0 for the best")
         return value
+
+    @model_validator(mode="after")
+    def _selective_of_something(self) -> Self:
+        if self.selective and not self.passes:
+            raise ValueError("sharpening only where ships could be needs x4 or x16")
+        return self
 
 
 class AreaRequest(_Request):

@@ -300,7 +300,8 @@ def test_cancelling_later_leaves_no_run_and_frees_the_device(server, settings, c
     steps.close()
     assert left_behind(settings) == []
     assert not device.lock.locked()
-    assert any(settings.cache_dir.rglob("*")), "the tiles are kept"
+    if stage in ("measure", "report"):  # before, none need have arrived
+        assert any(settings.cache_dir.rglob("*")), "the tiles are kept"
 
 
 def test_a_failing_classifier_leaves_no_run_and_frees_the_device(server, settings, classifier):

@@ -97,5 +97,6 @@ def _record(run: Run) -> dict[str, Any]:
         "source": {k: source[k] for k in ("source", "title", "attribution", "licence")},
         "models": record["models"],
         "scoring": record["scoring"],
+        "sharpened": record["sharpened"],
         "notes": record["notes"],
     }

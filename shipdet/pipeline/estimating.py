@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from shipdet import pace
 from shipdet.pipeline.choosing import chosen_classifier, detect_work, stride_notes
 from shipdet.pipeline.planning import SCALE, check_scale, plan_request
-from shipdet.requests import AreaRequest
+from shipdet.requests import AreaRequest, Search
 from shipdet.settings import Settings, get_settings
 
 
@@ -38,7 +38,7 @@ def estimate(request: AreaRequest, settings: Settings | None = None) -> Estimate
     factor = SCALE**search.passes
     upscaler = search.upscaler or settings.upscaler
     kind, amount = detect_work(planned.raw_px, planned.gsd_m, search, classifier)
-    work = pace.seconds(kind, amount)
+    work = pace.seconds(kind, amount) * (2 if search.selective else 1)  # the raw picture as well
     for number in range(search.passes):
         work += pace.seconds(f"upscale:{upscaler}", planned.raw_px * SCALE ** (2 * number))
     # Tiles arrive while the first ones are searched already: the slower of the two counts.
@@ -54,5 +54,11 @@ def estimate(request: AreaRequest, settings: Settings | None = None) -> Estimate
         planned.searched_px,
         planned.download_mb,
         work,
-        (*notes, *stride_notes(search, classifier)),
+        (*notes, *stride_notes(search, classifier), *_selective_notes(search)),
     )
+
+
+def _selective_notes(search: Search) -> tuple[str, ...]:
+    if not search.selective:
+        return ()
+    return ("At most: how much is sharpened depends on what the raw image shows.",)

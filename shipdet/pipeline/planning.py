@@ -69,3 +69,8 @@ def check_scale(
             f"The model needs {gsd_max_m:g} m per pixel or finer and would get {searched_m:.3g} m: "
             f"{remedy}, or sharpen x4."
         )
+    if search.selective and gsd_m > gsd_max_m:
+        raise ScaleTooCoarse(
+            f"The raw image, {gsd_m:.3g} m per pixel, is too coarse to say where ships could be "
+            f"(at most {gsd_max_m:g} m): {remedy}, or sharpen all of it."
+        )

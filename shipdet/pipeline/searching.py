@@ -3,18 +3,17 @@
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from shipdet import pace
 from shipdet.detect import detect
-from shipdet.errors import AreaTooLarge
 from shipdet.models import Classifier, Upscaler, load_classifier, load_upscaler
 from shipdet.mosaic import Mosaic, Picture
 from shipdet.pipeline import device
 from shipdet.pipeline.choosing import chosen_scoring, chosen_stride_px, detect_work
-from shipdet.pipeline.planning import SCALE
+from shipdet.pipeline.sharpening import sharpen
 from shipdet.progress import Progress, Steps
 from shipdet.report import (
     Clock,
@@ -25,7 +24,6 @@ from shipdet.report import (
 )
 from shipdet.requests import Search
 from shipdet.settings import Settings
-from shipdet.upscale import upscale
 
 FLOOR = 0.1  # lowest score kept as a candidate, so that a threshold can be lowered afterwards
 
@@ -84,32 +82,27 @@ def search_picture(
     with device.held():
         with clock.stage("load"):
             used = yield from _load(search, settings, public)
-        upscaled = None
-        if used.upscaler is not None:
-            if not isinstance(raw, Mosaic):
-                raise AreaTooLarge(
-                    f"Pictures of more than {settings.max_held_pixels / 1e6:,.0f} million pixels "
-                    "cannot be sharpened: search without, or cut the picture."
-                )
-            with clock.stage("upscale"):
-                passes: Literal[1, 2] = 1 if search.passes == 1 else 2
-                upscaled = yield from upscale(raw, used.upscaler, passes)
-            name = f"upscale:{search.upscaler or settings.upscaler}"
-            amount = raw_px * (1 if passes == 1 else 1 + SCALE**2)
-            pace.learn(name, amount, clock.stages["upscale"])
         config = used.classifier.config.shipdet
         scoring = chosen_scoring(search, used.classifier.config)
         stride_px = chosen_stride_px(search, used.classifier.config)
         threshold = config.threshold if search.threshold is None else search.threshold
+        floor = min(FLOOR, threshold)
+        sharpened = None
+        if used.upscaler is not None:
+            sharpened = yield from sharpen(
+                raw, used.classifier, used.upscaler, search, floor, clock, settings
+            )
+        upscaled = sharpened.mosaic if sharpened else None
         with clock.stage("detect"):
             candidates = yield from detect(
                 upscaled or raw,
                 used.classifier,
                 window_m=config.window_m,
-                raw=raw if upscaled else None,
+                raw=raw if sharpened else None,
+                raw_survey=sharpened.survey if sharpened else None,
                 stride_px=stride_px,
                 scoring=scoring,
-                floor=min(FLOOR, threshold),
+                floor=floor,
             )
         kind, work = detect_work(raw_px, raw.grid.gsd_m, search, used.classifier.config)
         pace.learn(kind, work, clock.stages["detect"])
@@ -127,6 +120,7 @@ def search_picture(
                     "upscaler": (search.upscaler or settings.upscaler) if upscaled else None,
                 }
             },
+            "sharpened": sharpened.record() if sharpened else None,
             "scoring": scoring,
             "stride_px": stride_px,
             "window_m": config.window_m,

@@ -44,6 +44,7 @@ def add_api(settings: Settings) -> None:
         provider: str = "",
         zoom: int | None = None,
         upscale: Upscale = "none",
+        selective: bool = False,
     ) -> Answer:
         """Say what a search of an area would take, without fetching anything.
 
@@ -55,7 +56,7 @@ def add_api(settings: Settings) -> None:
                 bbox=(west, south, east, north),
                 provider=provider,
                 zoom=zoom,
-                search=Search.check(upscale=upscale),
+                search=Search.check(upscale=upscale, selective=selective),
             )
             return plain(pipeline.estimate(request, settings))
 
@@ -87,17 +88,20 @@ def add_api(settings: Settings) -> None:
         date_from: str = "",
         date_to: str = "",
         max_cloud: int = 20,
+        selective: bool = False,
     ) -> Iterator[Answer]:
         """Find the ships in an area of the map.
 
         Degrees; dates as YYYY-MM-DD and max_cloud in per cent are for Sentinel Hub; stride is in
-        pixels at the model's scale, 0 for its own; empty strings and nulls mean the default.
+        pixels at the model's scale, 0 for its own; selective sharpens only where the raw image
+        could show a ship; empty strings and nulls mean the default.
         Streams progress and ends with the run's record and files.
         """
         with one_sentence():
             search = Search.check(
                 upscale=upscale,
                 upscaler=upscaler,
+                selective=selective,
                 model=model,
                 backend=backend,
                 stride=stride,
@@ -131,6 +135,7 @@ def add_api(settings: Settings) -> None:
         image_format: ImageFormat = "png",
         quality: int = 90,
         name: str = "",
+        selective: bool = False,
     ) -> Iterator[Answer]:
         """Find the ships in a picture: PNG, JPEG or GeoTIFF, given as an uploaded file.
 
@@ -141,6 +146,7 @@ def add_api(settings: Settings) -> None:
             search = Search.check(
                 upscale=upscale,
                 upscaler=upscaler,
+                selective=selective,
                 model=model,
                 backend=backend,
                 stride=stride,

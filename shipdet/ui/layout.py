@@ -61,6 +61,7 @@ class SearchInputs:
     threshold: gr.Slider
     model: gr.Dropdown
     upscaler: gr.Dropdown
+    selective: gr.Checkbox
     stride: gr.Dropdown
     scoring: gr.Dropdown
     backend: gr.Dropdown
@@ -231,6 +232,13 @@ def _search(settings: Settings) -> SearchInputs:
             min_width=120,
             elem_id="threshold",
         )
+    selective = gr.Checkbox(
+        label="Sharpen only where ships could be",
+        info="The raw image is searched first; around everything in it that could be a ship it is "
+        "sharpened, the rest is only enlarged.",
+        visible=False,  # until something is to be sharpened
+        elem_id="selective",
+    )
     with gr.Accordion("More settings", open=False, elem_classes="sd-more"):
         with gr.Row():
             model = _model("Ship model", "ship-classification", settings.classifier, settings)
@@ -260,8 +268,8 @@ def _search(settings: Settings) -> SearchInputs:
             )
         name = gr.Textbox(label="File name", placeholder="optional, names the results", max_lines=1)
     return SearchInputs(
-        upscale, threshold, model, upscaler, stride, scoring, backend, device, image_format,
-        quality, name,
+        upscale, threshold, model, upscaler, selective, stride, scoring, backend, device,
+        image_format, quality, name,
     )  # fmt: skip
 
 
