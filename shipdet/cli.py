@@ -70,11 +70,13 @@ def _detect(arguments: argparse.Namespace) -> None:
     search = Search.check(
         upscale=arguments.upscale,
         upscaler=arguments.upscaler,
+        selective=arguments.selective,
         model=arguments.model,
         backend=arguments.backend,
         device=arguments.device,
         stride=arguments.stride,
         scoring=arguments.scoring,
+        views=arguments.views,
         threshold=arguments.threshold,
         image_format=arguments.format,
         quality=arguments.quality,
@@ -91,7 +93,7 @@ def _detect(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps({"folder": str(run.folder), **run.record}))
         return
-    for note in run.record["notes"]:
+    for note in run.notes:
         print(note, file=sys.stderr)
     found = run.detections
     print(f"{len(found)} ship{'s' * (len(found) != 1)} above {run.threshold:g} in {run.folder}")
@@ -258,6 +260,8 @@ def _parser() -> argparse.ArgumentParser:
     detect.add_argument("--upscale", choices=get_args(Upscale), default="none",
                         help=f"sharpen {', '.join(PASSES)} (none)")  # fmt: skip
     detect.add_argument("--upscaler", default="", help=f"model to sharpen ({settings.upscaler})")
+    detect.add_argument("--selective", action="store_true",
+                        help="sharpen only where the raw image could show a ship")  # fmt: skip
     detect.add_argument("--model", default="", help=f"classifier ({settings.classifier}): a name, "
                         "a folder or owner/name[@revision] on the Hugging Face hub")  # fmt: skip
     detect.add_argument("--backend", choices=("torch", "onnx"), default="")
@@ -267,6 +271,8 @@ def _parser() -> argparse.ArgumentParser:
                         + ', '.join(map(str, STRIDES[1:])))  # fmt: skip
     detect.add_argument("--scoring", choices=("dense", "exact"), default="",
                         help="one pass, or window by window (the model's own)")  # fmt: skip
+    detect.add_argument("--views", type=int, choices=(1, 2, 8), default=0,
+                        help="average so many views of each place (the model's)")  # fmt: skip
     detect.add_argument("--threshold", type=float, help="lowest score (the model's own)")
     detect.set_defaults(command=_detect)
 

@@ -3,7 +3,7 @@
 import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from shipdet.errors import BadOption, ShipdetError
 from shipdet.geometry import BBox
@@ -40,11 +40,13 @@ class Search(_Request):
 
     upscale: Upscale = "none"
     upscaler: str = ""  # "" is the configured default
+    selective: bool = False  # sharpen only where the raw picture could show a ship
     model: str = ""
     backend: Literal["", "torch", "onnx"] = ""
     device: Literal["", "auto", "cpu", "cuda"] = ""
     stride: int = 0
     scoring: Literal["", "dense", "exact"] = ""  # "" is what the model was trained for
+    views: Literal[0, 1, 2, 8] = 0  # mirrored and turned copies averaged; 0 is the model's number
     threshold: float | None = None  # None is the model's own
     image_format: Literal["png", "jpg"] = "png"
     quality: Annotated[int, Field(ge=1, le=95)] = 90
@@ -69,6 +71,12 @@ class Search(_Request):
             known = ", ".join(str(stride) for stride in STRIDES if stride)
             raise ValueError(f"the stride must be one of {known} network pixels, or 0 for the best")
         return value
+
+    @model_validator(mode="after")
+    def _selective_of_something(self) -> Self:
+        if self.selective and not self.passes:
+            raise ValueError("sharpening only where ships could be needs x4 or x16")
+        return self
 
 
 class AreaRequest(_Request):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from shipdet.imagery import arriving, download, get_provider, open_picture
 from shipdet.imagery.canvas import StoredPicture
 from shipdet.imagery.geotiff import LargeGeotiff
 from shipdet.mosaic import Mosaic
+from shipdet.pipeline import choosing, searching
 from shipdet.progress import finish
 from shipdet.requests import AreaRequest, ImageRequest, Search
 from shipdet.settings import PROJECT, Settings
@@ -45,8 +47,8 @@ def settings(tmp_path):
 @pytest.fixture
 def classifier(monkeypatch):
     painted = BrightnessClassifier()
-    monkeypatch.setattr(pipeline, "load_classifier", lambda *_, **__: painted)
-    monkeypatch.setattr(pipeline, "_classifier_config", lambda *_, **__: painted.config)
+    monkeypatch.setattr(searching, "load_classifier", lambda *_, **__: painted)
+    monkeypatch.setattr(choosing, "resolve", lambda *_: SimpleNamespace(config=painted.config))
     return painted
 
 

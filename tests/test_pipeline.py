@@ -5,6 +5,7 @@ import math
 import threading
 import time
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from shipdet.errors import (
 )
 from shipdet.geometry import distance_m, gsd_at
 from shipdet.imagery import sample
+from shipdet.pipeline import choosing, device, searching
 from shipdet.progress import finish
 from shipdet.report import run as run_module
 from shipdet.requests import AreaRequest, ImageRequest, Search
@@ -72,8 +74,8 @@ def settings(tmp_path, server):
 @pytest.fixture
 def classifier(monkeypatch):
     painted = BrightnessClassifier()
-    monkeypatch.setattr(pipeline, "load_classifier", lambda *_, **__: painted)
-    monkeypatch.setattr(pipeline, "_classifier_config", lambda *_, **__: painted.config)
+    monkeypatch.setattr(searching, "load_classifier", lambda *_, **__: painted)
+    monkeypatch.setattr(choosing, "resolve", lambda *_: SimpleNamespace(config=painted.config))
     return painted
 
 
@@ -169,8 +171,8 @@ def test_another_threshold_rewrites_the_files_without_computing(
     def never(*_, **__):
         raise AssertionError("nothing may be loaded or computed again")
 
-    monkeypatch.setattr(pipeline, "load_classifier", never)
-    monkeypatch.setattr(pipeline, "detect", never)
+    monkeypatch.setattr(searching, "load_classifier", never)
+    monkeypatch.setattr(searching, "detect", never)
     fewer = pipeline.refilter(run, (scores[-2] + scores[-1]) / 2)
     assert (classifier.windows_seen, len(classifier.canvases_seen)) == seen
     assert len(fewer.detections) == len(fewer.chips) == 1
@@ -297,8 +299,9 @@ def test_cancelling_later_leaves_no_run_and_frees_the_device(server, settings, c
             break
     steps.close()
     assert left_behind(settings) == []
-    assert not pipeline._device.locked()
-    assert any(settings.cache_dir.rglob("*")), "the tiles are kept"
+    assert not device.lock.locked()
+    if stage in ("measure", "report"):  # before, none need have arrived
+        assert any(settings.cache_dir.rglob("*")), "the tiles are kept"
 
 
 def test_a_failing_classifier_leaves_no_run_and_frees_the_device(server, settings, classifier):
@@ -308,7 +311,7 @@ def test_a_failing_classifier_leaves_no_run_and_frees_the_device(server, setting
     classifier.dense = broken
     with pytest.raises(RuntimeError, match="broken"):
         whole_run(server, settings, box=(0, 0, 512, 512))
-    assert left_behind(settings) == [] and not pipeline._device.locked()
+    assert left_behind(settings) == [] and not device.lock.locked()
 
 
 def test_missing_tiles_are_reported_and_not_searched(server, settings, classifier):
@@ -364,7 +367,7 @@ def test_two_runs_at_once_wait_for_each_other(server, settings, classifier):
 
 
 def test_a_run_that_waits_can_be_cancelled(server, settings, classifier):
-    with pipeline._device:
+    with device.lock:
         steps = pipeline.detect_area(area(server, (0, 0, 256, 256)), settings=settings)
         for event in steps:
             if event.stage == "wait":
@@ -373,7 +376,7 @@ def test_a_run_that_waits_can_be_cancelled(server, settings, classifier):
         steps.close()
         assert time.perf_counter() - started < 1.0
         assert left_behind(settings) == []
-        assert pipeline._device.locked(), "it is still the other's"
+        assert device.lock.locked(), "it is still the other's"
 
 
 def test_two_runs_into_one_folder_are_refused(server, settings, classifier, tmp_path):
@@ -386,6 +389,18 @@ def test_two_runs_into_one_folder_are_refused(server, settings, classifier, tmp_
     assert run.folder == out and len(run.detections) == len(FLEET)
     with pytest.raises(BadOption, match="not an empty folder"):
         finish(pipeline.detect_area(area(server), out=out, settings=settings))
+
+
+@pytest.mark.parametrize("views", [2, 8])
+def test_more_views_ask_the_classifier_more_often_and_find_the_same(
+    server, settings, classifier, views
+):
+    one = whole_run(server, settings)
+    asked = len(classifier.canvases_seen)
+    more = whole_run(server, settings, search={"views": views})
+    assert len(classifier.canvases_seen) == (1 + views) * asked
+    assert (one.record["views"], more.record["views"]) == (1, views)
+    assert len(more.detections) == len(one.detections) == len(FLEET)
 
 
 def test_a_coarse_stride_is_scored_window_by_window_and_says_so(server, settings, classifier):

@@ -55,6 +55,7 @@ def test_the_ends_of_the_quality_range_are_in_it(quality):
         {"backend": "tensorflow"},
         {"device": "tpu"},
         {"scoring": "guess"},
+        {"views": 3},
         {"image_format": "gif"},
         {"threshold": "high"},
         {"stride": 32.5},

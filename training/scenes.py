@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from shipdet.detect import detect
+from shipdet.detect import detect, with_views
 from shipdet.detect.scoring import Scoring, WindowScorer
 from shipdet.detections import Detections
 from shipdet.geometry import Grid
@@ -46,7 +46,8 @@ class Search:
     """How a scene is searched.
 
     Attributes:
-        scoring, stride_px, views: see shipdet.detect.
+        scoring, stride_px: see shipdet.detect.
+        views: how many views of each place are averaged.
         coarser: the scene is reduced by this factor first.
         sharpen: a x4 copy is searched.
         floor: lowest score that is kept.
@@ -68,12 +69,11 @@ class Search:
         return finish(
             detect(
                 searched,
-                classifier,
+                with_views(classifier, self.views),
                 window_m=WINDOW_M,
                 raw=mosaic if self.sharpen else None,
                 stride_px=self.stride_px,
                 scoring=self.scoring,
-                views=self.views,
                 floor=self.floor,
             )
         )

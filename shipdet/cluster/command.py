@@ -41,6 +41,8 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     submit.add_argument("--zoom", type=int, help="map zoom (the recommended one)")
     submit.add_argument("--upscale", choices=tuple(PASSES), default="none")
     submit.add_argument("--upscaler", default="")
+    submit.add_argument("--selective", action="store_true",
+                        help="sharpen only where the raw image could show a ship")  # fmt: skip
     submit.add_argument("--model", default="")
     submit.add_argument("--stride", type=int, default=0,
                         help="network pixels (the model's own): "
@@ -109,7 +111,7 @@ def _submit(arguments: argparse.Namespace) -> None:
                 "passes": PASSES[arguments.upscale],
                 **{
                     key: getattr(arguments, key)
-                    for key in ("upscaler", "model", "stride", "threshold", "backend")
+                    for key in ("upscaler", "selective", "model", "stride", "threshold", "backend")
                 },
             }
         )

@@ -176,6 +176,8 @@ def _record(
         "source": records[0]["source"],
         "models": records[0]["models"],
         "scoring": records[0]["scoring"],
+        "views": records[0]["views"],
+        "sharpened": _sharpened(records),
         "threshold": records[0]["threshold"],
         "width": whole.width,
         "height": whole.height,
@@ -189,3 +191,9 @@ def _record(
         "ships": len(found),
         "detections": [vector.properties(d) for d in found],
     }
+
+
+def _sharpened(records: list[dict[str, Any]]) -> dict[str, int] | None:
+    """How many blocks of pictures went through super-resolution, of all; None where none should."""
+    told = [record["sharpened"] for record in records if record.get("sharpened")]
+    return {key: sum(t[key] for t in told) for key in ("blocks", "sharpened")} if told else None

@@ -5,7 +5,7 @@ import json
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StrictFloat, StrictInt, field_validator
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, field_validator
 
 from shipdet.cluster.areas import Area, parse_area
 from shipdet.errors import BadJob, BadOption
@@ -33,7 +33,8 @@ class JobMessage(_Request):
     """One area to search; empty strings and nulls mean the cluster's defaults.
 
     ``area`` is ``[west, south, east, north]`` in degrees, a WKT POLYGON or a GeoJSON polygon.
-    ``passes`` is how often the picture is sharpened x4, ``stride`` is in network pixels.
+    ``passes`` is how often the picture is sharpened x4, ``selective`` whether only where the raw
+    one could show a ship; ``stride`` is in network pixels.
     ``reference`` is the submitter's own mark: kept, and not part of the identity.
     """
 
@@ -44,6 +45,7 @@ class JobMessage(_Request):
     zoom: Annotated[StrictInt, Field(ge=0, le=24)] | None = None
     passes: Annotated[StrictInt, Field(ge=0, le=2)] = 0
     upscaler: ModelName = ""
+    selective: StrictBool = False
     model: ModelName = ""
     stride: StrictInt = Search.model_fields["stride"].default
     threshold: StrictFloat | None = None
@@ -67,6 +69,8 @@ class JobMessage(_Request):
     def id(self) -> str:
         """32 hex digits of the request's SHA-256; the same request has the same id."""
         told = self.model_dump(mode="json", exclude={"reference", "version"})
+        if not self.selective:
+            del told["selective"]  # so that requests from before it have the id that they had
         canonical = json.dumps(told, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
@@ -81,6 +85,7 @@ class JobMessage(_Request):
         return Search.check(
             upscale=_UPSCALES[self.passes],
             upscaler=self.upscaler,
+            selective=self.selective,
             model=self.model,
             backend=self.backend,
             stride=self.stride,

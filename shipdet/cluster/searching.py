@@ -97,5 +97,7 @@ def _record(run: Run) -> dict[str, Any]:
         "source": {k: source[k] for k in ("source", "title", "attribution", "licence")},
         "models": record["models"],
         "scoring": record["scoring"],
+        "views": record["views"],
+        "sharpened": record["sharpened"],
         "notes": record["notes"],
     }

@@ -2,5 +2,7 @@
 
 from shipdet.detect.detector import detect
 from shipdet.detect.scoring import Scoring, scoring_for
+from shipdet.detect.surveying import Survey, survey
+from shipdet.detect.views import with_views
 
-__all__ = ["Scoring", "detect", "scoring_for"]
+__all__ = ["Scoring", "Survey", "detect", "scoring_for", "survey", "with_views"]

@@ -7,12 +7,11 @@ import numpy.typing as npt
 
 from shipdet.detect.measuring import MEASURE_GSD_M, Hull, measure
 from shipdet.detect.merging import MERGE_SHARE, merge, peaks
-from shipdet.detect.scoring import Scoring, WindowScorer, score, score_near
+from shipdet.detect.scoring import Scoring, WindowScorer, score_near
+from shipdet.detect.surveying import Survey, survey
 from shipdet.detect.view import NetworkView
-from shipdet.detect.views import with_views
 from shipdet.detections import Detection, Detections
 from shipdet.geometry import Floats, Grid, bearing_deg, distance_m, rectangle
-from shipdet.models.config import Views
 from shipdet.mosaic import Picture
 from shipdet.progress import Progress, Steps
 
@@ -23,22 +22,23 @@ def detect(
     *,
     window_m: float,
     raw: Picture | None = None,
+    raw_survey: Survey | None = None,
     stride_px: int = 0,
     scoring: Scoring = "dense",
-    views: Views = 1,
     floor: float = 0.1,
 ) -> Steps[Detections]:
     """Find the ships in a mosaic.
 
     ``window_m`` is what one window of the classifier covers on the ground. ``raw`` is the picture
     before super-resolution, when there was one: pixels of the result are pixels of it, and it is
-    asked whether it supports each ship. ``stride_px`` of 0 is one cell of the classifier.
-    ``views`` of each place are averaged. ``floor`` is the lowest score that is kept.
+    asked whether it supports each ship, or ``raw_survey`` where it has been scored already.
+    ``stride_px`` of 0 is one cell of the classifier. ``floor`` is the lowest score that is kept.
     """
-    classifier = with_views(classifier, views)
-    view = NetworkView(mosaic, window_m / classifier.window_px)
-    score_map = yield from score(view, classifier, stride_px or classifier.cell_px, scoring)
-    centers, scores = peaks(score_map, floor)
+    surveyed = yield from survey(
+        mosaic, classifier, window_m=window_m, stride_px=stride_px, scoring=scoring
+    )
+    view = surveyed.view
+    centers, scores = peaks(surveyed.score_map, floor)
     kept = merge(centers * view.net_gsd_m, scores, MERGE_SHARE * window_m)
     centers, scores = centers[kept], scores[kept]
 
@@ -53,7 +53,7 @@ def detect(
 
     support = None
     if raw is not None and len(scores):
-        support = yield from _raw_scores(raw, classifier, window_m, view, centers, scoring)
+        support = yield from _raw_scores(raw, raw_survey, classifier, view, centers, scoring)
     reported = raw if raw is not None else mosaic
     found = []
     for number, hull in enumerate(hulls):
@@ -88,18 +88,23 @@ def _holds(hull: Hull, x: float, y: float) -> bool:
 
 def _raw_scores(
     raw: Picture,
+    surveyed: Survey | None,
     classifier: WindowScorer,
-    window_m: float,
     view: NetworkView,
     centers: Floats,
     scoring: Scoring,
 ) -> Steps[npt.NDArray[np.float32]]:
     """The best score of the raw picture around each centre (n,), scored as the search was."""
-    raw_view = NetworkView(raw, window_m / classifier.window_px)
+    raw_view = surveyed.view if surveyed else NetworkView(raw, view.net_gsd_m)
     share = np.array([raw_view.width / view.width, raw_view.height / view.height])
     result = np.zeros(len(centers), np.float32)
     for number, center in enumerate(centers):
-        result[number] = score_near(raw_view, classifier, center * share, scoring)
+        place = center * share
+        result[number] = (
+            surveyed.best_near(place)
+            if surveyed
+            else score_near(raw_view, classifier, place, scoring)
+        )
         yield Progress("measure", number + 1, len(centers), "ships", "comparing with raw image")
     return result
 

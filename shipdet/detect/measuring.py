@@ -5,8 +5,7 @@ Two methods, the second where the first finds no free-standing hull:
 1. *Silhouette*: water is the smooth part of the surroundings; what differs from it in colour and
    holds together around the peak is the hull. A wake differs less than the hull and narrows, so
    pixels below a share of the hull's own contrast and the thin ends of the shape are cut off.
-2. *Edges*: a ship moored at a quay does not stand free. The rectangle whose two long sides have
-   the strongest edges, among those of a ship's proportions around the peak, is taken.
+2. *Outline*: a ship moored at a quay does not stand free; see :mod:`shipdet.detect.outlines`.
 """
 
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from shipdet.detect.outlines import Surroundings, best_outline
 from shipdet.detect.view import NetworkView
 
 #: Scale at which hulls are outlined, whatever the classifier's. Of 1.1, 1.4 and 1.9 m it gave the
@@ -29,6 +29,7 @@ MAX_WIDTH_M = 75.0
 MIN_LENGTH_M = 8.0
 MIN_AREA_M2 = 15.0
 CENTER_SLACK_M = 40.0  # how far a peak may lie from the hull that caused it
+WATER_LEVEL, WATER_SLOPE = 5.0, 1.2  # contrast that is as likely water as not, and how sharply
 
 Image = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -48,10 +49,40 @@ class Hull:
 
 def measure(view: NetworkView, x: float, y: float) -> Hull:
     """The hull nearest to a peak at (x, y) network pixels."""
+    patch = _patch(view, x, y)
+    hull = _silhouette(patch) or _outline(_surroundings(patch))
+    left, top = patch.corner
+    return Hull(hull.x + left, hull.y + top, hull.length, hull.width, hull.axis_deg, hull.method)
+
+
+def look_around(view: NetworkView, x: float, y: float) -> tuple[Surroundings, tuple[int, int]]:
+    """What the outline of a ship at (x, y) is looked for in, and the place of its top left corner,
+    network pixels."""
+    patch = _patch(view, x, y)
+    return _surroundings(patch), patch.corner
+
+
+@dataclass(frozen=True)
+class _Patch:
+    """What lies around a peak.
+
+    ``lab`` float32 (h, w, 3); ``inside`` bool (h, w), False where the picture ends or has no data;
+    ``contrast`` float32 (h, w), see :func:`_water_contrast`; ``peak`` in pixels of the patch.
+    """
+
+    lab: Image
+    inside: Mask
+    contrast: Image | None
+    peak: tuple[float, float]
+    corner: tuple[int, int]
+    gsd_m: float
+
+
+def _patch(view: NetworkView, x: float, y: float) -> _Patch:
     gsd = view.net_gsd_m
     reach = round(REACH_M / gsd)
     left, top = round(x) - reach, round(y) - reach
-    patch, mask = view.cut(left, top, 2 * reach, 2 * reach)
+    pixels, mask = view.cut(left, top, 2 * reach, 2 * reach)
     # Beyond the picture's edge the view is mirrored; a mirrored hull is not part of this one.
     rows, columns = np.mgrid[0 : 2 * reach, 0 : 2 * reach]
     inside = (
@@ -61,10 +92,8 @@ def measure(view: NetworkView, x: float, y: float) -> Hull:
         & (rows + top < view.height)
         & mask
     )
-    lab = _smooth_lab(patch)
-    peak = (x - left, y - top)
-    hull = _silhouette(lab, inside, peak, gsd) or _edges(lab, inside, peak, gsd)
-    return Hull(hull.x + left, hull.y + top, hull.length, hull.width, hull.axis_deg, hull.method)
+    lab, peak = _smooth_lab(pixels), (x - left, y - top)
+    return _Patch(lab, inside, _water_contrast(lab, inside, peak, gsd), peak, (left, top), gsd)
 
 
 def _smooth_lab(patch: npt.NDArray[np.uint8]) -> Image:
@@ -74,8 +103,13 @@ def _smooth_lab(patch: npt.NDArray[np.uint8]) -> Image:
     return np.asarray(cv2.GaussianBlur(lab, (0, 0), 1.2), np.float32)
 
 
-def _water(lab: Image, inside: Mask, peak: tuple[float, float], gsd: float) -> Image | None:
-    """Distance of every pixel from the water around the peak, in standard deviations of it."""
+def _water_contrast(
+    lab: Image, inside: Mask, peak: tuple[float, float], gsd: float
+) -> Image | None:
+    """Distance of every pixel from the water around the peak, in standard deviations of it.
+
+    0 outside ``inside``; None where too little of the surroundings is inside.
+    """
     rows, columns = np.mgrid[0 : lab.shape[0], 0 : lab.shape[1]]
     away = np.hypot(columns - peak[0], rows - peak[1]) * gsd
     luma = lab[..., 0]
@@ -89,14 +123,38 @@ def _water(lab: Image, inside: Mask, peak: tuple[float, float], gsd: float) -> I
     center = np.median(lab[dark], axis=0)
     spread = 1.4826 * np.median(np.abs(lab[dark] - center), axis=0)
     spread = np.maximum(spread, np.array([1.2, 0.8, 0.8]))
-    return np.asarray(np.sqrt((((lab - center) / spread) ** 2).sum(axis=-1)), np.float32)
+    contrast = np.sqrt((((lab - center) / spread) ** 2).sum(axis=-1))
+    return np.asarray(np.where(inside, contrast, 0.0), np.float32)
 
 
-def _silhouette(lab: Image, inside: Mask, peak: tuple[float, float], gsd: float) -> Hull | None:
-    contrast = _water(lab, inside, peak, gsd)
+def _surroundings(patch: _Patch) -> Surroundings:
+    """What an outline is looked for in."""
+    lab, inside, contrast = patch.lab, patch.inside, patch.contrast
+    if not inside.all() and inside.any():
+        lab = np.where(inside[..., None], lab, np.median(lab[inside], axis=0))
+    if contrast is None:
+        contrast = np.where(inside, np.float32(60.0), np.float32(0.0))
+    water = 1.0 / (1.0 + np.exp((np.minimum(contrast, 60.0) - WATER_LEVEL) / WATER_SLOPE))
+    reach = round(REACH_M / patch.gsd_m)
+    return Surroundings(lab, water.astype(np.float32), patch.peak, patch.gsd_m, reach)
+
+
+def _outline(around: Surroundings) -> Hull:
+    gsd, (x, y) = around.gsd_m, around.peak
+    best = best_outline(around)
+    if best is None:  # nothing but water: the smallest honest answer
+        return Hull(x, y, MIN_LENGTH_M / gsd, MIN_LENGTH_M / gsd / 3, 0.0, "none")
+    right, down = best.offset_m()
+    return Hull(
+        x + right / gsd, y + down / gsd, best.length_m / gsd, best.width_m / gsd,
+        best.axis_deg, "outline",
+    )  # fmt: skip
+
+
+def _silhouette(patch: _Patch) -> Hull | None:
+    contrast, peak, gsd = patch.contrast, patch.peak, patch.gsd_m
     if contrast is None:
         return None
-    contrast[~inside] = 0.0
     first = _component(contrast > 4.0, peak, gsd)
     if first is None:
         return None
@@ -178,79 +236,3 @@ def _trimmed_box(shape: Mask) -> Hull | None:
 def _axis_deg(axis: npt.NDArray[np.float64]) -> float:
     """Direction of a vector (x right, y down), clockwise from up, 0 to 180."""
     return float(np.degrees(np.arctan2(axis[0], -axis[1])) % 180.0)
-
-
-def _edges(lab: Image, inside: Mask, peak: tuple[float, float], gsd: float) -> Hull:
-    """The ship-shaped rectangle around the peak with the strongest edges on its long sides."""
-    reach = round(150.0 / gsd)
-    luma = lab[..., 0].copy()
-    if not inside.all() and inside.any():
-        luma[~inside] = float(np.median(luma[inside]))
-    best: tuple[float, Hull] | None = None
-    size = 2 * reach
-    for angle in range(0, 180, 6):
-        # Turn the patch so that a keel at this angle stands upright in the middle.
-        turn = cv2.getRotationMatrix2D(peak, angle, 1.0)
-        turn[:, 2] += reach - np.asarray(peak)
-        upright = cv2.warpAffine(luma, turn, (size, size), borderMode=cv2.BORDER_REPLICATE)
-        found = _best_upright(np.asarray(upright, np.float32), gsd)
-        if found is None:
-            continue
-        value, left, right, top, bottom = found
-        middle = np.array([(left + right) / 2, (top + bottom) / 2, 1.0])
-        back = cv2.invertAffineTransform(turn)
-        cx, cy = back @ middle
-        hull = Hull(
-            float(cx), float(cy), float(bottom - top), float(right - left), float(angle), "edges"
-        )
-        if best is None or value > best[0]:
-            best = (value, hull)
-    if best is None:  # a featureless patch: the smallest honest answer
-        return Hull(peak[0], peak[1], MIN_LENGTH_M / gsd, MIN_LENGTH_M / gsd / 3, 0.0, "none")
-    return best[1]
-
-
-def _best_upright(luma: Image, gsd: float) -> tuple[float, int, int, int, int] | None:
-    """Among upright boxes near the middle the one with the strongest outline.
-
-    Returns (strength, left, right, top, bottom). Strength is the mean gradient along the long
-    sides plus half of that along the short ones, times the fourth root of the length, so that a
-    longer outline of equal contrast wins.
-    """
-    size = luma.shape[0]
-    middle = size // 2
-    gx = np.abs(cv2.Sobel(luma, cv2.CV_32F, 1, 0, ksize=3))
-    gy = np.abs(cv2.Sobel(luma, cv2.CV_32F, 0, 1, ksize=3))
-    down = np.vstack([np.zeros((1, size), np.float32), np.cumsum(gx, axis=0)])
-    right_of = np.hstack([np.zeros((size, 1), np.float32), np.cumsum(gy, axis=1)])
-    slack = round(CENTER_SLACK_M / 2 / gsd)
-    best: tuple[float, int, int, int, int] | None = None
-    for length_m in (24, 36, 54, 80, 115, 160, 210, 270):
-        length = round(length_m / gsd)
-        for shift in range(-slack, slack + 1, max(2, length // 10)):
-            top = middle + shift - length // 2
-            bottom = top + length
-            if top < 0 or bottom >= size:
-                continue
-            sides = (down[bottom] - down[top]) / length
-            for ratio in (3.5, 5.0, 7.0):
-                width = max(round(7.0 / gsd), round(length / ratio))
-                if width * gsd > MAX_WIDTH_M:
-                    continue
-                lefts = np.arange(
-                    max(0, middle - width - slack // 2), min(middle + slack // 2, size - width - 1)
-                )
-                ends = (
-                    right_of[top, lefts + width]
-                    - right_of[top, lefts]
-                    + right_of[bottom, lefts + width]
-                    - right_of[bottom, lefts]
-                ) / (2 * width)
-                # The weaker long side counts: one strong edge alone is a quay.
-                long_sides = np.minimum(sides[lefts], sides[lefts + width])
-                values = (long_sides + 0.5 * ends) * length_m**0.25
-                index = int(np.argmax(values))
-                if best is None or values[index] > best[0]:
-                    left = int(lefts[index])
-                    best = (float(values[index]), left, left + width, top, bottom)
-    return best

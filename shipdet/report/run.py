@@ -55,6 +55,19 @@ class Run:
         return self.candidates.above(self.threshold)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the results should know, in sentences."""
+        notes = tuple(self.record.get("notes", ()))
+        sharpened = self.record.get("sharpened")
+        if not sharpened or sharpened["sharpened"] == sharpened["blocks"]:
+            return notes
+        return (
+            *notes,
+            f"{sharpened['sharpened']} of {sharpened['blocks']} blocks were sharpened: the raw "
+            "image shows nothing in the others that could be a ship.",
+        )
+
+    @property
     def files(self) -> dict[str, Path]:
         """The files by kind: raw, upscaled, overlay, mosaic, geojson, csv, record, zip."""
         names: dict[str, str] = self.record["files"]

@@ -44,6 +44,7 @@ def add_api(settings: Settings) -> None:
         provider: str = "",
         zoom: int | None = None,
         upscale: Upscale = "none",
+        selective: bool = False,
     ) -> Answer:
         """Say what a search of an area would take, without fetching anything.
 
@@ -55,7 +56,7 @@ def add_api(settings: Settings) -> None:
                 bbox=(west, south, east, north),
                 provider=provider,
                 zoom=zoom,
-                search=Search.check(upscale=upscale),
+                search=Search.check(upscale=upscale, selective=selective),
             )
             return plain(pipeline.estimate(request, settings))
 
@@ -87,21 +88,27 @@ def add_api(settings: Settings) -> None:
         date_from: str = "",
         date_to: str = "",
         max_cloud: int = 20,
+        selective: bool = False,
+        views: int = 0,
     ) -> Iterator[Answer]:
         """Find the ships in an area of the map.
 
         Degrees; dates as YYYY-MM-DD and max_cloud in per cent are for Sentinel Hub; stride is in
-        pixels at the model's scale, 0 for its own; empty strings and nulls mean the default.
+        pixels at the model's scale, 0 for its own; selective sharpens only where the raw image
+        could show a ship; views (1, 2 or 8) of each place are averaged, 0 for the model's number;
+        empty strings and nulls mean the default.
         Streams progress and ends with the run's record and files.
         """
         with one_sentence():
             search = Search.check(
                 upscale=upscale,
                 upscaler=upscaler,
+                selective=selective,
                 model=model,
                 backend=backend,
                 stride=stride,
                 scoring=scoring,
+                views=views,
                 threshold=threshold,
                 image_format=image_format,
                 quality=quality,
@@ -131,6 +138,8 @@ def add_api(settings: Settings) -> None:
         image_format: ImageFormat = "png",
         quality: int = 90,
         name: str = "",
+        selective: bool = False,
+        views: int = 0,
     ) -> Iterator[Answer]:
         """Find the ships in a picture: PNG, JPEG or GeoTIFF, given as an uploaded file.
 
@@ -141,10 +150,12 @@ def add_api(settings: Settings) -> None:
             search = Search.check(
                 upscale=upscale,
                 upscaler=upscaler,
+                selective=selective,
                 model=model,
                 backend=backend,
                 stride=stride,
                 scoring=scoring,
+                views=views,
                 threshold=threshold,
                 image_format=image_format,
                 quality=quality,

@@ -87,6 +87,12 @@ def _wire_settings(page: Page, blocks: gr.Blocks, source: gr.State, settings: Se
         page.search.threshold,
         **AT_ONCE,
     )
+    page.search.upscale.change(
+        lambda upscale: gr.Checkbox(visible=upscale != "none"),
+        page.search.upscale,
+        page.search.selective,
+        **AT_ONCE,
+    )
     page.area_tab.select(lambda: "area", None, source, **AT_ONCE)
     page.picture_tab.select(lambda: "picture", None, source, **AT_ONCE)
 

@@ -101,6 +101,7 @@ def message_of(page: Page, values: Values, name: str, area: Any) -> JobMessage:
             "zoom": request.zoom,
             "passes": search.passes,
             "upscaler": search.upscaler,
+            "selective": search.selective,
             "model": search.model,
             "stride": search.stride,
             "threshold": search.threshold,

@@ -31,6 +31,7 @@ def add_jobs_api(settings: Settings) -> None:
         threshold: float | None = None,
         backend: Backend = "",
         reference: str = "",
+        selective: bool = False,
     ) -> Answer:
         """Submit one area to the cluster: west, south, east, north, a WKT or a GeoJSON polygon.
 
@@ -47,6 +48,7 @@ def add_jobs_api(settings: Settings) -> None:
                     "zoom": zoom,
                     "passes": PASSES.get(upscale, upscale),
                     "upscaler": upscaler,
+                    "selective": selective,
                     "model": model,
                     "stride": stride,
                     "threshold": threshold,

@@ -61,8 +61,10 @@ class SearchInputs:
     threshold: gr.Slider
     model: gr.Dropdown
     upscaler: gr.Dropdown
+    selective: gr.Checkbox
     stride: gr.Dropdown
     scoring: gr.Dropdown
+    views: gr.Dropdown
     backend: gr.Dropdown
     device: gr.Dropdown
     image_format: gr.Dropdown
@@ -231,6 +233,13 @@ def _search(settings: Settings) -> SearchInputs:
             min_width=120,
             elem_id="threshold",
         )
+    selective = gr.Checkbox(
+        label="Sharpen only where ships could be",
+        info="The raw image is searched first; around everything in it that could be a ship it is "
+        "sharpened, the rest is only enlarged.",
+        visible=False,  # until something is to be sharpened
+        elem_id="selective",
+    )
     with gr.Accordion("More settings", open=False, elem_classes="sd-more"):
         with gr.Row():
             model = _model("Ship model", "ship-classification", settings.classifier, settings)
@@ -240,6 +249,11 @@ def _search(settings: Settings) -> SearchInputs:
             stride = _dropdown("Stride (px)", [(str(s) if s else "Best", s) for s in STRIDES], 0)
             scoring = _dropdown(
                 "Scoring", [("Best", ""), ("Dense", "dense"), ("Exact", "exact")], ""
+            )
+            views = _dropdown(
+                "Views averaged",
+                [("Best", 0), ("1, fastest", 1), ("2, mirrored", 2), ("8, turned too", 8)],
+                0,
             )
             backend = _dropdown(
                 "Backend",
@@ -260,8 +274,8 @@ def _search(settings: Settings) -> SearchInputs:
             )
         name = gr.Textbox(label="File name", placeholder="optional, names the results", max_lines=1)
     return SearchInputs(
-        upscale, threshold, model, upscaler, stride, scoring, backend, device, image_format,
-        quality, name,
+        upscale, threshold, model, upscaler, selective, stride, scoring, views, backend,
+        device, image_format, quality, name,
     )  # fmt: skip
 
 

@@ -169,7 +169,7 @@ def finished_box(run: Run) -> str:
     return (
         f'<div class="sd-card sd-success" role="status"><h3>{told}</h3>'
         f"<p>Score {run.threshold:.2f} or more; {more}.{took}{advice}</p>"
-        f"{_notes(run.record.get('notes', ()))}</div>"
+        f"{_notes(run.notes)}</div>"
     )
 
 

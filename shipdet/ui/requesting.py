@@ -53,4 +53,5 @@ def _search(page: Page, values: Values) -> Search:
     chosen = {f.name: values[getattr(page.search, f.name)] for f in fields(page.search)}
     for text in ("model", "upscaler", "name"):
         chosen[text] = chosen[text] or ""  # nothing chosen is the default
+    chosen["selective"] = chosen["selective"] and chosen["upscale"] != "none"  # hidden then
     return Search.check(**chosen)

@@ -1,5 +1,6 @@
 """Super-resolution of a mosaic, in overlapping blocks."""
 
-from shipdet.upscale.steps import UpscaleOptions, upscale
+from shipdet.upscale.focus import Focus
+from shipdet.upscale.steps import UpscaleOptions, count_sharpened, upscale
 
-__all__ = ["UpscaleOptions", "upscale"]
+__all__ = ["Focus", "UpscaleOptions", "count_sharpened", "upscale"]

@@ -9,6 +9,7 @@ from shipdet.errors import BadOption
 from shipdet.models.runtime import Upscaler
 from shipdet.mosaic import Mask, Mosaic
 from shipdet.progress import Progress, Steps
+from shipdet.upscale.focus import Focus
 from shipdet.upscale.tiling import Blocks, count_blocks, tiled
 
 # Measured on a harbour photograph and an Esri mosaic in blocks of 128 px, a ramp of 8 px: the
@@ -64,12 +65,15 @@ def upscale(
     upscaler: Upscaler,
     passes: Literal[0, 1, 2] = 1,
     options: UpscaleOptions | None = None,
+    focus: Focus | None = None,
 ) -> Steps[Mosaic]:
     """Enlarge a mosaic by the upscaler's scale, ``passes`` times.
 
     Yields after every block, so that closing the generator cancels the step there. Coverage and
     grid are scaled along; pixels without data stay black and uncovered, and blocks that have
     nothing else are not computed. Rows that are still arriving are waited for as they are needed.
+    With a ``focus``, in pixels of the mosaic, only blocks that it meets go through the network:
+    the others are interpolated, and blended with their neighbours like all blocks.
 
     Raises:
         BadOption: passes is not 0, 1 or 2, or the blocks are too small for their overlap.
@@ -78,13 +82,11 @@ def upscale(
     if passes not in (0, 1, 2):
         raise BadOption("Super-resolution runs once (x4), twice (x16) or not at all.")
     blocks = (options or UpscaleOptions()).blocks(upscaler)
-    arriving = mosaic.arrival is not None
+    if focus is not None:
+        yield from mosaic.wait(mosaic.grid.height)
+    arriving = mosaic.arrival is not None and focus is None
     known = np.ones_like(mosaic.coverage) if arriving else mosaic.coverage
-    counts = []
-    for number in range(passes):
-        if number:
-            known = _enlarged(known, upscaler.scale)
-        counts.append(count_blocks(known, blocks))
+    counts = _counts(known, blocks, upscaler.scale, passes, focus)
     del known
     total, done = sum(counts), 0
     if passes:
@@ -99,13 +101,47 @@ def upscale(
             total,
             "all" if arriving else "computed",  # which are empty is not known before
             mosaic.wait,
+            focus,
         )
         covered = _enlarged(mosaic.coverage, upscaler.scale)
         height, width = covered.shape
         grid = mosaic.grid.scaled(width, height)
         mosaic = Mosaic(pixels, grid, covered, mosaic.provenance)
         done += count
+        focus = focus and focus.scaled(upscaler.scale)
     return mosaic
+
+
+def count_sharpened(
+    mosaic: Mosaic,
+    upscaler: Upscaler,
+    passes: Literal[0, 1, 2] = 1,
+    options: UpscaleOptions | None = None,
+    focus: Focus | None = None,
+) -> tuple[int, int]:
+    """How many blocks :func:`upscale` gives to the network with a focus, and how many without.
+
+    The mosaic must have arrived; blocks that lack of memory divides count as one.
+    """
+    blocks = (options or UpscaleOptions()).blocks(upscaler)
+    some, whole = (
+        sum(_counts(mosaic.coverage, blocks, upscaler.scale, passes, chosen))
+        for chosen in (focus, None)
+    )
+    return some, whole
+
+
+def _counts(
+    coverage: Mask, blocks: Blocks, scale: int, passes: int, focus: Focus | None
+) -> list[int]:
+    """Blocks for the network, for each pass."""
+    counts = []
+    for number in range(passes):
+        if number:
+            coverage = _enlarged(coverage, scale)
+            focus = focus and focus.scaled(scale)
+        counts.append(count_blocks(coverage, blocks, focus))
+    return counts
 
 
 def _enlarged(coverage: Mask, scale: int) -> Mask:

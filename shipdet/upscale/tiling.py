@@ -4,10 +4,13 @@ Beside the picture and the result, memory holds one batch of blocks and the stri
 blocks fades into the row above, whatever the size of the picture.
 """
 
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Literal
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import distance_transform_edt
@@ -15,6 +18,7 @@ from scipy.ndimage import distance_transform_edt
 from shipdet.errors import OutOfMemory
 from shipdet.models.runtime import Pixels, Upscaler
 from shipdet.progress import Progress, Steps
+from shipdet.upscale.focus import Focus
 from shipdet.upscale.plan import Span, fade, spans
 
 Mask = npt.NDArray[np.bool_]
@@ -55,12 +59,13 @@ class Blocks:
         self.block_px = half
 
 
-def count_blocks(coverage: Mask, blocks: Blocks) -> int:
-    """How many blocks of a picture have something in them."""
+def count_blocks(coverage: Mask, blocks: Blocks, focus: Focus | None = None) -> int:
+    """How many blocks of a picture have something in them, and meet the focus if there is one."""
     height, width = coverage.shape
     across = blocks.spans(width)
     return sum(
         bool(coverage[y.start : y.stop, x.start : x.stop].any())
+        and (focus is None or focus.meets(y, x))
         for y in blocks.spans(height)
         for x in across
     )
@@ -75,6 +80,7 @@ def tiled(
     total: int,
     counting: Counting = "computed",
     wait: Callable[[int], Steps[None]] | None = None,
+    focus: Focus | None = None,
 ) -> Steps[Pixels]:
     """Enlarge a picture; pixels without coverage come out black.
 
@@ -87,6 +93,7 @@ def tiled(
         total: blocks in all, for the progress events, which come after every batch.
         counting: which blocks add to ``done``: parts of a divided block do not.
         wait: lets the rows above a given one arrive, where they are still on their way.
+        focus: blocks that it does not meet are interpolated and count for nothing; None: no block.
 
     Returns:
         uint8 (scale * h, scale * w, 3).
@@ -105,12 +112,18 @@ def tiled(
         waiting = [x for x in across if coverage[y.start : y.stop, x.start : x.stop].any()]
         done += len(across) - len(waiting) if counting == "all" else 0
         while waiting:
-            group, waiting = waiting[: blocks.batch], waiting[blocks.batch :]
-            sources = np.stack([_filled(pixels, coverage, y, x) for x in group])
-            enlarged = yield from _enlarge(sources, upscaler, blocks, done, total)
-            for x, block in zip(group, enlarged, strict=True):
-                rows.put(x, block)
-            done += len(group) if counting != "none" else 0
+            sharp = [focus is None or focus.meets(y, x) for x in waiting]
+            size = bisect_right(list(accumulate(sharp)), blocks.batch)
+            group, waiting = waiting[:size], waiting[size:]
+            sources = [_filled(pixels, coverage, y, x) for x in group]
+            chosen = [source for source, wanted in zip(sources, sharp, strict=False) if wanted]
+            enlarged: Iterator[Pixels] = iter(())
+            if chosen:
+                batch = np.stack(chosen)
+                enlarged = iter((yield from _enlarge(batch, upscaler, blocks, done, total)))
+            for x, source, wanted in zip(group, sources, sharp, strict=False):
+                rows.put(x, next(enlarged) if wanted else _interpolated(source, scale))
+            done += len(chosen) if counting != "none" else 0
             yield Progress("upscale", done, total, "blocks")
         rows.finish()
         _blacken(result[y.first * scale : y.last * scale], coverage[y.first : y.last], scale)
@@ -143,6 +156,12 @@ def _enlarge(
         batch = sources[start : start + blocks.batch]
         parts.append((yield from _enlarge(batch, upscaler, blocks, done, total)))
     return np.concatenate(parts)
+
+
+def _interpolated(source: Pixels, scale: int) -> Pixels:
+    """A block enlarged by bicubic interpolation."""
+    size = (source.shape[1] * scale, source.shape[0] * scale)
+    return np.asarray(cv2.resize(source, size, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 class _Row:

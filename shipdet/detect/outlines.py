@@ -1,0 +1,263 @@
+"""The likeliest outline of a ship that does not stand free: moored at a quay, beside another.
+
+Candidates are rectangles of a ship's proportions around a peak. Each is described by a few numbers
+(how strong the edges along its sides are, how much of it and of what lies beside it is water), and
+the one with the largest weighted sum is taken: a coarse search over everything, then a finer one
+around the best. The weights are those of a softmax over candidates that picks the overlap with
+the labelled box; ``python -m training.outlines`` fits them.
+"""
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import product
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from shipdet.geometry import Floats
+
+#: by :data:`FEATURES`
+WEIGHTS = (
+    0.3,
+    1.16,
+    0.0,
+    0.0,
+    0.22,
+    0.21,
+    0.0,
+    0.0,
+    23.59,
+    19.79,
+    2.86,
+    1.33,
+    0.83,
+    1.93,
+    -1.74,
+    -1.21,
+    -17.43,
+)
+FEATURES = (
+    "long side that is weaker: log of the mean size of the gradient of L* across it",
+    "stronger long side",
+    "weaker long side: log of the size of the mean gradient of L*a*b* across it",
+    "stronger long side",
+    "weaker end, the same four",
+    "stronger end",
+    "weaker end",
+    "stronger end",
+    "share of the box that is no water",
+    "water along the long side that has more of it, share of a strip of 5 px",
+    "water along the other long side",
+    "water beyond the end that has more of it",
+    "water beyond the other end",
+    "log of the length in 100 m",
+    "distance of the peak along the box, squared, in 40 m",
+    "distance of the peak across the box, squared, in 25 m",
+    "share that is no water, times water along the better side",
+)
+_HULL = 8  # of FEATURES
+LEAST_HULL = 0.3  # share of a box that must not be water, lest there is nothing in it
+
+STRIP_PX = 5  # how far beside a box one looks for water
+LONGEST_M = 420.0
+WIDEST_M = 62.0
+THINNEST_M = 5.0
+FAINT = 0.3  # a luma gradient that is as good as none
+_TURN_DEG = 9
+_STARTS = 3  # best coarse boxes that are refined
+_ROUNDS = 8
+_LEAST_STEP = 0.25  # of the first steps while refining
+
+Image = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A box: its centre from the peak in metres, to the right of and below it once the picture is
+    turned by ``axis_deg`` so that the keel stands upright; its sides in metres; its value."""
+
+    axis_deg: float
+    across_m: float
+    along_m: float
+    length_m: float
+    width_m: float
+    value: float
+
+    def offset_m(self) -> tuple[float, float]:
+        """The centre from the peak in metres, x to the right and y down, unturned."""
+        theta = np.radians(self.axis_deg)
+        x = self.across_m * np.cos(theta) - self.along_m * np.sin(theta)
+        y = self.across_m * np.sin(theta) + self.along_m * np.cos(theta)
+        return float(x), float(y)
+
+
+@dataclass(frozen=True)
+class _Turned:
+    """Sums over a turned patch, from which those over upright boxes follow at once.
+
+    ``down`` and ``right`` float64 (4, ...): gradients across, summed down, and along, summed to
+    the right; those of L*, a* and b* with their signs, which tell an edge from texture, and the
+    size of that of L*. ``water`` is an integral image.
+    """
+
+    down: Floats
+    right: Floats
+    water: Floats
+    middle: int  # the peak's row and column
+
+
+@dataclass
+class Surroundings:
+    """What lies around a peak.
+
+    ``lab`` float32 (h, w, 3), CIE L*a*b*. ``water`` float32 (h, w), how surely each pixel is
+    water, 1 where nothing is known. ``peak`` in pixels of them, ``gsd_m`` metres per pixel,
+    ``reach_px`` half the side of the turned patches.
+    """
+
+    lab: Image
+    water: Image
+    peak: tuple[float, float]
+    gsd_m: float
+    reach_px: int
+    _turned: dict[float, _Turned] = field(default_factory=dict)
+
+    def turned(self, angle: float) -> _Turned:
+        """The patch turned so that a keel at this angle (clockwise from up) stands upright."""
+        if angle not in self._turned:
+            reach, size = self.reach_px, 2 * self.reach_px
+            matrix = cv2.getRotationMatrix2D(self.peak, angle, 1.0)
+            matrix[:, 2] += reach - np.asarray(self.peak)
+            lab, water = (
+                cv2.warpAffine(image, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE)
+                for image in (self.lab, self.water)
+            )
+            down, right = np.zeros((4, size + 1, size)), np.zeros((4, size, size + 1))
+            for sums, (dx, dy) in ((down[:, 1:], (1, 0)), (right[:, :, 1:], (0, 1))):
+                gradient = cv2.Sobel(lab, cv2.CV_32F, dx, dy, ksize=3).transpose(2, 0, 1)
+                np.cumsum(gradient, axis=1 + dy, out=sums[:3])
+                np.cumsum(np.abs(gradient[0]), axis=dy, out=sums[3])
+            self._turned[angle] = _Turned(
+                down, right, np.asarray(cv2.integral(water, sdepth=cv2.CV_64F)), reach
+            )
+        return self._turned[angle]
+
+
+def best_outline(around: Surroundings, weights: npt.ArrayLike = WEIGHTS) -> Outline | None:
+    """The likeliest box at a peak; None where all is water."""
+    weighted = np.asarray(weights, np.float64)
+    starts = [_best(around, weighted, angle, coarse_boxes()) for angle in range(0, 180, _TURN_DEG)]
+    starts.sort(key=lambda start: -start[0])
+    ends = [_refined(around, weighted, *start) for start in starts[:_STARTS]]
+    value, angle, box = max(ends, key=lambda end: end[0])
+    hull = describe(around, angle, box[None])[0, _HULL]
+    across, along, length, width = box.tolist()
+    found = Outline(angle % 180.0, across, along, length, width, value)
+    return found if hull >= LEAST_HULL else None
+
+
+def describe(around: Surroundings, angle: float, boxes: Floats) -> Floats:
+    """:data:`FEATURES` (n, 17) of boxes (n, 4): across_m, along_m, length_m, width_m."""
+    turned, gsd = around.turned(angle % 180.0), around.gsd_m
+    across, along, length, width = boxes.T
+    low = STRIP_PX + 2  # so that the strips lie on the patch
+    high = 2 * turned.middle - low - 1
+
+    def pixel(metres: Floats) -> npt.NDArray[np.int_]:
+        return np.asarray(np.clip(np.round(turned.middle + metres / gsd), low, high), np.int_)
+
+    left, top = pixel(across - width / 2), pixel(along - length / 2)
+    right, bottom = pixel(across + width / 2), pixel(along + length / 2)
+    right, bottom = np.maximum(right, left + 3), np.maximum(bottom, top + 5)
+    tall, wide = bottom - top, right - left
+    sides = [turned.down[:, bottom, x] - turned.down[:, top, x] for x in (left, right)]
+    ends = [turned.right[:, y, right] - turned.right[:, y, left] for y in (top, bottom)]
+    edges = [
+        pick(*(np.log(np.maximum(size / length_px, FAINT)) for size in sizes))
+        for lines, length_px in ((sides, tall), (ends, wide))
+        for sizes in (
+            [line[3] for line in lines],
+            [np.linalg.norm(line[:3], axis=0) for line in lines],
+        )
+        for pick in (np.minimum, np.maximum)
+    ]
+
+    def water(x0: npt.ArrayLike, x1: npt.ArrayLike, y0: npt.ArrayLike, y1: npt.ArrayLike) -> Floats:
+        x0, x1, y0, y1 = (np.asarray(v) for v in (x0, x1, y0, y1))
+        total = turned.water[y1, x1] - turned.water[y0, x1] - turned.water[y1, x0]
+        return np.asarray((total + turned.water[y0, x0]) / ((x1 - x0) * (y1 - y0)), np.float64)
+
+    hull = 1.0 - water(left + 1, right - 1, top + 1, bottom - 1)
+    beside = [
+        water(left - 1 - STRIP_PX, left - 1, top, bottom),
+        water(right + 1, right + 1 + STRIP_PX, top, bottom),
+    ]
+    beyond = [
+        water(left, right, top - 1 - STRIP_PX, top - 1),
+        water(left, right, bottom + 1, bottom + 1 + STRIP_PX),
+    ]
+    described = [
+        *edges,
+        hull,
+        np.maximum(*beside), np.minimum(*beside), np.maximum(*beyond), np.minimum(*beyond),
+        np.log(length / 100.0),
+        (along / 40.0) ** 2,
+        (across / 25.0) ** 2,
+        hull * np.maximum(*beside),
+    ]  # fmt: skip
+    return np.stack(described, axis=1)
+
+
+@lru_cache(maxsize=1)
+def coarse_boxes() -> Floats:
+    """Boxes (n, 4) of all sizes around a peak, for :func:`describe`."""
+    boxes = []
+    for length in 24.0 * 1.3 ** np.arange(11):
+        for width in (length / 4.2, length / 6.5):
+            if not THINNEST_M <= width <= WIDEST_M:
+                continue
+            step = max(8.0, length / 10)
+            along = np.arange(-int(30 / step), int(30 / step) + 1) * step
+            boxes += list(product(np.arange(-24, 25, 3), along, [length], [width]))
+    return np.array(boxes, np.float64)
+
+
+def _best(
+    around: Surroundings, weights: Floats, angle: float, boxes: Floats
+) -> tuple[float, float, Floats]:
+    """The value of the best of boxes (n, 4) at an angle, the angle, the box."""
+    values = describe(around, angle, boxes) @ weights
+    index = int(np.argmax(values))
+    return float(values[index]), angle, boxes[index]
+
+
+def _refined(
+    around: Surroundings, weights: Floats, value: float, angle: float, box: Floats
+) -> tuple[float, float, Floats]:
+    """Climb from a box to the best near it, with steps that are halved when none helps."""
+    step, turn = 1.0, 0.5 * _TURN_DEG
+    for _ in range(_ROUNDS):
+        boxes = _near(box, step)
+        turns = (angle - turn * step, angle, angle + turn * step)
+        found = max((_best(around, weights, a, boxes) for a in turns), key=lambda best: best[0])
+        if found[0] > value:
+            value, angle, box = found
+        elif step > _LEAST_STEP:
+            step /= 2
+        else:
+            break
+    return value, angle, box
+
+
+def _near(box: Floats, step: float) -> Floats:
+    """Boxes (81, 4) with each end moved, each side moved, or both."""
+    across, along, length, width = box
+    near = []
+    for longer, end, wider, side in product((-1, 0, 1), repeat=4):
+        new_length = np.clip(length * np.exp(0.13 * step * longer), 12.0, LONGEST_M)
+        new_width = np.clip(width * np.exp(0.2 * step * wider), THINNEST_M, WIDEST_M)
+        slide = 0.08 * step * length if longer == 0 else abs(new_length - length) / 2
+        shift = 1.5 * step if wider == 0 else abs(new_width - width) / 2
+        near.append((across + side * shift, along + end * slide, new_length, new_width))
+    return np.array(near)

@@ -1,0 +1,88 @@
+"""Super-resolution of a whole picture, or only where the raw one could show a ship."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from shipdet import pace
+from shipdet.detect import Survey, survey, with_views
+from shipdet.errors import AreaTooLarge
+from shipdet.models import Classifier, Upscaler
+from shipdet.mosaic import Mosaic, Picture
+from shipdet.pipeline.choosing import chosen_scoring, chosen_stride_px, chosen_views
+from shipdet.pipeline.planning import SCALE
+from shipdet.progress import Progress, Steps
+from shipdet.report import Clock
+from shipdet.requests import Search
+from shipdet.settings import Settings
+from shipdet.upscale import Focus, count_sharpened, upscale
+
+#: Lowest score of the raw picture around which it is sharpened: a share of the lowest that is kept.
+#: The raw picture of a ship scores less than the sharpened one, often much less.
+FOCUS_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Sharpened:
+    """A picture after super-resolution.
+
+    ``survey`` is that of the raw picture, where it chose what to sharpen. ``sharpened`` of
+    ``blocks`` went through the network.
+    """
+
+    mosaic: Mosaic
+    survey: Survey | None
+    sharpened: int
+    blocks: int
+
+    def record(self) -> dict[str, int]:
+        """For run.json."""
+        return {"blocks": self.blocks, "sharpened": self.sharpened}
+
+
+def sharpen(
+    raw: Picture,
+    classifier: Classifier,
+    upscaler: Upscaler,
+    search: Search,
+    floor: float,
+    clock: Clock,
+    settings: Settings,
+) -> Steps[Sharpened]:
+    """Enlarge a picture as often as asked; ``floor`` is the lowest score that a ship may have.
+
+    Raises AreaTooLarge for a picture that is not held, and OutOfMemory.
+    """
+    if not isinstance(raw, Mosaic):
+        raise AreaTooLarge(
+            f"Pictures of more than {settings.max_held_pixels / 1e6:,.0f} million pixels "
+            "cannot be sharpened: search without, or cut the picture."
+        )
+    focus, surveyed = None, None
+    if search.selective:
+        surveyed = yield from _survey(raw, classifier, search, clock)
+        reach_m = classifier.config.shipdet.window_m / 2
+        reach = (reach_m / raw.grid.gsd_x_m, reach_m / raw.grid.gsd_y_m)
+        focus = Focus(surveyed.candidates(FOCUS_SHARE * floor), reach)
+    passes: Literal[1, 2] = 1 if search.passes == 1 else 2
+    with clock.stage("upscale"):
+        mosaic = yield from upscale(raw, upscaler, passes, focus=focus)
+    sharpened, blocks = count_sharpened(raw, upscaler, passes, focus=focus)
+    raw_px = raw.grid.width * raw.grid.height
+    amount = raw_px * (1 if passes == 1 else 1 + SCALE**2) * sharpened / max(1, blocks)
+    pace.learn(f"upscale:{search.upscaler or settings.upscaler}", amount, clock.stages["upscale"])
+    return Sharpened(mosaic, surveyed, sharpened, blocks)
+
+
+def _survey(raw: Mosaic, classifier: Classifier, search: Search, clock: Clock) -> Steps[Survey]:
+    """Score the raw picture as the sharpened one will be."""
+    config = classifier.config
+    yield Progress("detect", 0, 0, note="first in the raw image, for what is to be sharpened")
+    with clock.stage("survey"):
+        surveyed = yield from survey(
+            raw,
+            with_views(classifier, chosen_views(search, config)),
+            window_m=config.shipdet.window_m,
+            stride_px=chosen_stride_px(search, config),
+            scoring=chosen_scoring(search, config),
+        )
+    return surveyed
