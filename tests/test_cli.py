@@ -7,6 +7,7 @@ import pytest
 
 from shipdet import cli
 from shipdet.imagery import sample
+from shipdet.pipeline import sharpening
 from shipdet.progress import Progress
 from shipdet.report.raster import write_picture
 from shipdet.settings import get_settings
@@ -54,6 +55,7 @@ def run(*arguments: str) -> int:
         (["detect", "--bbox", "4", "51", "4.01", "51.01", "--image", "a.png"], "not both"),
         (["detect", "--image", "missing.png", "--gsd", "3"], "does not exist"),
         (["detect", "--upscale", "x8"], "invalid choice"),
+        (["detect", "--image", "a.png", "--selective"], "needs x4 or x16"),
         (["sail"], "invalid choice"),
     ],
 )
@@ -98,6 +100,16 @@ def test_detecting_in_a_picture_writes_a_run_and_prints_json(
     assert "Searching for ships" in printed.err
     assert run(*asked) == 2  # a second run does not overwrite the first
     assert "not an empty folder" in capsys.readouterr().err
+
+
+def test_sharpening_in_parts_tells_how_many_blocks_were_sharpened(
+    tiny: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_picture(tmp_path / "scene.png", sea(60, 50))
+    monkeypatch.setattr(sharpening, "FOCUS_SHARE", 20.0)  # more than the small model ever scores
+    asked = ["detect", "--image", str(tmp_path / "scene.png"), "--gsd", "4", "--quiet"]
+    assert run(*asked, "--upscale", "x4", "--selective", "--out", str(tmp_path / "found")) == 0
+    assert "0 of 1 blocks were sharpened" in capsys.readouterr().err
 
 
 def test_an_error_is_json_too_when_json_is_asked_for(

@@ -101,6 +101,12 @@ def test_sharpening_is_counted_in_passes(upscale, passes):
     assert Search(upscale=upscale).passes == passes
 
 
+def test_sharpening_in_parts_needs_sharpening():
+    assert Search.check(upscale="x4", selective=True).selective
+    with pytest.raises(BadOption, match=r"^Sharpening only where .* needs x4 or x16\.$"):
+        Search.check(selective=True)
+
+
 def test_a_request_cannot_be_changed():
     with pytest.raises(ValueError, match="frozen"):
         Search().stride = 8

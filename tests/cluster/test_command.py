@@ -30,6 +30,7 @@ def run(*arguments: str) -> int:
         ([*HERE[:3], "x", *HERE[4:]], "name"),
         ([*HERE, "--zoom", "99"], "zoom"),
         ([*HERE, "--stride", "5"], "stride"),
+        ([*HERE, "--selective"], "needs x4 or x16"),
         (["jobs", "submit", "--file", "no-such.csv"], "cannot be read"),
         (["jobs", "submit", "--name", "abc", "--polygon", "CIRCLE"], "WKT"),
         (["jobs", "sail"], "invalid choice"),

@@ -38,6 +38,12 @@ def test_the_same_request_has_the_same_id_and_another_has_another():
     assert len(decode().id) == 32
 
 
+def test_sharpening_in_parts_is_another_request_and_leaves_the_ids_of_others():
+    assert decode(passes=1, selective=True).search.selective
+    assert decode(passes=1, selective=True).id != decode(passes=1, selective=False).id
+    assert decode(passes=1).id == "ff69902f3dcc50ad142f84884e39fbd1"  # of the form without it
+
+
 def test_numbers_of_an_area_may_be_whole():
     assert decode(area=[4, 51, 5, 52]).id == decode(area=[4.0, 51.0, 5.0, 52.0]).id
 
@@ -85,6 +91,8 @@ def test_the_older_form_says_in_two_ways_how_to_sharpen(upscaled, mode, passes):
         ({"zoom": 99}, "Zoom"),
         ({"passes": 3}, "Passes"),
         ({"passes": True}, "Passes"),
+        ({"passes": 1, "selective": 1}, "Selective"),
+        ({"selective": True}, "needs x4 or x16"),
         ({"stride": 7}, "stride"),
         ({"threshold": 1.5}, "threshold"),
         ({"backend": "tpu"}, "Backend"),

@@ -51,6 +51,15 @@ def test_a_chosen_zoom_and_dates_reach_the_request(page, values):
     assert request.search.passes == 1
 
 
+@pytest.mark.parametrize(("upscale", "asked"), [("none", False), ("x4", True)])
+def test_sharpening_in_parts_is_asked_for_only_where_something_is_sharpened(
+    page, values, upscale, asked
+):
+    changed = {page.search.upscale: upscale, page.search.selective: True}
+    assert area_request(page, {**values, **changed}).search.selective is asked
+    assert not page.search.selective.visible and not values[page.search.selective]
+
+
 def test_a_bad_option_is_told_in_one_sentence(page, values):
     with pytest.raises(BadOption, match="Quality"):
         area_request(page, {**values, page.search.quality: None})

@@ -1,0 +1,139 @@
+"""Sharpening only where the raw image could show a ship, from request to run."""
+
+from types import SimpleNamespace
+
+import pytest
+from PIL import Image
+
+from shipdet import pipeline
+from shipdet.errors import ScaleTooCoarse
+from shipdet.pipeline import choosing, searching
+from shipdet.progress import finish
+from shipdet.requests import AreaRequest, ImageRequest, Search
+from shipdet.settings import Settings
+from tests.painted import BrightnessClassifier, paint_ship, sea
+from tests.upscale.test_focus import Bicubic
+
+GSD_M = 3.0
+SIZE = (480, 336)  # three by two blocks of at most 192 px that share 48
+FLEET = [(60, 70, 150, 26, 30), (70, 280, 180, 30, 100)]  # x px, y px, length m, width m, axis
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(_env_file=None, runs_dir=tmp_path / "runs", cache_dir=tmp_path / "cache")
+
+
+@pytest.fixture
+def classifier(monkeypatch):
+    painted = BrightnessClassifier()
+    monkeypatch.setattr(searching, "load_classifier", lambda *_, **__: painted)
+    monkeypatch.setattr(choosing, "resolve", lambda *_: SimpleNamespace(config=painted.config))
+    return painted
+
+
+@pytest.fixture
+def upscaler(monkeypatch):
+    fake = Bicubic(3)  # so that what went through it can be told
+    monkeypatch.setattr(searching, "load_upscaler", lambda *_, **__: fake)
+    return fake
+
+
+def harbour():
+    pixels = sea(*SIZE)
+    for x, y, length, width, axis in FLEET:
+        paint_ship(pixels, GSD_M, (x * GSD_M, y * GSD_M), length, width, axis)
+    return pixels
+
+
+def searched(pixels, settings, tmp_path, watch=None, **options):
+    path = tmp_path / "scene.png"
+    Image.fromarray(pixels).save(path)
+    search = Search(upscale="x4", threshold=0.25, **options)
+    request = ImageRequest(gsd_m=GSD_M, search=search)
+    return finish(pipeline.detect_image(path, request, settings=settings), watch)
+
+
+def test_the_same_ships_are_found_with_the_network_on_the_blocks_around_them_only(
+    settings, classifier, upscaler, tmp_path
+):
+    whole = searched(harbour(), settings, tmp_path)
+    all_blocks = len(upscaler.calls)
+    upscaler.calls.clear()
+    some = searched(harbour(), settings, tmp_path, selective=True)
+    assert (all_blocks, len(upscaler.calls)) == (6, 2)
+    assert some.record["sharpened"] == {"blocks": 6, "sharpened": 2}
+    assert whole.record["sharpened"] == {"blocks": 6, "sharpened": 6}
+    assert len(some.detections) == len(whole.detections) == len(FLEET)
+    for one, other in zip(some.detections, whole.detections, strict=True):
+        assert (one.x, one.y) == pytest.approx((other.x, other.y), abs=0.5)
+        assert one.length_m == pytest.approx(other.length_m, rel=0.02)
+        assert one.score == pytest.approx(other.score, abs=0.02)
+        assert one.raw_score == pytest.approx(other.raw_score, abs=0.1)
+        assert one.raw_support is other.raw_support is True
+    assert any("2 of 6 blocks were sharpened" in note for note in some.notes)
+    assert not any("sharpened" in note for note in whole.notes)
+
+
+def test_featureless_sea_needs_no_network(settings, classifier, upscaler, tmp_path):
+    run = searched(sea(*SIZE), settings, tmp_path, selective=True)
+    assert upscaler.calls == [] and len(run.detections) == 0
+    assert run.record["sharpened"] == {"blocks": 6, "sharpened": 0}
+    assert Image.open(run.files["upscaled"]).size == (4 * SIZE[0], 4 * SIZE[1])
+
+
+def test_the_raw_picture_is_searched_once_for_blocks_and_support(
+    settings, classifier, upscaler, tmp_path
+):
+    events = []
+    run = searched(harbour(), settings, tmp_path, events.append, selective=True)
+    stages = [e.stage for e in events]
+    order = [s for s, before in zip(stages, ["", *stages], strict=False) if s != before]
+    assert order == ["fetch", "load", "detect", "upscale", "detect", "measure", "report"]
+    canvases = max(e.total for e in events if e.unit == "canvases")
+    assert len(classifier.canvases_seen) == 2 * canvases, "one for each picture, none for a ship"
+    assert classifier.windows_seen == 0
+    assert {"survey", "upscale", "detect"} <= set(run.record["timings"])
+
+
+def test_weak_candidates_of_the_raw_picture_are_sharpened_as_well(
+    settings, classifier, upscaler, tmp_path
+):
+    pixels = sea(*SIZE)
+    paint_ship(pixels, GSD_M, (180, 210), 150, 12, 30, colour=(120, 115, 110))
+    run = searched(pixels, settings, tmp_path, selective=True)
+    assert len(run.detections) == 0, "it is under the threshold"
+    assert 0 < len(upscaler.calls) < 6
+
+
+def test_cancelling_while_the_raw_picture_is_searched_leaves_nothing(
+    settings, classifier, upscaler, tmp_path
+):
+    path = tmp_path / "scene.png"
+    Image.fromarray(harbour()).save(path)
+    search = Search(upscale="x4", selective=True)
+    steps = pipeline.detect_image(path, ImageRequest(gsd_m=3.0, search=search), settings=settings)
+    next(event for event in steps if event.stage == "detect")
+    steps.close()
+    assert upscaler.calls == [] and list(settings.runs_dir.iterdir()) == []
+
+
+def test_a_raw_picture_too_coarse_to_choose_by_is_refused(settings, classifier):
+    search = Search(upscale="x4", selective=True)
+    request = AreaRequest(bbox=(-0.7, 0.0, -0.6, 0.1), provider="eox", zoom=14, search=search)
+    with pytest.raises(ScaleTooCoarse, match="or sharpen all of it"):
+        pipeline.estimate(request, settings)
+    fine = request.model_copy(update={"search": Search(upscale="x4")})
+    assert pipeline.estimate(fine, settings).zoom == 14
+
+
+def test_an_estimate_says_that_it_is_the_most(settings, classifier):
+    area = {"bbox": (-0.70, 0.06, -0.67, 0.08), "provider": "sample", "zoom": 15}
+    told = {
+        some: pipeline.estimate(
+            AreaRequest(**area, search=Search(upscale="x4", selective=some)), settings
+        )
+        for some in (False, True)
+    }
+    assert any(note.startswith("At most") for note in told[True].notes)
+    assert told[True].seconds > told[False].seconds
