@@ -17,6 +17,7 @@ from shipdet.cluster.broker import make_topics, send_letters
 from shipdet.cluster.database import Database
 from shipdet.cluster.intake import accept
 from shipdet.cluster.listing import free_blocks, mark_sent, open_jobs, unsent_letters
+from shipdet.cluster.retention import keep_clean
 from shipdet.cluster.store import Store
 from shipdet.cluster.worker import take_turn
 from shipdet.errors import ShipdetError
@@ -43,6 +44,8 @@ def run_stream(
     try:
         for lane in lanes:
             lane.start()
+        # Not waited for at the end: it may be interrupted anywhere.
+        threading.Thread(target=keep_clean, args=(settings, stop), daemon=True).start()
         _keep_reading(spark, store, settings, drain, stop)
     finally:
         stop.set()

@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from shipdet.cluster.database import Database
 from shipdet.cluster.joining import join_job
 from shipdet.cluster.objects import ObjectStore
 from shipdet.cluster.records import Claim
+from shipdet.cluster.retention import keep_object
 from shipdet.cluster.scratch import remove_abandoned, scratch_folder
 from shipdet.cluster.searching import search_block
 from shipdet.cluster.store import Store
@@ -130,7 +131,8 @@ def _engines(settings: Settings) -> tuple[Store, ObjectStore]:
     remove_abandoned()
     shared = ObjectStore(settings, repeats=0)  # a cache that waits is none
     open_caches_with(lambda s, provider, digest: SharedTileCache(s, provider, digest, shared))
-    return Store(Database(settings.postgres)), ObjectStore(settings)
+    store = Store(Database(settings.postgres))
+    return store, ObjectStore(settings, before_put=partial(keep_object, store))
 
 
 def _name() -> str:
