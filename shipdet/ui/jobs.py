@@ -3,7 +3,6 @@
 import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +52,10 @@ def add_jobs(page: Page, settings: Settings) -> None:
 
     def send(values: Values, messages: Callable[[], Sequence[JobMessage]]) -> Updates:
         try:
-            new = _send(messages(), store, settings)
+            text, new = _send(messages(), store, settings)
         except ShipdetError as error:
             return {told: render.error_box(error)}
-        return {told: render.hint(new.told), mine: [*values[mine], *new.ids]}
+        return {told: render.hint(text), mine: [*values[mine], *new]}
 
     def send_area(values: Values) -> Updates:
         return send(values, lambda: [message_of(page, values, str(values[name]), None)])
@@ -133,18 +132,18 @@ def _messages_of_file(
     return [message_of(page, values, own, area) for own, area in areas]
 
 
-@dataclass(frozen=True)
-class _Sent:
-    told: str
-    ids: list[str]  # those that nobody had submitted before: sending a request again wins no right
+def _send(
+    messages: Sequence[JobMessage], store: Store, settings: Settings
+) -> tuple[str, list[str]]:
+    """Submit jobs; returns what to say, and their ids but for those that were jobs before.
 
-
-def _send(messages: Sequence[JobMessage], store: Store, settings: Settings) -> _Sent:
+    Sending somebody's request again must not win a right to cancel it.
+    """
     known = listing.known_ids(store, [message.id for message in messages])
     ids = submit.submit(messages, settings)
     first = messages[0]
     told = f"{first.name} ({first.id})" if len(ids) == 1 else f"{len(ids)} jobs"
-    return _Sent(f"Submitted {told}.", [id_ for id_ in ids if id_ not in known])
+    return f"Submitted {told}.", [id_ for id_ in ids if id_ not in known]
 
 
 def check_control(job_id: str, own: Sequence[str], settings: Settings) -> None:
