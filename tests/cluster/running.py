@@ -22,8 +22,8 @@ def job(tiles: TileServer, name: str, x: float, y: float, width: int, height: in
     )
 
 
-def wait_for(store: Store, ids: list[str], timeout_s: float = 300) -> dict[str, dict]:
-    return list(submit.wait(store, ids, timeout_s))[-1]
+def wait_for(store: Store, ids: list[str]) -> dict[str, dict]:
+    return list(submit.wait(store, ids))[-1]
 
 
 def directly(message: JobMessage, folder: Path, settings: Settings) -> Run:

@@ -18,7 +18,7 @@ from shipdet.geometry import pixel_box
 from tests.cluster.conftest import SCENE_ZOOM
 from tests.cluster.running import directly, job, ships, unmatched, wait_for
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 
 def test_the_engines_answer(engines, settings):
@@ -106,7 +106,7 @@ def test_one_tile_cache_serves_all_workers(stream, tiles, settings, store):
 def test_a_cancelled_job_stops_and_can_be_tried_again(stream, tiles, settings, store):
     message = job(tiles, "cancelled", 0, 100, 3000, 160)
     submit.submit([message], settings)
-    for rows in submit.wait(store, [message.id], 120):
+    for rows in submit.wait(store, [message.id]):
         if message.id in rows and rows[message.id]["status"] == "running":
             break
     done = submit.cancel(store, "cancelled")["blocks_done"]
