@@ -196,8 +196,8 @@ def _clean(arguments: argparse.Namespace) -> None:
     days, settings = arguments.older_than, get_settings()
     if days is not None and not 0 <= days <= MAX_DAYS:
         raise BadOption(f"--older-than must be between 0 and {MAX_DAYS:,} days.")
-    objects = _module("objects").ObjectStore(settings)
-    removed = vars(_module("retention").remove_old(_store(), objects, settings, days))
+    store, objects = _store(), _module("objects").ObjectStore(settings)
+    removed = vars(_module("retention").remove_old(store, objects, settings, days))
     counted = ", ".join(f"{count:,} {kind}" for kind, count in removed.items())
     _print(removed, arguments.json, f"Removed: {counted}.")
 
