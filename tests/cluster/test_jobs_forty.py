@@ -21,7 +21,7 @@ from tests.tile_server import TileServer
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 COLUMNS, ROWS = 8, 5
-SIDE_M = 540.0
+SIDE_M = 400.0
 BEGINNINGS = {"overlay": b"\x89PNG", "preview": b"\xff\xd8\xff", "mosaic": b"II*\0"}
 KINDS = {*BEGINNINGS, "geojson", "csv", "candidates", "record"}
 
