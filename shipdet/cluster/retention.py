@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 from psycopg import Connection
 from psycopg.rows import DictRow
 
@@ -65,10 +66,11 @@ def keep_object(store: Store, key: str) -> None:
 def remove_old(
     store: Store, objects: ObjectStore, settings: Settings, days: float | None = None
 ) -> Removed:
-    """Remove jobs and letters that ended ``days`` ago (``cluster_keep_days``), and what is left.
+    """Remove jobs that ended ``days`` ago (``cluster_keep_days``) and letters sent as long ago.
 
-    Objects go when no job has had them for a day, cached tiles after ``cache_days``. It may be
-    interrupted anywhere and run twice at a time. Raises EngineUnreachable.
+    Objects go when no job names them and nobody has wanted them for a day, cached tiles after
+    ``cache_days``. It may be interrupted anywhere and run twice at a time. Raises
+    EngineUnreachable.
     """
     if days is None:
         days = settings.cluster_keep_days
@@ -99,8 +101,8 @@ def keep_clean(settings: Settings, stop: threading.Event) -> None:
     store = Store(Database(settings.postgres))
     while not stop.is_set():
         try:
-            log.info("too old: %s", remove_old(store, ObjectStore(settings), settings))
-        except ShipdetError as error:
+            log.info("%s", remove_old(store, ObjectStore(settings), settings))
+        except (ShipdetError, psycopg.Error) as error:
             log.warning("nothing old is removed for now: %s", error)
         store.database.close()
         stop.wait(EVERY_S)
