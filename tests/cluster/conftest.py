@@ -143,7 +143,7 @@ def empty_store(spare_database: str, settings: Settings) -> Iterator["Store"]:
 def served(engines: Cluster) -> str:
     """The address of the app, as a process of its own, as people run it."""
     engines.start_python("app", "-m", "shipdet", "serve")
-    engines.processes.wait_for_port("app", engines.ports["app"], 180)
+    engines.processes.wait_for_port("app", engines.ports["app"], patience_s=900)
     return f"http://127.0.0.1:{engines.ports['app']}"
 
 
