@@ -81,6 +81,10 @@ class UnknownJob(ShipdetError):
     """No job of that id or name is known."""
 
 
+class NotYours(ShipdetError):
+    """Only who submitted the job, or the operator, may do this."""
+
+
 class EngineUnreachable(ShipdetError):
     """An engine of the cluster is not configured, or does not answer."""
 

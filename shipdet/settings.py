@@ -100,6 +100,9 @@ class Settings(BaseSettings):
     cluster_connections: Positive = 4  # to one provider, all workers together
     cluster_block_connections: Positive = 2  # of them, one block's
     cluster_max_blocks: Positive = 4096  # of one job
+    #: then an ended job is removed with its files; longer than the topic keeps its message
+    cluster_keep_days: Annotated[float, Field(ge=1)] = 30.0
+    cluster_visitors_control: bool = False  # whether visitors may cancel and retry others' jobs
     cluster_join_px: Positive = 256_000_000  # largest joined GeoTIFF; beyond it a VRT only
 
     @property

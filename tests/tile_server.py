@@ -9,11 +9,11 @@
         subprocess.run([...], env=os.environ | server.environ())
 
 The picture's top left corner lies on the corner of the tile that holds ``west, north``; other
-tiles answer 404. Faults are given for the first requests (``first``), for single tiles
-(``faults``, by (x, y) of the server's zoom) or for all (``always``). A list of faults is used up
-request by request; None in it means a proper answer, and so does an exhausted list. A tile in
-``held`` is answered once its event is set. Only the
-standard library, numpy and Pillow are needed; pytest is not.
+tiles are those of the server ``beside`` it, or 404. Faults are given for the first requests
+(``first``), for single tiles (``faults``, by (x, y) of the server's zoom) or for all (``always``).
+A list of faults is used up request by request; None in it means a proper answer, and so does an
+exhausted list. A tile in ``held`` is answered once its event is set. Only the standard library,
+numpy and Pillow are needed; pytest is not.
 """
 
 import io
@@ -124,6 +124,7 @@ class TileServer:
         always: Fault | None = None,
         delay_s: float = 0.0,
         held: Mapping[tuple[int, int], threading.Event] | None = None,
+        beside: "TileServer | None" = None,
     ) -> None:
         if isinstance(picture, Path):
             picture = np.asarray(Image.open(picture).convert("RGB"))
@@ -136,6 +137,7 @@ class TileServer:
         self.first = list(first)
         self.always = always
         self.held = dict(held or {})
+        self.beside = beside
         self.faults: dict[tuple[int, int], list[Fault | None] | Fault] = {
             key: value if isinstance(value, Fault) else list(value)
             for key, value in (faults or {}).items()
@@ -243,7 +245,7 @@ class TileServer:
             return self._encode(np.full((TILE_PX, TILE_PX, 3), 204, np.uint8))
         column, row = x - self.x0, y - self.y0
         if z != self.zoom or not (0 <= column < self.columns and 0 <= row < self.rows):
-            return None
+            return self.beside and self.beside._body(z, x, y, kind)
         left, top = column * TILE_PX, row * TILE_PX
         tile = self.picture[top : top + TILE_PX, left : left + TILE_PX]
         if kind == "wrong size":

@@ -1,4 +1,4 @@
-"""``python -m shipdet jobs``: submit, list, show, cancel, retry, wait, and the stream itself.
+"""``python -m shipdet jobs``: all that people do with jobs, and the stream itself.
 
 The engines' clients are imported by the commands that use them, so that the command line works
 where they are not installed.
@@ -13,9 +13,11 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from shipdet.errors import BadArea, BadJob, EngineUnreachable, ShipdetError
+from shipdet.errors import BadArea, BadJob, BadOption, EngineUnreachable, ShipdetError
 from shipdet.requests import PASSES, STRIDES
 from shipdet.settings import get_settings
+
+MAX_DAYS = 36_500
 
 
 class JobFailed(ShipdetError):
@@ -64,6 +66,9 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         command.add_argument("jobs", nargs="+", metavar="JOB", help="id or name")
 
     add("prepare", _prepare, "make tables, bucket and topics where they are missing")
+    clean = add("clean", _clean, "remove old jobs, and files and tiles that nobody needs")
+    clean.add_argument("--older-than", type=float, metavar="DAYS",
+                       help="jobs that ended so long ago (SHIPDET_CLUSTER_KEEP_DAYS)")  # fmt: skip
     stream = add("stream", _stream, "run the stream on Spark until interrupted")
     stream.add_argument("--drain", action="store_true", help="take what is there, finish, end")
     add("health", _health, "which engines can be reached")
@@ -187,6 +192,16 @@ def _wait_for(ids: list[str], timeout_s: float | None, as_json: bool) -> None:
 def _prepare(arguments: argparse.Namespace) -> None:
     applied = _module("submit").prepare(get_settings())
     _print(applied, arguments.json, f"Ready; {len(applied)} migrations were applied.")
+
+
+def _clean(arguments: argparse.Namespace) -> None:
+    days, settings = arguments.older_than, get_settings()
+    if days is not None and not 0 <= days <= MAX_DAYS:
+        raise BadOption(f"--older-than must be between 0 and {MAX_DAYS:,} days.")
+    store, objects = _store(), _module("objects").ObjectStore(settings)
+    removed = vars(_module("retention").remove_old(store, objects, settings, days))
+    counted = ", ".join(f"{count:,} {kind}" for kind, count in removed.items())
+    _print(removed, arguments.json, f"Removed: {counted}.")
 
 
 def _stream(arguments: argparse.Namespace) -> None:

@@ -1,5 +1,6 @@
 """Reading the store: lists of jobs, a job with everything, dead letters, figures."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from shipdet.cluster.records import OPEN, Row, free_block, insert_letter
@@ -44,6 +45,12 @@ def show_job(store: Store, id_or_name: str) -> Row:
             job["id"],
         ),
     }
+
+
+def known_ids(store: Store, ids: Sequence[str]) -> set[str]:
+    """Those of some ids that are jobs already."""
+    rows = store.database.rows("SELECT id FROM jobs WHERE id = ANY(%s)", list(ids))
+    return {row["id"] for row in rows}
 
 
 def open_jobs(store: Store) -> int:

@@ -125,9 +125,7 @@ class JobMessage(_Request):
 
 def _json(data: bytes) -> object:
     if len(data) > MAX_MESSAGE_BYTES:
-        raise BadJob(
-            f"The message has {len(data):,} bytes: at most {MAX_MESSAGE_BYTES:,} are read."
-        )
+        raise BadJob(f"The message has more than {MAX_MESSAGE_BYTES:,} bytes: simplify its area.")
 
     def refuse(text: str) -> None:
         raise ValueError(f"{text} is no JSON number")

@@ -2,18 +2,16 @@
 
 import hashlib
 import io
-import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio
-from minio.commonconfig import ENABLED, Filter
+from minio.deleteobjects import DeleteObject
 from minio.error import InvalidResponseError, MinioException, S3Error
-from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
 
 from shipdet.errors import EngineUnreachable
 from shipdet.settings import Settings
@@ -31,24 +29,31 @@ MEDIA_TYPES = {
 CONNECT_S, READ_S = 3.0, 30.0
 URL_HOURS = 12
 
-log = logging.getLogger(__name__)
-
 
 class ObjectStore:
-    """One bucket. What is put twice is stored once, and nothing is ever written over."""
+    """One bucket. What is put twice is stored once, and nothing is ever written over.
 
-    def __init__(self, settings: Settings, repeats: int = 4) -> None:
+    ``before_put`` gets the key of content before it is looked for, so that it is not removed
+    meanwhile.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        repeats: int = 4,
+        before_put: Callable[[str], None] = lambda key: None,
+    ) -> None:
         if not settings.s3:
             raise EngineUnreachable("No object store is configured: set SHIPDET_S3.")
         self.bucket = settings.s3_bucket
-        self.tile_days = round(settings.cache_days)
+        self.before_put = before_put
         self.client = _client(settings.s3, settings, repeats)
         # Signing needs no connection, only the address that the browser will use.
         public = settings.s3_public or settings.s3
         self.signer = _client(public, settings, repeats)
 
     def prepare(self) -> None:
-        """Make the bucket, when there is none, and let tiles expire where the store can do it."""
+        """Make the bucket, when there is none."""
         with _answers():
             if not self.client.bucket_exists(bucket_name=self.bucket):
                 try:
@@ -56,24 +61,13 @@ class ObjectStore:
                 except S3Error as error:
                     if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
                         raise
-        rule = Rule(
-            status=ENABLED,
-            rule_id="tiles",
-            rule_filter=Filter(prefix=f"{TILES}/"),
-            expiration=Expiration(days=self.tile_days),
-        )
-        try:
-            self.client.set_bucket_lifecycle(
-                bucket_name=self.bucket, config=LifecycleConfig([rule])
-            )
-        except (MinioException, urllib3.exceptions.HTTPError, ValueError):
-            log.info("the object store keeps tiles for ever: it knows no lifecycle rules")
 
     def put_file(self, file: Path) -> str:
         """Store a file; returns its key, which is the file's SHA-256 and suffix."""
         with file.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         key = object_key(digest, file.suffix)
+        self.before_put(key)
         with _answers():
             if self._size(key) != file.stat().st_size:
                 self.client.fput_object(
@@ -87,6 +81,7 @@ class ObjectStore:
     def put(self, data: bytes, suffix: str) -> str:
         """Store bytes; returns their key."""
         key = object_key(hashlib.sha256(data).hexdigest(), suffix)
+        self.before_put(key)
         with _answers():
             if self._size(key) != len(data):
                 self.write(key, data)
@@ -116,6 +111,30 @@ class ObjectStore:
             length=len(data),
             content_type=media_type(key),
         )
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Remove objects; one that is not there counts as removed."""
+        with _answers():
+            wanted = (DeleteObject(key) for key in keys)
+            for error in self.client.remove_objects(self.bucket, wanted):
+                raise EngineUnreachable(
+                    f"The object store refused to remove an object ({error.code}): check what "
+                    "SHIPDET_S3_ACCESS_KEY may do."
+                )
+
+    def remove_tiles(self, before: datetime) -> int:
+        """Remove cached tiles that were kept before a time; returns how many."""
+        removed = 0
+
+        def old() -> Iterator[str]:
+            nonlocal removed
+            for tile in self.client.list_objects(self.bucket, f"{TILES}/", recursive=True):
+                if tile.object_name and tile.last_modified and tile.last_modified < before:
+                    removed += 1
+                    yield tile.object_name
+
+        self.remove(old())
+        return removed
 
     def address(self, key: str, name: str = "") -> str:
         """An address that a browser can fetch for some hours; ``name`` is what it saves it as."""

@@ -227,9 +227,11 @@ class Store:
         return self.database.run(work)
 
     def job(self, id_or_name: str) -> Row:
-        """A job by its id or its name; raises UnknownJob."""
+        """A job by its id or else its name; raises UnknownJob."""
+        # A name may look like an id, and must not hide the job that has it.
         rows = self.database.rows(
-            "SELECT * FROM jobs WHERE id = %s OR name = %s LIMIT 1", id_or_name, id_or_name
+            "SELECT * FROM jobs WHERE id = %s OR name = %s ORDER BY id <> %s LIMIT 1",
+            *(id_or_name,) * 3,
         )
         if not rows:
             raise UnknownJob(

@@ -11,12 +11,15 @@ from typing import Any
 
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.functions import substring
 from pyspark.sql.streaming.query import StreamingQuery
 
 from shipdet.cluster.broker import make_topics, send_letters
 from shipdet.cluster.database import Database
 from shipdet.cluster.intake import accept
 from shipdet.cluster.listing import free_blocks, mark_sent, open_jobs, unsent_letters
+from shipdet.cluster.messages import MAX_MESSAGE_BYTES
+from shipdet.cluster.retention import keep_clean
 from shipdet.cluster.store import Store
 from shipdet.cluster.worker import take_turn
 from shipdet.errors import ShipdetError
@@ -43,6 +46,8 @@ def run_stream(
     try:
         for lane in lanes:
             lane.start()
+        # Not waited for at the end: it may be interrupted anywhere.
+        threading.Thread(target=keep_clean, args=(settings, stop), daemon=True).start()
         _keep_reading(spark, store, settings, drain, stop)
     finally:
         stop.set()
@@ -59,6 +64,8 @@ def make_session(settings: Settings) -> SparkSession:
         # Reading must not wait until all blocks that were queued before it are done.
         .config("spark.scheduler.mode", "FAIR")
         .config("spark.sql.streaming.stopTimeout", "20s")
+        # Of 15 s Python and Java may miss each other on a machine that is busy.
+        .config("spark.python.authenticate.socketTimeout", "60s")
         .config("spark.log.level", "WARN")
         .config("spark.ui.showConsoleProgress", "false")
     )
@@ -107,8 +114,11 @@ def start_query(
     else:
         NAME = "kafka"  # Spark's own connector, which the operator has put on the class path
 
+    # A byte more than is read, so that it is refused: a batch of endless messages fits in memory.
+    value = substring("value", 1, MAX_MESSAGE_BYTES + 1).alias("value")
+
     def take(batch: DataFrame, _: int) -> None:
-        for row in batch.select("value").collect():
+        for row in batch.select(value).collect():
             accept(bytes(row["value"] or b""), store, settings)
 
     writer = (

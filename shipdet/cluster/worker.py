@@ -3,18 +3,18 @@
 import logging
 import os
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
-from pathlib import Path
+from functools import lru_cache, partial
 
 from shipdet.cluster.database import Database
 from shipdet.cluster.joining import join_job
 from shipdet.cluster.objects import ObjectStore
 from shipdet.cluster.records import Claim
+from shipdet.cluster.retention import keep_object
+from shipdet.cluster.scratch import remove_abandoned, scratch_folder
 from shipdet.cluster.searching import search_block
 from shipdet.cluster.store import Store
 from shipdet.cluster.tile_cache import SharedTileCache
@@ -63,9 +63,9 @@ def run_claim(claim: Claim, store: Store, objects: ObjectStore, settings: Settin
         store.fail_block(claim, "The worker was lost every time: its memory may be too small.")
         return
     try:
-        with _lease(claim, store, settings) as lost, tempfile.TemporaryDirectory() as folder:
+        with _lease(claim, store, settings) as lost, scratch_folder() as folder:
             work = join_job if claim.joins else search_block
-            _drive(work(claim, store, objects, Path(folder), settings), lost)
+            _drive(work(claim, store, objects, folder, settings), lost)
     except Lost:
         log.info("block %s of %s was given up", claim.block.number, claim.job_id)
     except ShipdetError as error:
@@ -124,10 +124,15 @@ def _lease(claim: Claim, store: Store, settings: Settings) -> Iterator[threading
 
 @lru_cache(maxsize=2)
 def _engines(settings: Settings) -> tuple[Store, ObjectStore]:
-    """Store and objects of this process, and the tile cache that all processes share."""
+    """Store and objects of this process, and the tile cache that all processes share.
+
+    Called when a worker begins, which is when those killed before it are cleaned up after.
+    """
+    remove_abandoned()
     shared = ObjectStore(settings, repeats=0)  # a cache that waits is none
     open_caches_with(lambda s, provider, digest: SharedTileCache(s, provider, digest, shared))
-    return Store(Database(settings.postgres)), ObjectStore(settings)
+    store = Store(Database(settings.postgres))
+    return store, ObjectStore(settings, before_put=partial(keep_object, store))
 
 
 def _name() -> str:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from shipdet.cluster.area_files import name_areas, read_areas
 from shipdet.cluster.messages import JobMessage
 from shipdet.cluster.objects import ObjectStore
 from shipdet.cluster.store import Store
-from shipdet.errors import BadJob, ShipdetError
+from shipdet.errors import BadJob, NotYours, ShipdetError
 from shipdet.settings import Settings
 from shipdet.ui import jobs_render, render
 from shipdet.ui.layout import Page
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 def add_jobs(page: Page, settings: Settings) -> None:
     """Put the tab together inside the current Blocks; area and search are the page's."""
     store = submit.open_store(settings)
+    mine = gr.State([])  # ids submitted from this page; kept by the server, so nobody forges them
     with gr.Row():
         name = gr.Textbox(label="Name", placeholder="letters, digits, . _ -", max_lines=1)
         submit_area = gr.Button("Submit the drawn area", variant="primary", elem_id="submit-job")
@@ -48,24 +50,35 @@ def add_jobs(page: Page, settings: Settings) -> None:
     def look() -> Updates:
         return _look(store, table, chosen)
 
+    def send(values: Values, messages: Callable[[], Sequence[JobMessage]]) -> Updates:
+        try:
+            text, new = _send(messages(), store, settings)
+        except ShipdetError as error:
+            return {told: render.error_box(error)}
+        return {told: render.hint(text), mine: [*values[mine], *new]}
+
     def send_area(values: Values) -> Updates:
-        return _answer(told, lambda: _send_area(page, values, str(values[name]), settings))
+        return send(values, lambda: [message_of(page, values, str(values[name]), None)])
 
     def send_file(values: Values) -> Updates:
-        return _answer(told, lambda: _send_file(page, values, name, file, settings))
+        return send(values, lambda: _messages_of_file(page, values, name, file))
+
+    def stop(id_: str | None, own: list[str]) -> Updates:
+        return _answer(told, lambda: _stopped(store, id_, own, settings))
+
+    def again(id_: str | None, own: list[str]) -> Updates:
+        return _answer(told, lambda: _again(store, id_, own, settings))
 
     def open_job(id_: str | None) -> Updates:
         return _open(store, id_, settings, card, page)
 
     gr.Timer(POLL_S).tick(look, None, [table, chosen], **UNSEEN)
-    inputs: set[Any] = request_inputs(page) | {name, file}
-    submit_area.click(send_area, inputs, told, **UNSEEN)
-    submit_file.click(send_file, inputs, told, **UNSEEN)
+    inputs: set[Any] = request_inputs(page) | {name, file, mine}
+    submit_area.click(send_area, inputs, [told, mine], **UNSEEN)
+    submit_file.click(send_file, inputs, [told, mine], **UNSEEN)
     chosen.input(open_job, chosen, [card, page.results.ships, *page.area.bbox], **UNSEEN)
-    cancel.click(lambda id_: _answer(told, lambda: _stopped(store, id_)), chosen, told, **UNSEEN)
-    retry.click(
-        lambda id_: _answer(told, lambda: _again(store, id_, settings)), chosen, told, **UNSEEN
-    )
+    cancel.click(stop, [chosen, mine], told, **UNSEEN)
+    retry.click(again, [chosen, mine], told, **UNSEEN)
     gr.Timer(10 * POLL_S).tick(
         lambda: jobs_render.engines_line(health.engines(settings)), None, engines, **UNSEEN
     )
@@ -80,7 +93,7 @@ def _look(store: Store, table: gr.HTML, chosen: gr.Dropdown) -> Updates:
     return {table: jobs_render.jobs_table(jobs), chosen: gr.update(choices=choices)}
 
 
-def _answer(told: gr.HTML, act: Any) -> Updates:
+def _answer(told: gr.HTML, act: Callable[[], str]) -> Updates:
     """What an action says, or why it was not possible."""
     try:
         return {told: render.hint(act())}
@@ -110,30 +123,49 @@ def message_of(page: Page, values: Values, name: str, area: Any) -> JobMessage:
     )
 
 
-def _send_area(page: Page, values: Values, name: str, settings: Settings) -> str:
-    message = message_of(page, values, name, None)
-    submit.submit([message], settings)
-    return f"Submitted {message.name} ({message.id})."
-
-
-def _send_file(
-    page: Page, values: Values, name: gr.Textbox, file: gr.File, settings: Settings
-) -> str:
+def _messages_of_file(
+    page: Page, values: Values, name: gr.Textbox, file: gr.File
+) -> list[JobMessage]:
     if not values[file]:
         raise BadJob("Choose a file first: .geojson, .csv or .kml.")
     path = Path(values[file])
     areas = name_areas(read_areas(path.read_bytes(), path.name), str(values[name] or ""))
-    messages = [message_of(page, values, own, area) for own, area in areas]
-    submit.submit(messages, settings)
-    return f"Submitted {len(messages)} jobs."
+    return [message_of(page, values, own, area) for own, area in areas]
 
 
-def _stopped(store: Store, id_: str | None) -> str:
-    return f"{submit.cancel(store, id_ or '')['name']} is cancelled."
+def _send(
+    messages: Sequence[JobMessage], store: Store, settings: Settings
+) -> tuple[str, list[str]]:
+    """Submit jobs; returns what to say, and their ids but for those that were jobs before.
+
+    Sending somebody's request again must not win a right to cancel it.
+    """
+    known = listing.known_ids(store, [message.id for message in messages])
+    ids = submit.submit(messages, settings)
+    first = messages[0]
+    told = f"{first.name} ({first.id})" if len(ids) == 1 else f"{len(ids)} jobs"
+    return f"Submitted {told}.", [id_ for id_ in ids if id_ not in known]
 
 
-def _again(store: Store, id_: str | None, settings: Settings) -> str:
-    return f"{submit.retry(store, id_ or '', settings)['name']} is queued again."
+def check_control(job_id: str, own: Sequence[str], settings: Settings) -> None:
+    """Raise NotYours when a page that submitted ``own`` may not cancel or retry a job."""
+    if not settings.cluster_visitors_control and job_id not in own:
+        raise NotYours(
+            "This job was not submitted from this page: only the operator can cancel it or try it "
+            "again, with `shipdet jobs`."
+        )
+
+
+def _stopped(store: Store, id_: str | None, own: Sequence[str], settings: Settings) -> str:
+    job = store.job(id_ or "")
+    check_control(job["id"], own, settings)
+    return f"{submit.cancel(store, job['id'])['name']} is cancelled."
+
+
+def _again(store: Store, id_: str | None, own: Sequence[str], settings: Settings) -> str:
+    job = store.job(id_ or "")
+    check_control(job["id"], own, settings)
+    return f"{submit.retry(store, job['id'], settings)['name']} is queued again."
 
 
 def _open(store: Store, id_: str | None, settings: Settings, card: gr.HTML, page: Page) -> Updates:

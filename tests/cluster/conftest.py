@@ -4,8 +4,9 @@ import io
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,9 +16,15 @@ from deploy.local import Cluster
 from shipdet.geometry import TILE_PX, pixel_box, pixel_to_lonlat
 from shipdet.imagery import sample
 from shipdet.settings import Settings
-from tests.tile_server import TileServer
+from tests.tile_server import TileServer, mosaic_path
+
+if TYPE_CHECKING:
+    from gradio_client import Client
+
+    from shipdet.cluster.store import Store
 
 SCENE_ZOOM = 17
+REAL = "algeciras"  # of the mosaics
 
 
 def cut_scene(cache: Path) -> tuple[np.ndarray, int, int]:
@@ -42,12 +49,13 @@ def cut_scene(cache: Path) -> tuple[np.ndarray, int, int]:
 
 @pytest.fixture(scope="session")
 def tiles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TileServer]:
-    """A tile server with the sample harbour at zoom 17."""
+    """A tile server with the sample harbour at zoom 17, and beside it real imagery, if any."""
     picture, x0, y0 = cut_scene(tmp_path_factory.mktemp("scene"))
     middle = [(x0 + 0.5) * TILE_PX, (y0 + 0.5) * TILE_PX]
     west, north = pixel_to_lonlat(middle, SCENE_ZOOM).tolist()
+    real = TileServer.of_mosaic(REAL) if mosaic_path(REAL).exists() else None
     with TileServer(
-        picture, west=west, north=north, zoom=SCENE_ZOOM, image_format="JPEG"
+        picture, west=west, north=north, zoom=SCENE_ZOOM, image_format="JPEG", beside=real
     ) as server:
         yield server
 
@@ -64,6 +72,7 @@ def engines(tiles: TileServer) -> Iterator[Cluster]:
         "SHIPDET_CACHE_DIR": str(folder / "cache"),
         "SHIPDET_CLUSTER_LEASE_S": "8",
         "SHIPDET_CLUSTER_RETRY_S": "0.5",
+        "SHIPDET_KAFKA_BATCH": "1000",
     }
     cluster = Cluster(folder, extra, usual_ports=False)
     try:
@@ -95,25 +104,53 @@ def settings(engines: Cluster, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 @pytest.fixture
-def make_database(settings: Settings) -> Iterator[Callable[[], str]]:
-    """Addresses of empty databases, each with the tables."""
+def store(settings: Settings) -> Iterator["Store"]:
+    """The job store that the stream uses."""
+    from shipdet.cluster import submit
+
+    opened = submit.open_store(settings)
+    yield opened
+    opened.database.close()
+
+
+@pytest.fixture(scope="session")
+def spare_database(engines: Cluster) -> str:
+    """The address of a database beside the stream's, with the tables."""
     import psycopg
 
     from shipdet.cluster.database import Database
 
-    made: list[str] = []
+    server, _, _ = engines.env["SHIPDET_POSTGRES"].rpartition("/")
+    with psycopg.connect(engines.env["SHIPDET_POSTGRES"], autocommit=True) as connection:
+        connection.execute("CREATE DATABASE spare")
+    Database(f"{server}/spare").migrate()
+    return f"{server}/spare"
 
-    def make() -> str:
-        name = f"test_{os.getpid()}_{len(made)}"
-        with psycopg.connect(settings.postgres, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-            connection.execute(f"CREATE DATABASE {name}")
-        made.append(name)
-        address = settings.postgres.rpartition("/")[0] + f"/{name}"
-        Database(address).migrate()
-        return address
 
-    yield make
-    with psycopg.connect(settings.postgres, autocommit=True) as connection:
-        for name in made:
-            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+@pytest.fixture
+def empty_store(spare_database: str, settings: Settings) -> Iterator["Store"]:
+    """A job store of the test's own, without any job."""
+    from shipdet.cluster.database import Database
+    from shipdet.cluster.store import Store
+
+    opened = Store(Database(spare_database, patience_s=2.0))
+    opened.database.run(lambda c: c.execute("TRUNCATE jobs, dead_letters, objects CASCADE"))
+    yield opened
+    opened.database.close()
+
+
+@pytest.fixture(scope="session")
+def served(engines: Cluster) -> str:
+    """The address of the app, as a process of its own, as people run it."""
+    engines.start_python("app", "-m", "shipdet", "serve")
+    engines.processes.wait_for_port("app", engines.ports["app"], patience_s=900)
+    return f"http://127.0.0.1:{engines.ports['app']}"
+
+
+@pytest.fixture
+def client(served: str, monkeypatch: pytest.MonkeyPatch) -> "Client":
+    """A client of the app's API."""
+    from gradio_client import Client
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    return Client(served, verbose=False, analytics_enabled=False)

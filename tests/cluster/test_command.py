@@ -33,6 +33,8 @@ def run(*arguments: str) -> int:
         ([*HERE, "--selective"], "needs x4 or x16"),
         (["jobs", "submit", "--file", "no-such.csv"], "cannot be read"),
         (["jobs", "submit", "--name", "abc", "--polygon", "CIRCLE"], "WKT"),
+        (["jobs", "clean", "--older-than", "-1"], "between 0"),
+        (["jobs", "clean", "--older-than", "nan"], "between 0"),
         (["jobs", "sail"], "invalid choice"),
     ],
 )
@@ -44,7 +46,8 @@ def test_bad_input_is_one_sentence_and_exit_code_2(arguments, says, capsys):
 
 
 @pytest.mark.parametrize("arguments", [["jobs", "list"], ["jobs", "show", "x"], ["jobs", "metrics"],
-                                       ["jobs", "cancel", "x"], ["jobs", "prepare"]])  # fmt: skip
+                                       ["jobs", "cancel", "x"], ["jobs", "prepare"],
+                                       ["jobs", "clean"]])  # fmt: skip
 def test_without_a_cluster_the_setting_that_is_missing_is_named(arguments, capsys):
     pytest.importorskip("psycopg")
     assert run(*arguments) == 1

@@ -1,61 +1,89 @@
 """The app on a cluster: its endpoints, its tab, and the routes that machines ask."""
 
+import json
+import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
 
 pytest.importorskip("pyspark")
 
-from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from deploy.local import Cluster
+from shipdet.errors import NotYours
 from shipdet.settings import Settings
-from tests.cluster.conftest import SCENE_ZOOM
-from tests.tile_server import TileServer
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 
-@pytest.fixture(scope="module")
-def served(engines: Cluster) -> Iterator[str]:
-    """The app as a process of its own, as people run it."""
-    engines.start_python("app", "-m", "shipdet", "serve")
-    engines.processes.wait_for_port("app", engines.ports["app"], 180)
-    yield f"http://127.0.0.1:{engines.ports['app']}"
-    engines.processes.stop("app")
+class Visitor:
+    """A browser's session with the page, which presses buttons as its script would."""
+
+    def __init__(self, address: str) -> None:
+        self.address, self.session = address, secrets.token_hex(6)
+        config = httpx.get(f"{address}/config", timeout=60).json()
+        self.parts = {part["id"]: part["props"] for part in config["components"]}
+        self.events = config["dependencies"]
+
+    def press(self, button: str, **values: Any) -> str:
+        """What the page says after a button; ``values`` are by a component's label."""
+        number = next(id for id, props in self.parts.items() if props.get("value") == button)
+        return self._run(lambda event: [number, "click"] in event["targets"], values)
+
+    def look(self) -> None:
+        """Let the list of jobs be filled, as the page does every other second."""
+        number = next(id for id, props in self.parts.items() if props.get("label") == "Job")
+        self._run(lambda event: number in event["outputs"], {})
+
+    def _run(self, wanted: Callable[[dict[str, Any]], bool], values: dict[str, Any]) -> str:
+        event = next(event for event in self.events if wanted(event))
+        data = [
+            values.get(self.parts[id].get("label") or "", self.parts[id].get("value"))
+            for id in event["inputs"]
+        ]
+        call = {"data": data, "fn_index": event["id"], "session_hash": self.session}
+        queue = f"{self.address}/gradio_api/queue"
+        httpx.post(f"{queue}/join", json=call, timeout=60).raise_for_status()
+        asked = {"session_hash": self.session}
+        with httpx.stream("GET", f"{queue}/data", params=asked, timeout=120) as answer:
+            for line in answer.iter_lines():
+                told = json.loads(line.removeprefix("data:") or "{}")
+                if told.get("msg") == "process_completed":
+                    assert told["success"], told
+                    return str(told["output"]["data"][0])
+        raise AssertionError("the page did not answer")
 
 
-@pytest.fixture
-def client(served: str, monkeypatch: pytest.MonkeyPatch) -> Client:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    return Client(served, verbose=False, analytics_enabled=False)
+def test_only_the_page_that_submitted_a_job_may_cancel_it(stream, served, tiles, store):
+    one, other = Visitor(served), Visitor(served)
+    box = tiles.bbox_of(0, 0, 3000, 160)
+    area = dict(zip(("West", "South", "East", "North"), box.as_tuple(), strict=True))
+    form = {"Name": "visited", **area}
+    said = one.press("Submit the drawn area", **form)
+    assert "Submitted visited" in said
+    id_ = said.partition("(")[2].partition(")")[0]
+    while not store.database.rows("SELECT 1 FROM jobs WHERE id = %s", id_):
+        time.sleep(0.1)
+    for visitor in (one, other):
+        visitor.look()
+    assert "not submitted from this page" in other.press("Cancel the job", Job=id_)
+    assert "Submitted visited" in other.press("Submit the drawn area", **form)
+    assert "not submitted from this page" in other.press("Cancel the job", Job=id_)
+    assert "is cancelled" in one.press("Cancel the job", Job=id_)
+    assert "not submitted from this page" in other.press("Try again", Job=id_)
+    assert store.job(id_)["status"] == "cancelled"
 
 
-def test_jobs_are_submitted_and_seen_through_the_api(stream, client, tiles: TileServer):
-    ids = []
-    for number in range(4):
-        x, y = 700 + 300 * number, 1600
-        box = tiles.bbox_of(x, y, x + 280, y + 280)
-        told = client.predict(
-            name=f"api-{number}", area=list(box.as_tuple()), zoom=SCENE_ZOOM, threshold=0.2,
-            api_name="/submit_job",
-        )  # fmt: skip
-        ids.append(told["id"])
-    end = time.monotonic() + 300
-    while True:
-        rows = {row["id"]: row for row in client.predict(api_name="/jobs")}
-        if all(rows.get(id, {}).get("status") == "completed" for id in ids):
-            break
-        assert time.monotonic() < end, [rows.get(id) for id in ids]
-        time.sleep(1)
-    found = client.predict("api-0", api_name="/job")
-    assert found["id"] == ids[0] and len(found["detections"]) == found["ships"]
-    answer = httpx.get(found["files"]["geojson"])
-    assert answer.status_code == 200 and answer.json()["type"] == "FeatureCollection"
-    assert len(answer.json()["features"]) == found["ships"]
+def test_an_operator_may_let_everybody_cancel():
+    from shipdet.ui.jobs import check_control
+
+    with pytest.raises(NotYours, match="operator"):
+        check_control("a", ["b"], Settings())
+    check_control("a", ["b", "a"], Settings())
+    check_control("a", [], Settings(cluster_visitors_control=True))
 
 
 def test_a_bad_submission_is_one_sentence(client):

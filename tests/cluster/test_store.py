@@ -28,8 +28,8 @@ OUTCOME = {"timings": {}, "notes": []}
 
 
 @pytest.fixture
-def store(make_database) -> Store:
-    return Store(Database(make_database(), patience_s=2.0))
+def store(empty_store: Store) -> Store:
+    return empty_store
 
 
 def message(name: str = "harbour", size: float = 0.01) -> JobMessage:
@@ -259,6 +259,14 @@ def test_a_database_that_is_away_is_one_sentence():
     away = Store(Database("postgresql://nobody@127.0.0.1:1/none", patience_s=0.2))
     with pytest.raises(EngineUnreachable, match="SHIPDET_POSTGRES"):
         away.job("x")
+
+
+def test_a_name_that_looks_like_an_id_hides_no_job(store, settings):
+    first = message("first")
+    named = add(store, settings, first.id)
+    assert store.job(first.id)["id"] == named.id
+    add(store, settings, "first")
+    assert store.job(first.id)["id"] == first.id
 
 
 def test_an_unknown_job_is_one_sentence(store):

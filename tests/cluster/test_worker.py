@@ -9,7 +9,6 @@ pytest.importorskip("psycopg")
 pytest.importorskip("minio")
 
 from shipdet.cluster import listing, worker
-from shipdet.cluster.database import Database
 from shipdet.cluster.messages import JobMessage
 from shipdet.cluster.planning import plan_job
 from shipdet.cluster.records import Claim
@@ -33,10 +32,9 @@ def quick(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def store(make_database, settings) -> Store:
-    made = Store(Database(make_database(), patience_s=2.0))
-    assert made.register(JOB, *plan_job(JOB, settings))
-    return made
+def store(empty_store: Store, settings: Settings) -> Store:
+    assert empty_store.register(JOB, *plan_job(JOB, settings))
+    return empty_store
 
 
 def run(store: Store, settings: Settings, monkeypatch, work) -> Claim:
