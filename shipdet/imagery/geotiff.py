@@ -16,6 +16,7 @@ from rasterio.warp import transform as warp_points
 from rasterio.windows import Window
 
 from shipdet.errors import BadImage, MissingScale, ShipdetError
+from shipdet.gdal import gdal_env
 from shipdet.geometry import Affine, Floats, Grid, distance_m
 from shipdet.imagery.picture import (
     Numbers,
@@ -30,7 +31,7 @@ from shipdet.imagery.picture import (
 )
 from shipdet.mosaic import Mask, Mosaic, Picture, Pixels, Provenance
 from shipdet.progress import Steps
-from shipdet.settings import GDAL_CACHE_MB, Settings
+from shipdet.settings import Settings
 
 WGS84 = CRS.from_epsg(4326)
 STRIP_PX = 512
@@ -41,7 +42,7 @@ log = logging.getLogger(__name__)
 def open_geotiff(path: Path, gsd_m: float | None, settings: Settings) -> Picture:
     """Read a TIFF; errors as in :func:`~shipdet.imagery.picture.open_picture`."""
     try:
-        with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB), warnings.catch_warnings():
+        with gdal_env(), warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)  # answered in _grid
             # Only TIFF: rasterio would follow other formats (VRT) to further files and addresses.
             dataset = rasterio.open(path, driver="GTiff")
