@@ -3,6 +3,7 @@
 import logging
 import math
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from shipdet.geometry import Affine, Floats, Grid, distance_m
 from shipdet.imagery.picture import (
     Numbers,
     Stretch,
+    check_covered,
     check_gsd,
     check_size,
     held_limit,
@@ -73,6 +75,8 @@ def _opened_large(dataset: Any, path: Path, gsd_m: float | None) -> "LargeGeotif
     notes: list[str] = []
     grid = _grid(dataset, path, gsd_m, notes)
     bands = _Bands.of(dataset, notes)
+    # Most often the first strip has data, so that it costs nothing to ask before the search.
+    check_covered(path.name, any(bands.read(strip)[1].any() for strip in _strips(grid)))
     stretch = None
     if bands.dtype != np.uint8:
         stretch = _stretch(bands, grid)
@@ -84,9 +88,9 @@ def _opened_large(dataset: Any, path: Path, gsd_m: float | None) -> "LargeGeotif
 def _stretch(bands: "_Bands", grid: Grid) -> Stretch:
     """That of the whole picture, from strips: the same values as if it were held."""
     step, samples = sample_step(grid.width, grid.height), []
-    for top in range(0, grid.height, STRIP_PX):
-        values, covered = bands.read(_window(0, top, grid.width, min(top + STRIP_PX, grid.height)))
-        rows = slice(-top % step, None, step)
+    for strip in _strips(grid):
+        values, covered = bands.read(strip)
+        rows = slice(-strip.row_off % step, None, step)
         samples.append(usable_values(values[rows, ::step], covered[rows, ::step]))
     return Stretch.of(np.concatenate(samples))
 
@@ -173,6 +177,12 @@ class LargeGeotiff:
 
 def _window(x0: int, y0: int, x1: int, y1: int) -> Window:
     return Window(x0, y0, x1 - x0, y1 - y0)
+
+
+def _strips(grid: Grid) -> Iterator[Window]:
+    """All of a picture, from the top."""
+    for top in range(0, grid.height, STRIP_PX):
+        yield _window(0, top, grid.width, min(top + STRIP_PX, grid.height))
 
 
 def _grid(dataset: Any, path: Path, gsd_m: float | None, notes: list[str]) -> Grid:
