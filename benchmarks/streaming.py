@@ -15,6 +15,7 @@ from rasterio.windows import Window
 from benchmarks.memory import resident_mb, start_counting
 from benchmarks.timing import Effort, shortest
 from shipdet.detect import detect
+from shipdet.gdal import gdal_env
 from shipdet.imagery import arriving, download, get_provider
 from shipdet.models import load_classifier
 from shipdet.mosaic import Picture
@@ -67,7 +68,7 @@ def _write(path: Path, side: int) -> None:
     for x, y, length, axis in ((300, 250, 180, 30), (700, 750, 240, 100)):
         paint_ship(patch, GSD_M, (x * GSD_M, y * GSD_M), length, length / 6.5, axis)
     index = np.arange(side) % PATCH_PX
-    with rasterio.open(
+    with gdal_env(), rasterio.open(
         path, "w", driver="GTiff", width=side, height=side, count=3, dtype="uint8", tiled=True,
         crs="EPSG:32631", transform=from_origin(500_000, 5_700_000, GSD_M, GSD_M),
         photometric="RGB",

@@ -9,8 +9,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT = Path(__file__).resolve().parent.parent
 GB = 1024**3
-GDAL_CACHE_MB = 256
-"""Of GDAL's cache of blocks, which would take 5 % of the memory; counts from its first use on."""
 
 Positive = Annotated[int, Field(gt=0)]
 

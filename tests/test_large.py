@@ -141,6 +141,33 @@ def test_a_large_picture_is_not_sharpened(settings, classifier, picture, tmp_pat
         searched(path, settings.model_copy(update=HELD), upscale="x4")
 
 
+@pytest.mark.parametrize("kind", ["marked", "not a number", "transparent"])
+def test_a_picture_without_data_is_refused_large_or_small(settings, tmp_path, kind):
+    values = np.zeros((700, 900, 4 if kind == "transparent" else 1), np.float32)
+    profile = {"nodata": 0}
+    if kind == "not a number":
+        values[:] = np.nan
+        profile = {"nodata": None}
+    elif kind == "transparent":
+        values, profile = values.astype(np.uint8), {"photometric": "RGB", "alpha": "YES"}
+    path = geotiff(tmp_path / "empty.tif", values, **profile)
+    told = []
+    for chosen in (settings, settings.model_copy(update=HELD)):
+        with pytest.raises(BadImage, match="is empty: every pixel") as caught:
+            open_picture(path, None, chosen)
+        told.append(str(caught.value))
+    assert told[0] == told[1]
+
+
+def test_data_in_the_last_strip_alone_is_enough(settings, tmp_path):
+    values = np.zeros((1100, 900, 1), np.uint8)
+    values[-1, -1] = 9
+    path = geotiff(tmp_path / "corner.tif", values, nodata=0)
+    picture = open_picture(path, None, settings.model_copy(update=HELD))
+    _, covered = picture.read(0, 0, 900, 1100)
+    assert isinstance(picture, LargeGeotiff) and covered.sum() == 1
+
+
 def test_other_formats_are_not_read_in_pieces(settings, picture, tmp_path):
     Image.fromarray(picture).save(tmp_path / "scene.png")
     with pytest.raises(BadImage, match="more than the limit"):

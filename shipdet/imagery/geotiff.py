@@ -3,6 +3,7 @@
 import logging
 import math
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,12 @@ from rasterio.warp import transform as warp_points
 from rasterio.windows import Window
 
 from shipdet.errors import BadImage, MissingScale, ShipdetError
+from shipdet.gdal import gdal_env
 from shipdet.geometry import Affine, Floats, Grid, distance_m
 from shipdet.imagery.picture import (
     Numbers,
     Stretch,
+    check_covered,
     check_gsd,
     check_size,
     held_limit,
@@ -30,7 +33,7 @@ from shipdet.imagery.picture import (
 )
 from shipdet.mosaic import Mask, Mosaic, Picture, Pixels, Provenance
 from shipdet.progress import Steps
-from shipdet.settings import GDAL_CACHE_MB, Settings
+from shipdet.settings import Settings
 
 WGS84 = CRS.from_epsg(4326)
 STRIP_PX = 512
@@ -41,7 +44,7 @@ log = logging.getLogger(__name__)
 def open_geotiff(path: Path, gsd_m: float | None, settings: Settings) -> Picture:
     """Read a TIFF; errors as in :func:`~shipdet.imagery.picture.open_picture`."""
     try:
-        with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB), warnings.catch_warnings():
+        with gdal_env(), warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)  # answered in _grid
             # Only TIFF: rasterio would follow other formats (VRT) to further files and addresses.
             dataset = rasterio.open(path, driver="GTiff")
@@ -72,6 +75,8 @@ def _opened_large(dataset: Any, path: Path, gsd_m: float | None) -> "LargeGeotif
     notes: list[str] = []
     grid = _grid(dataset, path, gsd_m, notes)
     bands = _Bands.of(dataset, notes)
+    # Most often the first strip has data, so that it costs nothing to ask before the search.
+    check_covered(path.name, any(bands.read(strip)[1].any() for strip in _strips(grid)))
     stretch = None
     if bands.dtype != np.uint8:
         stretch = _stretch(bands, grid)
@@ -83,9 +88,9 @@ def _opened_large(dataset: Any, path: Path, gsd_m: float | None) -> "LargeGeotif
 def _stretch(bands: "_Bands", grid: Grid) -> Stretch:
     """That of the whole picture, from strips: the same values as if it were held."""
     step, samples = sample_step(grid.width, grid.height), []
-    for top in range(0, grid.height, STRIP_PX):
-        values, covered = bands.read(_window(0, top, grid.width, min(top + STRIP_PX, grid.height)))
-        rows = slice(-top % step, None, step)
+    for strip in _strips(grid):
+        values, covered = bands.read(strip)
+        rows = slice(-strip.row_off % step, None, step)
         samples.append(usable_values(values[rows, ::step], covered[rows, ::step]))
     return Stretch.of(np.concatenate(samples))
 
@@ -172,6 +177,12 @@ class LargeGeotiff:
 
 def _window(x0: int, y0: int, x1: int, y1: int) -> Window:
     return Window(x0, y0, x1 - x0, y1 - y0)
+
+
+def _strips(grid: Grid) -> Iterator[Window]:
+    """All of a picture, from the top."""
+    for top in range(0, grid.height, STRIP_PX):
+        yield _window(0, top, grid.width, min(top + STRIP_PX, grid.height))
 
 
 def _grid(dataset: Any, path: Path, gsd_m: float | None, notes: list[str]) -> Grid:

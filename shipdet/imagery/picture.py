@@ -68,6 +68,12 @@ def check_size(name: str, width: int, height: int, limit: int) -> None:
         )
 
 
+def check_covered(name: str, any_covered: bool) -> None:
+    """BadImage when not a pixel of a picture has data."""
+    if not any_covered:
+        raise BadImage(f"'{name}' is empty: every pixel is transparent or without data.")
+
+
 def held_limit(settings: Settings) -> int:
     """Most pixels of a picture that must be held as a whole."""
     return min(settings.max_held_pixels, settings.max_raw_pixels)
@@ -122,8 +128,7 @@ def to_mosaic(
     notes: list[str],
 ) -> Mosaic:
     """Make the mosaic of a picture from (height, width, 1 or 3) values of any number type."""
-    if not covered.any():
-        raise BadImage(f"'{path.name}' is empty: every pixel is transparent or without data.")
+    check_covered(path.name, bool(covered.any()))
     stretch = None
     if bands.dtype != np.uint8:
         step = slice(None, None, sample_step(grid.width, grid.height))

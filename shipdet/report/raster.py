@@ -7,18 +7,13 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
+from shipdet.gdal import WRITING, gdal_env
 from shipdet.geometry import Grid
 from shipdet.mosaic import Mosaic, Picture, Pixels
-from shipdet.settings import GDAL_CACHE_MB
 
 ImageFormat = Literal["png", "jpg"]
 JPEG_MAX_PX = 65_500  # longest side that JPEG can hold
 STRIP_PX = 512
-GDAL = {
-    "GDAL_TIFF_INTERNAL_MASK": True,
-    "GDAL_PAM_ENABLED": False,  # no side-car files
-    "GDAL_CACHEMAX": GDAL_CACHE_MB,
-}
 COG = {
     "driver": "COG",
     "compress": "DEFLATE",
@@ -57,13 +52,12 @@ def write_geotiff(path: Path, mosaic: Mosaic) -> None:
 
     Needs a georeferenced grid. Tiled 512 px, overviews, DEFLATE, internal mask.
     """
-    import rasterio
     from rasterio.io import MemoryFile
     from rasterio.shutil import copy
 
     profile = raster_profile(mosaic.grid)
     # The COG driver only copies, and the mask must be inside the file it copies.
-    with rasterio.Env(**GDAL), MemoryFile() as memory:
+    with gdal_env(**WRITING), MemoryFile() as memory:
         with memory.open(**profile) as dataset:
             dataset.write(np.moveaxis(mosaic.pixels, -1, 0))
             if not mosaic.coverage.all():
@@ -95,7 +89,7 @@ def write_large(
         "BIGTIFF": "IF_SAFER",
     }
     covered = 0
-    with rasterio.Env(**GDAL), warnings.catch_warnings():
+    with gdal_env(**WRITING), warnings.catch_warnings():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         try:
             with rasterio.open(draft, "w", **profile) as dataset:
@@ -129,7 +123,7 @@ def read_around(path: Path, x: float, y: float, reach_px: int) -> tuple[Pixels, 
     import rasterio
     from rasterio.windows import Window
 
-    with warnings.catch_warnings():
+    with gdal_env(), warnings.catch_warnings():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         with rasterio.open(path, driver="GTiff") as dataset:
             left, top = max(0, int(x) - reach_px), max(0, int(y) - reach_px)
