@@ -14,7 +14,7 @@ from typing import Any
 
 import timm
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from training.config import Recipe, read_recipe
@@ -101,18 +101,30 @@ def write_model(
     config.write_text(json.dumps(value, indent=2) + "\n")
 
 
+def mean_state(first: dict[str, Tensor], second: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The mean of two models' weights, of which one was trained on from the other.
+
+    Between such weights the loss is flat, and their mean generalises better than either
+    (Wortsman et al. 2022, "Model soups").
+    """
+    return {name: (value.float() + second[name].float()) / 2 for name, value in first.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--average", type=Path, help="model.safetensors to take the mean with")
     parser.add_argument("--scoring", choices=("dense", "exact"), default="dense")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     recipe = read_recipe(arguments.config)
     sets = ("ships-aerial", "planet-scenes", "planet-land", "harbours", "aid")
     state = torch.load(arguments.state, weights_only=True)
+    if arguments.average:
+        state = mean_state(plain_state(state, recipe.architecture), load_file(arguments.average))
     write_model(arguments.out, recipe, state, sets, arguments.scoring)
 
 

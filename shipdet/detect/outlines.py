@@ -18,32 +18,10 @@ import numpy.typing as npt
 from shipdet.geometry import Floats
 
 #: by :data:`FEATURES`
-WEIGHTS = (
-    0.3,
-    1.16,
-    0.0,
-    0.0,
-    0.22,
-    0.21,
-    0.0,
-    0.0,
-    23.59,
-    19.79,
-    2.86,
-    1.33,
-    0.83,
-    1.93,
-    -1.74,
-    -1.21,
-    -17.43,
-)
+WEIGHTS = (0.52, 1.31, 0.18, 0.21, 4.81, 2.57, 1.54, 0.70, 0.85, 1.70, -1.69, -1.21)
 FEATURES = (
-    "long side that is weaker: log of the mean size of the gradient of L* across it",
-    "stronger long side",
     "weaker long side: log of the size of the mean gradient of L*a*b* across it",
     "stronger long side",
-    "weaker end, the same four",
-    "stronger end",
     "weaker end",
     "stronger end",
     "share of the box that is no water",
@@ -54,22 +32,22 @@ FEATURES = (
     "log of the length in 100 m",
     "distance of the peak along the box, squared, in 40 m",
     "distance of the peak across the box, squared, in 25 m",
-    "share that is no water, times water along the better side",
 )
-_HULL = 8  # of FEATURES
+_HULL = 4  # of FEATURES
 LEAST_HULL = 0.3  # share of a box that must not be water, lest there is nothing in it
 
 STRIP_PX = 5  # how far beside a box one looks for water
 LONGEST_M = 420.0
 WIDEST_M = 62.0
 THINNEST_M = 5.0
-FAINT = 0.3  # a luma gradient that is as good as none
+FAINT = 0.3  # a gradient that is as good as none
 _TURN_DEG = 9
-_STARTS = 3  # best coarse boxes that are refined
+_STARTS = 2  # best coarse boxes that are refined
 _ROUNDS = 8
 _LEAST_STEP = 0.25  # of the first steps while refining
 
 Image = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.int_]
 
 
 @dataclass(frozen=True)
@@ -94,16 +72,15 @@ class Outline:
 
 @dataclass(frozen=True)
 class _Turned:
-    """Sums over a turned patch, from which those over upright boxes follow at once.
+    """Integral images of a turned patch, from which sums over upright boxes and lines follow.
 
-    ``down`` and ``right`` float64 (4, ...): gradients across, summed down, and along, summed to
-    the right; those of L*, a* and b* with their signs, which tell an edge from texture, and the
-    size of that of L*. ``water`` is an integral image.
+    ``across`` and ``along`` float32 (size + 1, size + 1, 3): gradients of L*a*b* in these
+    directions, with their signs, which tell an edge from texture.
     """
 
-    down: Floats
-    right: Floats
-    water: Floats
+    across: Image
+    along: Image
+    water: Image
     middle: int  # the peak's row and column
 
 
@@ -133,14 +110,15 @@ class Surroundings:
                 cv2.warpAffine(image, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE)
                 for image in (self.lab, self.water)
             )
-            down, right = np.zeros((4, size + 1, size)), np.zeros((4, size, size + 1))
-            for sums, (dx, dy) in ((down[:, 1:], (1, 0)), (right[:, :, 1:], (0, 1))):
-                gradient = cv2.Sobel(lab, cv2.CV_32F, dx, dy, ksize=3).transpose(2, 0, 1)
-                np.cumsum(gradient, axis=1 + dy, out=sums[:3])
-                np.cumsum(np.abs(gradient[0]), axis=dy, out=sums[3])
-            self._turned[angle] = _Turned(
-                down, right, np.asarray(cv2.integral(water, sdepth=cv2.CV_64F)), reach
+            across, along, water = (
+                np.asarray(cv2.integral(image, sdepth=cv2.CV_32F), np.float32)
+                for image in (
+                    cv2.Sobel(lab, cv2.CV_32F, 1, 0, ksize=3),
+                    cv2.Sobel(lab, cv2.CV_32F, 0, 1, ksize=3),
+                    water,
+                )
             )
+            self._turned[angle] = _Turned(across, along, water, reach)
         return self._turned[angle]
 
 
@@ -158,35 +136,29 @@ def best_outline(around: Surroundings, weights: npt.ArrayLike = WEIGHTS) -> Outl
 
 
 def describe(around: Surroundings, angle: float, boxes: Floats) -> Floats:
-    """:data:`FEATURES` (n, 17) of boxes (n, 4): across_m, along_m, length_m, width_m."""
+    """:data:`FEATURES` (n, 12) of boxes (n, 4): across_m, along_m, length_m, width_m."""
     turned, gsd = around.turned(angle % 180.0), around.gsd_m
     across, along, length, width = boxes.T
     low = STRIP_PX + 2  # so that the strips lie on the patch
     high = 2 * turned.middle - low - 1
 
-    def pixel(metres: Floats) -> npt.NDArray[np.int_]:
+    def pixel(metres: Floats) -> Pixels:
         return np.asarray(np.clip(np.round(turned.middle + metres / gsd), low, high), np.int_)
 
     left, top = pixel(across - width / 2), pixel(along - length / 2)
     right, bottom = pixel(across + width / 2), pixel(along + length / 2)
     right, bottom = np.maximum(right, left + 3), np.maximum(bottom, top + 5)
     tall, wide = bottom - top, right - left
-    sides = [turned.down[:, bottom, x] - turned.down[:, top, x] for x in (left, right)]
-    ends = [turned.right[:, y, right] - turned.right[:, y, left] for y in (top, bottom)]
+    sides = [_sum(turned.across, x, x + 1, top, bottom) for x in (left, right)]
+    ends = [_sum(turned.along, left, right, y, y + 1) for y in (top, bottom)]
     edges = [
-        pick(*(np.log(np.maximum(size / length_px, FAINT)) for size in sizes))
-        for lines, length_px in ((sides, tall), (ends, wide))
-        for sizes in (
-            [line[3] for line in lines],
-            [np.linalg.norm(line[:3], axis=0) for line in lines],
-        )
+        pick(*(np.log(np.maximum(np.linalg.norm(line, axis=1) / px, FAINT)) for line in lines))
+        for lines, px in ((sides, tall), (ends, wide))
         for pick in (np.minimum, np.maximum)
     ]
 
-    def water(x0: npt.ArrayLike, x1: npt.ArrayLike, y0: npt.ArrayLike, y1: npt.ArrayLike) -> Floats:
-        x0, x1, y0, y1 = (np.asarray(v) for v in (x0, x1, y0, y1))
-        total = turned.water[y1, x1] - turned.water[y0, x1] - turned.water[y1, x0]
-        return np.asarray((total + turned.water[y0, x0]) / ((x1 - x0) * (y1 - y0)), np.float64)
+    def water(x0: Pixels, x1: Pixels, y0: Pixels, y1: Pixels) -> Floats:
+        return _sum(turned.water, x0, x1, y0, y1) / ((x1 - x0) * (y1 - y0))
 
     hull = 1.0 - water(left + 1, right - 1, top + 1, bottom - 1)
     beside = [
@@ -204,9 +176,14 @@ def describe(around: Surroundings, angle: float, boxes: Floats) -> Floats:
         np.log(length / 100.0),
         (along / 40.0) ** 2,
         (across / 25.0) ** 2,
-        hull * np.maximum(*beside),
     ]  # fmt: skip
     return np.stack(described, axis=1)
+
+
+def _sum(integral: Image, x0: Pixels, x1: Pixels, y0: Pixels, y1: Pixels) -> Floats:
+    """Sums over boxes (n,), the last rows and columns exclusive."""
+    total = integral[y1, x1] - integral[y0, x1] - integral[y1, x0] + integral[y0, x0]
+    return np.asarray(total, np.float64)
 
 
 @lru_cache(maxsize=1)

@@ -136,7 +136,7 @@ def test_a_ship_at_a_bright_quay_lies_along_it(gsd, axis):
     middle, got_length, got_width, got_axis = measured(pixels, gsd, at)
     assert turned(got_axis, axis) < 10
     assert np.hypot(*(middle - at)) < 40
-    assert 0.5 * length < got_length < 1.6 * length
+    assert 0.85 * length < got_length < 1.15 * length
     assert got_width < 75
 
 

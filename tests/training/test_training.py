@@ -16,7 +16,7 @@ from tests.tiny_models import classifier_config
 from training.card import card, shown
 from training.config import DenseStage, Recipe, TeacherStage, WindowStage, read_recipe
 from training.engine import CsvLog, Schedule, fit, parameter_groups
-from training.export import plain_state
+from training.export import mean_state, plain_state
 from training.models import CELL_PX, Pupil, Teacher, build
 from training.paths import CONFIGS
 from training.smoke import batches, tiny
@@ -201,3 +201,10 @@ def test_the_card_holds_the_figures() -> None:
     assert "{type: f1, value: 0.842}" in text
     assert "| 60-120 m | 4 | 3 |" in text
     assert "0.500 on open sea" in text
+
+
+def test_the_mean_of_two_models_lies_between_them() -> None:
+    first, second = ({"w": torch.full((2,), value, dtype=torch.float16)} for value in (1.0, 3.0))
+    assert torch.equal(mean_state(first, second)["w"], torch.full((2,), 2.0))
+    with pytest.raises(KeyError):
+        mean_state({"other": torch.ones(1)}, second)
