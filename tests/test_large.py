@@ -142,7 +142,7 @@ def test_cancelling_stops_a_copy_of_a_large_picture(
             time.sleep(0.001)  # until it is cancelled
         try:
             copy(draft, target, **options)
-        except rasterio.errors.RasterioError:
+        except Exception:  # rasterio's public errors do not include GDAL's own
             stopped.append(target.name)
             raise
 

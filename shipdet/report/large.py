@@ -67,7 +67,7 @@ def _write_draft(picture: Picture, draft: Path) -> Steps[float]:
         "BIGTIFF": "IF_SAFER",
     }
     # An Env belongs to a thread, and the next strip may be asked for by another one.
-    with gdal_env(**WRITING):
+    with gdal_env(**WRITING), _without_place():
         dataset = rasterio.open(draft, "w", **profile)
     covered = 0
     with closing(dataset):
@@ -99,7 +99,8 @@ def _copy(draft: Path, target: Path, **options: Any) -> Steps[None]:
                 yield Progress("report", 0, 0, note=f"writing {target.name}")
         finally:
             if not copying.done():
-                # rasterio cannot interrupt a copy, but one whose source ends fails at once.
+                # rasterio cannot interrupt a copy, but one whose source ends fails as soon as it
+                # wants more of it than GDAL's cache has.
                 os.truncate(draft, 0)
         copying.result()
 
@@ -120,7 +121,15 @@ def _opened(path: Path) -> Iterator[Any]:
     """A GeoTIFF of ours to read, georeferenced or not."""
     import rasterio
 
-    with gdal_env(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-        with rasterio.open(path, driver="GTiff") as dataset:
-            yield dataset
+    with gdal_env(), _without_place(), rasterio.open(path, driver="GTiff") as dataset:
+        yield dataset
+
+
+@contextmanager
+def _without_place() -> Iterator[None]:
+    """No warning of a picture without a georeference: a large one is a GeoTIFF all the same."""
+    from rasterio.errors import NotGeoreferencedWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        yield

@@ -140,7 +140,6 @@ def test_what_a_killed_run_left_is_removed_when_it_is_old(settings, left_behind)
     newest = finished(settings, "newest")
     prune(settings, newest)
     assert (left_behind / "raw.png").exists(), "its process may just have begun"
-    prune(settings, newest)
     aged(left_behind, pruning.ABANDONED_H + 1)
     prune(settings, newest)
     assert not left_behind.exists() and newest.exists()
