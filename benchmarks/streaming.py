@@ -35,17 +35,18 @@ def large_picture(effort: Effort) -> dict[str, float]:
 
     ``held_mb`` is what its pixels and coverage alone would take, ``seconds`` the whole run.
     """
-    command = [sys.executable, "-m", "benchmarks.streaming", str(effort.streamed_px)]
+    side = str(effort.streamed_px)
+    command = [sys.executable, "-m", "benchmarks.streaming", side, side]
     output = subprocess.run(command, check=True, capture_output=True, text=True, cwd=PROJECT)
     figures: dict[str, float] = json.loads(output.stdout.splitlines()[-1])
     return figures
 
 
-def child(side: int) -> None:
-    """Search a generated GeoTIFF of ``side`` px in pieces and print the figures."""
+def child(width: int, height: int) -> None:
+    """Search a generated GeoTIFF of so many pixels in pieces and print the figures."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "large.tif")
-        _write(path, side)
+        _write(path, width, height)
         settings = Settings(runs_dir=Path(folder, "runs"), max_held_pixels=1_000_000)
         load_classifier(device="cpu", settings=settings)
         before = start_counting()
@@ -53,30 +54,31 @@ def child(side: int) -> None:
         request = ImageRequest(search=Search(scoring="dense", image_format="jpg"))
         run = finish(detect_image(path, request, settings=settings))
         figures = {
-            "side_px": side,
+            "width_px": width,
+            "height_px": height,
             "peak_mb": round(resident_mb("VmHWM") - before),
-            "held_mb": round(side * side * 4 / 1024**2),
+            "held_mb": round(width * height * 4 / 1024**2),
             "seconds": round(time.perf_counter() - start, 1),
             "ships": len(run.detections),
         }
     print(json.dumps(figures))
 
 
-def _write(path: Path, side: int) -> None:
+def _write(path: Path, width: int, height: int) -> None:
     """The same patch of sea with two ships, over and over."""
     patch = sea(PATCH_PX, PATCH_PX)
     for x, y, length, axis in ((300, 250, 180, 30), (700, 750, 240, 100)):
         paint_ship(patch, GSD_M, (x * GSD_M, y * GSD_M), length, length / 6.5, axis)
-    index = np.arange(side) % PATCH_PX
+    columns, rows = np.arange(width) % PATCH_PX, np.arange(height) % PATCH_PX
     with gdal_env(), rasterio.open(
-        path, "w", driver="GTiff", width=side, height=side, count=3, dtype="uint8", tiled=True,
+        path, "w", driver="GTiff", width=width, height=height, count=3, dtype="uint8", tiled=True,
         crs="EPSG:32631", transform=from_origin(500_000, 5_700_000, GSD_M, GSD_M),
         photometric="RGB",
     ) as dataset:  # fmt: skip
-        for top in range(0, side, STRIP_PX):
-            rows = index[top : top + STRIP_PX]
-            strip = patch[rows[:, None], index[None, :]]
-            window = Window(0, top, side, len(rows))
+        for top in range(0, height, STRIP_PX):
+            part = rows[top : top + STRIP_PX]
+            strip = patch[part[:, None], columns[None, :]]
+            window = Window(0, top, width, len(part))
             dataset.write(np.moveaxis(strip, -1, 0), window=window)
 
 
@@ -122,4 +124,4 @@ def overlapped(effort: Effort) -> float:
 
 
 if __name__ == "__main__":
-    child(int(sys.argv[1]))
+    child(int(sys.argv[1]), int(sys.argv[2]))

@@ -82,7 +82,7 @@ def table(figures: dict[str, Any]) -> str:
         backend = known.get(f"{row.name}_backend")
         work = f"{row.work} ({_title(backend)})" if backend else row.work
         if row.name == "large_peak_mb":
-            work += f", {known['large_side_px']:,.0f} px square"
+            work += f", {known['large_width_px']:,.0f} px square"
         verdict = "met" if met else f"missed: {row.reason}" if row.reason else "missed"
         lines.append(
             f"| {work} | {value:.4g}{row.unit} | {sign} {row.target:g}{row.unit} | {verdict} |"

@@ -42,6 +42,9 @@ class Progress:
         return STAGE_TITLES[self.stage]
 
 
+#: A generator cannot be closed while it waits: it gives the caller a chance this often.
+HEARTBEAT_S = 0.25
+
 T = TypeVar("T")
 Steps = Generator[Progress, None, T]
 

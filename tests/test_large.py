@@ -4,12 +4,14 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from PIL import Image
 from rasterio.transform import from_origin
 
@@ -127,6 +129,43 @@ def test_a_large_run_leaves_whole_files(settings, classifier, picture, tmp_path)
     assert not [name for name in left if name.endswith((".tmp", ".xml", ".msk", ".ovr"))]
     fewer = pipeline.refilter(run, max(d.score for d in run.candidates))
     assert len(fewer.chips) == len(fewer.detections) == 1
+
+
+@pytest.mark.parametrize("name", ["mosaic.tif", "raw.png"])
+def test_cancelling_stops_a_copy_of_a_large_picture(
+    settings, classifier, picture, tmp_path, monkeypatch, name
+):
+    copy, stopped = rasterio.shutil.copy, []
+
+    def slow(draft, target, **options):
+        while target.name == name and draft.stat().st_size:
+            time.sleep(0.001)  # until it is cancelled
+        try:
+            copy(draft, target, **options)
+        except Exception:  # rasterio's public errors do not include GDAL's own
+            stopped.append(target.name)
+            raise
+
+    monkeypatch.setattr(rasterio.shutil, "copy", slow)
+    path = geotiff(tmp_path / "scene.tif", picture)
+    large = settings.model_copy(update=HELD)
+    steps = pipeline.detect_image(path, ImageRequest(search=Search(threshold=0.25)), settings=large)
+    next(event for event in steps if event.note == f"writing {name}")
+    steps.close()
+    assert stopped == [name] and list(settings.runs_dir.iterdir()) == []
+
+
+@pytest.mark.parametrize("note", ["copying the picture", "writing preview.jpg", "writing run.zip"])
+def test_a_large_run_cancelled_while_it_is_written_leaves_nothing(
+    settings, classifier, picture, tmp_path, note
+):
+    path = geotiff(tmp_path / "scene.tif", picture)
+    large = settings.model_copy(update=HELD)
+    steps = pipeline.detect_image(path, ImageRequest(), settings=large)
+    next(event for event in steps if event.note == note)
+    assert list(settings.runs_dir.iterdir())
+    steps.close()
+    assert list(settings.runs_dir.iterdir()) == []
 
 
 def test_jpeg_is_written_for_a_large_run_too(settings, classifier, picture, tmp_path):

@@ -204,6 +204,35 @@ def test_a_disk_full_while_filtering_is_one_sentence(server, settings, classifie
         pipeline.refilter(run, 0.5)
 
 
+def test_nobody_sees_a_run_between_two_thresholds(server, settings, classifier, monkeypatch):
+    run = whole_run(server, settings, search={"threshold": 0.15})
+
+    def seen():
+        return {p.name: p.read_bytes() for p in run.folder.rglob("*") if p.is_file()}
+
+    before, pictures = seen(), []
+    write = run_module.write_picture
+
+    def watched(*args):
+        write(*args)
+        pictures.append(seen() == before)
+
+    monkeypatch.setattr(run_module, "write_picture", watched)
+    after = pipeline.refilter(run, 0.3)
+    assert len(pictures) > 1 and all(pictures)
+    changed = {name for name, data in seen().items() if before.get(name) != data}
+    assert after.folder == run.folder and {"run.json", "run.zip", "overlay.png"} <= changed
+
+    def broken(*_):
+        raise KeyboardInterrupt
+
+    before = seen()
+    monkeypatch.setattr(run_module, "_packed", broken)
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.refilter(after, 0.15)
+    assert seen() == before and left_behind(settings) == [run.folder.name]
+
+
 def test_a_disk_full_while_writing_leaves_no_folder(server, settings, classifier, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")

@@ -9,10 +9,7 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from shipdet.progress import Progress, Steps
-
-# A generator cannot be closed while it waits: it gives the caller a chance this often.
-HEARTBEAT_S = 0.25
+from shipdet.progress import HEARTBEAT_S, Progress, Steps
 
 T = TypeVar("T")
 Report = Callable[[Progress], None]

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from shipdet.progress import Progress, Steps
+from shipdet.progress import HEARTBEAT_S, Progress, Steps
 
 lock = threading.Lock()
 
@@ -20,5 +20,5 @@ def held() -> Iterator[None]:
 
 def wait() -> Steps[None]:
     """One run computes at a time; the others wait, and can be cancelled while they do."""
-    while not lock.acquire(timeout=0.25):
+    while not lock.acquire(timeout=HEARTBEAT_S):
         yield Progress("wait", 0, 0, note="another run is using the processor")

@@ -9,16 +9,17 @@ from shipdet.mosaic import Picture
 from shipdet.pipeline.choosing import chosen_classifier, stride_notes
 from shipdet.pipeline.planning import SCALE, check_scale, open_download, plan_request
 from shipdet.pipeline.searching import search_picture, write_pictures
-from shipdet.progress import Progress, Steps
+from shipdet.progress import Progress, Steps, finish
 from shipdet.report import (
     Clock,
     Run,
     check_name,
+    copy_pictures,
     imagery_record,
     new_folder,
     prune,
     read_run,
-    storage_errors,
+    replaced_folder,
     write_download,
     write_results,
 )
@@ -119,11 +120,9 @@ def download_area(
     ):
         with clock.stage("fetch"):
             raw = yield from arrival.finish()
-        yield Progress("report", 0, 1, "files")
-        files, covered = write_pictures(folder, raw, None, request.search)
+        files, covered = yield from write_pictures(folder, raw, None, request.search)
         record = imagery_record(raw, covered, None, inputs, notes, clock)
-        write_download(folder, {**record, "files": files})
-        yield Progress("report", 1, 1, "files")
+        yield from write_download(folder, {**record, "files": files})
     prune(settings, final)
     return read_run(final)
 
@@ -134,7 +133,12 @@ def open_run(folder: Path) -> Run:
 
 
 def refilter(run: Run, threshold: float) -> Run:
-    """The run with another threshold; its files are rewritten, nothing is computed again."""
+    """The run with another threshold; its files are rewritten, nothing is computed again.
+
+    They change all at once: whoever reads the folder sees the old ones or the new ones.
+    """
     threshold = Search.check(threshold=threshold).threshold or run.threshold
-    with storage_errors(run.folder):
-        return write_results(run.folder, run.record, run.candidates, threshold)
+    with replaced_folder(run.folder) as folder:
+        copy_pictures(run, folder)
+        finish(write_results(folder, run.record, run.candidates, threshold))
+    return read_run(run.folder)

@@ -109,10 +109,8 @@ def search_picture(
         kind, work = detect_work(raw_px, raw.grid.gsd_m, search, used.classifier.config)
         pace.learn(kind, work, clock.stages["detect"])
     raw = yield from arrived()
-    yield Progress("report", 0, 2, "steps", "writing pictures")
     with clock.stage("report"):
-        files, covered = write_pictures(folder, raw, upscaled, search)
-        yield Progress("report", 1, 2, "steps", "writing tables and crops")
+        files, covered = yield from write_pictures(folder, raw, upscaled, search)
         record = imagery_record(raw, covered, upscaled, inputs, notes, clock) | {
             "files": files,
             "models": used.record()
@@ -128,15 +126,14 @@ def search_picture(
             "views": views,
             "window_m": config.window_m,
         }
-        write_results(folder, record, candidates, threshold)
-    yield Progress("report", 2, 2, "steps")
+        yield from write_results(folder, record, candidates, threshold)
 
 
 def write_pictures(
     folder: Path, raw: Picture, upscaled: Mosaic | None, search: Search
-) -> tuple[dict[str, str], float]:
+) -> Steps[tuple[dict[str, str], float]]:
     """File names by kind, and the share of the raw picture that has data."""
     if not isinstance(raw, Mosaic):
-        return write_large_imagery(folder, raw, search.image_format, search.quality)
-    files = write_imagery(folder, raw, upscaled, search.image_format, search.quality)
+        return (yield from write_large_imagery(folder, raw, search.image_format, search.quality))
+    files = yield from write_imagery(folder, raw, upscaled, search.image_format, search.quality)
     return files, float(np.mean(raw.coverage))

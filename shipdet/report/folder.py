@@ -1,21 +1,23 @@
-"""Run folders: made beside their place, moved there when complete, removed when old."""
+"""Run folders: made beside their place, and moved there when complete."""
 
 import errno
+import fcntl
 import os
 import re
 import secrets
 import shutil
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from shipdet.errors import BadOption, Busy, StorageFull
-from shipdet.settings import GB, Settings
+from shipdet.report.exchange import exchange
+from shipdet.settings import Settings
 
 RUN_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
 PARTIAL = ".partial"  # suffix of a folder that is being written
+GONE = "This run is not on disk any more: run the detection again."
 _UNUSABLE = (  # errors that another folder remedies
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY,
     errno.ENAMETOOLONG,
@@ -37,7 +39,7 @@ def run_folder(run_id: str, settings: Settings) -> Path:
     """The folder of a finished run, by its id; never anything outside the runs folder."""
     folder = settings.runs_dir / run_id
     if not RUN_ID.fullmatch(run_id) or not (folder / "run.json").is_file():
-        raise BadOption("This run is not on disk any more: run the detection again.")
+        raise BadOption(GONE)
     return folder
 
 
@@ -79,44 +81,58 @@ def new_folder(out: Path | None, name: str, settings: Settings) -> Iterator[tupl
     partial = final.with_name(final.name + PARTIAL)
     with storage_errors(final):
         final.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            partial.mkdir()
-        except FileExistsError:
-            raise Busy(
-                f"Another run is writing to {final}: choose another folder, or remove {partial} "
-                "if no run is active."
-            ) from None
-    try:
-        with storage_errors(final):
+        with _made(partial):
             yield partial, final
             os.replace(partial, final)
+
+
+@contextmanager
+def replaced_folder(final: Path) -> Iterator[Path]:
+    """A folder to write a finished run into anew, which takes its place when the block ends.
+
+    Whoever looks sees the old folder or the new one, each complete; after an error it is the old.
+    Raises BadOption when the run has been removed meanwhile.
+    """
+    partial = final.with_name(f"{final.name}-{secrets.token_hex(3)}{PARTIAL}")
+    try:
+        with storage_errors(final), _made(partial):
+            yield partial
+            exchange(partial, final)
+    except FileNotFoundError:
+        raise BadOption(GONE) from None
+
+
+@contextmanager
+def _made(partial: Path) -> Iterator[None]:
+    """A new folder, locked for as long as its process lives; what is there at the end is removed.
+
+    Raises Busy when there is such a folder.
+    """
+    try:
+        partial.mkdir()
+    except FileExistsError:
+        raise Busy(
+            f"Another run is writing to {partial.with_suffix('')}: choose another folder, or "
+            f"remove {partial} if no run is active."
+        ) from None
+    lock = try_lock(partial)
+    try:
+        yield
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
 
 
-def prune(settings: Settings, keep: Path) -> None:
-    """Remove runs that are too old, then the oldest ones until the size limit holds.
+def try_lock(folder: Path) -> int | None:
+    """Lock a folder until the descriptor is closed or the process ends.
 
-    ``keep`` is never removed. Only folders that a run wrote (they hold a run.json) are touched.
+    None where another process or thread holds it, or the file system has no locks.
     """
-    runs = []
-    if not settings.runs_dir.is_dir():
-        return
-    for folder in settings.runs_dir.iterdir():
-        record = folder / "run.json"
-        if folder.is_symlink() or folder.name.endswith(PARTIAL):
-            continue
-        with suppress(FileNotFoundError, NotADirectoryError):  # no run, or just removed
-            runs.append((record.stat().st_mtime, folder, _size(folder)))
-    runs.sort()
-    total = sum(size for _, _, size in runs)
-    oldest = time.time() - settings.runs_max_age_days * 86_400
-    for written, folder, size in runs:
-        too_much = total > settings.runs_max_gb * GB
-        if folder.resolve() != keep.resolve() and (written < oldest or too_much):
-            shutil.rmtree(folder, ignore_errors=True)
-            total -= size
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 import zipfile
 from dataclasses import dataclass, replace
@@ -13,21 +14,26 @@ from PIL import Image
 
 from shipdet.detections import Detection, Detections
 from shipdet.mosaic import Mosaic, Picture, Pixels
+from shipdet.progress import Progress, Steps
 from shipdet.report import vector
 from shipdet.report.drawing import CHIP_M, crop_ship, draw_overlay
+from shipdet.report.large import read_around, write_large
 from shipdet.report.raster import (
     JPEG_MAX_PX,
     ImageFormat,
-    read_around,
     read_picture,
     write_geotiff,
-    write_large,
     write_picture,
 )
 
 OVERLAY_MAX_PX = 4096  # longest side of the overlay; a browser shows no more
 CANDIDATES = "candidates.json"
 PREVIEW = "preview.jpg"
+RECORD, BUNDLE = "run.json", "run.zip"
+#: by kind; rewritten for another threshold, like the crops, the candidates, record and bundle
+RESULTS = {"overlay": "overlay.png", "geojson": "detections.geojson", "csv": "detections.csv"}
+CHIPS = "chips"
+_CHUNK_BYTES = 8 * 1024**2
 
 
 @dataclass(frozen=True)
@@ -76,12 +82,12 @@ class Run:
     @property
     def chips(self) -> list[Path]:
         """One crop per ship, in the order of ``detections``."""
-        return sorted((self.folder / "chips").glob("*.png"))
+        return sorted((self.folder / CHIPS).glob("*.png"))
 
 
 def write_imagery(
     folder: Path, raw: Mosaic, upscaled: Mosaic | None, image_format: ImageFormat, quality: int
-) -> dict[str, str]:
+) -> Steps[dict[str, str]]:
     """Write raw.*, upscaled.*, mosaic.tif and the preview; returns file names by kind."""
     files = {}
     for kind, mosaic in (("raw", raw), ("upscaled", upscaled)):
@@ -91,10 +97,13 @@ def write_imagery(
         if suffix == "jpg" and max(mosaic.pixels.shape[:2]) > JPEG_MAX_PX:
             suffix = "png"
         files[kind] = f"{kind}.{suffix}"
+        yield _writing(files[kind])
         write_picture(folder / files[kind], mosaic.pixels, quality)
     if raw.grid.georeferenced:
         files["mosaic"] = "mosaic.tif"
+        yield _writing(files["mosaic"])
         write_geotiff(folder / files["mosaic"], raw)
+    yield _writing(PREVIEW)
     searched = upscaled or raw
     preview = Image.fromarray(searched.pixels)
     preview.thumbnail((OVERLAY_MAX_PX, OVERLAY_MAX_PX), Image.Resampling.LANCZOS, reducing_gap=3)
@@ -104,13 +113,13 @@ def write_imagery(
 
 def write_large_imagery(
     folder: Path, picture: Picture, image_format: ImageFormat, quality: int
-) -> tuple[dict[str, str], float]:
+) -> Steps[tuple[dict[str, str], float]]:
     """Like :func:`write_imagery`, for a picture that cannot be held; mosaic.tif is always written.
 
     Returns file names by kind, and the share of pixels that have data.
     """
     files = {"raw": f"raw.{image_format}", "mosaic": "mosaic.tif"}
-    covered = write_large(
+    covered = yield from write_large(
         picture,
         folder / files["mosaic"],
         folder / files["raw"],
@@ -123,44 +132,67 @@ def write_large_imagery(
 
 def write_results(
     folder: Path, record: dict[str, Any], candidates: Detections, threshold: float
-) -> Run:
+) -> Steps[Run]:
     """Write overlay, GeoJSON, CSV, chips, run.json and run.zip for a threshold.
 
-    Reads the pictures that :func:`write_imagery` left in the folder, so that it serves the end of
-    a run and a later change of threshold alike.
+    Reads the pictures that :func:`write_imagery` left in the folder, or :func:`copy_pictures`.
     """
     found = candidates.above(threshold)
-    files = {k: v for k, v in record["files"].items() if k not in ("overlay", "geojson", "csv")}
+    files = {k: v for k, v in record["files"].items() if k not in RESULTS}
+    yield _writing(RESULTS["overlay"])
     picture = read_picture(folder / PREVIEW)
     width, height = record["raw"]["width"], record["raw"]["height"]
     factor = (picture.shape[1] / width, picture.shape[0] / height)
     overlay = draw_overlay(picture, found, factor)
-    write_picture(folder / "overlay.png", overlay)
-    files["overlay"] = "overlay.png"
-    chips = folder / "chips"
-    shutil.rmtree(chips, ignore_errors=True)
+    files["overlay"] = RESULTS["overlay"]
+    write_picture(folder / files["overlay"], overlay)
+    chips = folder / CHIPS
     chips.mkdir()
     gsd_m = record["raw"]["gsd_m"] / factor[0]
-    for detection in found:
+    for number, detection in enumerate(found):
+        yield Progress("report", number, len(found), "crops")
         if record["raw"].get("large"):  # the preview is too coarse for crops
             crop = _crop_of_large(folder / files["mosaic"], detection, record["raw"]["gsd_m"])
         else:
             crop = crop_ship(picture, detection, factor, gsd_m)
         write_picture(chips / f"ship_{detection.id:04d}.png", crop)
     if record["raw"]["georeferenced"]:
-        (folder / "detections.geojson").write_text(json.dumps(vector.geojson(found)))
-        files["geojson"] = "detections.geojson"
-    (folder / "detections.csv").write_text(vector.csv_text(found))
-    files["csv"] = "detections.csv"
+        files["geojson"] = RESULTS["geojson"]
+        (folder / files["geojson"]).write_text(json.dumps(vector.geojson(found)))
+    files["csv"] = RESULTS["csv"]
+    (folder / files["csv"]).write_text(vector.csv_text(found))
     (folder / CANDIDATES).write_text(vector.to_json(candidates))
     record = {
         **record,
         "threshold": threshold,
         "ships": len(found),
         "detections": [vector.properties(d) for d in found],
-        "files": {**files, "record": "run.json", "zip": "run.zip"},
+        "files": {**files, "record": RECORD, "zip": BUNDLE},
     }
-    return _sealed(Run(folder, record, candidates, threshold))
+    return (yield from _sealed(Run(folder, record, candidates, threshold)))
+
+
+def copy_pictures(run: Run, folder: Path) -> None:
+    """Put all files of a run but its results into a folder of the same disk, without their bytes.
+
+    They become further names of the same files where the file system has such.
+    """
+    results = (*RESULTS.values(), CHIPS, CANDIDATES, RECORD, BUNDLE)
+    shutil.copytree(
+        run.folder,
+        folder,
+        symlinks=True,
+        ignore=shutil.ignore_patterns(*results),
+        copy_function=_linked,
+        dirs_exist_ok=True,
+    )
+
+
+def _linked(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # no hard links here
+        shutil.copy2(source, target)
 
 
 def _crop_of_large(file: Path, detection: Detection, gsd_m: float) -> Pixels:
@@ -170,26 +202,38 @@ def _crop_of_large(file: Path, detection: Detection, gsd_m: float) -> Pixels:
     return crop_ship(pixels, there, (1.0, 1.0), gsd_m)
 
 
-def write_download(folder: Path, record: dict[str, Any]) -> Run:
+def write_download(folder: Path, record: dict[str, Any]) -> Steps[Run]:
     """Write run.json and run.zip of a run that only downloaded imagery."""
-    record = {**record, "files": {**record["files"], "record": "run.json", "zip": "run.zip"}}
+    record = {**record, "files": {**record["files"], "record": RECORD, "zip": BUNDLE}}
     (folder / CANDIDATES).write_text(vector.to_json(Detections()))
-    return _sealed(Run(folder, {**record, "threshold": 1.0}, Detections(), 1.0))
+    return (yield from _sealed(Run(folder, {**record, "threshold": 1.0}, Detections(), 1.0)))
 
 
-def _sealed(run: Run) -> Run:
-    (run.folder / "run.json").write_text(json.dumps(run.record, indent=1))
-    inside = {CANDIDATES, PREVIEW, "run.zip"}
-    with zipfile.ZipFile(run.folder / "run.zip", "w", zipfile.ZIP_STORED) as bundle:
-        # Pictures are compressed already and the rest is small: storing takes no time.
+def _sealed(run: Run) -> Steps[Run]:
+    (run.folder / RECORD).write_text(json.dumps(run.record, indent=1))
+    apart = {CANDIDATES, PREVIEW, BUNDLE}
+    # Pictures are compressed already and the rest is small: storing takes no time.
+    with zipfile.ZipFile(run.folder / BUNDLE, "w", zipfile.ZIP_STORED) as bundle:
         for file in sorted(run.folder.rglob("*")):
-            if file.is_file() and file.name not in inside:
-                bundle.write(file, file.relative_to(run.folder))
+            if file.is_file() and file.name not in apart:
+                yield from _packed(bundle, file, file.relative_to(run.folder))
     return run
+
+
+def _packed(bundle: zipfile.ZipFile, file: Path, name: Path) -> Steps[None]:
+    entry = zipfile.ZipInfo.from_file(file, name)
+    with file.open("rb") as source, bundle.open(entry, "w") as target:
+        while chunk := source.read(_CHUNK_BYTES):
+            yield _writing(BUNDLE)
+            target.write(chunk)
+
+
+def _writing(name: str) -> Progress:
+    return Progress("report", 0, 0, note=f"writing {name}")
 
 
 def read_run(folder: Path) -> Run:
     """A run from its folder."""
-    record = json.loads((folder / "run.json").read_text())
+    record = json.loads((folder / RECORD).read_text())
     candidates = vector.from_json((folder / CANDIDATES).read_text())
     return Run(folder, record, candidates, record["threshold"])

@@ -2,14 +2,12 @@
 
 import errno
 import os
-import threading
-import time
 
 import pytest
 
 from shipdet.errors import BadOption, Busy, StorageFull
-from shipdet.report import check_name, folder, new_folder, prune, run_folder
-from shipdet.settings import GB, Settings
+from shipdet.report import check_name, exchange, folder, new_folder, replaced_folder, run_folder
+from shipdet.settings import Settings
 
 
 @pytest.fixture
@@ -160,13 +158,10 @@ def test_a_name_that_could_be_a_path_is_refused(name):
         check_name(name)
 
 
-def finished(settings, name, age_days=0.0, size=1000):
+def finished(settings, name):
     where = settings.runs_dir / name
     where.mkdir(parents=True)
-    (where / "raw.png").write_bytes(bytes(size))
     (where / "run.json").write_text("{}")
-    then = time.time() - age_days * 86_400
-    os.utime(where / "run.json", (then, then))
     return where
 
 
@@ -186,77 +181,51 @@ def test_nothing_outside_the_runs_folder_is_found(settings, run_id):
         run_folder(run_id, settings)
 
 
-def limits(settings, **changes):
-    return settings.model_copy(update=changes)
+@pytest.fixture(params=["in one step", "in three", "refused"])
+def exchanging(request, monkeypatch):
+    """Systems that can let folders change places, and others."""
+    if request.param == "in three":
+        monkeypatch.setattr(exchange.ctypes, "CDLL", lambda *_, **__: None)
+    elif request.param == "refused":
+        monkeypatch.setattr(exchange, "_RENAME_EXCHANGE", 1 << 20)  # EINVAL
+    return request.param
 
 
-def test_old_runs_are_removed_and_young_ones_kept(settings):
-    old = finished(settings, "old", age_days=40)
-    young = finished(settings, "young", age_days=10)
-    newest = finished(settings, "newest")
-    prune(limits(settings, runs_max_age_days=30), newest)
-    assert not old.exists() and young.exists() and newest.exists()
+def test_a_run_is_replaced_as_a_whole(settings, exchanging):
+    run = finished(settings, "run")
+    (run / "old.txt").touch()
+    with replaced_folder(run) as new:
+        (new / "run.json").write_text("[]")
+        assert everything(run) == ["old.txt", "run.json"] and (run / "run.json").samefile(
+            run_folder("run", settings) / "run.json"
+        )
+    assert everything(settings.runs_dir) == ["run", "run.json"]
+    assert (run / "run.json").read_text() == "[]"
 
 
-def test_the_oldest_go_until_the_size_fits(settings):
-    runs = [finished(settings, f"r{n}", age_days=5 - n, size=400_000) for n in range(4)]
-    prune(limits(settings, runs_max_gb=900_000 / GB), runs[-1])
-    assert [run.exists() for run in runs] == [False, False, True, True]
+@pytest.mark.parametrize("error", [ValueError("broken"), KeyboardInterrupt()])
+def test_a_run_that_cannot_be_replaced_is_left_alone(settings, error):
+    run = finished(settings, "run")
+    with pytest.raises(type(error)), replaced_folder(run) as new:
+        (new / "run.json").write_text("[]")
+        raise error
+    assert everything(settings.runs_dir) == ["run", "run.json"]
+    assert (run / "run.json").read_text() == "{}"
 
 
-def test_the_run_just_made_is_kept_however_large(settings):
-    run = finished(settings, "large", size=400_000)
-    prune(limits(settings, runs_max_gb=1000 / GB, runs_max_age_days=0.0), run)
-    assert run.exists()
+def test_two_may_replace_a_run_and_the_last_one_wins(settings):
+    run = finished(settings, "run")
+    with replaced_folder(run) as one:
+        (one / "run.json").write_text("1")
+        with replaced_folder(run) as two:
+            (two / "run.json").write_text("2")
+        assert (run / "run.json").read_text() == "2"
+    assert everything(settings.runs_dir) == ["run", "run.json"]
+    assert (run / "run.json").read_text() == "1"
 
 
-def test_what_no_run_wrote_is_never_removed(settings):
-    run = finished(settings, "run", age_days=1)
-    (settings.runs_dir / "photos").mkdir()
-    (settings.runs_dir / "photos" / "cat.jpg").write_bytes(bytes(400_000))
-    (settings.runs_dir / "notes.txt").write_text("mine")
-    elsewhere = finished(settings, "../elsewhere", age_days=400)
-    (settings.runs_dir / "link").symlink_to(elsewhere)
-    prune(limits(settings, runs_max_gb=0.0, runs_max_age_days=0.5), settings.runs_dir / "none")
-    assert not run.exists()
-    assert (settings.runs_dir / "photos" / "cat.jpg").exists()
-    assert (settings.runs_dir / "notes.txt").exists()
-    assert (elsewhere / "raw.png").exists()
-
-
-def test_a_run_that_is_still_being_written_is_not_removed(settings):
-    # Its run.json is there while its run.zip is packed.
-    writing = finished(settings, "other.partial", size=400_000)
-    newest = finished(settings, "newest")
-    prune(limits(settings, runs_max_gb=1000 / GB), newest)
-    assert (writing / "raw.png").exists()
-
-
-def test_pruning_survives_another_process_that_prunes(settings, monkeypatch):
-    newest = finished(settings, "newest")
-    old = [finished(settings, f"old{n}", age_days=40) for n in range(3)]
-    real, gone = folder._size, threading.Event()
-
-    def size(where):
-        if not gone.is_set():  # the other process is faster
-            gone.set()
-            for run in old:
-                folder.shutil.rmtree(run)
-        return real(where)
-
-    def vanishing(self, *args, **kwargs):
-        if gone.is_set() and "old" in str(self):
-            raise FileNotFoundError(errno.ENOENT, "gone")
-        return stat(self, *args, **kwargs)
-
-    stat = folder.Path.stat
-    monkeypatch.setattr(folder, "_size", size)
-    monkeypatch.setattr(folder.Path, "stat", vanishing)
-    prune(limits(settings, runs_max_age_days=30), newest)
-    monkeypatch.undo()
-    assert newest.exists()
-
-
-def test_without_a_runs_folder_there_is_nothing_to_prune(settings):
-    prune(settings, settings.runs_dir / "x")
-    assert not settings.runs_dir.exists()
+def test_a_run_that_was_removed_meanwhile_is_one_sentence(settings, exchanging):
+    run = finished(settings, "run")
+    with pytest.raises(BadOption, match="not on disk any more"), replaced_folder(run):
+        folder.shutil.rmtree(run)
+    assert everything(settings.runs_dir) == []

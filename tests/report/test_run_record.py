@@ -11,7 +11,14 @@ from PIL import Image
 from shipdet.detections import Detection, Detections
 from shipdet.geometry import rectangle
 from shipdet.mosaic import Mosaic, Provenance
-from shipdet.report import read_run, write_download, write_imagery, write_results
+from shipdet.progress import finish
+from shipdet.report import (
+    copy_pictures,
+    read_run,
+    write_download,
+    write_imagery,
+    write_results,
+)
 from shipdet.report import run as run_module
 from tests.painted import picture_mosaic, sea, tile_grid
 
@@ -44,8 +51,8 @@ def candidates(mosaic, scores=(0.9, 0.6, 0.3)):
 
 def written(folder, mosaic=None, upscaled=None, threshold=0.5, image_format="png"):
     mosaic = mosaic or raw_mosaic()
-    files = write_imagery(folder, mosaic, upscaled, image_format, 90)
-    return write_results(folder, record_of(mosaic, files), candidates(mosaic), threshold)
+    files = finish(write_imagery(folder, mosaic, upscaled, image_format, 90))
+    return finish(write_results(folder, record_of(mosaic, files), candidates(mosaic), threshold))
 
 
 def names(folder):
@@ -105,19 +112,45 @@ def test_the_record_tells_the_ships_above_the_threshold(tmp_path):
 
 
 @pytest.mark.parametrize(("threshold", "count"), [(0.2, 3), (0.95, 0), (0.7, 1)])
-def test_another_threshold_rewrites_every_file(tmp_path, threshold, count):
-    first = written(tmp_path)
-    before = (tmp_path / "overlay.png").read_bytes()
-    again = write_results(tmp_path, first.record, first.candidates, threshold)
+def test_another_threshold_writes_every_file_anew(tmp_path, threshold, count):
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    first = written(old)
+    (old / "mine.txt").write_text("notes")
+    copy_pictures(first, new)
+    assert names(new) == {"raw.png", "mosaic.tif", "preview.jpg", "mine.txt"}
+    assert (new / "raw.png").samefile(old / "raw.png"), "no bytes are copied"
+    again = finish(write_results(new, first.record, first.candidates, threshold))
     assert len(again.detections) == len(again.chips) == count
-    assert (tmp_path / "overlay.png").read_bytes() != before
-    assert len((tmp_path / "detections.csv").read_text().splitlines()) == count + 1
-    geojson = json.loads((tmp_path / "detections.geojson").read_text())
+    assert (new / "overlay.png").read_bytes() != (old / "overlay.png").read_bytes()
+    assert len((new / "detections.csv").read_text().splitlines()) == count + 1
+    geojson = json.loads((new / "detections.geojson").read_text())
     assert len(geojson["features"]) == count
-    with zipfile.ZipFile(tmp_path / "run.zip") as bundle:
+    with zipfile.ZipFile(new / "run.zip") as bundle:
         assert sum(name.startswith("chips/") for name in bundle.namelist()) == count
         assert json.loads(bundle.read("run.json"))["ships"] == count
-    assert read_run(tmp_path).threshold == threshold
+    assert read_run(new).threshold == threshold
+    assert read_run(old).record == first.record
+
+
+def test_pictures_are_copied_where_a_file_cannot_have_two_names(tmp_path, monkeypatch):
+    first = written(tmp_path)
+
+    def refused(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(run_module.os, "link", refused)
+    copy_pictures(first, tmp_path / "new")
+    assert (tmp_path / "new" / "raw.png").read_bytes() == (tmp_path / "raw.png").read_bytes()
+
+
+def test_packing_can_be_cancelled_within_a_large_file(tmp_path, monkeypatch):
+    first = written(tmp_path)
+    monkeypatch.setattr(run_module, "_CHUNK_BYTES", 1000)
+    copy_pictures(first, tmp_path / "new")
+    steps = write_results(tmp_path / "new", first.record, first.candidates, 0.5)
+    packing = [event for event in steps if event.note == "writing run.zip"]
+    assert len(packing) > (tmp_path / "raw.png").stat().st_size / 1000
 
 
 def test_large_pictures_have_an_overlay_that_a_browser_shows(tmp_path, monkeypatch):
@@ -135,8 +168,8 @@ def test_a_jpeg_cannot_be_longer_than_the_format_allows(tmp_path, monkeypatch):
 
 def test_a_download_is_a_run_without_ships(tmp_path):
     mosaic = raw_mosaic()
-    files = write_imagery(tmp_path, mosaic, None, "png", 90)
-    write_download(tmp_path, record_of(mosaic, files))
+    files = finish(write_imagery(tmp_path, mosaic, None, "png", 90))
+    finish(write_download(tmp_path, record_of(mosaic, files)))
     run = read_run(tmp_path)
     assert set(run.files) == {"raw", "mosaic", "record", "zip"} and len(run.detections) == 0
     with zipfile.ZipFile(tmp_path / "run.zip") as bundle:

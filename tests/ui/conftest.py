@@ -8,6 +8,7 @@ import pytest
 from shipdet.detections import Detection, Detections
 from shipdet.geometry import BBox, Grid, PixelBox, lonlat_to_pixel, rectangle
 from shipdet.mosaic import Mosaic, Provenance
+from shipdet.progress import finish
 from shipdet.report.run import Run, read_run, write_imagery, write_results
 from shipdet.settings import Settings, get_settings
 from tests.tiny_models import make_classifier, make_upscaler, weights  # noqa: F401
@@ -51,12 +52,12 @@ def write_a_run(folder: Path) -> Run:
                 float(at[0]), float(at[1]), grid.lonlat(corners), cut=number == 2,
             )
         )  # fmt: skip
-    files = write_imagery(folder, mosaic, None, "png", 90)
+    files = finish(write_imagery(folder, mosaic, None, "png", 90))
     record = {
         "files": files,
         "raw": {"width": 300, "height": 200, "gsd_m": grid.gsd_m, "georeferenced": True},
         "timings": {"fetch": 1.0, "all": 12.0},
         "notes": ["A <note>."],
     }
-    write_results(folder, record, Detections(tuple(ships), 0.1), 0.5)
+    finish(write_results(folder, record, Detections(tuple(ships), 0.1), 0.5))
     return read_run(folder)
