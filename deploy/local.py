@@ -72,7 +72,7 @@ class Cluster:
             self.start_stream()
         if app:
             self.start_python("app", "-m", "shipdet", "serve")
-            self.processes.wait_for_port("app", self.ports["app"], 90)
+            self.processes.wait_for_port("app", self.ports["app"])
 
     def stop(self) -> None:
         """Stop what was started here, in the opposite order; data and logs stay."""

@@ -98,7 +98,7 @@ class Processes:
         for file in sorted(files, key=lambda file: file.name in last):
             self.stop(file.name)
 
-    def wait_for_port(self, name: str, port: int, patience_s: float = 60.0) -> None:
+    def wait_for_port(self, name: str, port: int, patience_s: float = 180.0) -> None:
         """Wait until something listens on a port of this machine; NotStarted with the log's end."""
         end = time.monotonic() + patience_s
         while True:

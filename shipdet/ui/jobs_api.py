@@ -27,7 +27,7 @@ def add_jobs_api(settings: Settings) -> None:
         upscale: Upscale = "none",
         upscaler: str = "",
         model: str = "",
-        stride: int = 32,
+        stride: int = 0,
         threshold: float | None = None,
         backend: Backend = "",
         reference: str = "",

@@ -153,4 +153,5 @@ def client(served: str, monkeypatch: pytest.MonkeyPatch) -> "Client":
     from gradio_client import Client
 
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    return Client(served, verbose=False, analytics_enabled=False)
+    kwargs = {"timeout": 120.0}  # on a busy machine an answer takes long
+    return Client(served, verbose=False, analytics_enabled=False, httpx_kwargs=kwargs)
