@@ -52,9 +52,11 @@ _log = logging.getLogger(__name__)
 class _Graph:
     """A model's session on a device."""
 
-    def __init__(self, folder: ModelFolder, device: Device, settings: Settings) -> None:
+    def __init__(
+        self, folder: ModelFolder, device: Device, settings: Settings, precision: Format | None
+    ) -> None:
         self._folder, self._device, self._settings = folder, device, settings
-        self._format: Format = "fp16" if device == "cuda" else "fp32"
+        self._format: Format = precision or ("fp16" if device == "cuda" else "fp32")
         self._session = self._opened()
 
     @property
@@ -124,14 +126,19 @@ class OnnxClassifier:
     """A ConvNeXt that scores windows, one by one or all those of a canvas at once."""
 
     def __init__(
-        self, folder: ModelFolder, config: ClassifierConfig, device: Device, settings: Settings
+        self,
+        folder: ModelFolder,
+        config: ClassifierConfig,
+        device: Device,
+        settings: Settings,
+        precision: Format | None = None,
     ) -> None:
-        """Open the folder's graph, made first when there is none."""
+        """Open the folder's graph, made first when there is none; no precision means the best."""
         self.config = config
         self.window_px = config.shipdet.window_px
         self.cell_px = config.cell_px
         self._device: Device = device
-        self._graph = _Graph(folder, device, settings)
+        self._graph = _Graph(folder, device, settings, precision)
 
     @property
     def backend(self) -> BackendInfo:
@@ -161,12 +168,17 @@ class OnnxUpscaler:
     """Real-ESRGAN."""
 
     def __init__(
-        self, folder: ModelFolder, config: UpscalerConfig, device: Device, settings: Settings
+        self,
+        folder: ModelFolder,
+        config: UpscalerConfig,
+        device: Device,
+        settings: Settings,
+        precision: Format | None = None,
     ) -> None:
-        """Open the folder's graph, made first when there is none."""
+        """Open the folder's graph, made first when there is none; no precision means the best."""
         self.config = config
         self.scale: int = config.shipdet.scale
-        self._graph = _Graph(folder, device, settings)
+        self._graph = _Graph(folder, device, settings, precision)
 
     @property
     def backend(self) -> BackendInfo:
@@ -256,14 +268,22 @@ def open_session(file: Path, device: Device, name: str) -> ort.InferenceSession:
 
 
 def open_classifier(
-    folder: ModelFolder, config: ClassifierConfig, device: Device, settings: Settings
+    folder: ModelFolder,
+    config: ClassifierConfig,
+    device: Device,
+    settings: Settings,
+    precision: Format | None = None,
 ) -> OnnxClassifier:
     """The classifier of a checked folder."""
-    return OnnxClassifier(folder, config, device, settings)
+    return OnnxClassifier(folder, config, device, settings, precision)
 
 
 def open_upscaler(
-    folder: ModelFolder, config: UpscalerConfig, device: Device, settings: Settings
+    folder: ModelFolder,
+    config: UpscalerConfig,
+    device: Device,
+    settings: Settings,
+    precision: Format | None = None,
 ) -> OnnxUpscaler:
     """The upscaler of a checked folder."""
-    return OnnxUpscaler(folder, config, device, settings)
+    return OnnxUpscaler(folder, config, device, settings, precision)
