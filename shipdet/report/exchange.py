@@ -16,7 +16,8 @@ def exchange(one: Path, other: Path) -> None:
     Elsewhere, and on file systems without such a step, ``other`` is missing for a moment.
     Raises OSError, FileNotFoundError among them.
     """
-    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    library = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
+    rename = getattr(library, "renameat2", None)
     if rename is not None:
         paths = (_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other))
         if rename(*paths, _RENAME_EXCHANGE) == 0:

@@ -1,7 +1,6 @@
 """Run folders: made beside their place, and moved there when complete."""
 
 import errno
-import fcntl
 import os
 import re
 import secrets
@@ -14,6 +13,11 @@ from pathlib import Path
 from shipdet.errors import BadOption, Busy, StorageFull
 from shipdet.report.exchange import exchange
 from shipdet.settings import Settings
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 RUN_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
 PARTIAL = ".partial"  # suffix of a folder that is being written
@@ -127,8 +131,10 @@ def _made(partial: Path) -> Iterator[None]:
 def try_lock(folder: Path) -> int | None:
     """Lock a folder until the descriptor is closed or the process ends.
 
-    None where another process or thread holds it, or the file system has no locks.
+    None where another process or thread holds it, or the system has no such locks.
     """
+    if fcntl is None:
+        return None
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
