@@ -5,11 +5,13 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from shipdet.settings import Settings, get_settings
+from tests.painted import BrightnessClassifier
 
 
 class NetworkBlocked(OSError):
@@ -88,6 +90,16 @@ def isolated_settings(
     get_settings.cache_clear()
     yield folder
     get_settings.cache_clear()
+
+
+@pytest.fixture
+def classifier(monkeypatch: pytest.MonkeyPatch) -> BrightnessClassifier:
+    """A classifier that needs no weights; the pipeline takes it for the one that was asked for."""
+    painted = BrightnessClassifier()
+    chosen = SimpleNamespace(config=painted.config)
+    monkeypatch.setattr("shipdet.pipeline.searching.load_classifier", lambda *_, **__: painted)
+    monkeypatch.setattr("shipdet.pipeline.choosing.resolve", lambda *_: chosen)
+    return painted
 
 
 @pytest.fixture(scope="session")

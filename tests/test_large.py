@@ -1,12 +1,12 @@
 """Large pictures are searched piece by piece: the same ships, in bounded memory, whole files."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
 import time
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,15 +17,15 @@ from rasterio.transform import from_origin
 
 from shipdet import pipeline
 from shipdet.errors import AreaTooLarge, BadImage
+from shipdet.gdal import CACHE_MB
 from shipdet.imagery import arriving, download, get_provider, open_picture
 from shipdet.imagery.canvas import StoredPicture
 from shipdet.imagery.geotiff import LargeGeotiff
 from shipdet.mosaic import Mosaic
-from shipdet.pipeline import choosing, searching
 from shipdet.progress import finish
 from shipdet.requests import AreaRequest, ImageRequest, Search
 from shipdet.settings import PROJECT, Settings
-from tests.painted import BrightnessClassifier, paint_ship, sea
+from tests.painted import paint_ship, sea
 from tests.tile_server import NOT_FOUND, TileServer
 
 GSD_M = 0.8  # finer than the classifier's scale, so that the picture is shrunk
@@ -44,14 +44,6 @@ def picture():
 @pytest.fixture
 def settings(tmp_path):
     return Settings(_env_file=None, runs_dir=tmp_path / "runs", cache_dir=tmp_path / "cache")
-
-
-@pytest.fixture
-def classifier(monkeypatch):
-    painted = BrightnessClassifier()
-    monkeypatch.setattr(searching, "load_classifier", lambda *_, **__: painted)
-    monkeypatch.setattr(choosing, "resolve", lambda *_: SimpleNamespace(config=painted.config))
-    return painted
 
 
 def geotiff(path, pixels, gsd_m=GSD_M, **profile):
@@ -282,20 +274,55 @@ def test_the_search_begins_before_the_last_tile_is_there(settings, classifier, p
     assert run.record["source"]["fetched"] == 48
 
 
+def peak_mb(code, *arguments, **environment):
+    """What a process of its own says last: its peak of memory above what it had when it began."""
+    command = [sys.executable, *code, *map(str, arguments)]
+    ran = subprocess.run(
+        command, cwd=PROJECT, env=os.environ | environment, check=True, capture_output=True
+    )
+    return json.loads(ran.stdout.splitlines()[-1])["peak_mb"]
+
+
 @pytest.mark.timeout(1200)
-def test_memory_stays_within_bounds():
-    """Peak of a child process over its size with the model loaded.
+def test_memory_grows_with_the_rows_width_and_not_with_their_number():
+    """Fourteen times a screen's height, so that the preview is as large as it gets in both."""
+    low, high = (
+        peak_mb(("-m", "benchmarks.streaming"), 1024, height, GDAL_CACHEMAX="16")
+        for height in (4096, 4 * 4096)
+    )
+    assert high - low < HELD_MB / 2, "a picture held whole would take more"
 
-    It still grows by some 9 bytes a pixel (see the README), so this is a fence, not the goal.
-    """
-    side = 7_000
 
-    def peak_mb(px):
-        command = [sys.executable, "-m", "benchmarks.streaming", str(px)]
-        out = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True)
-        return json.loads(out.stdout.splitlines()[-1])["peak_mb"]
+HELD_MB = 1024 * 3 * 4096 * 4 / 1024**2  # what the longer picture has more, with its coverage
 
-    assert peak_mb(side) < 900
+READ = """
+import json, sys
+from pathlib import Path
+from benchmarks.memory import resident_mb, start_counting
+from shipdet.imagery import open_picture
+from shipdet.settings import Settings
+picture = open_picture(Path(sys.argv[1]), None, Settings(max_held_pixels=1000))
+before = start_counting()
+for top in range(0, picture.grid.height, 512):
+    picture.read(0, top, picture.grid.width, top + 512)
+print(json.dumps({"peak_mb": resident_mb("VmHWM") - before}))
+"""
+
+
+def test_what_gdal_keeps_of_a_file_is_limited(tmp_path):
+    """By its own rule, 5 % of this machine's memory, it would keep all of these if it could."""
+    taken = []
+    for height in (10_240, 40_960):
+        path = tmp_path / f"{height}.tif"  # tiles that are not there are read as black
+        profile = {"driver": "GTiff", "count": 3, "dtype": "uint8", "tiled": True}
+        place = {"crs": "EPSG:32631", "transform": from_origin(500_000, 5_700_000, 1, 1)}
+        with rasterio.open(
+            path, "w", width=10_240, height=height, sparse_ok=True, **profile, **place
+        ):
+            pass
+        taken.append(peak_mb(("-c", READ), path))
+    assert taken[0] > CACHE_MB / 2, "the smaller one fills the cache already"
+    assert taken[1] - taken[0] < CACHE_MB / 4
 
 
 def test_a_grid_without_place_is_written_too(settings, classifier, picture, tmp_path):

@@ -5,7 +5,6 @@ import math
 import threading
 import time
 import zipfile
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,13 +25,13 @@ from shipdet.errors import (
 )
 from shipdet.geometry import distance_m, gsd_at
 from shipdet.imagery import sample
-from shipdet.pipeline import choosing, device, searching
+from shipdet.pipeline import device, searching
 from shipdet.progress import finish
 from shipdet.report import run as run_module
 from shipdet.requests import AreaRequest, ImageRequest, Search
 from shipdet.settings import Settings
 from tests import tile_server as faults
-from tests.painted import BrightnessClassifier, paint_ship, sea
+from tests.painted import paint_ship, sea
 from tests.tile_server import TileServer
 
 GSD_M = gsd_at(36.145, 15)
@@ -69,14 +68,6 @@ def settings(tmp_path, server):
         xyz_attribution="Test data",
         timeout_s=5.0,
     )
-
-
-@pytest.fixture
-def classifier(monkeypatch):
-    painted = BrightnessClassifier()
-    monkeypatch.setattr(searching, "load_classifier", lambda *_, **__: painted)
-    monkeypatch.setattr(choosing, "resolve", lambda *_: SimpleNamespace(config=painted.config))
-    return painted
 
 
 def area(server, box=None, **options):

@@ -1,17 +1,15 @@
 """Sharpening only where the raw image could show a ship, from request to run."""
 
-from types import SimpleNamespace
-
 import pytest
 from PIL import Image
 
 from shipdet import pipeline
 from shipdet.errors import ScaleTooCoarse
-from shipdet.pipeline import choosing, searching
+from shipdet.pipeline import searching
 from shipdet.progress import finish
 from shipdet.requests import AreaRequest, ImageRequest, Search
 from shipdet.settings import Settings
-from tests.painted import BrightnessClassifier, paint_ship, sea
+from tests.painted import paint_ship, sea
 from tests.upscale.test_focus import Bicubic
 
 GSD_M = 3.0
@@ -22,14 +20,6 @@ FLEET = [(60, 70, 150, 26, 30), (70, 280, 180, 30, 100)]  # x px, y px, length m
 @pytest.fixture
 def settings(tmp_path):
     return Settings(_env_file=None, runs_dir=tmp_path / "runs", cache_dir=tmp_path / "cache")
-
-
-@pytest.fixture
-def classifier(monkeypatch):
-    painted = BrightnessClassifier()
-    monkeypatch.setattr(searching, "load_classifier", lambda *_, **__: painted)
-    monkeypatch.setattr(choosing, "resolve", lambda *_: SimpleNamespace(config=painted.config))
-    return painted
 
 
 @pytest.fixture

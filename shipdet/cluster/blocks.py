@@ -16,6 +16,7 @@ from shipdet.geometry import (
     Grid,
     PixelBox,
     gsd_at,
+    on_rectangle,
     pixel_box,
     pixel_to_lonlat,
     tiles_of,
@@ -166,20 +167,10 @@ def _same(entry: _Entry, other: _Entry, reach: float) -> bool:
         return False  # the detector has told these two apart on one picture
     a, b = entry.ship, other.ship
     return (
-        math.hypot(a.x - b.x, a.y - b.y) < reach or _on_hull(b, a.x, a.y) or _on_hull(a, b.x, b.y)
+        math.hypot(a.x - b.x, a.y - b.y) < reach
+        or on_rectangle(b.corners, a.x, a.y)
+        or on_rectangle(a.corners, b.x, b.y)
     )
-
-
-def _on_hull(ship: Detection, x: float, y: float) -> bool:
-    """Whether a place lies on a ship's box, as the detector asks within one picture."""
-    bow_left, bow_right, _, stern_left = ship.corners
-    point = np.array([x, y])
-    for origin, end in ((bow_left, bow_right), (bow_left, stern_left)):
-        side = end - origin
-        share = float((point - origin) @ side) / max(float(side @ side), 1e-9)
-        if not 0.0 <= share <= 1.0:
-            return False
-    return True
 
 
 def _cell(ship: Detection, size: float) -> tuple[int, int]:

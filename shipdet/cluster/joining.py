@@ -7,7 +7,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from psycopg.types.json import Jsonb
 
 from shipdet.cluster.blocks import Block, merge_blocks
@@ -18,6 +17,7 @@ from shipdet.cluster.store import Store
 from shipdet.detections import Detections
 from shipdet.errors import NoImagery
 from shipdet.geometry import Grid, PixelBox, pixel_box
+from shipdet.mosaic import Pixels
 from shipdet.progress import Progress, Steps
 from shipdet.report import vector
 from shipdet.report.drawing import draw_overlay
@@ -25,7 +25,6 @@ from shipdet.report.raster import read_picture, write_picture
 from shipdet.report.run import OVERLAY_MAX_PX
 from shipdet.settings import Settings
 
-Pixels = npt.NDArray[np.uint8]
 Done = Sequence[tuple[Block, Row]]
 
 

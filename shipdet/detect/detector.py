@@ -11,7 +11,7 @@ from shipdet.detect.scoring import Scoring, WindowScorer, score_near
 from shipdet.detect.surveying import Survey, survey
 from shipdet.detect.view import NetworkView
 from shipdet.detections import Detection, Detections
-from shipdet.geometry import Floats, Grid, bearing_deg, distance_m, rectangle
+from shipdet.geometry import Floats, Grid, bearing_deg, distance_m, on_rectangle
 from shipdet.mosaic import Picture
 from shipdet.progress import Progress, Steps
 
@@ -72,18 +72,11 @@ def detect(
 def _one_per_hull(hulls: list[Hull]) -> list[int]:
     """Indices without those whose centre lies on the hull of a better one: two peaks, one ship."""
     kept: list[int] = []
+    boxes = [hull.corners for hull in hulls]
     for index, hull in enumerate(hulls):
-        if not any(_holds(hulls[other], hull.x, hull.y) for other in kept):
+        if not any(on_rectangle(boxes[other], hull.x, hull.y) for other in kept):
             kept.append(index)
     return kept
-
-
-def _holds(hull: Hull, x: float, y: float) -> bool:
-    theta = np.radians(hull.axis_deg)
-    dx, dy = x - hull.x, y - hull.y
-    along = abs(dx * np.sin(theta) - dy * np.cos(theta))
-    across = abs(dx * np.cos(theta) + dy * np.sin(theta))
-    return bool(along <= hull.length / 2 and across <= hull.width / 2)
 
 
 def _raw_scores(
@@ -129,7 +122,7 @@ def _detection(
 ) -> Detection:
     """A hull in network pixels as a detection in pixels of the reported grid."""
     share = np.array([reported.width / view.width, reported.height / view.height])
-    net_corners = rectangle((hull.x, hull.y), hull.length, hull.width, hull.axis_deg)
+    net_corners = hull.corners
     corners = net_corners * share
     x, y = np.array([hull.x, hull.y]) * share
     length_m, width_m = hull.length * view.net_gsd_m, hull.width * view.net_gsd_m

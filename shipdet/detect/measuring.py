@@ -17,6 +17,8 @@ from scipy import ndimage
 
 from shipdet.detect.outlines import Surroundings, best_outline
 from shipdet.detect.view import NetworkView
+from shipdet.geometry import Floats, rectangle
+from shipdet.mosaic import Mask
 
 #: Scale at which hulls are outlined, whatever the classifier's. Of 1.1, 1.4 and 1.9 m it gave the
 #: smallest errors of length and place on labelled scenes: finer, deck structures fall apart;
@@ -32,7 +34,6 @@ CENTER_SLACK_M = 40.0  # how far a peak may lie from the hull that caused it
 WATER_LEVEL, WATER_SLOPE = 5.0, 1.2  # contrast that is as likely water as not, and how sharply
 
 Image = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ class Hull:
     width: float
     axis_deg: float
     method: str
+
+    @property
+    def corners(self) -> Floats:
+        """See :func:`~shipdet.geometry.rectangle`; network pixels."""
+        return rectangle((self.x, self.y), self.length, self.width, self.axis_deg)
 
 
 def measure(view: NetworkView, x: float, y: float) -> Hull:

@@ -3,16 +3,13 @@
 import io
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from shipdet.geometry import TILE_PX
 from shipdet.imagery.providers import BlankRule
+from shipdet.mosaic import Mask, Pixels
 
 FORMATS = ("PNG", "JPEG", "WEBP")
-
-Pixels = npt.NDArray[np.uint8]
-Mask = npt.NDArray[np.bool_]
 
 
 class BadTile(Exception):

@@ -4,13 +4,11 @@ import math
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from shipdet.detections import Detection, Detections
 from shipdet.geometry import Floats
-
-Pixels = npt.NDArray[np.uint8]
+from shipdet.mosaic import Pixels
 
 CHIP_M = 300.0  # ground shown around a ship of up to half that length
 CHIP_PX = 256

@@ -15,17 +15,11 @@ from shipdet.mosaic import Mosaic, Provenance
 from shipdet.progress import finish
 from tests.painted import (
     WINDOW_M,
-    BrightnessClassifier,
     paint_ship,
     picture_mosaic,
     sea,
     tile_grid,
 )
-
-
-@pytest.fixture
-def classifier():
-    return BrightnessClassifier()
 
 
 def found_in(mosaic, classifier, **options):
