@@ -12,7 +12,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchmarks import backends, fetching, machine, scoring, startup, streaming, upscaling
+from benchmarks import (
+    backends,
+    fetching,
+    machine,
+    scoring,
+    selective,
+    startup,
+    streaming,
+    upscaling,
+)
 from benchmarks.table import table
 from benchmarks.timing import EFFORTS, Effort
 
@@ -44,6 +53,8 @@ def measure(effort: Effort) -> dict[str, Any]:
     further["upscale_memory"] = upscaled[chosen]["memory"]
     ratios["onnx_vs_torch_classifier"] = _said(backends.onnx_vs_torch_classifier, effort)
     ratios["onnx_vs_torch_upscaler"] = _said(backends.onnx_vs_torch_upscaler, effort)
+    parts = _said(selective.selective_vs_whole, effort)
+    further |= {f"selective_{name}": value for name, value in parts.items()}
     fetched = _said(fetching.fetch_parallel, effort)
     ratios["fetch_parallel"] = fetched["speed"]
     further["fetch_again_requests"] = fetched["requests"]

@@ -40,6 +40,12 @@ ROWS = (
     ),
     Row("onnx_vs_torch_classifier", "ONNX Runtime against PyTorch fp32, classifier", 1.3),
     Row("onnx_vs_torch_upscaler", "ONNX Runtime against PyTorch fp32, upscaler", 1.3),
+    Row(
+        "selective_speed",
+        "super-resolution of a roadstead, whole against only where ships could be",
+        1.0,
+        "the search of the raw picture took longer than the blocks that it saved",
+    ),
     Row("fetch_parallel", "100 tiles at 50 ms, four connections against one", 3.0),
     Row("fetch_again_requests", "requests of a second download", 0, most=True, unit=""),
     Row("upscale_memory", "peak memory of RealESRGANer over ours", 2.0),

@@ -130,11 +130,24 @@ def _read_mirrored(
     width, height = size
     if x0 >= 0 and y0 >= 0 and x1 <= width and y1 <= height:
         return source.read(x0, y0, x1, y1)
-    across, down = _mirror(np.arange(x0, x1), width), _mirror(np.arange(y0, y1), height)
-    left, top = int(across.min()), int(down.min())
-    pixels, mask = source.read(left, top, int(across.max()) + 1, int(down.max()) + 1)
-    index = (down - top)[:, None], (across - left)[None, :]
-    return pixels[index], mask[index]
+    (left, right), (top, bottom) = _mirrored_from(x0, x1, width), _mirrored_from(y0, y1, height)
+    pixels, mask = source.read(left, top, right, bottom)
+    beyond = max(0, -y0), max(0, y1 - height), max(0, -x0), max(0, x1 - width)
+    # Many times faster than an index array.
+    wide = cv2.copyMakeBorder(pixels, *beyond, cv2.BORDER_REFLECT)
+    wide_mask = cv2.copyMakeBorder(mask.view(np.uint8), *beyond, cv2.BORDER_REFLECT)
+    y, x = y0 - top + beyond[0], x0 - left + beyond[2]
+    part = slice(y, y + y1 - y0), slice(x, x + x1 - x0)
+    return np.asarray(wide[part], np.uint8), wide_mask[part].view(np.bool_)
+
+
+def _mirrored_from(start: int, stop: int, size: int) -> tuple[int, int]:
+    """First and last (exclusive) pixel that a range needs, up to the edges that mirror it."""
+    needed = _mirror(np.arange(start, stop), size)
+    return (
+        0 if start < 0 or stop > 2 * size else int(needed.min()),
+        size if stop > size or start < -size else int(needed.max()) + 1,
+    )
 
 
 def _mirror(index: npt.NDArray[np.int_], size: int) -> npt.NDArray[np.int_]:

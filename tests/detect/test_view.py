@@ -77,6 +77,27 @@ def test_beyond_the_edge_the_picture_is_mirrored(gsd):
     np.testing.assert_array_equal(piece[:reach, :reach], inner[:reach, :reach][::-1, ::-1])
 
 
+@pytest.mark.parametrize("corner", [(-20, -15), (190, 150), (-3, 140), (100, -70), (-450, -20)])
+@pytest.mark.parametrize("size", [(60, 50), (700, 40)])
+def test_any_piece_is_that_of_the_picture_folded_at_its_edges(corner, size):
+    picture, (x0, y0), (width, height) = sea(210, 170, noise=20), corner, size
+    coverage = np.ones((170, 210), np.bool_)
+    coverage[5:9] = False
+    view = NetworkView(picture_mosaic(picture, 1.0, coverage), 1.0)
+    piece, mask = view.cut(x0, y0, width, height)
+    rows, columns = (
+        np.minimum(folded, 2 * side - 1 - folded)
+        for folded, side in (
+            (np.arange(y0, y0 + height) % 340, 170),
+            (np.arange(x0, x0 + width) % 420, 210),
+        )
+    )
+    expected = picture[rows[:, None], columns]
+    expected_mask = coverage[rows[:, None], columns]
+    np.testing.assert_array_equal(mask, expected_mask)
+    np.testing.assert_array_equal(piece[mask], expected[mask])
+
+
 def test_a_window_much_larger_than_the_picture_is_still_full():
     view = NetworkView(picture_mosaic(np.full((5, 7, 3), 90, np.uint8), 1.0), 1.0)
     piece, mask = view.cut(-100, -100, 224, 224)

@@ -1,0 +1,41 @@
+"""Super-resolution of a whole picture against only where the raw one could show a ship."""
+
+from benchmarks.timing import Effort, seconds
+from shipdet.models import load_classifier, load_upscaler
+from shipdet.mosaic import Mosaic
+from shipdet.pipeline.searching import FLOOR
+from shipdet.pipeline.sharpening import Sharpened, sharpen
+from shipdet.progress import finish
+from shipdet.report import Clock
+from shipdet.requests import Search
+from shipdet.settings import get_settings
+from tests.painted import paint_ship, picture_mosaic, sea
+
+GSD_M = 3.9  # a map at zoom 15, 36 degrees north
+UPSCALER = "realesr-general-x4v3"
+
+
+def selective_vs_whole(effort: Effort) -> dict[str, float]:
+    """``speed`` is the time of the whole over that of the selective way, its search included.
+
+    A roadstead: water and a group of ships in a corner. ``share`` of the blocks were sharpened.
+    """
+    raw, settings = _roadstead(effort.picture_px), get_settings()
+    classifier = load_classifier(backend="onnx", device="cpu")
+    upscaler = load_upscaler(UPSCALER, "onnx", "cpu")
+
+    def sharpened(selective: bool) -> Sharpened:
+        search = Search(upscale="x4", upscaler=UPSCALER, selective=selective)
+        return finish(sharpen(raw, classifier, upscaler, search, FLOOR, Clock(), settings))
+
+    result = sharpened(True)  # also warms everything up
+    whole, some = (seconds(lambda chosen=chosen: sharpened(chosen)) for chosen in (False, True))
+    return {"speed": whole / some, "share": result.sharpened / result.blocks}
+
+
+def _roadstead(side: int) -> Mosaic:
+    pixels = sea(side, side)
+    reach_m = side * GSD_M / 4
+    for along, axis in ((0.3, 20), (0.7, 75), (0.9, 110)):
+        paint_ship(pixels, GSD_M, (along * reach_m, (1.2 - along) * reach_m), 180, 28, axis)
+    return picture_mosaic(pixels, GSD_M)
