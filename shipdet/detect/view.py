@@ -88,6 +88,11 @@ class NetworkView:
         columns = self._reach(x0, width, self._fx)
         rows = self._reach(y0, height, self._fy)
         source, covered = _read_mirrored(self._source, self._size, columns, rows)
+        if self._fx == self._fy == 1 and x0 == math.floor(x0) and y0 == math.floor(y0):
+            # Pixel on pixel, as for every canvas of a reduced picture: nothing to interpolate.
+            inner = slice(_MARGIN, _MARGIN + height), slice(_MARGIN, _MARGIN + width)
+            piece, mask = source[inner].copy(), covered[inner].copy()
+            return _fill(piece, mask), mask
         # Centre of network pixel i, minus half a pixel because OpenCV counts from pixel centres.
         matrix = np.array(
             [

@@ -66,6 +66,20 @@ def test_a_picture_at_the_networks_scale_is_cut_as_it_is():
 
 
 @pytest.mark.parametrize("gsd", [0.5, 1.0])
+@pytest.mark.parametrize("corner", [(13, 57), (-40, -30), (60, 30)])
+def test_pixel_on_pixel_gives_what_interpolation_gives(gsd, corner):
+    coverage = np.ones((200, 300), np.bool_)
+    coverage[60:80, 70:120] = False
+    view = NetworkView(picture_mosaic(sea(300, 200, noise=20), gsd, coverage), 1.0)
+    x0, y0 = corner
+    piece, mask = view.cut(x0, y0, 120, 110)
+    expected, expected_mask = view.cut(x0 + 1e-9, y0, 120, 110)
+    np.testing.assert_array_equal(piece, expected)
+    np.testing.assert_array_equal(mask, expected_mask)
+    assert mask.any() and piece.flags.writeable
+
+
+@pytest.mark.parametrize("gsd", [0.5, 1.0])
 def test_beyond_the_edge_the_picture_is_mirrored(gsd):
     view = NetworkView(picture_mosaic(sea(240, 200, noise=20), gsd), 1.0)
     reach = 30
