@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shipdet.imagery import sample
-from shipdet.imagery.checks import Mask, Pixels, decode_tile
+from shipdet.imagery.checks import decode_tile
 from shipdet.imagery.providers import Provider
+from shipdet.mosaic import Mask, Pixels
 from shipdet.settings import Settings
 
 NO_PICTURE = "no picture there"
