@@ -40,15 +40,18 @@ from training.metrics import SHORTEST_M, length_m
 from training.scenes import as_mosaic
 from training.windows import NET_GSD_M
 
-OFF_M = 10.0
-"""Standard deviation of where a detector's peak lies from a ship's centre."""
+OFF_ALONG, OFF_ACROSS_M = 0.16, 10.0
+"""Standard deviations of where a detector's peak lies from a ship's centre: along it, as a share of
+its length, and across it."""
 COMPOSED_SHORTEST_M = 40.0
 MOST_PER_SCENE = 40
-ROUNDS = 3
+ROUNDS = 2
 STEPS = 250
 SHARPNESS = 12.0
 """Of the softmax over overlaps that the candidates' softmax is pulled towards."""
 DECAY = 2e-4
+NEARNESS = -1.0
+"""Largest weight of the two squared distances between a box and the peak."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,18 @@ class Labelled:
 
 def labelled(view: NetworkView, corners: Floats, rng: np.random.Generator) -> Labelled:
     """A ship whose corners are network pixels of a view at the scale of measuring."""
-    x, y = corners.mean(axis=0) + rng.normal(0, OFF_M / view.net_gsd_m, 2)
+    keel, beam = keel_and_beam(corners)
+    across = beam / np.linalg.norm(beam) * OFF_ACROSS_M / view.net_gsd_m
+    x, y = corners.mean(axis=0) + rng.normal() * OFF_ALONG * keel + rng.normal() * across
     around, (left, top) = look_around(view, float(x), float(y))
     return Labelled(around, corners - (left, top))
+
+
+def keel_and_beam(corners: Floats) -> tuple[Floats, Floats]:
+    """The long and the short side of a box as vectors."""
+    sides = corners[1] - corners[0], corners[2] - corners[1]
+    keel, beam = sorted(sides, key=lambda side: -float(np.linalg.norm(side)))
+    return keel, beam
 
 
 def harbour_ships(rng: np.random.Generator) -> list[Labelled]:
@@ -117,8 +129,7 @@ def overlap(first: Floats, second: Floats) -> float:
 def true_outline(ship: Labelled) -> Outline:
     """The labelled box as a candidate."""
     around, corners = ship.around, ship.corners
-    sides = corners[1] - corners[0], corners[2] - corners[1]
-    keel, beam = sorted(sides, key=lambda side: -float(np.linalg.norm(side)))
+    keel, beam = keel_and_beam(corners)
     angle = float(np.degrees(np.arctan2(keel[0], -keel[1])) % 180)
     theta = np.radians(angle)
     x, y = (corners.mean(axis=0) - np.array(around.peak)) * around.gsd_m
@@ -207,6 +218,8 @@ def fit(groups: list[list[Sampled]], weights: Floats) -> Floats:
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+        with torch.no_grad():  # no sampled box lies far away: free, these let boxes wander off
+            learnt[-2:].clamp_(max=NEARNESS)
     return learnt.detach().numpy().astype(np.float64)
 
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from shipdet.geometry import Floats
 
 #: by :data:`FEATURES`
-WEIGHTS = (0.52, 1.31, 0.18, 0.21, 4.81, 2.57, 1.54, 0.70, 0.85, 1.70, -1.69, -1.21)
+WEIGHTS = (0.58, 1.18, 0.16, 0.20, 4.38, 2.29, 1.43, 0.58, 0.84, 1.31, -1.0, -1.0)
 FEATURES = (
     "weaker long side: log of the size of the mean gradient of L*a*b* across it",
     "stronger long side",
@@ -30,7 +30,7 @@ FEATURES = (
     "water beyond the end that has more of it",
     "water beyond the other end",
     "log of the length in 100 m",
-    "distance of the peak along the box, squared, in 40 m",
+    "distance of the peak along the box, squared, in quarters of its length",
     "distance of the peak across the box, squared, in 25 m",
 )
 _HULL = 4  # of FEATURES
@@ -174,7 +174,7 @@ def describe(around: Surroundings, angle: float, boxes: Floats) -> Floats:
         hull,
         np.maximum(*beside), np.minimum(*beside), np.maximum(*beyond), np.minimum(*beyond),
         np.log(length / 100.0),
-        (along / 40.0) ** 2,
+        (4.0 * along / length) ** 2,
         (across / 25.0) ** 2,
     ]  # fmt: skip
     return np.stack(described, axis=1)
@@ -194,9 +194,8 @@ def coarse_boxes() -> Floats:
         for width in (length / 4.2, length / 6.5):
             if not THINNEST_M <= width <= WIDEST_M:
                 continue
-            step = max(8.0, length / 10)
-            along = np.arange(-int(30 / step), int(30 / step) + 1) * step
-            boxes += list(product(np.arange(-24, 25, 3), along, [length], [width]))
+            along = np.linspace(-0.36, 0.36, 7) * length
+            boxes += list(product(np.arange(-30, 31, 3), along, [length], [width]))
     return np.array(boxes, np.float64)
 
 
