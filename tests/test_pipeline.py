@@ -209,7 +209,7 @@ def test_nobody_sees_a_run_between_two_thresholds(server, settings, classifier, 
         pictures.append(seen() == before)
 
     monkeypatch.setattr(run_module, "write_picture", watched)
-    after = pipeline.refilter(run, 0.3)
+    after = pipeline.refilter(run, max(d.score for d in run.candidates))
     assert len(pictures) > 1 and all(pictures)
     changed = {name for name, data in seen().items() if before.get(name) != data}
     assert after.folder == run.folder and {"run.json", "run.zip", "overlay.png"} <= changed
