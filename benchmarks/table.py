@@ -28,8 +28,8 @@ ROWS = (
         "dense_vs_exact",
         "dense against exact windows, batched, the same positions one cell apart",
         20.0,
-        "sharing saves (window / cell) squared, less the canvases' halo: 16 for a window of 128 "
-        "px and a cell of 32",
+        "sharing saves (window / cell) squared, 64 for a window of 128 px and a cell of 16, less "
+        "what canvases share with their neighbours and mirror at the picture's edges",
     ),
     Row(
         "upscale_vs_realesrganer",
