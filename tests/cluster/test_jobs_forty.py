@@ -18,7 +18,7 @@ from shipdet.geometry import gsd_at, pixel_box
 from tests.cluster.running import assert_same_ships, job, snapshot, wait_for
 from tests.tile_server import TileServer
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
 
 COLUMNS, ROWS = 8, 5
 SIDE_M = 400.0
