@@ -47,8 +47,8 @@ def test_a_large_area_is_cut_joined_and_has_every_ship_once(
     mine = [(s["x"], s["y"]) for s in found]
     theirs = [(d.x, d.y) for d in run.candidates if d.score >= run.threshold - 0.03]
     surely = [(d.x, d.y) for d in run.detections if d.score >= clear]
-    # The outline of a moored ship is the best of many boxes around its peak: a peak that lies a part
-    # of a pixel elsewhere may choose another one, so not every centre is the same to the pixel.
+    # The outline of a moored ship is the best of many boxes around its peak: a peak that lies a
+    # part of a pixel elsewhere may choose another one.
     assert surely and unmatched(surely, mine, NEAR_PX) == 0
     assert unmatched(mine, theirs, NEAR_PX) == 0
     assert unmatched(surely, mine, 1.0) <= len(surely) / 2
