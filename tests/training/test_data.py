@@ -25,7 +25,7 @@ def test_composed_canvases_are_repeatable_and_their_ships_can_be_seen() -> None:
     assert np.array_equal(first, again)
     assert ships == same
     for ship in ships:
-        assert 12 <= ship.length * NET_GSD_M <= 330
+        assert 12 <= ship.length * NET_GSD_M <= 400
 
 
 def test_a_drawn_ship_fills_the_box_it_says() -> None:
