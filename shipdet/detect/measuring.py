@@ -25,7 +25,7 @@ from shipdet.mosaic import Mask
 #: coarser, wakes join the hull.
 MEASURE_GSD_M = 1.4
 
-REACH_M = 230.0  # half the side of the patch looked at: the longest ships are 400 m
+REACH_M = 280.0  # half the side of the patch looked at: 420 m, and a peak 70 m off the middle
 MAX_LENGTH_M = 420.0
 MAX_WIDTH_M = 75.0
 MIN_LENGTH_M = 8.0
@@ -169,7 +169,7 @@ def _silhouette(patch: _Patch) -> Hull | None:
     shape = _component(first & (contrast > level), peak, gsd)
     if shape is None:
         return None
-    hull = _trimmed_box(shape)
+    hull = None if _goes_on(shape) else _trimmed_box(shape)
     if hull is None:
         return None
     filled = shape.sum() / max(1.0, hull.length * hull.width)
@@ -181,6 +181,11 @@ def _silhouette(patch: _Patch) -> Hull | None:
         and filled >= 0.5
     )
     return hull if plausible else None
+
+
+def _goes_on(shape: Mask) -> bool:
+    """Whether a shape reaches the border of the patch: a pier or a coast, no ship standing free."""
+    return bool(shape[[0, -1]].any() or shape[:, [0, -1]].any())
 
 
 def _component(mask: Mask, peak: tuple[float, float], gsd: float) -> Mask | None:

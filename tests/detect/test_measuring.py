@@ -149,6 +149,16 @@ def test_the_neighbour_is_not_measured_along_with_it():
     assert abs(middle[0] - 280) < 3
 
 
+def test_a_boat_at_the_end_of_a_mole_is_not_the_mole():
+    pixels = water(1.0)
+    mole = np.array([[309, -5], [331, -5], [331, 448], [309, 448]], np.float64)
+    paint(pixels, mole, STEEL)
+    paint_ship(pixels, 1.0, (320, 472), 56, 14, 0)
+    center, length, _, _ = measured(pixels, 1.0, (320, 472))
+    assert np.hypot(*(center - [320, 472])) < 60
+    assert length < 200
+
+
 def test_a_ship_beside_a_gap_ends_where_the_data_end():
     pixels = water(1.0)
     paint_ship(pixels, 1.0, (320, 320), 160, 26, 90)
