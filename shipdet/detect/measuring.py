@@ -167,9 +167,9 @@ def _silhouette(patch: _Patch) -> Hull | None:
     # Where a blurred edge lies (half of the hull's own contrast), a little more against wakes.
     level = max(4.0, 0.55 * float(np.quantile(np.minimum(contrast[first], 60.0), 0.8)))
     shape = _component(first & (contrast > level), peak, gsd)
-    if shape is None:
+    if shape is None or _goes_on(shape):
         return None
-    hull = None if _goes_on(shape) else _trimmed_box(shape)
+    hull = _trimmed_box(shape)
     if hull is None:
         return None
     filled = shape.sum() / max(1.0, hull.length * hull.width)
