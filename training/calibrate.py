@@ -1,15 +1,17 @@
 """Make scores mean something: Platt scaling and the operating threshold, on unseen scenes.
 
-    python -m training.calibrate --model weights/shipdet-atto --scenes planet-scenes/scene_1.jpg ...
+    python -m training.calibrate --model weights/shipdet-atto
 
-Rewrites `calibration`, `threshold` and `views` in the model's config.json. What is calibrated are
-detections (peaks), not windows: a score of 0.8 says that four of five such detections are ships.
+Rewrites `calibration`, `threshold` and `views` in config.json of the model and of its folds, which
+score the scenes that they have not seen (training.folds). What is calibrated are detections
+(peaks), not windows: a score of 0.8 says that four of five such detections are ships.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from shipdet.models import load_classifier
-from training.evaluate import SCENES, named_scenes, search_scene
+from shipdet.models.config import Calibration
+from training.evaluate import MOSAICS, SCENES, named_scenes, search_scene
+from training.folds import Judges
 from training.metrics import Outcome, best_threshold, pooled
 from training.scenes import Search
 
@@ -46,15 +49,22 @@ def platt(margins: NDArray[np.float64], hits: NDArray[np.bool_]) -> tuple[float,
     return float(np.exp(found.x[0])), float(found.x[1])
 
 
+def margins(scores: NDArray[np.float64], calibration: Calibration) -> NDArray[np.float64]:
+    """What a network said (logit of ship minus no ship), from its calibrated scores."""
+    return (logit(scores) - calibration.bias) / calibration.scale
+
+
 def calibrate(
-    outcome: Outcome, scale: float, bias: float, least_precision: float = LEAST_PRECISION
-) -> tuple[float, float, float]:
-    """New scale, bias and threshold from detections that were scored with the old ones."""
-    margins = (logit(outcome.scores) - bias) / scale
-    new_scale, new_bias = platt(margins, outcome.hits)
-    scores = 1 / (1 + np.exp(-(new_scale * margins + new_bias)))
+    outcomes: Sequence[tuple[Outcome, Calibration]], least_precision: float = LEAST_PRECISION
+) -> tuple[Calibration, float]:
+    """Calibration and threshold from scenes' detections and the calibrations they came with."""
+    outcome = pooled([one for one, _ in outcomes])
+    said = np.concatenate([margins(one.scores, old) for one, old in outcomes])
+    scale, bias = platt(said, outcome.hits)
+    scores = 1 / (1 + np.exp(-(scale * said + bias)))
     threshold = best_threshold(replace(outcome, scores=scores), least_precision)
-    return new_scale, new_bias, float(np.clip(threshold, 0.02, 0.98))
+    new = Calibration(scale=round(scale, 4), bias=round(bias, 4))
+    return new, round(float(np.clip(threshold, 0.02, 0.98)), 3)
 
 
 def main() -> None:
@@ -68,26 +78,29 @@ def main() -> None:
     parser.add_argument(
         "--least-precision", type=float, default=LEAST_PRECISION, help="of the threshold chosen"
     )
-    parser.add_argument("--scenes", nargs="*", default=list(SCENES))
+    parser.add_argument("--scenes", nargs="*", default=[*SCENES, *MOSAICS])
     arguments = parser.parse_args()
-    classifier = load_classifier(str(arguments.model))
-    file = arguments.model / "config.json"
-    config = json.loads(file.read_text())
-    old = config["shipdet"]["calibration"]
-    chosen = classifier.config.shipdet
+    judges = Judges(arguments.model)
+    chosen = judges.classifier().config.shipdet
     how = Search(
         arguments.scoring or chosen.scoring, arguments.stride, arguments.views or chosen.views
     )
-    found = [search_scene(scene, classifier, how) for scene in named_scenes(arguments.scenes)]
-    outcome = pooled([one.outcome for one in found])
-    scale, bias, threshold = calibrate(
-        outcome, old["scale"], old["bias"], arguments.least_precision
-    )
-    config["shipdet"]["calibration"] = {"scale": round(scale, 4), "bias": round(bias, 4)}
-    config["shipdet"]["threshold"] = round(threshold, 3)
-    config["shipdet"]["views"] = how.views
-    file.write_text(json.dumps(config, indent=2) + "\n")
-    print(config["shipdet"]["calibration"], config["shipdet"]["threshold"])
+    outcomes = []
+    for scene in named_scenes(arguments.scenes):
+        classifier = judges.classifier(scene.name)
+        outcome = search_scene(scene, classifier, how).outcome
+        outcomes.append((outcome, classifier.config.shipdet.calibration))
+    calibration, threshold = calibrate(outcomes, arguments.least_precision)
+    for folder in judges.folders():
+        file = folder / "config.json"
+        config = json.loads(file.read_text())
+        config["shipdet"] |= {
+            "calibration": calibration.model_dump(),
+            "threshold": threshold,
+            "views": how.views,
+        }
+        file.write_text(json.dumps(config, indent=2) + "\n")
+    print(calibration, threshold)
 
 
 if __name__ == "__main__":

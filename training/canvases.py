@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -145,10 +145,19 @@ def ship_free(loaded: LoadedScene) -> Picture | None:
 
 
 class CanvasMaker:
-    """Draws canvases from the sources of a stage, in proportion to their weights."""
+    """Draws canvases from the sources of a stage, in proportion to their weights.
+
+    No canvas comes from a scene whose name is in `held_out`; a source of which nothing is left
+    gives its share to the others.
+    """
 
     def __init__(
-        self, stage: Stage, mined: Path | None, seed: int, sharpened: Path | None = None
+        self,
+        stage: Stage,
+        mined: Path | None,
+        seed: int,
+        sharpened: Path | None = None,
+        held_out: Collection[str] = (),
     ) -> None:
         self.stage = stage
         self.rng = np.random.default_rng(seed)
@@ -163,12 +172,18 @@ class CanvasMaker:
             if source.set not in MADE:
                 scenes = [s for s in load_set(source.set) if source.admits(s.name)]
                 scenes = [s for s in scenes if not any(word in s.name for word in BURNED_IN)]
+                scenes = [s for s in scenes if s.name not in held_out]
                 if source.set == "ships-aerial":
                     scenes = training_part(scenes)
                 self.scenes[source.set] = [
                     LoadedScene(s, np.array(hard.get(s.name, [])).reshape(-1, 2)) for s in scenes
                 ]
-        weights = np.array([source.weight for source in stage.sources])
+        weights = np.array(
+            [
+                source.weight if self.scenes.get(source.set, True) else 0.0
+                for source in stage.sources
+            ]
+        )
         self.shares = weights / weights.sum()
 
     @cached_property

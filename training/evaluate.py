@@ -3,7 +3,8 @@
     python -m training.evaluate --model weights/shipdet-atto --out runs/evaluation
 
 writes metrics.json and the plots to --out, and with --publish beside the weights as well (all but
-the page of misses and false alarms, which holds pixels of the data).
+the page of misses and false alarms, which holds pixels of the data). A scene that a fold of the
+model has not seen is scored by that fold (training.folds).
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ import numpy as np
 from shipdet.detect.scoring import WindowScorer, score, score_windows
 from shipdet.detect.view import NetworkView
 from shipdet.detections import Detections
-from shipdet.models import load_classifier
 from shipdet.progress import finish
 from training.chips import ChipSet, chips_in, splits
 from training.datasets import Scene, load_set
+from training.folds import Judges
 from training.metrics import Outcome, at_threshold, best_threshold, curve, pooled
 from training.plots import errors_page, plot_precision_recall, plot_reliability
 from training.scenes import Search, as_mosaic, judge
@@ -116,6 +117,11 @@ def chip_accuracy(folder: Path, classifier: WindowScorer, threshold: float) -> d
     return result
 
 
+def sha256(folder: Path) -> str:
+    """Of a model folder's weights, as its config.json says."""
+    return str(json.loads((folder / "config.json").read_text())["shipdet"]["sha256"])
+
+
 def write_report(folder: Path, report: dict[str, Any], raw: list[Searched]) -> None:
     """metrics.json and the plots."""
     (folder / "metrics.json").write_text(json.dumps(rounded(report), indent=2) + "\n")
@@ -149,7 +155,8 @@ def main() -> None:
     arguments = parse()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     arguments.out.mkdir(parents=True, exist_ok=True)
-    classifier = load_classifier(str(arguments.model))
+    judges = Judges(arguments.model)
+    classifier = judges.classifier()
     block = json.loads((arguments.model / "config.json").read_text())["shipdet"]
     threshold = float(block["threshold"])
     chosen = classifier.config.shipdet
@@ -158,7 +165,7 @@ def main() -> None:
     )
 
     scenes = named_scenes(arguments.scenes)
-    raw = [search_scene(scene, classifier, how) for scene in scenes]
+    raw = [search_scene(scene, judges.classifier(scene.name), how) for scene in scenes]
     results: dict[str, Any] = {one.scene.name: {"raw": one.report(threshold)} for one in raw}
     for one in raw:
         page = errors_page(one.scene, one.found, threshold)
@@ -166,11 +173,13 @@ def main() -> None:
         cv2.imwrite(str(arguments.out / name), page[..., ::-1])
     for factor in arguments.coarser:
         for scene in scenes:
-            one = search_scene(scene, classifier, replace(how, coarser=factor))
+            coarse = replace(how, coarser=factor)
+            one = search_scene(scene, judges.classifier(scene.name), coarse)
             results[scene.name][f"raw, {factor:g} times coarser"] = one.report(threshold)
     if arguments.sharpen:
         for scene in scenes:
-            one = search_scene(scene, classifier, replace(how, sharpen=True))
+            sharp = replace(how, sharpen=True)
+            one = search_scene(scene, judges.classifier(scene.name), sharp)
             results[scene.name]["x4"] = one.report(threshold)
     report: dict[str, Any] = {
         "sha256": block["sha256"],
@@ -178,6 +187,7 @@ def main() -> None:
         "scoring": how.scoring,
         "stride_px": how.stride_px or classifier.cell_px,
         "views": how.views,
+        "held_out": {name: sha256(judges.folder(name)) for name in results},
         "scenes": results,
         "all_scenes": figures(pooled([one.outcome for one in raw]), threshold),
     }
@@ -185,7 +195,7 @@ def main() -> None:
         land = [search_scene(scene, classifier, how) for scene in load_set(LAND)]
         report["land"] = {one.scene.name: at_threshold(one.outcome, threshold) for one in land}
     if arguments.agreement:
-        report["dense_against_exact"] = agreement(scenes[0], classifier)
+        report["dense_against_exact"] = agreement(scenes[0], judges.classifier(scenes[0].name))
     if arguments.chips:
         report["chips"] = chip_accuracy(arguments.chips, classifier, threshold)
 

@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     recipe = read_recipe(arguments.config)
-    sets = ("ships-aerial", "planet-scenes", "planet-land", "harbours", "aid")
+    sets = ("ships-aerial", "planet-scenes", "planet-land", "harbours", "mosaics", "aid")
     state = torch.load(arguments.state, weights_only=True)
     if arguments.average:
         state = mean_state(plain_state(state, recipe.architecture), load_file(arguments.average))

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
@@ -205,11 +206,13 @@ def train_stage(
     sharpened: Path | None,
     taught: Path | None,
     out: Path,
+    held_out: Collection[str] = (),
 ) -> Student:
     """Run one stage of a recipe, resuming what is in `out`; returns averaged weights.
 
     Args:
         taught: the teacher's weights, for a dense stage.
+        held_out: names of scenes that are not to be shown.
     """
     torch.manual_seed(recipe.seed)
     student = build(
@@ -217,7 +220,7 @@ def train_stage(
     )
     if init is not None:
         load_student(student.net, init)
-    maker = CanvasMaker(stage, mined, recipe.seed, sharpened)
+    maker = CanvasMaker(stage, mined, recipe.seed, sharpened, held_out)
     model: nn.Module = student
     loss: LossFn
     prefix = "net."
@@ -255,6 +258,7 @@ def main() -> None:
     parser.add_argument("--mined", type=Path, help="false alarms found by training.mine")
     parser.add_argument("--sharpened", type=Path, help="canvases made by training.sharpen")
     parser.add_argument("--teacher", type=Path, help="weights of the teacher of a dense stage")
+    parser.add_argument("--hold-out", nargs="*", default=[], help="scenes not to be shown")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     recipe = read_recipe(arguments.config)
@@ -265,7 +269,8 @@ def main() -> None:
     if isinstance(stage, TeacherStage):
         train_teacher(recipe, stage, init, sharpened, out)
     else:
-        train_stage(recipe, stage, init, mined, sharpened, arguments.teacher, out)
+        taught, held_out = arguments.teacher, arguments.hold_out
+        train_stage(recipe, stage, init, mined, sharpened, taught, out, held_out)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,3 @@
+"""The small models that tests of training share with those of models."""
+
+from tests.tiny_models import make_classifier  # noqa: F401
