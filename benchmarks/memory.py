@@ -1,17 +1,19 @@
-"""Memory of this process, as Linux counts it."""
+"""Memory of a process, as Linux counts it."""
 
 import re
 from pathlib import Path
 
 
-def resident_mb(line: str) -> float:
+def resident_mb(line: str, process: int | str = "self") -> float:
     """``VmRSS``, what is in memory now, or ``VmHWM``, the most since the last reset.
 
-    Not getrusage, whose peak a child takes over from its parent.
+    Not getrusage, whose peak a child takes over from its parent. Raises ValueError for a process
+    without memory: one of the kernel's, or one that has ended.
     """
-    status = Path("/proc/self/status").read_text(encoding="ascii")
+    status = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace")
     found = re.search(rf"^{line}:\s+(\d+) kB$", status, re.MULTILINE)
-    assert found is not None
+    if found is None:
+        raise ValueError(f"process {process} has no {line}")
     return int(found[1]) / 1024
 
 

@@ -20,7 +20,7 @@ def selective_vs_whole(effort: Effort) -> dict[str, float]:
 
     A roadstead: water and a group of ships in a corner. ``share`` of the blocks were sharpened.
     """
-    raw, settings = _roadstead(effort.picture_px), get_settings()
+    raw, settings = _roadstead(effort.roadstead_px), get_settings()
     classifier = load_classifier(backend="onnx", device="cpu")
     upscaler = load_upscaler(UPSCALER, "onnx", "cpu")
 

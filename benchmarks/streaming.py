@@ -87,7 +87,7 @@ def overlapped(effort: Effort) -> float:
 
     The server is as slow as the search: with either stage far slower the ratio is 1.
     """
-    rows, columns = 8 * effort.rounds, 4  # several canvases, one below the other
+    rows, columns = effort.arriving_rows, 4  # several canvases, one below the other
     classifier = load_classifier(backend="onnx", device="cpu")
     block = classifier.config.shipdet
     with (

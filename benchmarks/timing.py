@@ -14,6 +14,8 @@ class Effort:
     canvas_px: int
     block_px: int
     picture_px: int  # enlarged in blocks
+    roadstead_px: int  # enlarged only where ships could be
+    arriving_rows: int  # of map tiles that are searched while they arrive
     tiles: int  # along a side of a downloaded square
     streamed_px: int  # side of a GeoTIFF that is searched in strips
     rounds: int
@@ -22,9 +24,9 @@ class Effort:
 EFFORTS = {
     effort.name: effort
     for effort in (
-        Effort("full", 2048, 1024, 192, 768, 10, 20_480, 5),
-        Effort("quick", 2048, 768, 96, 256, 10, 8_192, 2),
-        Effort("tiny", 600, 256, 24, 24, 3, 1_024, 1),  # shows that all of it runs
+        Effort("full", 2048, 1024, 192, 768, 1024, 40, 10, 20_480, 5),
+        Effort("quick", 2048, 768, 96, 256, 768, 32, 10, 8_192, 2),
+        Effort("tiny", 600, 256, 24, 24, 24, 8, 3, 1_024, 1),  # shows that all of it runs
     )
 }
 

@@ -31,18 +31,24 @@ PORTS = {
     "app": 7860,
 }
 WORKERS = 2
+PLACES = 2
 # Seven Java programs on one machine: what they save in memory and compiling they need elsewhere.
 FRUGAL = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 
 
 @dataclass
 class Cluster:
-    """The engines in a folder. ``extra`` are settings for stream, workers and app."""
+    """The engines in a folder.
+
+    ``extra`` are settings for stream, workers and app; each of the Spark ``workers`` has so many
+    ``places``.
+    """
 
     folder: Path
     extra: Mapping[str, str] = field(default_factory=dict)
     usual_ports: bool = True
     workers: int = WORKERS
+    places: int = PLACES
 
     def __post_init__(self) -> None:
         self.folder = self.folder.resolve()
@@ -164,11 +170,11 @@ class Cluster:
         )  # fmt: skip
 
     def start_worker(self, number: int, master: str = "") -> None:
-        """Start one Spark worker with two places."""
+        """Start one Spark worker."""
         name = f"worker-{number}"
         self._spark(
-            name, "worker.Worker", "--host", "127.0.0.1", "--cores", "2", "--memory", "1g",
-            "--webui-port", "0", "--work-dir", str(self.folder / "spark" / name),
+            name, "worker.Worker", "--host", "127.0.0.1", "--cores", str(self.places),
+            "--memory", "1g", "--webui-port", "0", "--work-dir", str(self.folder / "spark" / name),
             master or self.env["SHIPDET_SPARK_MASTER"],
         )  # fmt: skip
 

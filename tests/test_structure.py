@@ -156,3 +156,9 @@ def test_a_test_has_folders_of_its_own(isolated_settings):
     settings = get_settings()
     assert settings.runs_dir == isolated_settings / "runs"
     assert settings.cache_dir == isolated_settings / "cache"
+
+
+def test_the_page_is_built_without_pytorch_where_there_is_no_driver():
+    build = "devices._driver = lambda: False; build_blocks(get_settings())"
+    names = "from shipdet.models import devices; from shipdet.ui import build_blocks"
+    assert loaded_by(f"{names}; from shipdet.settings import get_settings; {build}", "torch") == []

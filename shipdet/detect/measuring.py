@@ -26,6 +26,7 @@ from shipdet.mosaic import Mask
 MEASURE_GSD_M = 1.4
 
 REACH_M = 280.0  # half the side of the patch looked at: 420 m, and a peak 70 m off the middle
+OUTLINE_REACH_M = 230.0  # of the turned patches of an outline: its weights were fitted to them
 MAX_LENGTH_M = 420.0
 MAX_WIDTH_M = 75.0
 MIN_LENGTH_M = 8.0
@@ -141,7 +142,7 @@ def _surroundings(patch: _Patch) -> Surroundings:
     if contrast is None:
         contrast = np.where(inside, np.float32(60.0), np.float32(0.0))
     water = 1.0 / (1.0 + np.exp((np.minimum(contrast, 60.0) - WATER_LEVEL) / WATER_SLOPE))
-    reach = round(REACH_M / patch.gsd_m)
+    reach = round(OUTLINE_REACH_M / patch.gsd_m)
     return Surroundings(lab, water.astype(np.float32), patch.peak, patch.gsd_m, reach)
 
 

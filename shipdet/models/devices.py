@@ -1,7 +1,9 @@
 """What this machine can compute with: processors, threads, backends."""
 
+import ctypes
 import importlib.util
 import os
+import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -58,10 +60,28 @@ def check_backend(name: str) -> BackendName:
 
 @lru_cache(maxsize=1)
 def cuda_available() -> bool:
-    """Whether PyTorch sees a CUDA GPU; ONNX Runtime's own list names CUDA without one, too."""
+    """Whether PyTorch sees a CUDA GPU; ONNX Runtime's own list names CUDA without one, too.
+
+    Importing PyTorch takes seconds, which a page that only wants to name the device need not
+    wait for: without a driver the answer is known. (`spaces` lets PyTorch see a GPU before there
+    is one.)
+    """
+    if not {"torch", "spaces"} & sys.modules.keys() and not _driver():
+        return False
     import torch
 
     return torch.cuda.is_available()
+
+
+def _driver() -> bool:
+    """False where no GPU's driver can be loaded; True where that cannot be told."""
+    if sys.platform != "linux" or Path("/dev/kfd").exists():
+        return True
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def pick_device(wanted: DeviceName) -> Literal["cpu", "cuda"]:

@@ -1,5 +1,8 @@
 """The web server: limits, allowed paths, and the routes beside gradio's own."""
 
+import threading
+from importlib import import_module
+
 import gradio as gr
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -31,13 +34,17 @@ def launch(settings: Settings, block: bool) -> gr.Blocks:
         server_name=settings.host if "host" in chosen else None,
         server_port=settings.port if "port" in chosen and settings.port else None,
         share=settings.share,
-        prevent_thread_lock=not block,
+        prevent_thread_lock=True,
         allowed_paths=[str(settings.runs_dir.resolve())],
         max_file_size=settings.max_upload_mb * 1024**2,
         app_kwargs={"routes": routes(settings), "middleware": [Middleware(OwnScriptsOnly)]},
         ssr_mode=False,  # its proxy would not pass on the routes
         show_error=False,
     )
+    if block:
+        # The page is up; the first search need not wait for this then.
+        threading.Thread(target=import_module, args=("torch",), daemon=True).start()
+        blocks.block_thread()
     return blocks
 
 

@@ -1,0 +1,242 @@
+"""One large area over one worker and over two, and how soon small jobs are done.
+
+    python -m benchmarks.cluster [--side 16384] [--jobs 40] [--json FILE]
+
+Starts the engines of `make cluster` twice in a folder of its own, with a tile server that shows
+the same piece of sea with two ships over and over. Each worker has one place and one thread, so
+that two of them need two processors and one of them leaves the other idle. Minutes to half an hour.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.cluster_simulation import read_metrics
+from benchmarks.machine import machine
+from benchmarks.memory import resident_mb
+from deploy.local import Cluster
+from shipdet.cluster import listing, submit
+from shipdet.cluster.health import metrics
+from shipdet.cluster.messages import JobMessage
+from shipdet.cluster.store import Store
+from shipdet.geometry import TILE_PX, gsd_at, lonlat_to_pixel
+from shipdet.settings import Settings
+from tests.painted import paint_ship, sea
+from tests.tile_server import Body, TileServer
+
+LON, LAT, ZOOM = 5.0, 60.0, 17  # 0.6 m per pixel
+PATCH_PX = 1024
+SHIPS = ((260.0, 420.0, 150.0, 30.0), (700.0, 1015.0, 110.0, 100.0))  # x, y in px; length m, axis
+TINY_PX = 400
+PAUSE_S = 3.0  # between two jobs at rest
+SAME_SHIP_M = 48.0
+
+
+class RepeatedTiles(TileServer):
+    """One patch of so many tiles repeated over a square of ``side_px``."""
+
+    def __init__(self, side_px: int) -> None:
+        patch = sea(PATCH_PX, PATCH_PX)
+        gsd = gsd_at(LAT, ZOOM)
+        for x, y, length, axis in SHIPS:
+            paint_ship(patch, gsd, (x * gsd, y * gsd), length, length / 6.5, axis)
+        # The second ship reaches over the patch's lower border: its other part comes from above.
+        paint_over(patch, gsd)
+        super().__init__(patch, west=LON, north=LAT, zoom=ZOOM, image_format="JPEG")
+        self.columns = self.rows = side_px // TILE_PX
+        self.kept: dict[tuple[int, int], bytes] = {}
+
+    def _body(self, z: int, x: int, y: int, kind: Body) -> bytes | None:
+        column, row = x - self.x0, y - self.y0
+        if z != self.zoom or not (0 <= column < self.columns and 0 <= row < self.rows):
+            return None
+        left, top = column * TILE_PX % PATCH_PX, row * TILE_PX % PATCH_PX
+        if (left, top) not in self.kept:
+            tile = self.picture[top : top + TILE_PX, left : left + TILE_PX]
+            self.kept[left, top] = self._encode(tile)
+        return self.kept[left, top]
+
+
+def paint_over(patch: np.ndarray[Any, np.dtype[np.uint8]], gsd: float) -> None:
+    """The part of the second ship that lies beyond the lower border, at the upper one."""
+    x, y, length, axis = SHIPS[1]
+    paint_ship(patch, gsd, (x * gsd, (y - PATCH_PX) * gsd), length, length / 6.5, axis)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A large job: seconds from the first block's start to the end, and its ships."""
+
+    seconds: float
+    blocks: int
+    ships: int
+    twice: int  # ships nearer than SAME_SHIP_M to another
+
+
+@contextmanager
+def running(folder: Path, tiles: TileServer, workers: int) -> Iterator[tuple[Cluster, Store]]:
+    """A cluster with so many one-place workers, and its job store."""
+    extra = {
+        **tiles.environ(),
+        "SHIPDET_PROVIDER": "xyz",
+        "SHIPDET_CACHE_DIR": str(folder / "cache"),
+        "SHIPDET_CLUSTER_LANES": str(workers),
+        "OMP_NUM_THREADS": "1",
+    }
+    cluster = Cluster(folder, extra, usual_ports=False, workers=workers, places=1)
+    before = dict(os.environ)
+    try:
+        cluster.start(app=False)
+        os.environ.update({k: v for k, v in cluster.env.items() if k.startswith("SHIPDET_")})
+        store = submit.open_store(Settings())
+        yield cluster, store
+        store.database.close()
+    finally:
+        cluster.stop()
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def job(tiles: TileServer, name: str, x: float, y: float, side: int) -> JobMessage:
+    """A job for a square of the scene's pixels."""
+    area = list(tiles.bbox_of(x, y, x + side, y + side).as_tuple())
+    return JobMessage.of({"version": 2, "name": name, "area": area, "zoom": ZOOM})
+
+
+def run(store: Store, messages: list[JobMessage]) -> dict[str, dict[str, Any]]:
+    """Submit jobs and wait for all; their rows by id."""
+    ids = submit.submit(messages, Settings())
+    rows = list(submit.wait(store, ids))[-1]
+    wrong = {row["error"] for row in rows.values() if row["status"] != "completed"}
+    if wrong:
+        raise SystemExit(f"jobs failed: {wrong}")
+    return rows
+
+
+def large(store: Store, tiles: TileServer, side: int) -> Finished:
+    """One area of ``side`` pixels squared, after a small one that loads the models."""
+    run(store, [job(tiles, f"warm-{n}", n * TINY_PX, 0, TINY_PX) for n in range(4)])
+    message = job(tiles, f"large-{side}", 0, 0, side)
+    (row,) = run(store, [message]).values()
+    places = np.array([(s["told"]["lon"], s["told"]["lat"]) for s in
+                       listing.show_job(store, message.id)["detections"]])  # fmt: skip
+    pixels = lonlat_to_pixel(places, ZOOM) * gsd_at(LAT, ZOOM)
+    gaps = np.hypot(*(pixels[:, None] - pixels[None]).transpose(2, 0, 1))
+    np.fill_diagonal(gaps, np.inf)
+    seconds = (row["finished_at"] - row["started_at"]).total_seconds()
+    twice = int((gaps.min(axis=1) < SAME_SHIP_M).sum())
+    return Finished(seconds, row["blocks_total"], len(places), twice)
+
+
+def at_rest(store: Store, tiles: TileServer, count: int = 6) -> float:
+    """Median seconds from submitting a small job to its end while nothing else runs."""
+    taken = []
+    for number in range(count + 1):
+        start = time.monotonic()
+        run(store, [job(tiles, f"rest-{number}", number * TINY_PX, PATCH_PX, TINY_PX)])
+        taken.append(time.monotonic() - start)
+        time.sleep(PAUSE_S)
+    return statistics.median(taken[1:])
+
+
+def per_second(store: Store, tiles: TileServer, count: int) -> float:
+    """Small jobs that are done per second when many are waiting."""
+    columns = 8
+    rows = run(
+        store,
+        [
+            job(tiles, f"tiny-{n}", n % columns * TINY_PX, n // columns * TINY_PX, TINY_PX)
+            for n in range(count)
+        ],
+    )
+    ends = sorted(row["finished_at"] for row in rows.values())
+    return (count - 1) / (ends[-1] - ends[0]).total_seconds()
+
+
+def memory(cluster: Cluster) -> dict[str, float]:
+    """Most memory so far in MB of every kind of process: an engine's Java, a Python worker."""
+    most: dict[str, float] = {}
+    sessions = {cluster.processes.pid(name): name for name in cluster.processes.running()}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            session = int((entry / "stat").read_text().rpartition(")")[2].split()[3])
+            call = (entry / "cmdline").read_bytes()
+            peak = resident_mb("VmHWM", int(entry.name))
+        except (OSError, ValueError):
+            continue
+        if session in sessions:
+            kind = sessions[session].partition("-")[0]
+            if b"pyspark.daemon" in call:
+                kind = "python worker"
+            elif b"CoarseGrainedExecutorBackend" in call:
+                kind = "executor"
+            elif kind == "stream":
+                kind = "driver (Java)" if b"java" in call.split(b"\0")[0] else "driver (Python)"
+            most[kind] = max(most.get(kind, 0.0), peak)
+    return most
+
+
+def measure(side: int, jobs: int) -> dict[str, Any]:
+    """All figures."""
+    found: dict[int, Finished] = {}
+    figures: dict[str, Any] = {"machine": machine(), "side_px": side}
+    for workers in (2, 1):
+        # Not a folder that only we may enter: PostgreSQL runs as somebody else.
+        folder = Path(tempfile.mkdtemp(prefix="shipdet-bench-"))
+        folder.chmod(0o755)
+        try:
+            with (
+                RepeatedTiles(max(side, 8 * TINY_PX)) as tiles,
+                running(folder, tiles, workers) as (cluster, store),
+            ):
+                found[workers] = large(store, tiles, side)
+                print(workers, found[workers], flush=True)
+                if workers == 2:
+                    figures["latency_s"] = at_rest(store, tiles)
+                    figures["jobs_per_s"] = per_second(store, tiles, jobs)
+                    work = read_metrics(metrics(store))
+                    figures["block_fetch_s"], figures["block_compute_s"] = (
+                        work.fetch_s, work.compute_s,
+                    )  # fmt: skip
+                figures[f"memory_mb_{workers}"] = memory(cluster)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    figures["speed_of_two"] = found[1].seconds / found[2].seconds
+    figures["same_ships"] = found[1].ships == found[2].ships
+    return figures | {f"large_{n}": vars(one) for n, one in found.items()}
+
+
+def rounded(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Floats to two digits."""
+    return {
+        k: rounded(v) if isinstance(v, dict) else round(v, 2) if isinstance(v, float) else v
+        for k, v in values.items()
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cluster", description=__doc__)
+    parser.add_argument("--side", type=int, default=16_384, help="of the large area, pixels")
+    parser.add_argument("--jobs", type=int, default=40, help="small ones that wait together")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    options = parser.parse_args()
+    text = json.dumps(rounded(measure(options.side, options.jobs)), indent=1)
+    print(text)
+    if options.json:
+        options.json.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
