@@ -3,7 +3,6 @@
 import json
 import math
 import threading
-import time
 import zipfile
 
 import numpy as np
@@ -392,9 +391,7 @@ def test_a_run_that_waits_can_be_cancelled(server, settings, classifier):
         for event in steps:
             if event.stage == "wait":
                 break
-        started = time.perf_counter()
-        steps.close()
-        assert time.perf_counter() - started < 1.0
+        steps.close()  # would never return if it waited for the device
         assert left_behind(settings) == []
         assert device.lock.locked(), "it is still the other's"
 

@@ -196,6 +196,11 @@ class TileServer:
         """Requests so far."""
         return len(self.requests)
 
+    @property
+    def running(self) -> int:
+        """Requests that are being answered now."""
+        return self._running
+
     def environ(self) -> dict[str, str]:
         """Environment for a program that should use this server as its provider ``xyz``."""
         return {
