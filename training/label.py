@@ -3,7 +3,9 @@
     python -m training.label --image harbours/new.jpg --gsd 0.6 --model weights/shipdet-atto
 
 The picture lies below the data folder. Every proposal is accepted, redrawn (click the bow, then
-the stern), refused, or left open; the labels are written to training/labels, coordinates only.
+the stern), refused, or left open. Then the whole picture is shown, and ships that were missed can
+be drawn on it. The labels are written to training/labels, coordinates only; what a file there has
+held before stays.
 """
 
 from __future__ import annotations
@@ -34,10 +36,12 @@ class Desk:
         """The crop and a line of text for the page."""
         work = self.work
         picture, _ = work.crop(self.drawn)
+        drawing = "now click the stern" if len(self.clicks) == 1 else "click bow and stern"
         if work.current is None:
-            return picture, f"All {len(work.proposals)} looked at: {len(work.ships)} ships. Save."
-        hint = "now click the stern" if len(self.clicks) == 1 else "click bow and stern to redraw"
-        return picture, f"Proposal {work.at + 1} of {len(work.proposals)}; {hint}."
+            drawing = "press Ship to keep it" if self.drawn is not None else drawing
+            told = f"All {len(work.proposals)} looked at: {len(work.ships)} ships (green)."
+            return picture, f"{told} Was one missed? {drawing.capitalize()}. Else save."
+        return picture, f"Proposal {work.at + 1} of {len(work.proposals)}; {drawing} to redraw."
 
     def click(self, width_m: float, event: gr.SelectData) -> tuple[Picture, str]:
         """Bow first, then stern."""
@@ -52,13 +56,13 @@ class Desk:
     def decide(self, how: str, kind: str) -> tuple[Picture, str]:
         """accept, refuse or leave open the current proposal."""
         work = self.work
-        if work.current is not None:
-            if how == "accept":
-                work.accept(work.current if self.drawn is None else self.drawn, kind)
-            elif how == "refuse":
-                work.refuse()
-            else:
-                work.leave_open()
+        box = work.current if self.drawn is None else self.drawn
+        if how == "accept" and box is not None:
+            work.accept(box, kind)
+        elif how == "refuse":
+            work.refuse()
+        elif how == "open":
+            work.leave_open()
         self.clicks, self.drawn = [], None
         return self.view()
 
@@ -77,7 +81,9 @@ def page(work: Labelling) -> gr.Blocks:
                 label="Kind",
             )
             width = gr.Number(20, label="Width of a redrawn box (m)", minimum=1)
-            complete = gr.Checkbox(label="Everything else holds no ship", value=False)
+            complete = gr.Checkbox(
+                label="Everything else holds no ship", value=bool(work.kept.get("complete"))
+            )
         shown: list[Any] = [picture, text]
         with gr.Row():
             for label, how in (("Ship", "accept"), ("No ship", "refuse"), ("Unsure", "open")):

@@ -34,8 +34,10 @@ class Labelling:
     Attributes:
         image: the picture's path below the data folder.
         proposals: (n, 4, 2) corners in image pixels, best score first.
-        at: index of the proposal that is looked at; n when all have been.
+        at: index of the proposal that is looked at; n when all have been: then the whole picture
+            is shown, and ships that nobody proposed can be drawn.
         ships, unknown: what goes into the file.
+        kept: what the file has held besides these.
     """
 
     image: str
@@ -45,6 +47,7 @@ class Labelling:
     at: int = 0
     ships: list[dict[str, Any]] = field(default_factory=list)
     unknown: list[list[list[float]]] = field(default_factory=list)
+    kept: dict[str, Any] = field(default_factory=dict)
 
     @property
     def current(self) -> Corners | None:
@@ -63,11 +66,11 @@ class Labelling:
                 "kind": kind,
             }
         )
-        self.at += 1
+        self._next()
 
     def refuse(self) -> None:
         """No ship."""
-        self.at += 1
+        self._next()
 
     def leave_open(self) -> None:
         """Neither ship nor no ship: training and evaluation leave the place out."""
@@ -75,30 +78,47 @@ class Labelling:
             low, high = self.current.min(axis=0) - 4, self.current.max(axis=0) + 4
             (x0, y0), (x1, y1) = np.round(low, 1).tolist(), np.round(high, 1).tolist()
             self.unknown.append([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
-        self.at += 1
+        self._next()
+
+    def _next(self) -> None:
+        self.at = min(self.at + 1, len(self.proposals))
 
     def crop(self, corners: Corners | None = None) -> tuple[Picture, Corners]:
-        """The surroundings of the current proposal with a box on it, enlarged.
+        """The surroundings of the current proposal, or the whole picture when there is none.
+
+        Labelled ships are green, unknown places grey, the proposal or the drawn box yellow.
 
         Returns:
             uint8 (720, 720, 3), and the matrix (2, 3) from image pixels to pixels of the crop.
         """
         box = self.current if corners is None else corners
-        centre = np.array(self.picture.shape[1::-1]) / 2 if box is None else box.mean(axis=0)
-        scale = CROP_PX / (AROUND_M / self.gsd_m)
+        size = np.array(self.picture.shape[1::-1])
+        scale, centre = CROP_PX / size.max(), size / 2
+        if self.current is not None:
+            scale, centre = CROP_PX * self.gsd_m / AROUND_M, self.current.mean(axis=0)
         matrix = np.column_stack([np.eye(2) * scale, CROP_PX / 2 - centre * scale])
+        how = cv2.INTER_CUBIC if scale >= 1 else cv2.INTER_AREA
         view = cv2.warpAffine(
-            self.picture, matrix, (CROP_PX, CROP_PX), flags=cv2.INTER_CUBIC, borderValue=(40,) * 3
+            self.picture, matrix, (CROP_PX, CROP_PX), flags=how, borderValue=(40,) * 3
         )
+
+        def draw(polygon: Any, colour: tuple[int, int, int]) -> None:
+            points = np.round(np.asarray(polygon) @ matrix[:, :2].T + matrix[:, 2])
+            cv2.polylines(view, [points.astype(np.int32)], True, colour, 1, cv2.LINE_AA)
+
+        for polygon in self.unknown:
+            draw(polygon, (170, 170, 170))
+        for ship in self.ships:
+            draw(ship["polygon"], (80, 230, 80))
         if box is not None:
-            drawn = np.round(box @ matrix[:, :2].T + matrix[:, 2]).astype(np.int32)
-            cv2.polylines(view, [drawn], True, (255, 220, 0), 1, cv2.LINE_AA)
+            draw(box, (255, 220, 0))
         return view, matrix
 
     def entry(self, complete: bool) -> dict[str, Any]:
         """The file's content; see training/labels/README.md."""
         height, width = self.picture.shape[:2]
         return {
+            **self.kept,
             "image": self.image,
             "width": width,
             "height": height,
@@ -110,19 +130,34 @@ class Labelling:
 
     def save(self, complete: bool, folder: Path = LABELS) -> Path:
         """Write the labels; ``complete`` says that everything else holds no ship."""
-        path = folder / f"{Path(self.image).with_suffix('').as_posix().replace('/', '_')}.json"
+        path = label_file(self.image, folder)
         path.write_text(json.dumps(self.entry(complete), indent=1) + "\n")
         return path
 
 
-def begin(scene: Scene, classifier: WindowScorer, how: Search) -> Labelling:
-    """Propose what a model finds; the scene needs a scale."""
+def label_file(image: str, folder: Path = LABELS) -> Path:
+    """Where the labels of a picture are kept."""
+    return folder / f"{Path(image).with_suffix('').as_posix().replace('/', '_')}.json"
+
+
+def begin(scene: Scene, classifier: WindowScorer, how: Search, folder: Path = LABELS) -> Labelling:
+    """Propose what a model finds and nobody has labelled yet; the scene needs a scale."""
     if scene.gsd_m is None:
         raise ValueError(f"{scene.name} has no known scale")
     found = how.run(scene, classifier)
     order = np.argsort([-d.score for d in found], kind="stable")
-    boxes = [np.asarray(d.corners, np.float64) for d in found]
-    return Labelling(scene.name, scene.read(), scene.gsd_m, [boxes[i] for i in order])
+    file = label_file(scene.name, folder)
+    known: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    ships, unknown = known.pop("ships", []), known.pop("unknown", [])
+    polygons = [np.asarray(p, np.float32) for p in [*(s["polygon"] for s in ships), *unknown]]
+    boxes = [np.asarray(found[i].corners, np.float64) for i in order]
+    new = [box for box in boxes if not any(inside(box.mean(axis=0), p) for p in polygons)]
+    return Labelling(scene.name, scene.read(), scene.gsd_m, new, 0, ships, unknown, known)
+
+
+def inside(point: Corners, polygon: NDArray[np.float32]) -> bool:
+    """Whether a point (2,) lies in a polygon (n, 2)."""
+    return cv2.pointPolygonTest(polygon, (float(point[0]), float(point[1])), False) >= 0
 
 
 def box_between(bow: Corners, stern: Corners, width_px: float) -> Corners:

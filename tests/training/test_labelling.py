@@ -22,7 +22,7 @@ def work(tmp_path: Path) -> Labelling:
     (tmp_path / "harbours").mkdir()
     cv2.imwrite(str(tmp_path / "harbours" / "new.png"), pixels[..., ::-1])
     scene = Scene("harbours/new.png", tmp_path / "harbours" / "new.png", 2.0)
-    return begin(scene, BrightnessClassifier(), Search("dense", floor=0.3))
+    return begin(scene, BrightnessClassifier(), Search("dense", floor=0.3), tmp_path)
 
 
 def test_a_model_proposes_the_ships(work: Labelling) -> None:
@@ -80,3 +80,39 @@ def test_a_redrawn_box_is_what_is_accepted(work: Labelling) -> None:
     corners = np.array(work.ships[0]["polygon"])
     assert np.allclose(corners.mean(axis=0), middle, atol=1)
     assert work.ships[0]["length_m"] == pytest.approx(200 * 360 / 720, abs=1)
+
+
+def test_a_missed_ship_is_drawn_on_the_whole_picture(work: Labelling) -> None:
+    desk = Desk(work)
+    desk.decide("refuse", "ship")
+    _, told = desk.decide("refuse", "ship")
+    assert "Was one missed?" in told
+    desk.decide("accept", "ship")
+    assert work.ships == [], "nothing was drawn"
+    desk.click(20.0, Click(72, 360))
+    desk.click(20.0, Click(216, 360))
+    desk.decide("accept", "ship")
+    (ship,) = work.ships
+    assert np.allclose(np.mean(ship["polygon"], axis=0), (100, 200), atol=1)
+    assert ship["length_m"] == pytest.approx(144 / 720 * 500 * 2.0, abs=1)
+
+
+def test_labels_that_are_there_stay_and_are_not_proposed_again(
+    work: Labelling, tmp_path: Path
+) -> None:
+    first = work.current
+    assert first is not None
+    work.accept(first, "cargo")
+    file = work.save(complete=True, folder=tmp_path)
+    entry = json.loads(file.read_text())
+    entry["ships"][0]["source"] = "somebody"
+    file.write_text(
+        json.dumps(entry | {"gsd_source": "a chart", "sea": [[[0, 0], [9, 0], [9, 9]]]})
+    )
+    scene = Scene("harbours/new.png", tmp_path / "harbours" / "new.png", 2.0)
+    again = begin(scene, BrightnessClassifier(), Search("dense", floor=0.3), tmp_path)
+    assert len(again.proposals) == len(work.proposals) - 1
+    again.refuse()
+    kept = json.loads(again.save(complete=False, folder=tmp_path).read_text())
+    assert kept["ships"] == [entry["ships"][0]]
+    assert (kept["gsd_source"], len(kept["sea"]), kept["complete"]) == ("a chart", 1, False)
