@@ -41,7 +41,7 @@ class Outcome:
 
 
 def read_metrics(text: str) -> Work:
-    """Mean seconds per block from `shipdet jobs metrics`; a model's loading is left out."""
+    """Mean seconds per block from the metrics; a model's loading is left out."""
     found = {
         (stage, kind): float(value)
         for kind, stage, value in re.findall(

@@ -72,11 +72,12 @@ def _geojson(text: str) -> Iterator[Entry]:
 
 
 def _csv(text: str) -> Iterator[Entry]:
+    csv.field_size_limit(MAX_FILE_BYTES)  # a polygon may be longer than the usual limit
     rows = csv.DictReader(io.StringIO(text), skipinitialspace=True)
-    columns = {(name or "").strip().lower() for name in rows.fieldnames or ()}
-    if not ("wkt" in columns or set(BOX) <= columns):
-        raise BadJob("The CSV needs the columns west, south, east, north, or a column wkt.")
     try:
+        columns = {(name or "").strip().lower() for name in rows.fieldnames or ()}
+        if not ("wkt" in columns or set(BOX) <= columns):
+            raise BadJob("The CSV needs the columns west, south, east, north, or a column wkt.")
         for number, row in enumerate(rows, start=1):
             values = {(k or "").strip().lower(): (v or "") for k, v in row.items() if k}
             name = values.get("name", "").strip()

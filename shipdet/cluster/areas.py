@@ -13,8 +13,11 @@ from shipdet.errors import BadArea
 from shipdet.geometry import BBox, Floats
 
 MAX_VERTICES = 10_000
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?"
+MAX_WKT = 256 * 1024  # characters: no message may be longer
+# Written so that nothing matches in two ways: a hostile text of any length is read in one pass.
+_NUMBER = r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d{1,3})?"
 _POINT = re.compile(rf"\s*({_NUMBER})\s+({_NUMBER})(?:\s+{_NUMBER}){{0,2}}\s*")
+_SHAPE = re.compile(r"\s*(?:MULTI)?POLYGON\s*(?:(?:ZM?|M)\s*)?\([^A-DF-Z]*\)\s*", re.IGNORECASE)
 
 Ring = tuple[tuple[float, float], ...]
 
@@ -77,9 +80,10 @@ def parse_area(value: object) -> Area:
 
 def parse_wkt(text: str) -> Area:
     """Read ``POLYGON ((lon lat, ...))`` or ``MULTIPOLYGON``; raises BadArea."""
+    if len(text) > MAX_WKT:
+        raise BadArea(f"The WKT has more than {MAX_WKT:,} characters: simplify its polygon.")
     body = re.sub(r"^\s*SRID=4326;", "", text, flags=re.IGNORECASE)
-    found = re.fullmatch(r"\s*(MULTI)?POLYGON\s*Z?M?\s*\(([^A-Za-z]|[eE])*\)\s*", body, re.I)
-    if found is None:
+    if _SHAPE.fullmatch(body) is None:
         raise BadArea(f"'{text[:60]}' is not a WKT POLYGON or MULTIPOLYGON.")
     rings = []
     for ring in re.findall(r"\(([^()]*)\)", body):

@@ -25,7 +25,7 @@ class JobFailed(ShipdetError):
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
-    """Add the commands below ``shipdet jobs``."""
+    """Add the commands below ``jobs``."""
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, run: Callable[[argparse.Namespace], None], about: str) -> Any:
@@ -51,6 +51,13 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
                         + ', '.join(map(str, STRIDES[1:])))  # fmt: skip
     submit.add_argument("--threshold", type=float, help="lowest score (the model's own)")
     submit.add_argument("--backend", choices=("torch", "onnx"), default="")
+    submit.add_argument("--scoring", choices=("dense", "exact"), default="",
+                        help="how windows are scored (the model's own way)")  # fmt: skip
+    submit.add_argument("--views", type=int, choices=(1, 2, 8), default=0,
+                        help="average so many views of each place (the model's)")  # fmt: skip
+    submit.add_argument("--date-from", metavar="YYYY-MM-DD", help="Sentinel Hub only")
+    submit.add_argument("--date-to", metavar="YYYY-MM-DD", help="Sentinel Hub only")
+    submit.add_argument("--max-cloud", type=int, default=20, help="per cent, Sentinel Hub only")
     submit.add_argument("--wait", action="store_true", help="until all have ended")
 
     listed = add("list", _list, "the newest jobs")
@@ -116,7 +123,10 @@ def _submit(arguments: argparse.Namespace) -> None:
                 "passes": PASSES[arguments.upscale],
                 **{
                     key: getattr(arguments, key)
-                    for key in ("upscaler", "selective", "model", "stride", "threshold", "backend")
+                    for key in (
+                        *("upscaler", "selective", "model", "stride", "threshold", "backend"),
+                        *("scoring", "views", "date_from", "date_to", "max_cloud"),
+                    )
                 },
             }
         )

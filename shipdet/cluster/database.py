@@ -19,6 +19,8 @@ CONNECT_S = 5
 MIGRATION_LOCK = 0x73686970  # any number of our own: migrations run one at a time
 LONGEST_PAUSE_S = 2.0
 
+NO_TABLES = "The database lacks tables: `python -m shipdet jobs prepare` makes them."
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -41,7 +43,7 @@ class Database:
         return Database, (self.address, self.patience_s)
 
     def run(self, work: Callable[[Connection[DictRow]], T]) -> T:
-        """Run one transaction; EngineUnreachable when the server stays away."""
+        """Run one transaction; EngineUnreachable when the server stays away or has no tables."""
         end = time.monotonic() + self.patience_s
         pause_s = 0.05
         while True:
@@ -49,6 +51,8 @@ class Database:
                 connection = self._connection()
                 with connection.transaction():
                     return work(connection)
+            except psycopg.errors.UndefinedTable as error:
+                raise EngineUnreachable(NO_TABLES) from error
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 self.close()
                 if time.monotonic() + pause_s > end:
@@ -73,17 +77,28 @@ class Database:
             connection.close()
 
     def connect(self) -> Connection[DictRow]:
-        """A new connection in autocommit, of the caller's own."""
-        return psycopg.connect(
-            self.address,
-            autocommit=True,
-            row_factory=dict_row,
-            connect_timeout=CONNECT_S,
-            application_name="shipdet",
-            keepalives_idle=10,
-            keepalives_interval=5,
-            keepalives_count=3,
-        )
+        """A new connection in autocommit, of the caller's own.
+
+        Raises psycopg's OperationalError when the server does not answer, EngineUnreachable for
+        an address that is none.
+        """
+        try:
+            return psycopg.connect(
+                self.address,
+                autocommit=True,
+                row_factory=dict_row,
+                connect_timeout=CONNECT_S,
+                application_name="shipdet",
+                keepalives_idle=10,
+                keepalives_interval=5,
+                keepalives_count=3,
+            )
+        except (psycopg.ProgrammingError, UnicodeError):
+            # Without the cause: its text repeats the address, and that holds a password.
+            raise EngineUnreachable(
+                "SHIPDET_POSTGRES is not an address of PostgreSQL: write "
+                "postgresql://user:password@host/database."
+            ) from None
 
     def migrate(self) -> list[str]:
         """Apply the migrations that are missing, in order; returns their names."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import httpx
 
 from shipdet.cluster.broker import check_broker
-from shipdet.cluster.database import Database
+from shipdet.cluster.database import NO_TABLES, Database
 from shipdet.cluster.listing import figures
 from shipdet.cluster.objects import ObjectStore
 from shipdet.cluster.store import Store
@@ -84,9 +84,7 @@ def _check_database(settings: Settings) -> None:
     finally:
         database.close()
     if not found[0]["made"]:
-        raise EngineUnreachable(
-            "The database has no tables yet: `shipdet jobs prepare` makes them."
-        )
+        raise EngineUnreachable(NO_TABLES)
 
 
 def _ask(name: str, address: str) -> None:

@@ -5,10 +5,11 @@ import json
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StrictBool, StrictFloat, StrictInt, field_validator
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, field_validator, model_validator
 
 from shipdet.cluster.areas import Area, parse_area
 from shipdet.errors import BadJob, BadOption
+from shipdet.imagery.options import DEFAULT_MAX_CLOUD, ImageryOptions
 from shipdet.requests import PASSES, AreaRequest, Search, Upscale, _Request
 
 MAX_MESSAGE_BYTES = 256 * 1024
@@ -19,6 +20,9 @@ PROVIDER = r"^[a-z0-9]{0,40}$"
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
 ModelName = Annotated[str, Field(max_length=MAX_TEXT, pattern=r"^[\w./@-]*$")]
 
+#: Not part of the identity where they are the default, so that requests from before these fields
+#: have the id that they had.
+_LATER = ("selective", "scoring", "views", "date_from", "date_to", "max_cloud")
 _UPSCALES: dict[int, Upscale] = {passes: name for name, passes in PASSES.items()}
 #: Fields of the older form that say what kind it is; it never had a version.
 _OLD = {"submit_name", "bbox_wkt"}
@@ -34,7 +38,8 @@ class JobMessage(_Request):
 
     ``area`` is ``[west, south, east, north]`` in degrees, a WKT POLYGON or a GeoJSON polygon.
     ``passes`` is how often the picture is sharpened x4, ``selective`` whether only where the raw
-    one could show a ship; ``stride`` is in network pixels.
+    one could show a ship; ``stride`` is in network pixels, ``views`` of each place are
+    averaged. Dates (YYYY-MM-DD, inclusive) and ``max_cloud`` in per cent are for Sentinel Hub.
     ``reference`` is the submitter's own mark: kept, and not part of the identity.
     """
 
@@ -50,6 +55,11 @@ class JobMessage(_Request):
     stride: StrictInt = Search.model_fields["stride"].default
     threshold: StrictFloat | None = None
     backend: Literal["", "torch", "onnx"] = ""
+    scoring: Literal["", "dense", "exact"] = ""
+    views: StrictInt = 0  # the pipeline knows which there are
+    date_from: Text | None = None
+    date_to: Text | None = None
+    max_cloud: Annotated[StrictInt, Field(ge=0, le=100)] = DEFAULT_MAX_CLOUD
     reference: Text = ""
 
     @field_validator("area", mode="before")
@@ -65,12 +75,24 @@ class JobMessage(_Request):
             raise ValueError("the reference may hold printable characters only")
         return value
 
+    @field_validator("date_from", "date_to")
+    @classmethod
+    def _date_readable(cls, value: str | None) -> str | None:
+        day = ImageryOptions.parse(value).date_from
+        return day.isoformat() if day else None  # one way to write it, for the identity
+
+    @model_validator(mode="after")
+    def _dates_in_order(self) -> Self:
+        ImageryOptions.parse(self.date_from, self.date_to)
+        return self
+
     @property
     def id(self) -> str:
         """32 hex digits of the request's SHA-256; the same request has the same id."""
         told = self.model_dump(mode="json", exclude={"reference", "version"})
-        if not self.selective:
-            del told["selective"]  # so that requests from before it have the id that they had
+        for name in _LATER:
+            if told[name] == type(self).model_fields[name].default:
+                del told[name]
         canonical = json.dumps(told, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
@@ -89,13 +111,23 @@ class JobMessage(_Request):
             model=self.model,
             backend=self.backend,
             stride=self.stride,
+            scoring=self.scoring,
+            views=self.views,
             threshold=self.threshold,
             image_format="jpg",
         )
 
     def request(self, bbox: tuple[float, float, float, float], zoom: int) -> AreaRequest:
         """The pipeline's request for a part of the area, at a zoom that was decided."""
-        return AreaRequest.check(bbox=bbox, provider=self.provider, zoom=zoom, search=self.search)
+        return AreaRequest.check(
+            bbox=bbox,
+            provider=self.provider,
+            zoom=zoom,
+            date_from=self.date_from,
+            date_to=self.date_to,
+            max_cloud=self.max_cloud,
+            search=self.search,
+        )
 
     def encode(self) -> bytes:
         """The message as it is sent."""
@@ -123,9 +155,14 @@ class JobMessage(_Request):
         return message
 
 
-def _json(data: bytes) -> object:
+def check_length(data: bytes) -> None:
+    """Raise BadJob for a message that is longer than what is read."""
     if len(data) > MAX_MESSAGE_BYTES:
         raise BadJob(f"The message has more than {MAX_MESSAGE_BYTES:,} bytes: simplify its area.")
+
+
+def _json(data: bytes) -> object:
+    check_length(data)
 
     def refuse(text: str) -> None:
         raise ValueError(f"{text} is no JSON number")

@@ -153,8 +153,8 @@ class ObjectStore:
         with _answers():
             if not self.client.bucket_exists(bucket_name=self.bucket):
                 raise EngineUnreachable(
-                    f"The object store has no bucket {self.bucket}: `shipdet jobs prepare` makes "
-                    "it."
+                    f"The object store has no bucket {self.bucket}: `python -m shipdet jobs "
+                    "prepare` makes it."
                 )
 
     def size(self, key: str) -> int:

@@ -120,6 +120,16 @@ def end_block(
     return row is not None
 
 
+def count_done(connection: Connection[DictRow], job_id: str) -> None:
+    """Tell an open job how many of its blocks are done."""
+    connection.execute(
+        "UPDATE jobs SET blocks_done = (SELECT count(*) FROM blocks "
+        "WHERE job_id = %(id)s AND number >= 0 AND status = 'done') "
+        "WHERE id = %(id)s AND status IN ('queued', 'running')",
+        {"id": job_id},
+    )
+
+
 def block_of(row: DictRow) -> Block:
     """The block of a row."""
     return Block(row["number"], PixelBox(*row["box"]), PixelBox(*row["core"]))

@@ -12,6 +12,7 @@ from shipdet.cluster.slots import Slots, slots
 from shipdet.cluster.store import Store
 from shipdet.errors import NoImagery, ProviderUnreachable
 from shipdet.imagery import Provider, get_provider
+from shipdet.imagery.providers import effective_provider
 from shipdet.imagery.sources import NO_PICTURE
 from shipdet.progress import Progress, Steps
 from shipdet.report import Run, vector
@@ -28,7 +29,8 @@ def search_block(
 
     A block without any picture is done and empty: the job decides what that means.
     """
-    provider = get_provider(claim.message.provider or settings.provider, settings)
+    asked = get_provider(claim.message.provider or settings.provider, settings)
+    provider, _ = effective_provider(asked, settings)  # whose connections these are
     try:
         run = yield from _run(claim, store, provider, folder, settings)
     except NoImagery as error:

@@ -12,9 +12,11 @@ from shipdet.cluster.messages import JobMessage
 from shipdet.cluster.records import (
     INSERT_RESULT,
     INSERT_SHIP,
+    JOIN,
     Claim,
     Row,
     block_of,
+    count_done,
     end_block,
     free_block,
     insert_blocks,
@@ -112,12 +114,7 @@ class Store:
                 (Jsonb(candidates), Jsonb(objects), Jsonb(record)),
             )
             if done:
-                connection.execute(
-                    "UPDATE jobs SET blocks_done = (SELECT count(*) FROM blocks "
-                    "WHERE job_id = %(id)s AND number >= 0 AND status = 'done') "
-                    "WHERE id = %(id)s AND status = 'running'",
-                    {"id": claim.job_id},
-                )
+                count_done(connection, claim.job_id)
             return done
 
         return self.database.run(work)
@@ -217,11 +214,14 @@ class Store:
             if job is None:
                 return False
             insert_blocks(connection, job_id, blocks)
+            # The joining is due again in any case: cancelled at its end, it is done in vain.
             connection.execute(
                 "UPDATE blocks SET status = 'queued', attempts = 0, not_before = now() "
-                "WHERE job_id = %s AND status <> 'done'",
-                (job_id,),
+                "WHERE job_id = %s AND (status <> 'done' OR number = %s)",
+                (job_id, JOIN),
             )
+            # A worker hears late of a cancel, and its block was done without being counted.
+            count_done(connection, job_id)
             return True
 
         return self.database.run(work)
@@ -235,6 +235,6 @@ class Store:
         )
         if not rows:
             raise UnknownJob(
-                f"There is no job '{id_or_name[:64]}': `shipdet jobs list` tells those there are."
+                f"There is no job '{id_or_name[:64]}': `python -m shipdet jobs list` tells them."
             )
         return rows[0]

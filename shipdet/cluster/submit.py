@@ -6,7 +6,7 @@ from typing import Any
 
 from shipdet.cluster.broker import make_topics, send
 from shipdet.cluster.database import Database
-from shipdet.cluster.messages import JobMessage
+from shipdet.cluster.messages import JobMessage, check_length
 from shipdet.cluster.objects import ObjectStore
 from shipdet.cluster.planning import plan_job
 from shipdet.cluster.records import OPEN, Row
@@ -40,6 +40,7 @@ def submit(messages: Sequence[JobMessage], settings: Settings) -> list[str]:
     if len(by_name) < len(messages):
         raise BadJob("Two of the areas have the same name: every job needs one of its own.")
     for message in messages:
+        check_length(message.encode())
         plan_job(message, settings)
     known = open_store(settings).database.rows(
         "SELECT id, name FROM jobs WHERE name = ANY(%s)", list(by_name)

@@ -2,12 +2,14 @@
 
 import logging
 import time
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 
 import urllib3
 from minio.error import MinioException, S3Error
 
 from shipdet.cluster.objects import TILES, ObjectStore
+from shipdet.errors import StorageFull
 from shipdet.imagery.cache import DAY_S, MISSING_DAYS, Missing, TileCache
 from shipdet.settings import Settings
 
@@ -19,7 +21,8 @@ log = logging.getLogger(__name__)
 class SharedTileCache(TileCache):
     """A :class:`~shipdet.imagery.cache.TileCache` whose tiles other workers have too.
 
-    A store that does not answer costs speed and nothing else.
+    A store that does not answer, or a disk that is full when a tile comes from the store, costs
+    speed and nothing else.
     """
 
     def __init__(
@@ -37,7 +40,8 @@ class SharedTileCache(TileCache):
             return known
         data = self._fetch(z, x, y, "tile", self.keep_s)
         if data is not None:
-            super().put(z, x, y, data)
+            with suppress(StorageFull):  # it was had, which is what counts
+                super().put(z, x, y, data)
             return data
         reason = self._fetch(z, x, y, "none", MISSING_DAYS * DAY_S)
         return None if reason is None else Missing(reason.decode(errors="replace"))

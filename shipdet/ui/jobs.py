@@ -11,10 +11,12 @@ from gradio.components import Component
 
 from shipdet.cluster import health, listing, submit
 from shipdet.cluster.area_files import name_areas, read_areas
+from shipdet.cluster.areas import parse_area
 from shipdet.cluster.messages import JobMessage
 from shipdet.cluster.objects import ObjectStore
 from shipdet.cluster.store import Store
 from shipdet.errors import BadJob, NotYours, ShipdetError
+from shipdet.requests import AreaRequest
 from shipdet.settings import Settings
 from shipdet.ui import jobs_render, render
 from shipdet.ui.layout import Page
@@ -58,7 +60,7 @@ def add_jobs(page: Page, settings: Settings) -> None:
         return {told: render.hint(text), mine: [*values[mine], *new]}
 
     def send_area(values: Values) -> Updates:
-        return send(values, lambda: [message_of(page, values, str(values[name]), None)])
+        return send(values, lambda: [drawn_job(page, values, str(values[name]))])
 
     def send_file(values: Values) -> Updates:
         return send(values, lambda: _messages_of_file(page, values, name, file))
@@ -101,15 +103,27 @@ def _answer(told: gr.HTML, act: Callable[[], str]) -> Updates:
         return {told: render.error_box(error)}
 
 
-def message_of(page: Page, values: Values, name: str, area: Any) -> JobMessage:
-    """A job with the search that is set on the page."""
+def drawn_job(page: Page, values: Values, name: str) -> JobMessage:
+    """A job for the drawn rectangle, with the search that is set on the page."""
     request = area_request(page, values)
+    return _message(name, list(request.bbox), request)
+
+
+def jobs_of_file(page: Page, values: Values, path: Path, prefix: str) -> list[JobMessage]:
+    """Jobs for the areas of a file, with the search that is set on the page."""
+    return [
+        _message(name, area, area_request(page, values, parse_area(area).box.as_tuple()))
+        for name, area in name_areas(read_areas(path.read_bytes(), path.name), prefix)
+    ]
+
+
+def _message(name: str, area: Any, request: AreaRequest) -> JobMessage:
     search = request.search
     return JobMessage.of(
         {
             "version": 2,
             "name": name,
-            "area": area or list(request.bbox),
+            "area": area,
             "provider": request.provider,
             "zoom": request.zoom,
             "passes": search.passes,
@@ -119,6 +133,11 @@ def message_of(page: Page, values: Values, name: str, area: Any) -> JobMessage:
             "stride": search.stride,
             "threshold": search.threshold,
             "backend": search.backend,
+            "scoring": search.scoring,
+            "views": search.views,
+            "date_from": request.date_from,
+            "date_to": request.date_to,
+            "max_cloud": request.max_cloud,
         }
     )
 
@@ -128,9 +147,7 @@ def _messages_of_file(
 ) -> list[JobMessage]:
     if not values[file]:
         raise BadJob("Choose a file first: .geojson, .csv or .kml.")
-    path = Path(values[file])
-    areas = name_areas(read_areas(path.read_bytes(), path.name), str(values[name] or ""))
-    return [message_of(page, values, own, area) for own, area in areas]
+    return jobs_of_file(page, values, Path(values[file]), str(values[name] or ""))
 
 
 def _send(
@@ -152,7 +169,7 @@ def check_control(job_id: str, own: Sequence[str], settings: Settings) -> None:
     if not settings.cluster_visitors_control and job_id not in own:
         raise NotYours(
             "This job was not submitted from this page: only the operator can cancel it or try it "
-            "again, with `shipdet jobs`."
+            "again, with `python -m shipdet jobs`."
         )
 
 

@@ -9,7 +9,7 @@ from shipdet.cluster import listing, submit
 from shipdet.cluster.messages import JobMessage
 from shipdet.requests import PASSES, Upscale
 from shipdet.settings import Settings
-from shipdet.ui.api import Answer, Backend, one_sentence
+from shipdet.ui.api import Answer, Backend, Scoring, one_sentence
 from shipdet.ui.jobs import addresses
 
 Status = Literal["", "queued", "running", "completed", "failed", "cancelled"]
@@ -32,11 +32,16 @@ def add_jobs_api(settings: Settings) -> None:
         backend: Backend = "",
         reference: str = "",
         selective: bool = False,
+        scoring: Scoring = "",
+        views: int = 0,
+        date_from: str = "",
+        date_to: str = "",
+        max_cloud: int = 20,
     ) -> Answer:
         """Submit one area to the cluster: west, south, east, north, a WKT or a GeoJSON polygon.
 
-        The name is the job's own: 3 to 64 letters, digits, dots, dashes and underscores. Returns
-        the id, which is the same for the same request.
+        The name is the job's own: 3 to 64 letters, digits, dots, dashes and underscores; what else
+        may be set is as for /detect_area. Returns the id, which is the same for the same request.
         """
         with one_sentence():
             message = JobMessage.of(
@@ -53,6 +58,11 @@ def add_jobs_api(settings: Settings) -> None:
                     "stride": stride,
                     "threshold": threshold,
                     "backend": backend,
+                    "scoring": scoring,
+                    "views": views,
+                    "date_from": date_from,
+                    "date_to": date_to,
+                    "max_cloud": max_cloud,
                     "reference": reference,
                 }
             )

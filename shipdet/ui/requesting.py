@@ -21,15 +21,20 @@ def request_inputs(page: Page) -> set[Component]:
     return {*components(page.area), *components(page.search), page.picture, page.gsd_m}
 
 
-def area_request(page: Page, values: Values) -> AreaRequest:
-    """What to search on the map; raises a ShipdetError for values that make no request."""
+def area_request(
+    page: Page, values: Values, box: tuple[float, float, float, float] | None = None
+) -> AreaRequest:
+    """What to search on the map; raises a ShipdetError for values that make no request.
+
+    ``box`` (west, south, east, north) stands in for the drawn rectangle, which is not looked at.
+    """
     area = page.area
-    box = tuple(values[number] for number in area.bbox)
-    if None in box:
+    drawn = box or tuple(values[number] for number in area.bbox)
+    if None in drawn:
         raise BadArea(NO_AREA)
     zoom = values[area.zoom]
     return AreaRequest.check(
-        bbox=box,
+        bbox=drawn,
         provider=values[area.provider],
         zoom=None if zoom == AUTO_ZOOM else zoom,
         date_from=values[area.date_from] or None,

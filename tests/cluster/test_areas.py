@@ -7,7 +7,7 @@ import pytest
 
 from shipdet.cluster.area_files import name_areas, read_areas
 from shipdet.cluster.areas import parse_area
-from shipdet.errors import BadJob
+from shipdet.errors import BadArea, BadJob
 from shipdet.geometry import BBox
 
 SQUARE = "POLYGON ((0 0, 4 0, 4 4, 0 4, 0 0), (1 1, 3 1, 3 3, 1 3, 1 1))"
@@ -91,11 +91,32 @@ def test_areas_are_read_from_every_kind_of_file():
         (b"\xff\xff", "a.csv", "UTF-8"),
         (b"<kml>", "a.kml", "not KML"),
         (b'<!DOCTYPE x [<!ENTITY a "aa">]><kml>&a;</kml>', "a.kml", "document type"),
+        (b"a" * 200_000 + b"\n1\n", "a.csv", "columns"),
+        (b"a\rb\n1,2\n", "a.csv", "not CSV"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_sentence(data, name, says):
     with pytest.raises(BadJob, match=says):
         read_areas(data, name)
+
+
+def test_a_long_polygon_in_a_csv_is_read_and_one_too_long_is_told_so():
+    ring = ", ".join(f"{i / 1e9:.16f} {i % 7 / 10:.16f}" for i in range(4_000))
+    [(_, area)] = read_areas(f'wkt\n"POLYGON (({ring}))"\n'.encode(), "a.csv")
+    assert len(area) > 131_072, "the csv module's own limit"
+    assert len(parse_area(area).rings[0]) == 4_001
+    with pytest.raises(BadArea, match="simplify"):
+        parse_area(f"POLYGON (({ring}, {ring}))")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["POLYGON ((" + "0" * 200_000 + "))", "POLYGON" + " " * 200_000 + "x",
+     "POLYGON ((" + "1." * 100_000 + "))"],
+)  # fmt: skip
+def test_a_hostile_text_is_read_in_one_pass(text):
+    with pytest.raises(BadArea):  # with the square of its length it would take minutes
+        parse_area(text)
 
 
 def test_every_area_of_a_file_gets_a_name_of_its_own():

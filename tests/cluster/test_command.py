@@ -1,4 +1,4 @@
-"""`shipdet jobs` without engines: one sentence, and nothing heavy is imported."""
+"""`python -m shipdet jobs` without engines: one sentence, and nothing heavy is imported."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 from shipdet import cli
 from shipdet.settings import Settings, get_settings
-from tests.test_structure import loaded_by
+from tests.test_structure import PACKAGE, loaded_by
 
 HERE = ["jobs", "submit", "--name", "abc", "--bbox", "4", "51.9", "4.01", "51.91"]
 
@@ -31,6 +31,9 @@ def run(*arguments: str) -> int:
         ([*HERE, "--zoom", "99"], "zoom"),
         ([*HERE, "--stride", "5"], "stride"),
         ([*HERE, "--selective"], "needs x4 or x16"),
+        ([*HERE, "--views", "3"], "invalid choice"),
+        ([*HERE, "--date-from", "1.5.2024"], "year-month-day"),
+        ([*HERE, "--max-cloud", "101"], "max_cloud"),
         (["jobs", "submit", "--file", "no-such.csv"], "cannot be read"),
         (["jobs", "submit", "--name", "abc", "--polygon", "CIRCLE"], "WKT"),
         (["jobs", "clean", "--older-than", "-1"], "between 0"),
@@ -52,6 +55,42 @@ def test_without_a_cluster_the_setting_that_is_missing_is_named(arguments, capsy
     pytest.importorskip("psycopg")
     assert run(*arguments) == 1
     assert "SHIPDET_POSTGRES" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("address", ["abc", "postgresql://u:s3cret@[::1/db", "host=a bogus=s3cret"])
+def test_an_address_that_is_none_is_told_without_it(address, capsys, monkeypatch):
+    pytest.importorskip("psycopg")
+    monkeypatch.setenv("SHIPDET_POSTGRES", address)
+    assert run("jobs", "list") == 1
+    told = capsys.readouterr().err
+    assert "SHIPDET_POSTGRES is not an address" in told and told.count("\n") == 1
+    assert address not in told
+
+
+def test_all_that_is_set_reaches_the_message(monkeypatch):
+    pytest.importorskip("psycopg")
+    sent = []
+    monkeypatch.setattr("shipdet.cluster.submit.submit", lambda m, _: sent.extend(m) or ["id"])
+    assert run(*HERE, "--scoring", "exact", "--views", "8", "--date-from", "2024-05-01",
+               "--date-to", "2024-05-31", "--max-cloud", "5") == 0  # fmt: skip
+    [message] = sent
+    assert (message.scoring, message.views, message.max_cloud) == ("exact", 8, 5)
+    assert (message.date_from, message.date_to) == ("2024-05-01", "2024-05-31")
+
+
+def test_a_message_longer_than_what_is_read_is_not_sent(tmp_path, capsys):
+    pytest.importorskip("psycopg")
+    ring = [[i / 7e5, i % 7 / 13] for i in range(9_000)]
+    file = tmp_path / "long.geojson"
+    file.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    assert run("jobs", "submit", "--name", "long", "--file", str(file)) == 2
+    assert "bytes: simplify its area" in capsys.readouterr().err
+
+
+def test_sentences_name_commands_that_are_there():
+    # `shipdet` alone is only installed by those who install the package.
+    texts = [file.read_text() for file in PACKAGE.rglob("*.py")]
+    assert not [text for text in texts if "`shipdet " in text]
 
 
 def test_the_schema_is_printed(capsys):

@@ -1,4 +1,4 @@
-"""Every engine killed or stopped while 30 jobs are in flight: nothing lost, nothing twice.
+"""Every engine killed or stopped while at least 30 jobs are in flight: nothing lost, nothing twice.
 
 It takes longer than the rest and is asked for by name: `make test-kills`.
 """
@@ -22,7 +22,8 @@ from tests.tile_server import TileServer, too_many
 
 pytestmark = [pytest.mark.kills, pytest.mark.timeout(900)]
 
-JOBS = 30
+JOBS = 40
+IN_FLIGHT = 30  # at least, when the harm is done
 
 
 def python_workers(cluster: Cluster) -> list[int]:
@@ -100,7 +101,7 @@ def test_nothing_is_lost_or_done_twice(
     store: Store = submit.open_store(settings)
     store.database.patience_s = 60.0
     messages = [
-        job(tiles, f"{harm.__name__}-{n}", n % 6 * 480 + 40.0, n // 6 * 480 + 60.0, 250, 250)
+        job(tiles, f"{harm.__name__}-{n}", n % 8 * 480 + 40.0, n // 8 * 480 + 60.0, 250, 250)
         for n in range(JOBS)
     ]
     ids = submit.submit(messages, settings)
@@ -108,8 +109,11 @@ def test_nothing_is_lost_or_done_twice(
         states = [row["status"] for row in rows.values()]
         if len(rows) == JOBS and states.count("completed") >= 2:
             break
-    assert states.count("completed") < JOBS - 5, "most of them must be in flight"
     before = {row["id"]: row for row in snapshot(store)}
+    in_flight = store.database.rows(
+        "SELECT id FROM jobs WHERE id = ANY(%s) AND status IN ('queued', 'running')", ids
+    )
+    assert len(in_flight) >= IN_FLIGHT
     harm(stream, tiles)
     end = time.monotonic() + 600
     while True:

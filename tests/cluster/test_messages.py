@@ -44,6 +44,28 @@ def test_sharpening_in_parts_is_another_request_and_leaves_the_ids_of_others():
     assert decode(passes=1).id == "ff69902f3dcc50ad142f84884e39fbd1"  # of the form without it
 
 
+LATER = {"scoring": "exact", "views": 8, "date_from": "2024-05-01", "date_to": "2024-05-31",
+         "max_cloud": 40}  # fmt: skip
+
+
+def test_each_later_field_is_another_request_and_leaves_the_ids_of_others():
+    ids = {decode(**{field: value}).id for field, value in LATER.items()}
+    assert len(ids | {decode().id}) == len(LATER) + 1
+    unset = {"scoring": "", "views": 0, "date_from": "", "date_to": None, "max_cloud": 20}
+    assert decode(passes=1, **unset).id == "ff69902f3dcc50ad142f84884e39fbd1"
+
+
+def test_what_is_asked_of_imagery_and_scoring_reaches_the_pipeline():
+    request = decode(**LATER).request((4.0, 51.9, 4.01, 51.91), 15)
+    assert (request.search.scoring, request.search.views) == ("exact", 8)
+    assert (request.date_from, request.date_to) == ("2024-05-01", "2024-05-31")
+    assert request.max_cloud == 40
+
+
+def test_a_date_has_one_form():
+    assert decode(date_from=" 20240501 ").id == decode(date_from="2024-05-01").id
+
+
 def test_numbers_of_an_area_may_be_whole():
     assert decode(area=[4, 51, 5, 52]).id == decode(area=[4.0, 51.0, 5.0, 52.0]).id
 
@@ -96,6 +118,17 @@ def test_the_older_form_says_in_two_ways_how_to_sharpen(upscaled, mode, passes):
         ({"stride": 7}, "stride"),
         ({"threshold": 1.5}, "threshold"),
         ({"backend": "tpu"}, "Backend"),
+        ({"scoring": "fast"}, "Scoring"),
+        ({"views": 3}, "Views"),
+        ({"views": True}, "Views"),
+        ({"views": "2"}, "Views"),
+        ({"date_from": "last week"}, "year-month-day"),
+        ({"date_to": "2024-02-30"}, "year-month-day"),
+        ({"date_from": "2024-01-0\u0000"}, "year-month-day"),
+        ({"date_from": 20240101}, "Date_from"),
+        ({"date_from": "2024-05-02", "date_to": "2024-05-01"}, "swap"),
+        ({"max_cloud": 101}, "Max_cloud"),
+        ({"max_cloud": None}, "Max_cloud"),
         ({"model": "../x;rm"}, "Model"),
         ({"provider": "a b"}, "Provider"),
         ({"version": 3}, "Version"),

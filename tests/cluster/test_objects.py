@@ -98,6 +98,13 @@ def test_a_store_that_is_away_costs_nothing_but_speed(caches, settings):
     assert cache.get(15, 1, 2) == b"tile"
 
 
+def test_a_disk_that_is_full_costs_nothing_but_speed(caches, tmp_path):
+    here, there = caches("here"), caches("there")
+    here.put(15, 1, 2, b"tile")
+    (tmp_path / "there").write_bytes(b"")  # no folder can be made there
+    assert there.get(15, 1, 2) == b"tile"
+
+
 def test_a_process_can_be_told_to_share_its_tiles(settings, objects):
     open_caches_with(lambda s, provider, digest: SharedTileCache(s, provider, digest, objects))
     try:

@@ -10,6 +10,7 @@ pytest.importorskip("psycopg")
 
 from shipdet.cluster import listing
 from shipdet.cluster.database import Database
+from shipdet.cluster.health import metrics
 from shipdet.cluster.messages import JobMessage
 from shipdet.cluster.planning import plan_job
 from shipdet.cluster.records import JOIN, Claim
@@ -206,6 +207,27 @@ def test_a_failed_job_can_be_tried_again_and_keeps_what_is_done(store, settings)
     assert store.job(job.id)["blocks_done"] == row["blocks_total"]
 
 
+def test_a_block_that_was_done_after_the_cancel_counts_when_the_job_is_tried_again(store, settings):
+    job = add(store, settings)
+    late = claim(store)
+    assert store.cancel(job.id)
+    assert store.complete_block(late, {"floor": 0, "items": []}, {}, {}), "it heard too late"
+    assert store.retry(job.id, *plan_job(job, settings))
+    joining = finish_blocks(store)
+    assert store.complete_job(joining, [], [], OUTCOME)
+    assert store.job(job.id)["status"] == "completed"
+
+
+def test_a_job_that_was_cancelled_while_it_was_joined_is_joined_when_tried_again(store, settings):
+    job = add(store, settings)
+    joining = finish_blocks(store)
+    assert store.cancel(job.id)
+    assert not store.complete_job(joining, [SHIP], [], OUTCOME)
+    assert store.retry(job.id, *plan_job(job, settings))
+    assert store.complete_job(claim(store), [SHIP], [], OUTCOME)
+    assert store.job(job.id)["status"] == "completed"
+
+
 def test_cancelling_stops_at_the_next_block(store, settings):
     job = add(store, settings, size=0.1)
     running = claim(store)
@@ -259,6 +281,16 @@ def test_a_database_that_is_away_is_one_sentence():
     away = Store(Database("postgresql://nobody@127.0.0.1:1/none", patience_s=0.2))
     with pytest.raises(EngineUnreachable, match="SHIPDET_POSTGRES"):
         away.job("x")
+
+
+def test_a_database_without_tables_is_one_sentence(store):
+    server, _, _ = store.database.address.rpartition("/")
+    bare = Database(f"{server}/template1", patience_s=2.0)
+    for look in (listing.list_jobs, metrics, listing.free_blocks):
+        with pytest.raises(EngineUnreachable, match="python -m shipdet jobs prepare"):
+            look(Store(bare))
+    assert bare.rows("SELECT 1 AS one") == [{"one": 1}], "the connection is still good"
+    bare.close()
 
 
 def test_a_name_that_looks_like_an_id_hides_no_job(store, settings):
