@@ -2,44 +2,49 @@
 
 Writes onnx/model.onnx and onnx/model_fp16.onnx (shipdet.models.onnx_graph describes the graphs) and
 enters their checksums and differences into config.json, without which the runtime does not use
-them. Fails, and leaves nothing, when a difference is above its tolerance.
+them. A classifier's ships are compared on the labelled scenes too, where SHIPDET_DATA has them.
+Fails, and leaves and replaces nothing, when a difference is above its tolerance.
 """
 
 import argparse
 import json
+import os
+import shutil
+import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
-
-import numpy as np
-import onnxruntime as ort
-from PIL import Image
+from typing import Any, get_args
 
 from export.command import run, sha256, write_config
+from export.comparing import compare, excess
 from shipdet.errors import BadModel
-from shipdet.models.config import ClassifierConfig, UpscalerConfig
-from shipdet.models.hub import ModelFolder, resolve
+from shipdet.models.hub import WEIGHTS, ModelFolder, resolve
 from shipdet.models.onnx_graph import OPSET, write_graph
-from shipdet.models.onnx_runtime import FILES, open_session
-from shipdet.models.runtime import Pixels, calibrated
-from shipdet.models.torch_runtime import open_classifier, open_upscaler
-from shipdet.settings import PROJECT, get_settings
+from shipdet.models.onnx_runtime import FILES, Format
+from shipdet.mosaic import Mosaic
+from shipdet.settings import get_settings
+from training.datasets import load_set
+from training.paths import data_root
+from training.scenes import as_mosaic
 
-Format = Literal["fp32", "fp16"]
-SCORE_TOLERANCE: dict[Format, float] = {"fp32": 1e-3, "fp16": 1e-2}
-PIXELS_WITHIN_ONE = 0.999
-SCENES = PROJECT.parent / "shared" / "data" / "harbours"
+SCENE_SET = "planet-scenes"
+PICTURES = "harbours/*.jpg"
 
 
 def export(
-    folder: ModelFolder, pictures: Sequence[Path], formats: Sequence[Format]
+    folder: ModelFolder,
+    pictures: Sequence[Path],
+    formats: Sequence[Format],
+    scenes: Sequence[Mosaic] = (),
 ) -> dict[str, dict[str, Any]]:
     """Write, compare and enter a model's ONNX files.
 
     Args:
         folder: the model; its folder is written to.
-        pictures: real images that are compared beside generated ones.
+        pictures: real images, parts of which are compared beside generated ones.
         formats: which files to write.
+        scenes: searched whole with both backends.
 
     Returns:
         For each file its sha256, opset and differences.
@@ -47,82 +52,54 @@ def export(
     Raises:
         BadModel: a difference above the tolerance.
     """
-    entries = {}
-    for precision in formats:
-        file = folder.path / FILES[precision]
-        write_graph(folder.config, folder.weights, file, precision)
-        session = open_session(file, "cpu", folder.name)
-        if isinstance(folder.config, ClassifierConfig):
-            difference = _score_difference(folder, session, pictures)
-            bad = difference["score_max"] > SCORE_TOLERANCE[precision]
-        else:
-            difference = _pixel_difference(folder, session, pictures)
-            bad = difference["pixels_within_1"] < PIXELS_WITHIN_ONE
-        figures = ", ".join(f"{name} {value:.3g}" for name, value in difference.items())
-        print(f"{FILES[precision]}: {figures}")
-        if bad:
-            file.unlink()
-            raise BadModel(f"{FILES[precision]} differs too much from PyTorch ({figures}).")
-        entries[FILES[precision]] = {
-            "sha256": sha256(file),
-            "weights_sha256": folder.sha256,
-            "opset": OPSET,
-            "difference": difference,
-        }
-    raw = json.loads((folder.path / "config.json").read_text(encoding="utf-8"))
-    raw["shipdet"].setdefault("onnx", {}).update(entries)
-    write_config(folder.path, raw)
-    return entries
+    # Beside the folder: moving within a disk cannot fail halfway.
+    with tempfile.TemporaryDirectory(prefix=".onnx-", dir=folder.path.parent) as place:
+        draft = replace(folder, path=Path(place))
+        shutil.copy2(folder.weights, draft.path / WEIGHTS)
+        raw = json.loads((folder.path / "config.json").read_text(encoding="utf-8"))
+        entries = raw["shipdet"].setdefault("onnx", {})
+        for precision in formats:
+            entries[FILES[precision]] = _written(draft, raw, precision, pictures, scenes)
+        (folder.path / "onnx").mkdir(exist_ok=True)
+        for precision in formats:
+            os.replace(draft.path / FILES[precision], folder.path / FILES[precision])
+        write_config(draft.path, raw)
+        os.replace(draft.path / "config.json", folder.path / "config.json")
+    return {FILES[precision]: entries[FILES[precision]] for precision in formats}
 
 
-def _score_difference(
-    folder: ModelFolder, session: ort.InferenceSession, pictures: Sequence[Path]
-) -> dict[str, float]:
-    """Largest difference of any score and logit, over single windows and larger canvases."""
-    config = folder.config
-    assert isinstance(config, ClassifierConfig)
-    reference = open_classifier(folder, config, "cpu", get_settings(), "fp32")
-    calibration = config.shipdet.calibration
-    worst = {"score_max": 0.0, "logit_max": 0.0}
-    for canvases in _canvases(pictures, config.shipdet.window_px, 224):
-        margins = session.run(["margins"], {"pixels": canvases})[0]
-        expected = reference.margins(canvases)
-        scores = calibrated(margins, calibration) - calibrated(expected, calibration)
-        worst["score_max"] = max(worst["score_max"], float(np.abs(scores).max()))
-        worst["logit_max"] = max(worst["logit_max"], float(np.abs(margins - expected).max()))
-    return worst
+def _written(
+    draft: ModelFolder,
+    raw: dict[str, Any],
+    precision: Format,
+    pictures: Sequence[Path],
+    scenes: Sequence[Mosaic],
+) -> dict[str, Any]:
+    """Write and compare one file; returns its entry for config.json."""
+    name = FILES[precision]
+    write_graph(draft.config, draft.weights, draft.path / name, precision)
+    entry: dict[str, Any] = {
+        "sha256": sha256(draft.path / name),
+        "weights_sha256": draft.sha256,
+        "opset": OPSET,
+    }
+    # With its entry the draft is a folder like any other: what is compared is what will run.
+    raw["shipdet"]["onnx"][name] = entry
+    write_config(draft.path, raw)
+    vouched = resolve(str(draft.path), get_settings())
+    difference = compare(vouched, precision, pictures, scenes)
+    figures = ", ".join(f"{key} {value:.3g}" for key, value in difference.items())
+    print(f"{name}: {figures}")
+    if wrong := excess(difference, precision):
+        raise BadModel(f"{name} differs too much from PyTorch ({', '.join(wrong)}): {figures}.")
+    return {**entry, "difference": difference}
 
 
-def _pixel_difference(
-    folder: ModelFolder, session: ort.InferenceSession, pictures: Sequence[Path]
-) -> dict[str, float]:
-    """Largest difference in grey levels, and the share of values within one."""
-    config = folder.config
-    assert isinstance(config, UpscalerConfig)
-    reference = open_upscaler(folder, config, "cpu", get_settings(), "fp32")
-    apart = []
-    for blocks in _canvases(pictures, 48, 16):
-        enlarged = session.run(["enlarged"], {"pixels": blocks})[0].astype(np.int16)
-        apart.append(np.abs(enlarged - reference.upscale(blocks)).ravel())
-    values = np.concatenate(apart)
-    return {"pixel_max": float(values.max()), "pixels_within_1": float((values <= 1).mean())}
-
-
-def _canvases(pictures: Sequence[Path], side: int, more: int) -> list[Pixels]:
-    """Batches of two sizes: noise, waves, and the middle of real images."""
-    random = np.random.default_rng(0)
-    y, x = np.mgrid[0 : side + more, 0:side]
-    waves = 128 + 60 * np.sin(x / 7) + 60 * np.cos(y / 11)
-    batches = [
-        random.integers(0, 256, (2, side, side, 3), dtype=np.uint8),
-        np.repeat(waves[None, :, :, None], 3, axis=3).astype(np.uint8),
-    ]
-    for path in pictures:
-        with Image.open(path) as image:
-            left, top = (image.width - side) // 2, (image.height - side - more) // 2
-            box = (left, top, left + side, top + side + more)
-            batches.append(np.asarray(image.convert("RGB").crop(box))[None])
-    return batches
+def known_scenes() -> list[Mosaic]:
+    """The labelled scenes, as far as this machine has them."""
+    if not (data_root() / SCENE_SET).is_dir():
+        return []
+    return [as_mosaic(scene) for scene in load_set(SCENE_SET) if scene.path.is_file()]
 
 
 def main() -> None:
@@ -132,9 +109,9 @@ def main() -> None:
     parser.add_argument("--image", type=Path, action="append", help="a real image to compare")
     parser.add_argument("--format", choices=get_args(Format), action="append")
     arguments = parser.parse_args()
-    pictures = arguments.image or sorted(SCENES.glob("*.jpg"))[:4]
+    pictures = arguments.image or sorted(data_root().glob(PICTURES))[:4]
     folder = resolve(arguments.model, get_settings())
-    export(folder, pictures, arguments.format or get_args(Format))
+    export(folder, pictures, arguments.format or get_args(Format), known_scenes())
 
 
 if __name__ == "__main__":

@@ -66,6 +66,7 @@ class Settings(BaseSettings):
     upscaler: str = "realesrgan-x4plus"
     backend: Literal["torch", "onnx"] = "torch"
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    torch_compile: bool = False  # minutes at the first run, then somewhat faster ones
     model_idle_s: float = Field(900.0, ge=0, description="then models are released; 0: never")
 
     # Server

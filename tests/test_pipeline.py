@@ -510,3 +510,21 @@ def test_the_models_of_this_machine_are_listed_with_the_configured_ones_first(se
     for model in pipeline.models(settings):
         assert model.parameters > 0 and model.title.startswith(model.name)
         assert (model.threshold is not None) == (model.task == "ship-classification")
+
+
+def test_both_backends_find_the_same_ships(settings, tmp_path, monkeypatch):
+    # Half precision on PyTorch, where a processor is faster in it, is not what is compared here.
+    monkeypatch.setattr("shipdet.models.torch_runtime.pick_precision", lambda device: "fp32")
+    tile = tmp_path / "scene.png"
+    tile.write_bytes(sample.tile(16, 32641, 32754) or b"")
+    runs = {}
+    for backend in ("torch", "onnx"):
+        search = Search(backend=backend, device="cpu")
+        request = ImageRequest(gsd_m=gsd_at(36.14, 16), search=search)
+        runs[backend] = finish(pipeline.detect_image(tile, request, settings=settings))
+        ran = runs[backend].record["models"]["classifier"]
+        assert (ran["name"], ran["precision"]) == (backend, "fp32")
+    assert ran["provider"] == "CPUExecutionProvider"
+    expected, found = runs["torch"].detections.centers, runs["onnx"].detections.centers
+    assert len(expected) == len(found) > 0
+    assert np.linalg.norm(expected[:, None] - found[None], axis=2).min(axis=1).max() < 1

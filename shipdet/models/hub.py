@@ -52,8 +52,10 @@ class ModelFolder:
         return self.config.shipdet.task
 
 
-def resolve(name: str, settings: Settings) -> ModelFolder:
-    """Find a model by the name an operator or a shell user gave, fetching it when needed.
+def resolve(name: str, settings: Settings, *, fetch: bool = True) -> ModelFolder:
+    """Find a model by the name an operator or a shell user gave.
+
+    ``fetch`` lets it be fetched from the hub when it is not on this machine.
 
     Raises:
         UnknownModel: nothing of that name is bundled, on this machine or to be had from the hub.
@@ -65,13 +67,15 @@ def resolve(name: str, settings: Settings) -> ModelFolder:
     folder = Path(name).expanduser()
     if name and folder.is_dir():
         return _checked(folder.resolve(), name, None)
+    if folder.suffix.lower() in _PICKLES:
+        raise _pickle(f"{name} is", folder)
     found = _HUB.fullmatch(name)
     if found is None:
         raise UnknownModel(
             f"There is no model called '{name[:80]}': choose {_choice(settings)}, give a folder, "
             "or owner/name of the Hugging Face hub."
         )
-    path, revision = _download(found["repo"], found["revision"], settings)
+    path, revision = _download(found["repo"], found["revision"], settings, fetch)
     return _checked(path, name, revision)
 
 
@@ -100,11 +104,10 @@ def list_models(settings: Settings, task: Task | None = None) -> list[ModelFolde
 
     Nothing is fetched; a damaged folder is left out (:func:`resolve` says what is wrong with it).
     """
-    local = [n for n in public_names(settings) if n in _bundled(settings) or Path(n).is_dir()]
     models = []
-    for name in local:
+    for name in public_names(settings):
         try:
-            models.append(resolve(name, settings))
+            models.append(resolve(name, settings, fetch=False))
         except ShipdetError:
             continue
     return [model for model in models if task is None or model.task == task]
@@ -138,11 +141,15 @@ def _checked(path: Path, name: str, revision: str | None) -> ModelFolder:
 def _without_weights(path: Path, name: str) -> BadModel:
     pickles = sorted(file.name for file in path.iterdir() if file.suffix in _PICKLES)
     if pickles:
-        return BadModel(
-            f"{name} holds {pickles[0]}, a format that can carry code and is never loaded: "
-            f"convert it with `python -m export.checkpoint {path / pickles[0]} OUT_FOLDER`."
-        )
+        return _pickle(f"{name} holds {pickles[0]},", path / pickles[0])
     return BadModel(f"{name} has no {WEIGHTS}, so it is not a usable model folder.")
+
+
+def _pickle(what: str, file: Path) -> BadModel:
+    return BadModel(
+        f"{what} a format that can carry code and is never loaded: convert it with "
+        f"`python -m export.checkpoint {file} OUT_FOLDER`."
+    )
 
 
 def file_sha256(file: Path) -> str:
@@ -158,7 +165,7 @@ def _sha256(file: Path, size: int, changed_ns: int) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _download(repo: str, revision: str | None, settings: Settings) -> tuple[Path, str]:
+def _download(repo: str, revision: str | None, settings: Settings, fetch: bool) -> tuple[Path, str]:
     """Snapshot of a hub repository (from the cache when the hub is away) and its commit."""
     # Imported here: it costs half a second that a bundled model does not need.
     import httpx
@@ -180,6 +187,7 @@ def _download(repo: str, revision: str | None, settings: Settings) -> tuple[Path
             revision=revision,
             cache_dir=settings.cache_dir / "hub",
             allow_patterns=list(HUB_FILES),
+            local_files_only=not fetch,
             etag_timeout=settings.timeout_s,
             user_agent=settings.user_agent,
             # The library reads it when it is imported; a mirror may be set later than that.

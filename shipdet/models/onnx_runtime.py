@@ -84,7 +84,9 @@ class _Graph:
         pixels = np.ascontiguousarray(pixels)
         try:
             if self._device == "cpu":
-                outputs: list[npt.NDArray[Any]] = self._session.run(None, {"pixels": pixels})
+                outputs: list[npt.NDArray[Any]] = self._session.run(
+                    None, {"pixels": pixels}, _shrinking()
+                )
                 return outputs
             binding = self._session.io_binding()
             binding.bind_ortvalue_input(
@@ -227,6 +229,16 @@ def graph_file(folder: ModelFolder, precision: Format, settings: Settings) -> Pa
                 f"({error.strerror}): free some space or set SHIPDET_CACHE_DIR."
             ) from None
     return made
+
+
+def _shrinking() -> ort.RunOptions:
+    """Options of a run on the CPU after which ONNX Runtime gives back the memory that it took.
+
+    Otherwise its arena stays as large as the largest canvas or block that was ever given to it.
+    """
+    options = ort.RunOptions()
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
 
 
 def open_session(file: Path, device: Device, name: str) -> ort.InferenceSession:

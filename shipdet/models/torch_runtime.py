@@ -42,24 +42,34 @@ class _Torch:
     """A network on a device, rebuilt in float32 should float16 turn out too small for it."""
 
     def __init__(
-        self, build: Callable[[], nn.Module], device: Device, precision: Precision | None
+        self,
+        build: Callable[[], nn.Module],
+        device: Device,
+        precision: Precision | None,
+        compiled: bool,
     ) -> None:
-        self._build = build
+        self._build, self._compiled = build, compiled
         self._device: Device = device
         self._precision: Precision = precision or pick_precision(device)
         if device == "cpu":
             torch.set_num_threads(cpu_threads())
-        self._net = self._prepared()
+        self._prepare()
 
     @property
     def backend(self) -> BackendInfo:
         """What really runs."""
         return BackendInfo("torch", self._device, _provider(self._device), self._precision)
 
-    def _prepared(self) -> nn.Module:
+    def _prepare(self) -> None:
         net = self._build().requires_grad_(False)
         lower_body(net, *network_ends(net), self._precision)
-        return net.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+        self._net: nn.Module = net.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        body = self._body(self._net)
+        self._run_body = _Compiled(body) if self._compiled else body
+
+    def _body(self, net: nn.Module) -> Callable[[Tensor], Tensor]:
+        """The part of the network that takes the time."""
+        return net
 
     def _forward(self, images: Tensor, whole: bool = False) -> Tensor:
         """From uint8 (n, 3, h, w) to a float32 result; ``whole`` is a classifier's affair."""
@@ -76,9 +86,30 @@ class _Torch:
                 # Seen on GTX 16xx cards, and with weights whose activations pass 65504.
                 _log.info("float16 overflows on this device: going on in float32")
                 self._precision = "fp32"
-                self._net = self._prepared()
+                self._prepare()
                 result = self._forward(images, whole)
             return result
+
+
+class _Compiled:
+    """A network's body through torch.compile, or as it is from when that has failed."""
+
+    def __init__(self, body: Callable[[Tensor], Tensor]) -> None:
+        self._eager = body
+        # Canvases and blocks come in many sizes: not one compilation for each.
+        self._body: Callable[[Tensor], Tensor] = torch.compile(body, dynamic=True)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        if self._body is not self._eager:
+            try:
+                return self._body(images)
+            except Exception as error:  # of a compiler, of Python's headers, of the code made
+                if _is_no_memory(error):
+                    raise
+                words = (str(error).splitlines() or [""])[0][:200]
+                _log.warning("torch.compile failed (%s): going on without it", words)
+                self._body = self._eager
+        return self._eager(images)
 
 
 class TorchClassifier(_Torch):
@@ -90,9 +121,10 @@ class TorchClassifier(_Torch):
         build: Callable[[], nn.Module],
         device: Device = "cpu",
         precision: Precision | None = None,
+        compiled: bool = False,
     ) -> None:
         """``build`` makes the network with its weights in float32; no precision means the best."""
-        super().__init__(build, device, precision)
+        super().__init__(build, device, precision, compiled)
         self.config = config
         self.window_px = config.shipdet.window_px
         self.cell_px = config.cell_px
@@ -127,9 +159,12 @@ class TorchClassifier(_Torch):
             part = slice(start, start + batch)
             margins[part] = self._run(pictures[part], whole).cpu().numpy()
 
+    def _body(self, net: nn.Module) -> Callable[[Tensor], Tensor]:
+        return cast(Callable[[Tensor], Tensor], cast(Any, net).forward_features)
+
     def _forward(self, images: Tensor, whole: bool = False) -> Tensor:
         normal = (images.float() - self._mean) / self._deviation
-        features = cast(Any, self._net).forward_features(normal).float()
+        features = self._run_body(normal).float()
         if whole:
             return whole_margins(self._net.head, features)[:, None, None]
         return window_margins(self._net.head, features, self.config)
@@ -144,9 +179,10 @@ class TorchUpscaler(_Torch):
         build: Callable[[], nn.Module],
         device: Device = "cpu",
         precision: Precision | None = None,
+        compiled: bool = False,
     ) -> None:
         """``build`` makes the network with its weights in float32; no precision means the best."""
-        super().__init__(build, device, precision)
+        super().__init__(build, device, precision, compiled)
         self.config = config
         self.scale: int = config.shipdet.scale
 
@@ -159,8 +195,7 @@ class TorchUpscaler(_Torch):
         return result
 
     def _forward(self, images: Tensor, whole: bool = False) -> Tensor:
-        result: Tensor = self._net(images.float().div_(255))
-        return result.float()
+        return self._run_body(images.float().div_(255)).float()
 
 
 def whole_margins(head: Any, features: Tensor) -> Tensor:
@@ -196,12 +231,16 @@ def open_classifier(
     folder: ModelFolder,
     config: ClassifierConfig,
     device: Device,
-    _settings: Settings,
+    settings: Settings,
     precision: Precision | None = None,
 ) -> TorchClassifier:
     """The classifier of a checked folder."""
     return TorchClassifier(
-        config, lambda: load_weights(build_classifier(config), folder.weights), device, precision
+        config,
+        lambda: load_weights(build_classifier(config), folder.weights),
+        device,
+        precision,
+        settings.torch_compile,
     )
 
 
@@ -209,12 +248,16 @@ def open_upscaler(
     folder: ModelFolder,
     config: UpscalerConfig,
     device: Device,
-    _settings: Settings,
+    settings: Settings,
     precision: Precision | None = None,
 ) -> TorchUpscaler:
     """The upscaler of a checked folder."""
     return TorchUpscaler(
-        config, lambda: load_weights(build_upscaler(config), folder.weights), device, precision
+        config,
+        lambda: load_weights(build_upscaler(config), folder.weights),
+        device,
+        precision,
+        settings.torch_compile,
     )
 
 
@@ -224,15 +267,19 @@ def _provider(device: Device) -> str:
     return f"CPU {torch.backends.cpu.get_cpu_capability()}"
 
 
+def _is_no_memory(error: Exception) -> bool:
+    """Whether memory ran out; the CPU allocator raises a plain RuntimeError, told by its words."""
+    known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return known or any(words in str(error) for words in _NO_MEMORY)
+
+
 @contextmanager
 def _memory(device: Device) -> Iterator[None]:
     """Turn the ways in which PyTorch runs out of memory into one error."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        # The CPU allocator raises a plain RuntimeError, told apart by its words.
-        known = isinstance(error, MemoryError | torch.OutOfMemoryError)
-        if not known and not any(words in str(error) for words in _NO_MEMORY):
+        if not _is_no_memory(error):
             raise
         if device == "cuda":
             torch.cuda.empty_cache()

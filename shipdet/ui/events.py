@@ -18,7 +18,13 @@ from shipdet.report.folder import run_folder
 from shipdet.requests import PASSES
 from shipdet.settings import Settings
 from shipdet.ui import render
-from shipdet.ui.choices import AUTO_ZOOM, default_threshold, sample_area, zoom_choices
+from shipdet.ui.choices import (
+    AUTO_ZOOM,
+    default_threshold,
+    model_choices,
+    sample_area,
+    zoom_choices,
+)
 from shipdet.ui.layout import Page, components
 from shipdet.ui.requesting import NO_AREA, Values, area_request, image_request, request_inputs
 from shipdet.ui.results import (
@@ -72,7 +78,9 @@ def _wire_settings(page: Page, blocks: gr.Blocks, source: gr.State, settings: Se
     def estimated(values: Values) -> Updates:
         return _estimated(page, source, settings, values)
 
-    outputs = [page.area.zoom, page.zoom_reason, page.dates, page.estimate]
+    outputs = [
+        page.area.zoom, page.zoom_reason, page.dates, page.estimate, page.search.model,
+    ]  # fmt: skip
     gr.on(triggers, estimated, inputs, outputs, trigger_mode="always_last", **AT_ONCE)
     # A deleted rectangle empties the numbers, which gradio does not count as a change of them.
     page.drawn.change(
@@ -120,6 +128,9 @@ def _estimated(page: Page, source: gr.State, settings: Settings, values: Values)
         else:
             request = area_request(page, {**values, area.zoom: chosen})
             updates[page.estimate] = render.estimate_box(pipeline.estimate(request, settings))
+            if values[page.search.model] is None:  # the configured one has been fetched only now
+                models = model_choices("ship-classification", settings)
+                updates[page.search.model] = gr.Dropdown(models, value=settings.classifier)
     except ShipdetError as error:
         updates[page.estimate] = render.not_yet(error)
     return updates

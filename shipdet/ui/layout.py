@@ -16,7 +16,6 @@ from shipdet.ui.map import map_component
 
 SHARPENING = [("Off", "none"), ("×4", "x4"), ("×16", "x16")]
 PICTURES = [".png", ".jpg", ".jpeg", ".tif", ".tiff"]
-BACKENDS = {"torch": "PyTorch", "onnx": "ONNX Runtime"}
 DEVICES = [("Automatic", "auto"), ("Processor", "cpu"), ("CUDA GPU", "cuda")]
 DOWNLOADS = {
     "raw": "Picture",
@@ -258,7 +257,7 @@ def _search(settings: Settings) -> SearchInputs:
             backend = _dropdown(
                 "Backend",
                 [
-                    (BACKENDS[name] + ("" if available else " (not here)"), name)
+                    (render.BACKENDS[name] + ("" if available else " (not here)"), name)
                     for name, available, _ in states
                 ],
                 settings.backend,

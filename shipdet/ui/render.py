@@ -16,6 +16,8 @@ TABLE_COLUMNS = (
     "Ship", "Score", "Latitude", "Longitude", "Length m", "Width m", "Axis °", "Raw image", "Note",
 )  # fmt: skip
 
+BACKENDS = {"torch": "PyTorch", "onnx": "ONNX Runtime"}
+
 IDLE = (
     '<div class="sd-card sd-idle"><h3>Ready</h3><ol>'
     "<li>Draw a rectangle on the map, or keep the sample harbour.</li>"
@@ -169,8 +171,18 @@ def finished_box(run: Run) -> str:
     return (
         f'<div class="sd-card sd-success" role="status"><h3>{told}</h3>'
         f"<p>Score {run.threshold:.2f} or more; {more}.{took}{advice}</p>"
-        f"{_notes(run.notes)}</div>"
+        f"{_ran_on(run)}{_notes(run.notes)}</div>"
     )
+
+
+def _ran_on(run: Run) -> str:
+    """What really computed, as run.json says; twice when sharpening ran on something else."""
+    models = run.record.get("models", {})
+    used = [models[role] for role in ("classifier", "upscaler") if role in models]
+    told = dict.fromkeys(
+        f"{BACKENDS[model['name']]}, {model['provider']}, {model['precision']}" for model in used
+    )
+    return f"<p>Ran on {html.escape('; '.join(told))}.</p>" if told else ""
 
 
 def table_rows(detections: Iterable[Detection]) -> list[list[str | int | float]]:

@@ -56,6 +56,8 @@ def image_request(page: Page, values: Values) -> tuple[Path, ImageRequest]:
 
 def _search(page: Page, values: Values) -> Search:
     chosen = {f.name: values[getattr(page.search, f.name)] for f in fields(page.search)}
+    if chosen["model"] is None:  # not fetched yet, so the slider does not know its threshold
+        chosen["threshold"] = None
     for text in ("model", "upscaler", "name"):
         chosen[text] = chosen[text] or ""  # nothing chosen is the default
     chosen["selective"] = chosen["selective"] and chosen["upscale"] != "none"  # hidden then

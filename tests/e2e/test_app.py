@@ -164,6 +164,24 @@ def test_from_a_drawn_rectangle_to_ships_on_the_map(open_app: OpenApp, tmp_path:
     assert app.count >= ships
 
 
+def test_the_other_backend_finds_the_same_ships(open_app: OpenApp):
+    app = open_app()
+    app.draw(0.4, 0.5, 0.6, 0.7)
+    expect(app.estimate).to_contain_text("tiles")
+    app.detect.click()
+    expect(app.panel).to_contain_text("Ran on PyTorch", timeout=RUN_MS)
+    ships = app.count
+    assert ships > 0
+    app.page.get_by_text("More settings").click()
+    app.page.get_by_label("Backend").click()
+    app.page.get_by_role("option", name="ONNX Runtime").click()
+    app.detect.click()
+    expect(app.panel).to_contain_text(
+        re.compile("Ran on ONNX Runtime, (CPU|CUDA)ExecutionProvider"), timeout=RUN_MS
+    )
+    assert app.count == ships
+
+
 def test_sharpening_shows_raw_and_sharpened_side_by_side(open_app: OpenApp):
     app = open_app()
     app.page.locator("#upscale label", has_text="×4").click()

@@ -1,17 +1,21 @@
 """Export compares before it keeps; push sends a model's files and nothing else."""
 
 import json
+import math
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from export import onnx, push
+from export import comparing, onnx, push
 from shipdet.errors import BadModel, UnknownModel
-from shipdet.models import resolve
+from shipdet.models import onnx_graph, resolve
 from shipdet.models.onnx_runtime import graph_file
 from tests import hub_server
+from tests.painted import picture_mosaic, sea
 
 
 @pytest.fixture
@@ -30,13 +34,80 @@ def test_export_enters_checksums_and_differences(settings, weights, tmp_path, na
     assert folder.config.shipdet.onnx["onnx/model.onnx"].difference
 
 
-def test_a_difference_above_the_tolerance_leaves_nothing(settings, folder, monkeypatch):
-    monkeypatch.setattr(onnx, "PIXELS_WITHIN_ONE", 1.1)
-    before = (folder / "config.json").read_text()
-    with pytest.raises(BadModel, match="differs too much"):
-        onnx.export(resolve(str(folder), settings), [], ["fp32"])
-    assert (folder / "config.json").read_text() == before
-    assert not list(folder.glob("onnx/*.onnx"))
+def files(root):
+    return {p.relative_to(root): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+
+def worsened(monkeypatch, *names):
+    """Half precision differs too much in these figures."""
+    compare = comparing.compare
+
+    def worse(folder, precision, *others):
+        found = compare(folder, precision, *others)
+        return found | (dict.fromkeys(names, 99.0) if precision == "fp16" else {})
+
+    monkeypatch.setattr(onnx, "compare", worse)
+
+
+def test_half_precision_that_fails_leaves_and_replaces_nothing(
+    settings, weights, tmp_path, monkeypatch
+):
+    copy = Path(shutil.copytree(weights / "tiny-fine", tmp_path / "tiny"))
+    worsened(monkeypatch, "whole_score_max")
+    before = files(tmp_path)
+    with pytest.raises(BadModel, match=r"model_fp16\.onnx differs too much.*\(whole_score_max\)"):
+        onnx.export(resolve(str(copy), settings), [], ["fp32", "fp16"])
+    assert files(tmp_path) == before
+
+    onnx.export(resolve(str(copy), settings), [], ["fp32"])
+    (copy / "onnx" / "model.onnx").write_bytes(b"the vouched one")
+    before = files(tmp_path)
+    with pytest.raises(BadModel):
+        onnx.export(resolve(str(copy), settings), [], ["fp32", "fp16"])
+    assert files(tmp_path) == before
+
+
+def test_every_figure_has_its_limit():
+    good = {
+        "score_max": 9e-4, "whole_score_max": 9e-4, "pixels_within_1": 0.9995,
+        "ships": 7, "ships_apart": 0, "centre_px_max": 0.9,
+    }  # fmt: skip
+    bad = {
+        "score_max": 2e-3, "whole_score_max": 2e-3, "pixels_within_1": 0.99,
+        "ships_apart": 1, "centre_px_max": 1.1,
+    }  # fmt: skip
+    assert comparing.excess(good, "fp32") == []
+    assert len(comparing.excess(good | bad, "fp32")) == 5
+    assert comparing.excess(good | {"score_max": math.nan}, "fp32") == ["score_max"]
+    assert comparing.excess(good | {"score_max": 9e-3}, "fp16") == []
+
+
+def test_both_outputs_and_the_ships_of_scenes_are_compared(
+    settings, weights, monkeypatch, tmp_path
+):
+    copy = Path(shutil.copytree(weights / "tiny-fine", tmp_path / "tiny"))
+    scene = picture_mosaic(sea(300, 300, noise=30), 2.0)
+    entries = onnx.export(resolve(str(copy), settings), [], ["fp32"], [scene])
+    found = entries["onnx/model.onnx"]["difference"]
+    assert {"score_max", "logit_max", "whole_score_max", "ships_apart", "centre_px_max"} <= set(
+        found
+    )
+    # A graph whose second output is not what exact mode needs.
+    head = onnx_graph.whole_margins
+    monkeypatch.setattr(onnx_graph, "whole_margins", lambda *args: head(*args) + 1)
+    with pytest.raises(BadModel, match=r"\(whole_score_max\)"):
+        onnx.export(resolve(str(copy), settings), [], ["fp32"])
+
+
+def test_a_ship_that_only_one_backend_finds_counts(settings, weights, monkeypatch):
+    folder = resolve("tiny-fine", settings)
+    lists = iter([[(5.0, 5.0), (50.0, 50.0)], [(5.0, 7.0)]])
+    monkeypatch.setattr(
+        comparing, "_ships", lambda *_: SimpleNamespace(centers=np.array(next(lists)))
+    )
+    found = comparing._ship_difference(folder, folder.config, "fp32", [None])
+    assert (found["ships"], found["ships_apart"]) == (2, 1)
+    assert found["centre_px_max"] > 40
 
 
 @pytest.fixture

@@ -84,6 +84,23 @@ def test_a_pickle_is_refused_with_the_command_that_converts_it(settings, copy, s
         resolve(str(copy), settings)
 
 
+@pytest.mark.parametrize("name", ["best.pth", "models/best.pth", "/x/best.PT", "owner/best.bin"])
+def test_a_pickle_named_as_a_file_is_refused_likewise(settings, hub, name):
+    with pytest.raises(BadModel, match=f"python -m export.checkpoint {name} OUT_FOLDER"):
+        resolve(name, settings)
+    assert hub.requests == []
+
+
+def test_a_configured_repository_is_listed_once_it_is_on_this_machine(settings, hub):
+    configured = settings.model_copy(update={"upscaler": "owner/compact"})
+    assert "owner/compact" not in {m.name for m in list_models(configured)}
+    assert hub.requests == [], "a list fetches nothing"
+    resolve("owner/compact", configured)
+    asked = len(hub.requests)
+    assert "owner/compact" in {m.name for m in list_models(configured)}
+    assert len(hub.requests) == asked
+
+
 def test_a_folder_without_weights_or_config_is_refused(settings, copy, tmp_path):
     (copy / "config.json").unlink()
     with pytest.raises(BadModel, match=r"config\.json"):

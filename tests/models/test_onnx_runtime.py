@@ -18,6 +18,7 @@ from shipdet.models.onnx_runtime import graph_file, open_session
 from shipdet.models.torch_runtime import open_classifier, open_upscaler
 
 GPU = pytest.mark.skipif(not cuda_available(), reason="this machine has no GPU")
+STATUS = Path("/proc/self/status")
 DEVICES = ["cpu", pytest.param("cuda", marks=[GPU, pytest.mark.gpu])]
 
 
@@ -25,6 +26,11 @@ DEVICES = ["cpu", pytest.param("cuda", marks=[GPU, pytest.mark.gpu])]
 def forget_models():
     yield
     release_models()
+
+
+def resident_bytes():
+    line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) * 1024
 
 
 def on_pytorch(name, settings):
@@ -119,12 +125,24 @@ def test_memory_that_is_too_small_has_its_own_error(settings, picture, monkeypat
     upscaler = load_upscaler(backend="onnx", settings=settings)
 
     class Full:
-        def run(self, names, inputs):
+        def run(self, names, inputs, options):
             raise RuntimeException("BFCArena::AllocateRawInternal Failed to allocate memory for 9")
 
     monkeypatch.setattr(upscaler._graph, "_session", Full())
     with pytest.raises(OutOfMemory):
         upscaler.upscale(picture(1, 8, 8))
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="this system does not tell its memory")
+def test_memory_of_a_large_picture_is_given_back(settings, picture):
+    settings = settings.model_copy(update={"weights_dir": type(settings)().weights_dir})
+    upscaler = load_upscaler("realesr-general-x4v3", "onnx", "cpu", settings)
+    large = picture(1, 256, 256)
+    upscaler.upscale(picture(1, 32, 32))
+    before = resident_bytes()
+    upscaler.upscale(large)
+    # One of the network's 64 feature maps in float32; it holds several at once.
+    assert resident_bytes() - before < 256 * 256 * 64 * 4
 
 
 @pytest.mark.parametrize("device", DEVICES)

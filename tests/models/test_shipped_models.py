@@ -9,11 +9,14 @@ import pytest
 import timm
 from safetensors.torch import load_file
 
+from export.comparing import excess
 from shipdet.models import list_models, load_classifier, resolve
+from shipdet.models.onnx_runtime import FILES, graph_file
 from shipdet.settings import PROJECT, get_settings
 
 WEIGHTS = PROJECT / "weights"
 GOLDEN = Path(__file__).with_name("golden_scores.json")  # written by this file, run as a script
+GRAPHS = sorted(WEIGHTS.glob("*/onnx/*.onnx"))
 FOLDERS = sorted(folder.name for folder in WEIGHTS.iterdir() if folder.is_dir())
 
 
@@ -30,6 +33,17 @@ def test_a_shipped_model_is_complete_and_what_its_config_says(name: str) -> None
 
 def test_every_shipped_folder_is_listed() -> None:
     assert [model.name for model in list_models(get_settings())] == FOLDERS
+
+
+@pytest.mark.parametrize("file", GRAPHS, ids=lambda file: str(file.relative_to(WEIGHTS)))
+def test_a_shipped_graph_is_the_one_that_runs(file: Path, tmp_path: Path) -> None:
+    settings = get_settings().model_copy(update={"cache_dir": tmp_path})
+    folder = resolve(file.parent.parent.name, settings)
+    name = f"onnx/{file.name}"
+    precision = next(key for key, value in FILES.items() if value == name)
+    assert graph_file(folder, precision, settings) == file, "export it anew: python -m export.onnx"
+    difference = folder.config.shipdet.onnx[name].difference
+    assert difference and excess(difference, precision) == []
 
 
 def test_timm_loads_the_classifier_strictly_from_its_config() -> None:

@@ -1,5 +1,7 @@
 """The PyTorch runtime: its arithmetic against plain references, and its errors."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -275,3 +277,54 @@ def test_bundled_upscalers_give_the_recorded_picture(picture, name, mean, patch)
     assert result.shape == (1, 64, 64, 3)
     assert result.mean() == pytest.approx(mean, abs=0.5)
     np.testing.assert_allclose(result[0, 20:23, 30], patch, atol=4)
+
+
+@pytest.fixture
+def compiling(settings, monkeypatch):
+    """Settings that ask for torch.compile, and what it was asked for; it gives back ``made``."""
+    asked = []
+
+    def compile_(body, **options):
+        asked.append(options)
+        return lambda images: compiling_.made(body, images)
+
+    compiling_ = SimpleNamespace(
+        settings=settings.model_copy(update={"torch_compile": True}),
+        asked=asked,
+        made=lambda body, images: body(images),
+    )
+    monkeypatch.setattr(torch, "compile", compile_)
+    return compiling_
+
+
+def test_networks_are_compiled_only_when_that_is_asked_for(settings, compiling, picture):
+    expected = load_upscaler("tiny-compact", "torch", "cpu", settings).upscale(picture(1, 8, 8))
+    assert compiling.asked == []
+    release_models()
+    ours = load_upscaler("tiny-compact", "torch", "cpu", compiling.settings)
+    np.testing.assert_array_equal(ours.upscale(picture(1, 8, 8)), expected)
+    load_classifier("tiny-fine", "torch", "cpu", compiling.settings).dense(picture(1, 128, 128))
+    assert compiling.asked == [{"dynamic": True}] * 2
+
+
+def test_a_compilation_that_fails_is_told_once_and_done_without(compiling, picture, caplog):
+    def broken(body, images):
+        raise RuntimeError("no compiler\nfound")
+
+    compiling.made = broken
+    classifier = load_classifier("tiny-fine", "torch", "cpu", compiling.settings)
+    for _ in range(2):
+        assert classifier.scores(picture(1, 128, 128)).shape == (1,)
+    told = [r.getMessage() for r in caplog.records if "torch.compile" in r.getMessage()]
+    assert told == ["torch.compile failed (no compiler): going on without it"]
+
+
+def test_memory_that_runs_out_in_compiled_code_is_no_failed_compilation(compiling, picture, caplog):
+    def full(body, images):
+        raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate")
+
+    compiling.made = full
+    upscaler = load_upscaler("tiny-compact", "torch", "cpu", compiling.settings)
+    with pytest.raises(OutOfMemory):
+        upscaler.upscale(picture(1, 8, 8))
+    assert "torch.compile" not in caplog.text

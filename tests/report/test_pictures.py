@@ -58,6 +58,18 @@ def test_a_png_holds_every_pixel(tmp_path):
     np.testing.assert_array_equal(read_picture(tmp_path / "a.png"), pixels)
 
 
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_our_own_picture_passes_a_guard_that_stays_up_for_uploads(tmp_path, monkeypatch, suffix):
+    write_picture(tmp_path / f"a.{suffix}", sea(123, 77))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    seen = []
+    monkeypatch.setattr(
+        np, "asarray", lambda image: seen.append(Image.MAX_IMAGE_PIXELS) or np.array(image)
+    )
+    assert read_picture(tmp_path / f"a.{suffix}").shape == (77, 123, 3)
+    assert seen == [10] and Image.MAX_IMAGE_PIXELS == 10
+
+
 def test_quality_decides_about_the_size_of_a_jpeg(tmp_path):
     pixels = sea(300, 200, noise=30)
     sizes = []

@@ -9,11 +9,12 @@ from shipdet import pipeline
 from shipdet.errors import BadArea, BadImage, BadOption, MissingScale
 from shipdet.imagery import get_provider, sample
 from shipdet.report.folder import run_folder
-from shipdet.ui import build_blocks
-from shipdet.ui.choices import AUTO_ZOOM, sample_area, zoom_choices
+from shipdet.ui import build_blocks, events
+from shipdet.ui.choices import AUTO_ZOOM, default_threshold, sample_area, zoom_choices
 from shipdet.ui.layout import lay_out
 from shipdet.ui.requesting import area_request, image_request, request_inputs
 from shipdet.ui.results import result_components, show_numbers, show_results
+from tests import hub_server
 
 
 @pytest.fixture
@@ -58,6 +59,30 @@ def test_sharpening_in_parts_is_asked_for_only_where_something_is_sharpened(
     changed = {page.search.upscale: upscale, page.search.selective: True}
     assert area_request(page, {**values, **changed}).search.selective is asked
     assert not page.search.selective.visible and not values[page.search.selective]
+
+
+def test_a_model_of_the_hub_comes_with_its_own_threshold(
+    settings, make_classifier, monkeypatch, tmp_path
+):
+    made = make_classifier(tmp_path / "made", threshold=0.62)
+    settings = settings.model_copy(update={"classifier": "owner/tiny"})
+    with hub_server.running() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        hub.repos["owner/tiny"] = {f.name: f.read_bytes() for f in made.iterdir()}
+        with gr.Blocks():
+            page, source = lay_out(settings), gr.State("area")
+        assert hub.requests == [], "a page is built without the network"
+        values = {component: component.value for component in request_inputs(page)}
+        assert values[page.search.model] is None
+        assert area_request(page, values).search.threshold is None
+
+        updates = events._estimated(page, source, settings, {**values, source: "area"})
+        chosen = updates[page.search.model].value
+        assert chosen == "owner/tiny" and default_threshold(chosen, settings) == 0.62
+        with gr.Blocks():
+            again = lay_out(settings)
+        assert (again.search.model.value, again.search.threshold.value) == ("owner/tiny", 0.62)
 
 
 def test_a_bad_option_is_told_in_one_sentence(page, values):

@@ -1,6 +1,7 @@
 """What the page shows."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -64,6 +65,22 @@ def test_a_finished_run_tells_its_ships_and_weaker_candidates(a_run):
     box = render.finished_box(a_run)
     assert "2 ships found" in box and "1 weaker candidate" in box and "12 s" in box
     assert "A &lt;note&gt;." in box
+
+
+def test_a_finished_run_tells_what_it_ran_on(a_run):
+    def box(**roles):
+        return render.finished_box(replace(a_run, record={**a_run.record, "models": roles}))
+
+    onnx = {"name": "onnx", "provider": "CPUExecutionProvider", "precision": "fp32"}
+    torch = {"name": "torch", "provider": "CPU <AVX2>", "precision": "bf16"}
+    names = {"classifier": "a", "upscaler": None}
+    assert "<p>Ran on ONNX Runtime, CPUExecutionProvider, fp32.</p>" in box(
+        classifier=onnx, upscaler=onnx, names=names
+    )
+    assert "Ran on PyTorch, CPU &lt;AVX2&gt;, bf16; ONNX Runtime, CPU" in box(
+        classifier=torch, upscaler=onnx, names=names
+    )
+    assert "Ran on" not in render.finished_box(a_run), "a run that computed nothing"
 
 
 def test_the_table_has_a_row_per_ship(a_run):

@@ -1,0 +1,145 @@
+"""How far an exported graph is from PyTorch in float32, and how far it may be."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from shipdet.detect import detect, with_views
+from shipdet.detect.scoring import WindowScorer
+from shipdet.detections import Detections
+from shipdet.models import onnx_runtime
+from shipdet.models.config import ClassifierConfig, UpscalerConfig
+from shipdet.models.hub import ModelFolder
+from shipdet.models.onnx_runtime import Format, graph_file, open_session
+from shipdet.models.runtime import Pixels, calibrated
+from shipdet.models.torch_runtime import open_classifier, open_upscaler
+from shipdet.mosaic import Mosaic
+from shipdet.progress import finish
+from shipdet.settings import get_settings
+
+Difference = dict[str, float]
+
+SCORE_TOLERANCE: dict[Format, float] = {"fp32": 1e-3, "fp16": 1e-2}
+PIXELS_WITHIN_ONE = 0.999
+CENTRE_TOLERANCE_PX = 1.0
+
+
+def compare(
+    folder: ModelFolder,
+    precision: Format,
+    pictures: Sequence[Path] = (),
+    scenes: Sequence[Mosaic] = (),
+) -> Difference:
+    """The differences of a folder's graph, by name; see :func:`excess` for what they may be."""
+    if isinstance(folder.config, UpscalerConfig):
+        return _pixel_difference(folder, folder.config, precision, pictures)
+    difference = _score_difference(folder, folder.config, precision, pictures)
+    return difference | _ship_difference(folder, folder.config, precision, scenes)
+
+
+def excess(difference: Difference, precision: Format) -> list[str]:
+    """Names of the differences that are above their tolerance."""
+    limits = {
+        "score_max": SCORE_TOLERANCE[precision],
+        "whole_score_max": SCORE_TOLERANCE[precision],
+        "pixels_apart": 1 - PIXELS_WITHIN_ONE,
+        "ships_apart": 0,
+        "centre_px_max": CENTRE_TOLERANCE_PX,
+    }
+    found = difference | {"pixels_apart": 1 - difference.get("pixels_within_1", 1.0)}
+    # A value that is not a number is not within its limit.
+    return [name for name, limit in limits.items() if not found.get(name, 0.0) <= limit]
+
+
+def _score_difference(
+    folder: ModelFolder, config: ClassifierConfig, precision: Format, pictures: Sequence[Path]
+) -> Difference:
+    """Largest difference of any score and logit: of a dense pass, and of windows on their own."""
+    settings = get_settings()
+    session = open_session(graph_file(folder, precision, settings), "cpu", folder.name)
+    reference = open_classifier(folder, config, "cpu", settings, "fp32")
+    calibration, side = config.shipdet.calibration, config.shipdet.window_px
+    worst = {"score_max": 0.0, "logit_max": 0.0, "whole_score_max": 0.0}
+    for canvases in _canvases(pictures, side, 224):
+        windows = np.ascontiguousarray(canvases[:, :side, :side])
+        margins = session.run(["margins"], {"pixels": canvases})[0]
+        whole = session.run(["whole"], {"pixels": windows})[0]
+        expected = reference.margins(canvases)
+        scores = calibrated(margins, calibration) - calibrated(expected, calibration)
+        alone = calibrated(whole, calibration) - reference.scores(windows)
+        for name, apart in (
+            ("score_max", scores),
+            ("logit_max", margins - expected),
+            ("whole_score_max", alone),
+        ):
+            worst[name] = float(np.maximum(worst[name], np.abs(apart).max()))
+    return worst
+
+
+def _ship_difference(
+    folder: ModelFolder, config: ClassifierConfig, precision: Format, scenes: Sequence[Mosaic]
+) -> Difference:
+    """How many ships only one backend finds, and how far apart the same ones are in pixels."""
+    if not scenes:
+        return {}
+    settings = get_settings()
+    reference = open_classifier(folder, config, "cpu", settings, "fp32")
+    exported = onnx_runtime.open_classifier(folder, config, "cpu", settings, precision)
+    ships, apart, centre_px = 0, 0, 0.0
+    for scene in scenes:
+        expected = _ships(scene, reference, config).centers
+        found = _ships(scene, exported, config).centers
+        ships += len(expected)
+        apart += abs(len(found) - len(expected))
+        if len(found) and len(expected):
+            gaps = np.linalg.norm(expected[:, None] - found[None], axis=2)
+            centre_px = max(centre_px, float(gaps.min(axis=1).max()), float(gaps.min(axis=0).max()))
+    return {"ships": float(ships), "ships_apart": float(apart), "centre_px_max": centre_px}
+
+
+def _ships(scene: Mosaic, classifier: WindowScorer, config: ClassifierConfig) -> Detections:
+    """What a search with the model's own settings finds."""
+    block = config.shipdet
+    return finish(
+        detect(
+            scene,
+            with_views(classifier, block.views),
+            window_m=block.window_m,
+            scoring=block.scoring,
+            floor=block.threshold,
+        )
+    )
+
+
+def _pixel_difference(
+    folder: ModelFolder, config: UpscalerConfig, precision: Format, pictures: Sequence[Path]
+) -> Difference:
+    """Largest difference in grey levels, and the share of values within one."""
+    settings = get_settings()
+    session = open_session(graph_file(folder, precision, settings), "cpu", folder.name)
+    reference = open_upscaler(folder, config, "cpu", settings, "fp32")
+    apart = []
+    for blocks in _canvases(pictures, 48, 16):
+        enlarged = session.run(["enlarged"], {"pixels": blocks})[0].astype(np.int16)
+        apart.append(np.abs(enlarged - reference.upscale(blocks)).ravel())
+    values = np.concatenate(apart)
+    return {"pixel_max": float(values.max()), "pixels_within_1": float((values <= 1).mean())}
+
+
+def _canvases(pictures: Sequence[Path], side: int, more: int) -> list[Pixels]:
+    """Batches of two sizes: noise, waves, and the middle of real images."""
+    random = np.random.default_rng(0)
+    y, x = np.mgrid[0 : side + more, 0:side]
+    waves = 128 + 60 * np.sin(x / 7) + 60 * np.cos(y / 11)
+    batches = [
+        random.integers(0, 256, (2, side, side, 3), dtype=np.uint8),
+        np.repeat(waves[None, :, :, None], 3, axis=3).astype(np.uint8),
+    ]
+    for path in pictures:
+        with Image.open(path) as image:
+            left, top = (image.width - side) // 2, (image.height - side - more) // 2
+            box = (left, top, left + side, top + side + more)
+            batches.append(np.asarray(image.convert("RGB").crop(box))[None])
+    return batches
