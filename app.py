@@ -1,7 +1,8 @@
 """Entry point of the Hugging Face Space, and of ``python app.py``."""
 
-from shipdet.settings import get_settings
-from shipdet.ui import serve
+import sys
+
+from shipdet.cli import main
 
 if __name__ == "__main__":
-    serve(get_settings())
+    sys.exit(main(["serve"]))

@@ -28,7 +28,7 @@ from shipdet.errors import (
 from shipdet.geometry import BBox
 from shipdet.progress import Progress, Steps
 from shipdet.requests import PASSES, STRIDES, AreaRequest, ImageRequest, Search, Upscale
-from shipdet.settings import Settings, get_settings
+from shipdet.settings import Settings, get_settings, read_settings
 
 #: What was asked for was right, but the world did not allow it.
 CIRCUMSTANCES = (
@@ -46,12 +46,13 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parsed = _parser().parse_args(arguments)
+    parsed = None
     try:
+        parsed = _parser().parse_args(arguments)
         command: Callable[[argparse.Namespace], None] = parsed.command
         command(parsed)
     except ShipdetError as error:
-        if parsed.json:
+        if parsed is not None and parsed.json:
             print(json.dumps({"error": str(error), "kind": type(error).__name__}))
         print(error, file=sys.stderr)
         return 1 if isinstance(error, CIRCUMSTANCES) else 2
@@ -139,6 +140,7 @@ def _area(arguments: argparse.Namespace, search: Search) -> AreaRequest:
         date_from=arguments.date_from,
         date_to=arguments.date_to,
         max_cloud=arguments.max_cloud,
+        priority=arguments.priority,
         search=search,
     )
 
@@ -182,7 +184,7 @@ def _serve(arguments: argparse.Namespace) -> None:
         for name in ("host", "port", "share")
         if (value := getattr(arguments, name)) is not None
     }
-    serve(Settings(**{**settings.model_dump(exclude_unset=True), **changes}))
+    serve(read_settings(**{**settings.model_dump(exclude_unset=True), **changes}))
 
 
 def _shown(steps: Steps[Any], quiet: bool) -> Any:
@@ -312,3 +314,5 @@ def _add_area(parser: argparse.ArgumentParser, settings: Settings) -> None:
     parser.add_argument("--date-from", metavar="YYYY-MM-DD", help="Sentinel Hub only")
     parser.add_argument("--date-to", metavar="YYYY-MM-DD", help="Sentinel Hub only")
     parser.add_argument("--max-cloud", type=int, default=20, help="per cent, Sentinel Hub only")
+    parser.add_argument("--priority", default="", help="of pictures, Sentinel Hub only "
+                        f"({settings.sentinelhub_priority})")  # fmt: skip

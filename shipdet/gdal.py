@@ -16,6 +16,17 @@ WRITING = {
 """Options for writing GeoTIFFs."""
 
 
+def gdal_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
+    """All that rasterio raises when GDAL fails, and others, for an ``except`` clause.
+
+    In some places it passes GDAL's own errors on, whose base is none of its public ones.
+    """
+    from rasterio._err import CPLE_BaseError
+    from rasterio.errors import RasterioError
+
+    return CPLE_BaseError, RasterioError, *others
+
+
 def gdal_env(**options: Any) -> "rasterio.Env":
     """A context with GDAL's options, and its cache limited to ``CACHE_MB``.
 

@@ -88,6 +88,7 @@ class AreaRequest(_Request):
     date_from: str | None = None
     date_to: str | None = None
     max_cloud: Annotated[int, Field(ge=0, le=100)] = 20
+    priority: str = ""  # Sentinel Hub's; "" is the configured one
     search: Search = Search()
 
     @property

@@ -2,10 +2,12 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shipdet.errors import BadOption
 
 PROJECT = Path(__file__).resolve().parent.parent
 GB = 1024**3
@@ -115,7 +117,21 @@ class Settings(BaseSettings):
         return bool(self.kafka and self.postgres and self.s3)
 
 
+def read_settings(**changes: Any) -> Settings:
+    """Settings as the environment says, but for some; BadOption names all that are wrong."""
+    try:
+        return Settings(**changes)
+    except ValidationError as error:
+        wrong = {str(e["loc"][0]): e["msg"][0].lower() + e["msg"][1:] for e in error.errors()}
+        told = [f"{_variable(name)} ({message})" for name, message in wrong.items()]
+        raise BadOption(f"Correct the setting{'s' * (len(told) > 1)} {', '.join(told)}.") from None
+
+
+def _variable(name: str) -> str:
+    return name if name.isupper() else f"SHIPDET_{name.upper()}"  # an alias has its full name
+
+
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """The process's settings, read once."""
-    return Settings()  # type: ignore[call-arg]
+    """The process's settings, read once; raises as :func:`read_settings`."""
+    return read_settings()

@@ -1,6 +1,10 @@
 """The command line: one sentence and the right exit code for whatever is typed."""
 
 import json
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +14,7 @@ from shipdet.imagery import sample
 from shipdet.pipeline import sharpening
 from shipdet.progress import Progress
 from shipdet.report.raster import write_picture
-from shipdet.settings import get_settings
+from shipdet.settings import PROJECT, get_settings
 from tests.painted import paint_ship, sea
 from tests.tile_server import TileServer
 from tests.tiny_models import make_classifier, make_upscaler, weights  # noqa: F401
@@ -56,6 +60,8 @@ def run(*arguments: str) -> int:
         (["detect", "--image", "missing.png", "--gsd", "3"], "does not exist"),
         (["detect", "--upscale", "x8"], "invalid choice"),
         (["detect", "--image", "a.png", "--selective"], "needs x4 or x16"),
+        (["detect", "--bbox", "4", "51", "4.01", "51.01", "--priority", "all"], "not one of least"),
+        (["serve", "--port", "99999"], "SHIPDET_PORT (input should be less"),
         (["sail"], "invalid choice"),
     ],
 )
@@ -67,6 +73,35 @@ def test_bad_input_is_one_sentence_and_exit_code_2(
     assert says in printed.err
     assert "Traceback" not in printed.err
     assert printed.out == ""
+
+
+@pytest.mark.parametrize("command", [["providers"], ["--version"], ["serve"]])
+def test_wrong_settings_are_named_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    monkeypatch.setenv("SHIPDET_PORT", "abc")
+    monkeypatch.setenv("SHIPDET_CACHE_DAYS", "1")
+    assert run(*command) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("Correct the settings SHIPDET_CACHE_DAYS (input should be greater ")
+    assert "SHIPDET_PORT (input should be a valid integer" in said and said.count("\n") == 1
+
+
+def test_the_entry_point_of_a_space_tells_a_wrong_setting_too() -> None:
+    environment = {**os.environ, "SHIPDET_MAX_QUEUE": "0"}
+    command = [sys.executable, "app.py"]
+    ran = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 2
+    assert ran.stderr == "Correct the setting SHIPDET_MAX_QUEUE (input should be greater than 0).\n"
+
+
+def test_a_port_in_use_is_one_sentence(tiny: None, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert run("serve", "--port", str(port)) == 2
+    said = capsys.readouterr().err
+    assert f"port {port}" in said and "choose another one with --port or SHIPDET_PORT" in said
+    assert "Traceback" not in said
 
 
 def test_an_unreachable_provider_is_exit_code_1(

@@ -23,8 +23,9 @@ from shipdet.errors import (
     UnknownProvider,
 )
 from shipdet.geometry import distance_m, gsd_at
-from shipdet.imagery import sample
+from shipdet.imagery import get_provider, sample
 from shipdet.pipeline import device, searching
+from shipdet.pipeline.planning import open_download
 from shipdet.progress import finish
 from shipdet.report import run as run_module
 from shipdet.requests import AreaRequest, ImageRequest, Search
@@ -233,6 +234,19 @@ def test_a_disk_full_while_writing_leaves_no_folder(server, settings, classifier
     assert left_behind(settings) == []
 
 
+@pytest.mark.parametrize(("asked", "used"), [("", "mostRecent"), ("leastRecent", "leastRecent")])
+def test_the_record_tells_the_priority_that_was_used(server, settings, tmp_path, asked, used):
+    hub = {"sentinelhub_instance_id": "ours", "sentinelhub_priority": "mostRecent"}
+    settings = settings.model_copy(update=hub)
+    url = f"{server.url_template}?of={{instance}}&PRIORITY={{priority}}"
+    provider = get_provider("xyz", settings).model_copy(update={"url": url})
+    request = area(server, box=(0, 0, 10, 10), priority=asked)
+    with open_download(request, server.zoom, provider, settings, tmp_path) as arrival:
+        picture = finish(arrival.finish())
+    assert picture.provenance.details["priority"] == used
+    assert server.requests[-1].path.endswith(f"?of=ours&PRIORITY={used}")
+
+
 @pytest.mark.parametrize(
     ("options", "error"),
     [
@@ -242,6 +256,7 @@ def test_a_disk_full_while_writing_leaves_no_folder(server, settings, classifier
         ({"provider": "nobody"}, UnknownProvider),
         ({"search": {"name": "../x"}}, BadOption),
         ({"date_from": "yesterday"}, BadOption),
+        ({"priority": "cheapest"}, BadOption),
     ],
 )
 def test_what_cannot_work_is_refused_before_any_request(

@@ -8,10 +8,10 @@ import numpy as np
 
 from shipdet.cluster.blocks import Block
 from shipdet.cluster.objects import OBJECTS, ObjectStore
-from shipdet.gdal import WRITING, gdal_env
 from shipdet.geometry import Grid, PixelBox
 from shipdet.progress import Progress, Steps
-from shipdet.report.raster import COG, raster_profile
+from shipdet.report.folder import storage_errors
+from shipdet.report.raster import COG, gdal_writing, raster_profile
 
 Keys = Sequence[tuple[Block, str]]
 
@@ -68,7 +68,7 @@ def write_joined_geotiff(
 
     raw, part = path.with_suffix(".raw.tif"), path.with_suffix(".part.tif")
     profile = raster_profile(grid) | {"tiled": True, "sparse_ok": True, "bigtiff": "IF_SAFER"}
-    with gdal_env(**WRITING):
+    with storage_errors(path.parent), gdal_writing(path, grid):
         with rasterio.open(raw, "w", **profile) as joined:
             joined.update_tags(TIFFTAG_COPYRIGHT=copyright_text)
             for number, (block, key) in enumerate(keys, start=1):

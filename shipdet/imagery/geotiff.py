@@ -12,12 +12,12 @@ import numpy as np
 import rasterio
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.warp import transform as warp_points
 from rasterio.windows import Window
 
 from shipdet.errors import BadImage, MissingScale, ShipdetError
-from shipdet.gdal import gdal_env
+from shipdet.gdal import gdal_env, gdal_errors
 from shipdet.geometry import Affine, Floats, Grid, distance_m
 from shipdet.imagery.picture import (
     Numbers,
@@ -55,7 +55,7 @@ def open_geotiff(path: Path, gsd_m: float | None, settings: Settings) -> Picture
                 return _read(dataset, path, gsd_m)
     except ShipdetError:
         raise
-    except (RasterioError, OSError, ValueError) as error:
+    except gdal_errors(OSError, ValueError) as error:
         log.info("cannot read %s: %s", path.name, error)
         raise BadImage(
             f"'{path.name}' is damaged or is a kind of TIFF that cannot be read: export or copy "
@@ -167,7 +167,7 @@ class LargeGeotiff:
         """
         try:
             values, covered = self.bands.read(_window(x0, y0, x1, y1))
-        except RasterioError as error:
+        except gdal_errors() as error:
             log.info("cannot read %s: %s", self.provenance.title, error)
             raise BadImage(
                 f"'{self.provenance.title}' is damaged or incomplete: export or copy it again."
@@ -186,29 +186,20 @@ def _strips(grid: Grid) -> Iterator[Window]:
 
 
 def _grid(dataset: Any, path: Path, gsd_m: float | None, notes: list[str]) -> Grid:
-    width, height = dataset.width, dataset.height
-    if dataset.crs is None or dataset.transform.is_identity:
+    grid = _stated_grid(dataset)
+    if grid is None or not _on_earth(grid):
+        lacks = "has no map reference (CRS)"
+        if grid is not None:
+            lacks = "has a map reference (CRS) that leads to no place on the Earth"
         if gsd_m is None:
             raise MissingScale(
-                f"'{path.name}' has no map reference (CRS): give the metres per pixel, or a "
-                "georeferenced file."
+                f"'{path.name}' {lacks}: give the metres per pixel, or a georeferenced file."
             )
-        return Grid(width, height, gsd_m, gsd_m)
-    crs = dataset.crs
-
-    def to_wgs84(points: Floats) -> Floats:
-        if crs == WGS84:
-            return points
-        lon, lat = warp_points(crs, WGS84, points[:, 0].tolist(), points[:, 1].tolist())
-        return np.stack([lon, lat], axis=-1)
-
-    t = dataset.transform
-    affine: Affine = (t.a, t.b, t.c, t.d, t.e, t.f)
-    grid = Grid(width, height, 1.0, 1.0, crs.to_string(), affine, to_wgs84)
+        if grid is not None:
+            notes.append(f"The file {lacks}: its ships have positions in pixels only.")
+        return Grid(dataset.width, dataset.height, gsd_m, gsd_m)
     gsd_x_m, gsd_y_m = _pixel_size(grid)
     for size_m in (gsd_x_m, gsd_y_m):
-        if not math.isfinite(size_m):
-            raise BadImage(f"'{path.name}' has a map reference that cannot be used.")
         check_gsd(size_m)
     grid = replace(grid, gsd_x_m=gsd_x_m, gsd_y_m=gsd_y_m)
     if gsd_m is not None and not math.isclose(gsd_m, grid.gsd_m, rel_tol=0.02):
@@ -217,6 +208,37 @@ def _grid(dataset: Any, path: Path, gsd_m: float | None, notes: list[str]) -> Gr
             "that were given."
         )
     return grid
+
+
+def _stated_grid(dataset: Any) -> Grid | None:
+    """The place that a file states, its scale left open; None where it states none."""
+    crs, t = dataset.crs, dataset.transform
+    if crs is None or t.is_identity:
+        return None
+
+    def to_wgs84(points: Floats) -> Floats:
+        if crs == WGS84:
+            return points
+        lon, lat = warp_points(crs, WGS84, points[:, 0].tolist(), points[:, 1].tolist())
+        return np.stack([lon, lat], axis=-1)
+
+    affine: Affine = (t.a, t.b, t.c, t.d, t.e, t.f)
+    return Grid(dataset.width, dataset.height, 1.0, 1.0, crs.to_string(), affine, to_wgs84)
+
+
+def _on_earth(grid: Grid) -> bool:
+    """Whether middle and corners have a longitude and latitude, as every ship will need.
+
+    They have none in the CRS of a building site, say, or outside the domain of a projection.
+    """
+    width, height = grid.width, grid.height
+    points = [(width / 2, height / 2), (0, 0), (width, 0), (0, height), (width, height)]
+    try:
+        lonlat = grid.lonlat(points)
+    except gdal_errors():
+        return False
+    # An edge at a pole may lie half a pixel beyond it; the middle may not.
+    return bool(np.isfinite(lonlat).all() and abs(lonlat[0, 1]) <= 90)
 
 
 def _pixel_size(grid: Grid) -> tuple[float, float]:

@@ -164,12 +164,9 @@ class HttpSource:
     async def _get(self, url: str) -> bytes:
         for _ in range(MAX_REDIRECTS + 1):
             async with self.client.stream("GET", url) as response:
-                if not response.is_redirect:
+                if not response.has_redirect_location:
                     return await self._body(response)
-                target = urljoin(url, response.headers["location"])
-            if urlsplit(target).netloc != urlsplit(url).netloc:
-                raise _Failure("a redirect to another server", repeats=1)
-            url = target
+                url = _target(url, response.headers["location"])
         raise _Failure("endless redirects", repeats=1)
 
     async def _body(self, response: httpx.Response) -> bytes:
@@ -218,3 +215,15 @@ class HttpSource:
                 await asyncio.to_thread(self.cache.put, self.zoom, x, y, data)
         except StorageFull as error:
             self.cache_trouble = f"Tiles were not kept for the next run. {error}"
+
+
+def _target(url: str, location: str) -> str:
+    """Where a redirect leads, if it is on the same server."""
+    try:
+        target = urljoin(url, location)
+        same = urlsplit(target).netloc == urlsplit(url).netloc
+    except ValueError:  # half an IPv6 address, say
+        raise _Failure("a redirect to nowhere", repeats=1) from None
+    if not same:
+        raise _Failure("a redirect to another server", repeats=1)
+    return target

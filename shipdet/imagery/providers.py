@@ -141,7 +141,7 @@ def url_template(provider: Provider, options: ImageryOptions, settings: Settings
             "instance": settings.sentinelhub_instance_id,
             "layer": settings.sentinelhub_layer,
             "max_cloud": str(options.max_cloud),
-            "priority": check_priority(options.priority or settings.sentinelhub_priority),
+            "priority": used_priority(options, settings),
         }
         for name, value in values.items():
             url = url.replace(f"{{{name}}}", quote(value, safe=""))
@@ -151,6 +151,11 @@ def url_template(provider: Provider, options: ImageryOptions, settings: Settings
         query = "&".join(f"{quote(k)}={quote(v)}" for k, v in provider.blank.query.items())
         url += ("&" if "?" in url else "?") + query
     return url
+
+
+def used_priority(options: ImageryOptions, settings: Settings) -> str:
+    """Which of several pictures of a place is asked for; BadOption where it is no known one."""
+    return check_priority(options.priority or settings.sentinelhub_priority)
 
 
 def cache_digest(template: str) -> str:

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from shipdet.imagery.providers import (
     cache_digest,
     effective_provider,
     url_template,
+    used_priority,
 )
 from shipdet.imagery.retry import RetryPolicy, unreachable
 from shipdet.imagery.sources import Gap, SampleSource, Source, Tile
@@ -74,6 +75,8 @@ def arriving(
     options = options or ImageryOptions()
     size = plan(bbox, zoom, provider, 0, settings)
     provider, _ = effective_provider(provider, settings)
+    if provider.needs_instance:  # so that the record tells what was asked for
+        options = replace(options, priority=used_priority(options, settings))
     canvas: Canvas
     if folder is not None and size.raw_px > settings.max_held_pixels:
         canvas = StoredCanvas(size, folder)

@@ -37,7 +37,9 @@ def plan_request(
 
 
 def _imagery_options(request: AreaRequest) -> ImageryOptions:
-    return ImageryOptions.parse(request.date_from, request.date_to, request.max_cloud, None)
+    return ImageryOptions.parse(
+        request.date_from, request.date_to, request.max_cloud, request.priority
+    )
 
 
 def open_download(

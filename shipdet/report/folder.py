@@ -24,7 +24,7 @@ PARTIAL = ".partial"  # suffix of a folder that is being written
 GONE = "This run is not on disk any more: run the detection again."
 _UNUSABLE = (  # errors that another folder remedies
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY,
-    errno.ENAMETOOLONG,
+    errno.ENAMETOOLONG, errno.EFBIG,
 )  # fmt: skip
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from shipdet.gdal import WRITING, gdal_env
+from shipdet.gdal import gdal_env
+from shipdet.geometry import Grid
 from shipdet.mosaic import Picture, Pixels
 from shipdet.progress import HEARTBEAT_S, Progress, Steps
-from shipdet.report.raster import COG, raster_profile, tag, write_picture
+from shipdet.report.raster import COG, gdal_writing, raster_profile, tag, write_picture
 
 STRIP_PX = 512
 
@@ -26,14 +27,15 @@ def write_large(
     ``flat`` has the full size; ``preview`` (JPEG) at most ``preview_px`` along a side. Returns the
     share of pixels that have data. Closing the generator stops within seconds.
     """
-    draft = geotiff.with_suffix(".tmp")
+    draft, grid = geotiff.with_suffix(".tmp"), picture.grid
     try:
         covered = yield from _write_draft(picture, draft)
-        yield from _copy(draft, geotiff, **COG, bigtiff="IF_SAFER")
+        yield from _copy(draft, geotiff, grid, **COG, bigtiff="IF_SAFER")
         if flat.suffix == ".png":
-            yield from _copy(draft, flat, driver="PNG", zlevel=3)
+            yield from _copy(draft, flat, grid, driver="PNG", zlevel=3)
         else:
-            yield from _copy(draft, flat, driver="JPEG", quality=quality, internal_mask=False)
+            jpeg = {"driver": "JPEG", "quality": quality, "internal_mask": False}
+            yield from _copy(draft, flat, grid, **jpeg)
     finally:
         draft.unlink(missing_ok=True)
         flat.with_name(f"{flat.name}.msk").unlink(missing_ok=True)
@@ -67,7 +69,7 @@ def _write_draft(picture: Picture, draft: Path) -> Steps[float]:
         "BIGTIFF": "IF_SAFER",
     }
     # An Env belongs to a thread, and the next strip may be asked for by another one.
-    with gdal_env(**WRITING), _without_place():
+    with gdal_writing(draft, grid), _without_place():
         dataset = rasterio.open(draft, "w", **profile)
     covered = 0
     with closing(dataset):
@@ -77,19 +79,19 @@ def _write_draft(picture: Picture, draft: Path) -> Steps[float]:
             bottom = min(top + STRIP_PX, grid.height)
             pixels, mask = picture.read(0, top, grid.width, bottom)
             window = Window(0, top, grid.width, bottom - top)
-            with gdal_env(**WRITING):
+            with gdal_writing(draft, grid):
                 dataset.write(np.moveaxis(pixels, -1, 0), window=window)
                 dataset.write_mask(mask, window=window)
             covered += int(np.count_nonzero(mask))
     return covered / (grid.width * grid.height)
 
 
-def _copy(draft: Path, target: Path, **options: Any) -> Steps[None]:
+def _copy(draft: Path, target: Path, grid: Grid, **options: Any) -> Steps[None]:
     """Write the draft in another format, in a thread, so that the caller can cancel."""
     from rasterio.shutil import copy
 
     def copied() -> None:
-        with gdal_env(**WRITING):
+        with gdal_writing(target, grid):
             copy(draft, target, **options)
 
     with ThreadPoolExecutor(1) as pool:

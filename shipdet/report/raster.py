@@ -1,5 +1,10 @@
 """Pictures on disk: PNG, JPEG, and the mosaic as a cloud-optimised GeoTIFF."""
 
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,12 +13,14 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from shipdet.gdal import WRITING, gdal_env
+from shipdet.errors import StorageFull
+from shipdet.gdal import WRITING, gdal_env, gdal_errors
 from shipdet.geometry import Grid
 from shipdet.mosaic import Mosaic, Picture, Pixels
 
 ImageFormat = Literal["png", "jpg"]
 JPEG_MAX_PX = 65_500  # longest side that JPEG can hold
+_PIXEL_BYTES = 4  # red, green, blue and mask; or with the overviews instead of the mask
 COG = {
     "driver": "COG",
     "compress": "DEFLATE",
@@ -43,6 +50,25 @@ def read_picture(path: Path) -> Pixels:
         return np.asarray(image.convert("RGB"))
 
 
+@contextmanager
+def gdal_writing(path: Path, grid: Grid) -> Iterator[None]:
+    """GDAL's surroundings for writing a picture to a file, and its failures as one sentence.
+
+    GDAL does not say why it could not write, and what it had written is often gone again: without
+    room for the picture uncompressed the disk counts as full (OSError, as any other writer has
+    it), otherwise the folder is no good (StorageFull).
+    """
+    with gdal_env(**WRITING):
+        try:
+            yield
+        except gdal_errors() as error:
+            if shutil.disk_usage(path.parent).free < grid.width * grid.height * _PIXEL_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+            raise StorageFull(
+                f"{path.name} cannot be written: choose another results folder."
+            ) from error
+
+
 def write_geotiff(path: Path, mosaic: Mosaic) -> None:
     """Write the mosaic with its map grid as a COG; pixels without data are masked.
 
@@ -53,7 +79,7 @@ def write_geotiff(path: Path, mosaic: Mosaic) -> None:
 
     profile = raster_profile(mosaic.grid)
     # The COG driver only copies, and the mask must be inside the file it copies.
-    with gdal_env(**WRITING), MemoryFile() as memory:
+    with gdal_writing(path, mosaic.grid), MemoryFile() as memory:
         with memory.open(**profile) as dataset:
             dataset.write(np.moveaxis(mosaic.pixels, -1, 0))
             if not mosaic.coverage.all():

@@ -32,6 +32,7 @@ PREVIEW = "preview.jpg"
 RECORD, BUNDLE = "run.json", "run.zip"
 #: by kind; rewritten for another threshold, like the crops, the candidates, record and bundle
 RESULTS = {"overlay": "overlay.png", "geojson": "detections.geojson", "csv": "detections.csv"}
+PICTURES = ("raw", "upscaled")  # kinds that are written in the format that was asked for
 CHIPS = "chips"
 _CHUNK_BYTES = 8 * 1024**2
 
@@ -63,15 +64,21 @@ class Run:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the results should know, in sentences."""
-        notes = tuple(self.record.get("notes", ()))
+        notes = list(self.record.get("notes", ()))
         sharpened = self.record.get("sharpened")
-        if not sharpened or sharpened["sharpened"] == sharpened["blocks"]:
-            return notes
-        return (
-            *notes,
-            f"{sharpened['sharpened']} of {sharpened['blocks']} blocks were sharpened: the raw "
-            "image shows nothing in the others that could be a ship.",
-        )
+        if sharpened and sharpened["sharpened"] != sharpened["blocks"]:
+            notes.append(
+                f"{sharpened['sharpened']} of {sharpened['blocks']} blocks were sharpened: the raw "
+                "image shows nothing in the others that could be a ship."
+            )
+        asked = self.record.get("inputs", {}).get("search", {}).get("image_format")
+        pictures = [name for kind, name in self.record["files"].items() if kind in PICTURES]
+        if asked == "jpg" and (longer := [name for name in pictures if name.endswith(".png")]):
+            notes.append(
+                f"No JPEG is longer than {JPEG_MAX_PX:,} pixels: {' and '.join(longer)} was "
+                "written instead."
+            )
+        return tuple(notes)
 
     @property
     def files(self) -> dict[str, Path]:
@@ -90,13 +97,10 @@ def write_imagery(
 ) -> Steps[dict[str, str]]:
     """Write raw.*, upscaled.*, mosaic.tif and the preview; returns file names by kind."""
     files = {}
-    for kind, mosaic in (("raw", raw), ("upscaled", upscaled)):
+    for kind, mosaic in zip(PICTURES, (raw, upscaled), strict=True):
         if mosaic is None:
             continue
-        suffix = image_format
-        if suffix == "jpg" and max(mosaic.pixels.shape[:2]) > JPEG_MAX_PX:
-            suffix = "png"
-        files[kind] = f"{kind}.{suffix}"
+        files[kind] = _picture_name(kind, mosaic, image_format)
         yield _writing(files[kind])
         write_picture(folder / files[kind], mosaic.pixels, quality)
     if raw.grid.georeferenced:
@@ -118,7 +122,7 @@ def write_large_imagery(
 
     Returns file names by kind, and the share of pixels that have data.
     """
-    files = {"raw": f"raw.{image_format}", "mosaic": "mosaic.tif"}
+    files = {"raw": _picture_name("raw", picture, image_format), "mosaic": "mosaic.tif"}
     covered = yield from write_large(
         picture,
         folder / files["mosaic"],
@@ -128,6 +132,12 @@ def write_large_imagery(
         quality,
     )
     return files, covered
+
+
+def _picture_name(kind: str, picture: Picture, image_format: ImageFormat) -> str:
+    """A picture's file name: PNG where a JPEG cannot be so long."""
+    longest_px = max(picture.grid.width, picture.grid.height)
+    return f"{kind}.{'png' if longest_px > JPEG_MAX_PX else image_format}"
 
 
 def write_results(

@@ -90,13 +90,14 @@ def add_api(settings: Settings) -> None:
         max_cloud: int = 20,
         selective: bool = False,
         views: int = 0,
+        priority: str = "",
     ) -> Iterator[Answer]:
         """Find the ships in an area of the map.
 
-        Degrees; dates as YYYY-MM-DD and max_cloud in per cent are for Sentinel Hub; stride is in
-        pixels at the model's scale, 0 for its own; selective sharpens only where the raw image
-        could show a ship; views (1, 2 or 8) of each place are averaged, 0 for the model's number;
-        empty strings and nulls mean the default.
+        Degrees; dates as YYYY-MM-DD, max_cloud in per cent and priority (leastCC, mostRecent,
+        leastRecent, ...) are for Sentinel Hub; stride is in pixels at the model's scale, 0 for its
+        own; selective sharpens only where the raw image could show a ship; views (1, 2 or 8) of
+        each place are averaged, 0 for the model's number; empty strings and nulls mean the default.
         Streams progress and ends with the run's record and files.
         """
         with one_sentence():
@@ -121,6 +122,7 @@ def add_api(settings: Settings) -> None:
                 date_from=date_from or None,
                 date_to=date_to or None,
                 max_cloud=max_cloud,
+                priority=priority,
                 search=search,
             )
             yield from answers(area_events(request, settings), settings)

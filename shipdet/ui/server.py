@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shipdet.errors import EngineUnreachable
+from shipdet.errors import BadOption, EngineUnreachable
 from shipdet.imagery import sample
 from shipdet.settings import Settings
 from shipdet.ui.app import build_blocks
@@ -24,23 +24,32 @@ def serve(settings: Settings) -> None:
 
 
 def launch(settings: Settings, block: bool) -> gr.Blocks:
-    """Start the app; with ``block`` False it runs in a thread, until its ``close``."""
+    """Start the app; with ``block`` False it runs in a thread, until its ``close``.
+
+    Raises BadOption when the port is in use.
+    """
     settings.runs_dir.mkdir(parents=True, exist_ok=True)
     blocks = build_blocks(settings)
     blocks.queue(max_size=settings.max_queue)
     chosen = settings.model_fields_set
-    blocks.launch(
-        # Left to gradio where the operator has not chosen, so that a Space's variables count.
-        server_name=settings.host if "host" in chosen else None,
-        server_port=settings.port if "port" in chosen and settings.port else None,
-        share=settings.share,
-        prevent_thread_lock=True,
-        allowed_paths=[str(settings.runs_dir.resolve())],
-        max_file_size=settings.max_upload_mb * 1024**2,
-        app_kwargs={"routes": routes(settings), "middleware": [Middleware(OwnScriptsOnly)]},
-        ssr_mode=False,  # its proxy would not pass on the routes
-        show_error=False,
-    )
+    try:
+        blocks.launch(
+            # Left to gradio where the operator has not chosen, so that a Space's variables count.
+            server_name=settings.host if "host" in chosen else None,
+            server_port=settings.port if "port" in chosen and settings.port else None,
+            share=settings.share,
+            prevent_thread_lock=True,
+            allowed_paths=[str(settings.runs_dir.resolve())],
+            max_file_size=settings.max_upload_mb * 1024**2,
+            app_kwargs={"routes": routes(settings), "middleware": [Middleware(OwnScriptsOnly)]},
+            ssr_mode=False,  # its proxy would not pass on the routes
+            show_error=False,
+        )
+    except OSError as error:
+        raise BadOption(
+            f"The app cannot listen at {settings.host}, port {settings.port}: most likely another "
+            "program uses the port, so choose another one with --port or SHIPDET_PORT."
+        ) from error
     if block:
         # The page is up; the first search need not wait for this then.
         threading.Thread(target=import_module, args=("torch",), daemon=True).start()

@@ -238,6 +238,28 @@ def test_a_tiff_without_crs_needs_a_scale(geotiff, settings):
     assert not mosaic.grid.georeferenced
 
 
+ON_THE_MAP = from_origin(590_000, 5_750_000, 3, 3)
+LOST = [
+    pytest.param('LOCAL_CS["site",UNIT["metre",1]]', ON_THE_MAP, id="a site's own CRS"),
+    pytest.param("EPSG:32631", from_origin(1e9, 1e9, 3, 3), id="outside the projection"),
+    pytest.param(
+        "+proj=ortho +lat_0=0 +lon_0=0", from_origin(6.375e6, 0, 90, 90), id="a corner outside"
+    ),
+    pytest.param("EPSG:4326", from_origin(4, 95, 1e-4, 1e-4), id="beyond the pole"),
+    pytest.param("EPSG:3857", from_origin(float("nan"), 0, 3, 3), id="not a number"),
+]
+
+
+@pytest.mark.parametrize(("crs", "transform"), LOST)
+def test_a_crs_that_leads_nowhere_is_as_good_as_none(geotiff, settings, crs, transform):
+    path = geotiff(chw(RGB), crs, transform)
+    with pytest.raises(MissingScale, match="no place on the Earth: give the metres per pixel"):
+        open_picture(path, None, settings)
+    mosaic = open_picture(path, 2.0, settings)
+    assert (mosaic.grid.gsd_m, mosaic.grid.georeferenced) == (2.0, False)
+    assert "positions in pixels only" in mosaic.provenance.notes[0]
+
+
 def test_the_files_own_scale_wins_and_that_is_noted(geotiff, settings):
     mosaic = open_picture(geotiff(chw(RGB)), 10.0, settings)
     assert mosaic.grid.gsd_m == pytest.approx(3.0, rel=0.005)

@@ -17,6 +17,9 @@ NOW = datetime(2024, 6, 1, 12, 0, 0, tzinfo=UTC)
         ("Sat, 01 Jun 2024 11:00:00 GMT", 0),
         ("soon", None),
         ("", None),
+        ("\u00b2", None),
+        ("Wed, 21 Oct 99999999999 07:28:00 GMT", None),
+        ("Wed, 21 Oct 2015 07:28:00 +" + "9" * 20, None),
         (None, None),
     ],
 )

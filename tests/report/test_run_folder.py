@@ -2,12 +2,21 @@
 
 import errno
 import os
+import resource
+import shutil
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
+import rasterio.shutil
 
 from shipdet.errors import BadOption, Busy, StorageFull
+from shipdet.progress import finish
 from shipdet.report import check_name, exchange, folder, new_folder, replaced_folder, run_folder
+from shipdet.report.large import write_large
+from shipdet.report.raster import write_geotiff
 from shipdet.settings import Settings
+from tests.painted import picture_mosaic, sea
 
 
 @pytest.fixture
@@ -106,6 +115,13 @@ def test_two_runs_into_one_folder_are_refused(settings, tmp_path):
     assert everything(out) == ["first"]
 
 
+def test_a_file_too_large_for_the_disk_is_one_sentence(settings):
+    with pytest.raises(StorageFull, match="cannot be written: choose another results folder"):
+        with new_folder(None, "", settings) as (partial, _), small_files_only():
+            (partial / "raw.png").write_bytes(bytes(60_000))
+    assert everything(settings.runs_dir) == []
+
+
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(settings, code):
     with pytest.raises(StorageFull) as caught, new_folder(None, "", settings) as (partial, _):
@@ -113,6 +129,52 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(settings, code):
         raise OSError(code, os.strerror(code))
     text = str(caught.value)
     assert "is full: free some space and run again" in text and text.endswith("tiles are kept.")
+    assert everything(settings.runs_dir) == []
+
+
+@contextmanager
+def small_files_only(really=True):
+    """Whoever writes a larger one in this block has a real error of the system."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]) if really else before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def write_held(folder, mosaic):
+    write_geotiff(folder / "mosaic.tif", mosaic)
+
+
+def write_in_pieces(folder, mosaic):
+    names = [folder / name for name in ("mosaic.tif", "raw.png", "preview.jpg")]
+    finish(write_large(mosaic, *names, 400, 90))
+
+
+@pytest.mark.parametrize(("free", "says"), [(0, "is full: free some"), (10**12, "choose another")])
+@pytest.mark.parametrize(
+    ("write", "failing"),
+    [
+        (write_held, "mosaic.tif"),
+        (write_in_pieces, "mosaic.tmp"),
+        (write_in_pieces, "mosaic.tif"),
+        (write_in_pieces, "raw.png"),
+    ],
+)
+def test_what_gdal_cannot_write_is_one_sentence(settings, monkeypatch, write, failing, free, says):
+    copy = rasterio.shutil.copy
+
+    def limited(source, target, **options):
+        with small_files_only(target.name == failing):
+            copy(source, target, **options)
+
+    monkeypatch.setattr(rasterio.shutil, "copy", limited)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    mosaic = picture_mosaic(sea(700, 600, noise=30), 3.0)
+    with pytest.raises(StorageFull, match=says), new_folder(None, "", settings) as (partial, _):
+        with small_files_only(failing == "mosaic.tmp"):
+            write(partial, mosaic)
     assert everything(settings.runs_dir) == []
 
 

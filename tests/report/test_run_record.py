@@ -17,6 +17,7 @@ from shipdet.report import (
     read_run,
     write_download,
     write_imagery,
+    write_large_imagery,
     write_results,
 )
 from shipdet.report import run as run_module
@@ -164,6 +165,18 @@ def test_large_pictures_have_an_overlay_that_a_browser_shows(tmp_path, monkeypat
 def test_a_jpeg_cannot_be_longer_than_the_format_allows(tmp_path, monkeypatch):
     monkeypatch.setattr(run_module, "JPEG_MAX_PX", 250)
     assert written(tmp_path, image_format="jpg").files["raw"].name == "raw.png"
+
+
+def test_a_large_picture_too_long_for_jpeg_is_a_png_and_that_is_noted(tmp_path):
+    mosaic = raw_mosaic(run_module.JPEG_MAX_PX + 100, 16)
+    files, _ = finish(write_large_imagery(tmp_path, mosaic, "jpg", 90))
+    with Image.open(tmp_path / files["raw"]) as raw:
+        assert (raw.format, raw.size) == ("PNG", (65_600, 16))
+    asked = {"inputs": {"search": {"image_format": "jpg"}}}
+    finish(write_download(tmp_path, record_of(mosaic, files) | asked))
+    assert read_run(tmp_path).notes == (
+        "No JPEG is longer than 65,500 pixels: raw.png was written instead.",
+    )
 
 
 def test_a_download_is_a_run_without_ships(tmp_path):

@@ -120,6 +120,11 @@ def test_a_name_cannot_be_a_path(client, name):
         client.predict(**SMALL, name=name, api_name="/detect_area")
 
 
+def test_a_priority_that_does_not_exist_is_refused(client):
+    with pytest.raises(AppError, match="Priority 'cheapest' is not one of leastCC"):
+        client.predict(**SMALL, priority="cheapest", api_name="/detect_area")
+
+
 @pytest.mark.parametrize("model", ["../../etc", "someone/model", "/tmp"])
 def test_a_visitor_chooses_models_from_the_list_only(client, model):
     with pytest.raises(AppError, match="There is no model called"):
