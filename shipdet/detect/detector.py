@@ -7,7 +7,6 @@ import numpy.typing as npt
 
 from shipdet.detect.measuring import MEASURE_GSD_M, Hull, measure
 from shipdet.detect.merging import MERGE_SHARE, merge, peaks
-from shipdet.detect.refining import refine
 from shipdet.detect.scoring import Scoring, WindowScorer, score_near
 from shipdet.detect.surveying import Survey, survey
 from shipdet.detect.view import NetworkView
@@ -38,10 +37,8 @@ def detect(
     surveyed = yield from survey(
         mosaic, classifier, window_m=window_m, stride_px=stride_px, scoring=scoring
     )
-    view, score_map = surveyed.view, surveyed.score_map
-    if scoring == "dense":
-        score_map = yield from refine(view, classifier, score_map, floor)
-    centers, scores = peaks(score_map, floor)
+    view = surveyed.view
+    centers, scores = peaks(surveyed.score_map, floor)
     kept = merge(centers * view.net_gsd_m, scores, MERGE_SHARE * window_m)
     centers, scores = centers[kept], scores[kept]
 

@@ -20,8 +20,7 @@ def peaks(score_map: ScoreMap, floor: float) -> tuple[Floats, npt.NDArray[np.flo
     two positions scores on both.
     """
     scores = np.nan_to_num(score_map.scores, nan=0.0)
-    side = 2 * score_map.apart + 1
-    highest = cv2.dilate(scores, np.ones((side, side), np.uint8))
+    highest = cv2.dilate(scores, np.ones((3, 3), np.uint8))
     rows, columns = np.nonzero((scores >= highest) & (scores >= floor) & (scores > 0))
     values = scores[rows, columns]
     padded = np.pad(scores, 1)

@@ -46,14 +46,10 @@ class WindowScorer(Protocol):
 
 @dataclass(frozen=True)
 class ScoreMap:
-    """Scores float32 (rows, columns), NaN where nothing was scored; positions in network px.
-
-    Of so many positions (``apart``) to every side of a peak none is another one.
-    """
+    """Scores float32 (rows, columns), NaN where nothing was scored; positions in network px."""
 
     scores: npt.NDArray[np.float32]
     stride_px: int
-    apart: int = 1
 
     def position(self, row: float, column: float) -> tuple[float, float]:
         """Centre of the window at a (fractional) row and column: x, y in network pixels."""
