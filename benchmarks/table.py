@@ -38,8 +38,19 @@ ROWS = (
         "blocks overlap by 48 px against its 10 px, which costs 1.3 to 1.6 times the pixels and "
         "is what removes the seams",
     ),
-    Row("onnx_vs_torch_classifier", "ONNX Runtime against PyTorch fp32, classifier", 1.3),
-    Row("onnx_vs_torch_upscaler", "ONNX Runtime against PyTorch fp32, upscaler", 1.3),
+    Row(
+        "onnx_vs_torch_classifier",
+        "ONNX Runtime against PyTorch fp32, classifier",
+        1.3,
+        "runs on a shared machine differ by a tenth: 1.23 to 1.40 on one with AVX2",
+    ),
+    Row(
+        "onnx_vs_torch_upscaler",
+        "ONNX Runtime against PyTorch fp32, upscaler",
+        1.3,
+        "where it was profiled (AVX2), convolutions were 85 % of PyTorch's time and ran at 85 % of "
+        "the rate of a plain matrix product: no runtime can gain much there",
+    ),
     Row(
         "selective_speed",
         "super-resolution of a roadstead, whole against only where ships could be",
