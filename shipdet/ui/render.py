@@ -164,7 +164,8 @@ def finished_box(run: Run) -> str:
     found, candidates = len(run.detections), len(run.candidates)
     told = f"{ships(found).capitalize()} found"
     weaker = candidates - found
-    more = f"{weaker:,} weaker candidates below it" if weaker else "nothing weaker below it"
+    plural = "" if weaker == 1 else "s"
+    more = f"{weaker:,} weaker candidate{plural} below it" if weaker else "nothing weaker below it"
     seconds = run.record["timings"].get("all")
     took = f" The run took {duration(seconds)}." if seconds else ""
     advice = "" if found else " Lower the threshold to see weaker candidates."

@@ -63,7 +63,7 @@ def test_durations(seconds, told):
 
 def test_a_finished_run_tells_its_ships_and_weaker_candidates(a_run):
     box = render.finished_box(a_run)
-    assert "2 ships found" in box and "1 weaker candidate" in box and "12 s" in box
+    assert "2 ships found" in box and "1 weaker candidate below" in box and "12 s" in box
     assert "A &lt;note&gt;." in box
 
 
