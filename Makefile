@@ -8,7 +8,7 @@ BIN := .venv/bin
 run: .venv/installed
 	$(BIN)/python app.py
 
-test: lint types unit e2e test-cluster
+test: lint types unit train-smoke e2e test-cluster
 
 lint: .venv/dev-installed
 	$(BIN)/ruff check .
