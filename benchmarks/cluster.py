@@ -14,24 +14,28 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
 from benchmarks.cluster_simulation import read_metrics
 from benchmarks.machine import machine
 from benchmarks.memory import resident_mb
+from benchmarks.table import rounded
 from deploy.local import Cluster
-from shipdet.cluster import listing, submit
+from shipdet.cluster import submit
+from shipdet.cluster.blocks import SAME_SHIP_M
 from shipdet.cluster.health import metrics
 from shipdet.cluster.messages import JobMessage
 from shipdet.cluster.store import Store
 from shipdet.geometry import TILE_PX, gsd_at, lonlat_to_pixel
 from shipdet.settings import Settings
+from tests.cluster.running import job, ships, wait_for
 from tests.painted import paint_ship, sea
 from tests.tile_server import Body, TileServer
 
@@ -40,20 +44,19 @@ PATCH_PX = 1024
 SHIPS = ((260.0, 420.0, 150.0, 30.0), (700.0, 1015.0, 110.0, 100.0))  # x, y in px; length m, axis
 TINY_PX = 400
 PAUSE_S = 3.0  # between two jobs at rest
-SAME_SHIP_M = 48.0
 
 
 class RepeatedTiles(TileServer):
     """One patch of so many tiles repeated over a square of ``side_px``."""
 
     def __init__(self, side_px: int) -> None:
-        patch = sea(PATCH_PX, PATCH_PX)
+        picture = sea(PATCH_PX, PATCH_PX)
         gsd = gsd_at(LAT, ZOOM)
         for x, y, length, axis in SHIPS:
-            paint_ship(patch, gsd, (x * gsd, y * gsd), length, length / 6.5, axis)
-        # The second ship reaches over the patch's lower border: its other part comes from above.
-        paint_over(patch, gsd)
-        super().__init__(patch, west=LON, north=LAT, zoom=ZOOM, image_format="JPEG")
+            # What reaches over the patch's lower border comes in again at the upper one.
+            for row in (y, y - PATCH_PX):
+                paint_ship(picture, gsd, (x * gsd, row * gsd), length, length / 6.5, axis)
+        super().__init__(picture, west=LON, north=LAT, zoom=ZOOM, image_format="JPEG")
         self.columns = self.rows = side_px // TILE_PX
         self.kept: dict[tuple[int, int], bytes] = {}
 
@@ -66,12 +69,6 @@ class RepeatedTiles(TileServer):
             tile = self.picture[top : top + TILE_PX, left : left + TILE_PX]
             self.kept[left, top] = self._encode(tile)
         return self.kept[left, top]
-
-
-def paint_over(patch: np.ndarray[Any, np.dtype[np.uint8]], gsd: float) -> None:
-    """The part of the second ship that lies beyond the lower border, at the upper one."""
-    x, y, length, axis = SHIPS[1]
-    paint_ship(patch, gsd, (x * gsd, (y - PATCH_PX) * gsd), length, length / 6.5, axis)
 
 
 @dataclass(frozen=True)
@@ -95,29 +92,21 @@ def running(folder: Path, tiles: TileServer, workers: int) -> Iterator[tuple[Clu
         "OMP_NUM_THREADS": "1",
     }
     cluster = Cluster(folder, extra, usual_ports=False, workers=workers, places=1)
-    before = dict(os.environ)
     try:
         cluster.start(app=False)
-        os.environ.update({k: v for k, v in cluster.env.items() if k.startswith("SHIPDET_")})
-        store = submit.open_store(Settings())
-        yield cluster, store
-        store.database.close()
+        own = {k: v for k, v in cluster.env.items() if k.startswith("SHIPDET_")}
+        with patch.dict(os.environ, own):
+            store = submit.open_store(Settings())
+            yield cluster, store
+            store.database.close()
     finally:
         cluster.stop()
-        os.environ.clear()
-        os.environ.update(before)
-
-
-def job(tiles: TileServer, name: str, x: float, y: float, side: int) -> JobMessage:
-    """A job for a square of the scene's pixels."""
-    area = list(tiles.bbox_of(x, y, x + side, y + side).as_tuple())
-    return JobMessage.of({"version": 2, "name": name, "area": area, "zoom": ZOOM})
 
 
 def run(store: Store, messages: list[JobMessage]) -> dict[str, dict[str, Any]]:
     """Submit jobs and wait for all; their rows by id."""
     ids = submit.submit(messages, Settings())
-    rows = list(submit.wait(store, ids))[-1]
+    rows = wait_for(store, ids)
     wrong = {row["error"] for row in rows.values() if row["status"] != "completed"}
     if wrong:
         raise SystemExit(f"jobs failed: {wrong}")
@@ -125,12 +114,11 @@ def run(store: Store, messages: list[JobMessage]) -> dict[str, dict[str, Any]]:
 
 
 def large(store: Store, tiles: TileServer, side: int) -> Finished:
-    """One area of ``side`` pixels squared, after a small one that loads the models."""
-    run(store, [job(tiles, f"warm-{n}", n * TINY_PX, 0, TINY_PX) for n in range(4)])
-    message = job(tiles, f"large-{side}", 0, 0, side)
+    """One area of ``side`` pixels squared, after small ones that load the models."""
+    run(store, [job(tiles, f"warm-{n}", n * TINY_PX, 0, TINY_PX, TINY_PX) for n in range(4)])
+    message = job(tiles, f"large-{side}", 0, 0, side, side)
     (row,) = run(store, [message]).values()
-    places = np.array([(s["told"]["lon"], s["told"]["lat"]) for s in
-                       listing.show_job(store, message.id)["detections"]])  # fmt: skip
+    places = np.array([(ship["lon"], ship["lat"]) for ship in ships(store, message.id)])
     pixels = lonlat_to_pixel(places, ZOOM) * gsd_at(LAT, ZOOM)
     gaps = np.hypot(*(pixels[:, None] - pixels[None]).transpose(2, 0, 1))
     np.fill_diagonal(gaps, np.inf)
@@ -144,7 +132,7 @@ def at_rest(store: Store, tiles: TileServer, count: int = 6) -> float:
     taken = []
     for number in range(count + 1):
         start = time.monotonic()
-        run(store, [job(tiles, f"rest-{number}", number * TINY_PX, PATCH_PX, TINY_PX)])
+        run(store, [job(tiles, f"rest-{number}", number * TINY_PX, PATCH_PX, TINY_PX, TINY_PX)])
         taken.append(time.monotonic() - start)
         time.sleep(PAUSE_S)
     return statistics.median(taken[1:])
@@ -156,7 +144,7 @@ def per_second(store: Store, tiles: TileServer, count: int) -> float:
     rows = run(
         store,
         [
-            job(tiles, f"tiny-{n}", n % columns * TINY_PX, n // columns * TINY_PX, TINY_PX)
+            job(tiles, f"tiny-{n}", n % columns * TINY_PX, n // columns * TINY_PX, TINY_PX, TINY_PX)
             for n in range(count)
         ],
     )
@@ -217,14 +205,6 @@ def measure(side: int, jobs: int) -> dict[str, Any]:
     return figures | {f"large_{n}": vars(one) for n, one in found.items()}
 
 
-def rounded(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Floats to two digits."""
-    return {
-        k: rounded(v) if isinstance(v, dict) else round(v, 2) if isinstance(v, float) else v
-        for k, v in values.items()
-    }
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cluster", description=__doc__)
@@ -232,7 +212,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=40, help="small ones that wait together")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
-    text = json.dumps(rounded(measure(options.side, options.jobs)), indent=1)
+    text = json.dumps(rounded(measure(options.side, options.jobs), 2), indent=1)
     print(text)
     if options.json:
         options.json.write_text(text + "\n")

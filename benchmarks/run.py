@@ -22,7 +22,7 @@ from benchmarks import (
     streaming,
     upscaling,
 )
-from benchmarks.table import table
+from benchmarks.table import rounded, table
 from benchmarks.timing import EFFORTS, Effort
 
 T = TypeVar("T")
@@ -66,8 +66,8 @@ def measure(effort: Effort) -> dict[str, Any]:
     again = startup.second_detection()
     further |= {f"detection_{name}": value for name, value in again.items()}
     return {
-        "ratios": _rounded(ratios),
-        "further": _rounded(further),
+        "ratios": rounded(ratios, 3),
+        "further": rounded(further, 3),
         "effort": effort.name,
         "machine": here,
     }
@@ -78,10 +78,6 @@ def _said(figure: Callable[[Effort], T], effort: Effort) -> T:
     value = figure(effort)
     print(f"  {value}", flush=True)
     return value
-
-
-def _rounded(values: dict[str, Any]) -> dict[str, Any]:
-    return {k: round(v, 3) if isinstance(v, float) else v for k, v in values.items()}
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,5 +1,6 @@
 """The figures as a Markdown table, each beside its target, and why where it is missed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,6 +113,17 @@ def table(figures: dict[str, Any]) -> str:
         f"{here['torch_precision']}; the {figures['effort']} form.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def rounded(values: Mapping[str, Any], digits: int) -> dict[str, Any]:
+    """The figures with so many digits after the point, those of figures within them, too."""
+
+    def shorter(value: Any) -> Any:
+        if isinstance(value, dict):
+            return rounded(value, digits)
+        return round(value, digits) if isinstance(value, float) else value
+
+    return {name: shorter(value) for name, value in values.items()}
 
 
 def _title(backend: str) -> str:

@@ -111,7 +111,8 @@ def main() -> None:
     arguments = parser.parse_args()
     pictures = arguments.image or sorted(data_root().glob(PICTURES))[:4]
     folder = resolve(arguments.model, get_settings())
-    export(folder, pictures, arguments.format or get_args(Format), known_scenes())
+    scenes = known_scenes() if folder.task == "ship-classification" else []
+    export(folder, pictures, arguments.format or get_args(Format), scenes)
 
 
 if __name__ == "__main__":

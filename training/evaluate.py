@@ -117,11 +117,6 @@ def chip_accuracy(folder: Path, classifier: WindowScorer, threshold: float) -> d
     return result
 
 
-def sha256(folder: Path) -> str:
-    """Of a model folder's weights, as its config.json says."""
-    return str(json.loads((folder / "config.json").read_text())["shipdet"]["sha256"])
-
-
 def write_report(folder: Path, report: dict[str, Any], raw: list[Searched]) -> None:
     """metrics.json and the plots."""
     (folder / "metrics.json").write_text(json.dumps(rounded(report), indent=2) + "\n")
@@ -165,29 +160,29 @@ def main() -> None:
     )
 
     scenes = named_scenes(arguments.scenes)
-    raw = [search_scene(scene, judges.classifier(scene.name), how) for scene in scenes]
+
+    def searched(how: Search) -> list[Searched]:
+        return [search_scene(scene, judges.classifier(scene.name), how) for scene in scenes]
+
+    raw = searched(how)
     results: dict[str, Any] = {one.scene.name: {"raw": one.report(threshold)} for one in raw}
     for one in raw:
         page = errors_page(one.scene, one.found, threshold)
         name = f"errors_{one.scene.name.replace('/', '_')}.png"
         cv2.imwrite(str(arguments.out / name), page[..., ::-1])
     for factor in arguments.coarser:
-        for scene in scenes:
-            coarse = replace(how, coarser=factor)
-            one = search_scene(scene, judges.classifier(scene.name), coarse)
-            results[scene.name][f"raw, {factor:g} times coarser"] = one.report(threshold)
+        for one in searched(replace(how, coarser=factor)):
+            results[one.scene.name][f"raw, {factor:g} times coarser"] = one.report(threshold)
     if arguments.sharpen:
-        for scene in scenes:
-            sharp = replace(how, sharpen=True)
-            one = search_scene(scene, judges.classifier(scene.name), sharp)
-            results[scene.name]["x4"] = one.report(threshold)
+        for one in searched(replace(how, sharpen=True)):
+            results[one.scene.name]["x4"] = one.report(threshold)
     report: dict[str, Any] = {
         "sha256": block["sha256"],
         "threshold": threshold,
         "scoring": how.scoring,
         "stride_px": how.stride_px or classifier.cell_px,
         "views": how.views,
-        "held_out": {name: sha256(judges.folder(name)) for name in results},
+        "held_out": {name: judges.classifier(name).config.shipdet.sha256 for name in results},
         "scenes": results,
         "all_scenes": figures(pooled([one.outcome for one in raw]), threshold),
     }

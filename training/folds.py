@@ -16,9 +16,7 @@ from pathlib import Path
 
 from shipdet.models import load_classifier
 from shipdet.models.runtime import Classifier
-from training.paths import REPOSITORY
-
-FOLDS = REPOSITORY / "training" / "folds"
+from training.paths import FOLDS
 
 
 class Judges:

@@ -9,6 +9,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 LABELS = REPOSITORY / "training" / "labels"
 CONFIGS = REPOSITORY / "training" / "configs"
 WEIGHTS = REPOSITORY / "weights"
+FOLDS = REPOSITORY / "training" / "folds"
 
 
 def data_root() -> Path:

@@ -13,9 +13,9 @@ from training.calibrate import calibrate, margins
 from training.canvases import CanvasMaker
 from training.config import DenseStage
 from training.engine import Schedule
-from training.folds import FOLDS, Judges
+from training.folds import Judges
 from training.metrics import Outcome
-from training.paths import REPOSITORY
+from training.paths import FOLDS, WEIGHTS
 
 SCENE, OTHER = "planet-scenes/scene_1.jpg", "planet-scenes/scene_2.jpg"
 
@@ -44,7 +44,7 @@ def test_a_model_without_folds_scores_everything(
 
 @pytest.mark.parametrize("folder", sorted(FOLDS.glob("*/")), ids=lambda folder: folder.name)
 def test_the_folds_that_are_kept_are_named_and_calibrated_as_the_model(folder: Path) -> None:
-    judges = Judges(REPOSITORY / "weights" / folder.name)
+    judges = Judges(WEIGHTS / folder.name)
     model, *folds = [json.loads((f / "config.json").read_text()) for f in judges.folders()]
     assert folds, "a folder of folds without any"
     for fold in folds:

@@ -15,14 +15,24 @@ from training.scenes import Search
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> Labelling:
+def scene(tmp_path: Path) -> Scene:
+    """Two ships."""
     pixels = sea(500, 400)
     paint_ship(pixels, 2.0, (150, 120), 120, 24, 30)  # metres
     paint_ship(pixels, 2.0, (380, 300), 160, 30, 100)
     (tmp_path / "harbours").mkdir()
     cv2.imwrite(str(tmp_path / "harbours" / "new.png"), pixels[..., ::-1])
-    scene = Scene("harbours/new.png", tmp_path / "harbours" / "new.png", 2.0)
-    return begin(scene, BrightnessClassifier(), Search("dense", floor=0.3), tmp_path)
+    return Scene("harbours/new.png", tmp_path / "harbours" / "new.png", 2.0)
+
+
+def begun(scene: Scene, folder: Path) -> Labelling:
+    """A labelling whose labels are kept in a folder."""
+    return begin(scene, BrightnessClassifier(), Search("dense", floor=0.3), folder)
+
+
+@pytest.fixture
+def work(scene: Scene, tmp_path: Path) -> Labelling:
+    return begun(scene, tmp_path)
 
 
 def test_a_model_proposes_the_ships(work: Labelling) -> None:
@@ -98,7 +108,7 @@ def test_a_missed_ship_is_drawn_on_the_whole_picture(work: Labelling) -> None:
 
 
 def test_labels_that_are_there_stay_and_are_not_proposed_again(
-    work: Labelling, tmp_path: Path
+    work: Labelling, scene: Scene, tmp_path: Path
 ) -> None:
     first = work.current
     assert first is not None
@@ -109,8 +119,7 @@ def test_labels_that_are_there_stay_and_are_not_proposed_again(
     file.write_text(
         json.dumps(entry | {"gsd_source": "a chart", "sea": [[[0, 0], [9, 0], [9, 9]]]})
     )
-    scene = Scene("harbours/new.png", tmp_path / "harbours" / "new.png", 2.0)
-    again = begin(scene, BrightnessClassifier(), Search("dense", floor=0.3), tmp_path)
+    again = begun(scene, tmp_path)
     assert len(again.proposals) == len(work.proposals) - 1
     again.refuse()
     kept = json.loads(again.save(complete=False, folder=tmp_path).read_text())

@@ -1,7 +1,10 @@
-"""A run on disk to show, without any model."""
+"""The page with what it opens with, and a run on disk to show, without any model."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import gradio as gr
 import numpy as np
 import pytest
 
@@ -11,6 +14,8 @@ from shipdet.mosaic import Mosaic, Provenance
 from shipdet.progress import finish
 from shipdet.report.run import Run, read_run, write_imagery, write_results
 from shipdet.settings import Settings, get_settings
+from shipdet.ui.layout import Page, lay_out
+from shipdet.ui.requesting import request_inputs
 from tests.tiny_models import make_classifier, make_upscaler, weights  # noqa: F401
 
 
@@ -27,6 +32,18 @@ SCORES = (0.95, 0.7, 0.4)
 @pytest.fixture
 def settings() -> Settings:
     return get_settings()
+
+
+@pytest.fixture
+def page(settings: Settings) -> Iterator[Page]:
+    with gr.Blocks():
+        yield lay_out(settings)
+
+
+@pytest.fixture
+def values(page: Page) -> dict[Any, Any]:
+    """What the page's inputs hold when it opens."""
+    return {component: component.value for component in request_inputs(page)}
 
 
 @pytest.fixture

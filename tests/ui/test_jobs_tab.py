@@ -2,7 +2,6 @@
 
 import json
 
-import gradio as gr
 import pytest
 
 pytest.importorskip("psycopg")
@@ -11,19 +10,6 @@ pytest.importorskip("confluent_kafka")
 
 from shipdet.errors import BadArea
 from shipdet.ui.jobs import drawn_job, jobs_of_file
-from shipdet.ui.layout import lay_out
-from shipdet.ui.requesting import request_inputs
-
-
-@pytest.fixture
-def page(settings):
-    with gr.Blocks():
-        yield lay_out(settings)
-
-
-@pytest.fixture
-def values(page):
-    return {component: component.value for component in request_inputs(page)}
 
 
 @pytest.fixture

@@ -17,17 +17,6 @@ from shipdet.ui.results import result_components, show_numbers, show_results
 from tests import hub_server
 
 
-@pytest.fixture
-def page(settings):
-    with gr.Blocks():
-        yield lay_out(settings)
-
-
-@pytest.fixture
-def values(page):
-    return {component: component.value for component in request_inputs(page)}
-
-
 def test_the_page_opens_with_the_sample_harbour_at_the_recommended_zoom(page, values):
     request = area_request(page, values)
     assert request.provider == "sample" and request.zoom is None
