@@ -38,6 +38,12 @@ BURNED_IN = ("guaymas",)
 MADE = ("composed", "aid-land", "aid", "sharpened")
 """Sources that are no set of labelled scenes: composed canvases, AID's ground without water, any
 AID scene, of which only a teacher knows what is on it, and what training.sharpen has written."""
+FILLED_PX = 290
+"""Network pixels that a picture covers, if enlarging it twice is enough for that."""
+OUTLINED = ("planet-scenes", "mosaics", "aid/Port")
+"""Sets of satellite scenes whose ships are cut out, in stages that draw from them."""
+COARSE_M = 4.5
+"""Metres per pixel from which a picture's own scale is not all that it is shown at."""
 OUTSIDE_PX = 20
 """How far outside the middles of a canvas's windows a ship may lie and still be aimed at."""
 SHORE_PX = 90
@@ -62,14 +68,23 @@ class LoadedScene:
 
 
 def random_scale(scene: Scene, size: tuple[int, int], rng: np.random.Generator) -> float:
-    """Network pixels per image pixel: from the scene's scale, or from its largest ship's."""
+    """Network pixels per image pixel: from the scene's scale, or from its largest ship's.
+
+    Small pictures are enlarged, at most twice: there would be more mirror image than picture.
+    """
     if scene.gsd_m is not None:
-        return scene.gsd_m / NET_GSD_M * float(rng.uniform(0.85, 1.18))
-    longest = max((ship.extent_px for ship in scene.ships), default=60.0)
-    low = max(12.0, 1.05 * WINDOW_PX / min(size) * longest * NET_GSD_M)
-    high = 40.0 if len(scene.ships) > 8 else 230.0
-    metres = np.exp(rng.uniform(np.log(low), np.log(max(low * 1.01, high))))
-    return float(metres / NET_GSD_M / longest)
+        # Pictures of coarse pixels are shown as if they were finer, too: there are few finer ones.
+        least = 0.85 if scene.gsd_m < COARSE_M else 0.5
+        scale = scene.gsd_m / NET_GSD_M * float(rng.uniform(least, 1.18))
+    elif not scene.ships:
+        scale = float(np.exp(rng.uniform(np.log(1.7), np.log(4.5)))) / NET_GSD_M
+    else:
+        longest = max(ship.extent_px for ship in scene.ships)
+        low = max(12.0, 1.05 * WINDOW_PX / min(size) * longest * NET_GSD_M)
+        high = 40.0 if len(scene.ships) > 8 else 230.0
+        metres = np.exp(rng.uniform(np.log(low), np.log(max(low * 1.01, high))))
+        return float(metres / NET_GSD_M / longest)
+    return min(2 * scale, max(scale, FILLED_PX / min(size)))
 
 
 def random_centre(loaded: LoadedScene, margin: float, rng: np.random.Generator) -> NDArray:
@@ -188,13 +203,14 @@ class CanvasMaker:
 
     @cached_property
     def palette(self) -> Palette:
-        """What canvases are composed of."""
+        """What canvases are composed of; ships of all the stage's scenes that have an outline."""
+        labelled = [kept.scene for name in OUTLINED for kept in self.scenes.get(name, [])]
         aerial = training_part(load_set("ships-aerial"))
         lands = load_set("aid-land")
         chosen = self.rng.permutation(len(lands))[: self.stage.land_pictures]
         textures = [ship_free(LoadedScene(scene)) for scene in aerial]
         return Palette(
-            ships=cut_out(aerial),
+            ships=cut_out([*aerial, *labelled]),
             waters=[picture for picture in textures if picture is not None],
             lands=[lands[i].read() for i in chosen],
         )

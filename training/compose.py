@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 from training.cutouts import Cutout
 from training.synthetic import (
     draw_cloud,
+    draw_cranes,
     draw_jetty,
+    draw_mole,
     draw_rocks,
     draw_sea,
     draw_ship,
@@ -22,6 +25,11 @@ from training.synthetic import (
 from training.windows import NET_GSD_M, Placed
 
 Picture = NDArray[np.uint8]
+SLENDER = 4.6
+"""Length over width from which a hull is a merchant ship's..."""
+SLENDER_SHARE = 0.35
+"""...and how many of the cut-out ships are such: in the pictures that they come from, one in
+eight is, and large ships were what the classifier missed."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,19 @@ class Palette:
     waters: list[Picture]
     lands: list[Picture]
 
+    @cached_property
+    def slender(self) -> list[Cutout]:
+        """The ships whose hulls are a merchant ship's."""
+        return [ship for ship in self.ships if ship.length / ship.width >= SLENDER]
+
+    def ship(self, rng: np.random.Generator) -> Cutout:
+        """A cut-out ship, or, one time in five and where there are none, a drawn one."""
+        if not self.ships or rng.random() < 0.2:
+            return draw_ship(rng)
+        slender = self.slender and rng.random() < SLENDER_SHARE
+        kept = self.slender if slender else self.ships
+        return kept[rng.integers(len(kept))]
+
 
 def random_length_m(aspect: float, rng: np.random.Generator) -> float:
     """A plausible length for a hull of this length-to-width ratio, log-uniform.
@@ -39,8 +60,8 @@ def random_length_m(aspect: float, rng: np.random.Generator) -> float:
     Beamy hulls are boats of 12 to 80 m; slender ones are merchant ships of up to 400 m, of which
     the largest are drawn more often than they sail: few cutouts have the pixels for them.
     """
-    low, high = (12, 80) if aspect < 3.4 else (15, 200) if aspect < 4.6 else (40, 330)
-    if aspect >= 4.6 and rng.random() < 0.4:
+    low, high = (12, 80) if aspect < 3.4 else (15, 200) if aspect < SLENDER else (40, 330)
+    if aspect >= SLENDER and rng.random() < 0.5:
         low, high = 150, 400
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
@@ -105,6 +126,8 @@ def background(
         draw_rocks(water, rng)
     if rng.random() < 0.12:
         draw_jetty(water, rng)
+    if rng.random() < 0.22:
+        draw_mole(water, rng)
     if rng.random() < 0.5 or not palette.lands:
         return water, None
     mask = land_mask(size_px, rng)
@@ -133,8 +156,7 @@ def compose(
     for _ in range(4 * wanted):
         if len(ships) >= wanted:
             break
-        drawn = not palette.ships or rng.random() < 0.25
-        cutout = draw_ship(rng) if drawn else palette.ships[rng.integers(len(palette.ships))]
+        cutout = palette.ship(rng)
         length = random_length_m(cutout.length / cutout.width, rng) / NET_GSD_M
         if length > 2.2 * cutout.length * max(1.0, gsd_m / NET_GSD_M):
             continue  # the cutout has too few pixels to be this large
@@ -160,6 +182,8 @@ def compose(
             draw_wake(picture, ship.x, ship.y, ship.angle, reach, width * 0.7, rng)
         paste(picture, cutout, ship, rng)
         ships.append(ship)
+    if mask is not None and rng.random() < 0.25:  # over the ships, as they stand
+        draw_cranes(picture, mask, rng)
     if not ships and rng.random() < 0.2:
         x, y = rng.uniform(0, size_px, 2)
         draw_wake(picture, x, y, rng.uniform(0, 6.3), rng.uniform(60, 400), rng.uniform(2, 8), rng)

@@ -16,6 +16,9 @@ SMALLEST_PX = 24
 WORKING_PX = 128
 """Side to which a crop is reduced for segmentation."""
 
+FULLEST = 0.9
+"""Most that a ship fills of an upright box around it; more is water that was taken for ship."""
+
 
 @dataclass(frozen=True)
 class Cutout:
@@ -35,17 +38,24 @@ class Cutout:
     angle: float
 
 
-def outline(crop: NDArray[np.uint8], box: tuple[int, int, int, int]) -> NDArray[np.uint8] | None:
-    """Mask of the ship in `box` (x, y, w, h) of a crop by GrabCut, None when it makes no sense."""
+def outline(
+    crop: NDArray[np.uint8], box: NDArray[np.float64], fullest: float
+) -> NDArray[np.uint8] | None:
+    """Mask of the ship in `box` (4, 2), corners in pixels of a crop, by GrabCut.
+
+    None when what was found makes no sense: too little of the box, or more than `fullest` of it.
+    """
     scale = min(1.0, WORKING_PX / max(crop.shape[:2]))
     small = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    x, y, w, h = (round(v * scale) for v in box)
-    mask = np.zeros(small.shape[:2], dtype=np.uint8)
+    corners = np.round(box * scale).astype(np.int32)
+    mask = np.full(small.shape[:2], cv2.GC_BGD, dtype=np.uint8)
+    cv2.fillPoly(mask, [corners], cv2.GC_PR_FGD)
+    area = max(1, np.count_nonzero(mask == cv2.GC_PR_FGD))
+    w, h = np.ptp(corners, axis=0) + 1
     try:
         cv2.grabCut(
-            small, mask, (x, y, w, h), np.zeros((1, 65)), np.zeros((1, 65)), 3,
-            cv2.GC_INIT_WITH_RECT,
-        )  # fmt: skip
+            small, mask, None, np.zeros((1, 65)), np.zeros((1, 65)), 3, cv2.GC_INIT_WITH_MASK
+        )
     except cv2.error:
         return None
     ship = ((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).astype(np.uint8)
@@ -55,7 +65,7 @@ def outline(crop: NDArray[np.uint8], box: tuple[int, int, int, int]) -> NDArray[
         return None
     best = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
     spans = stats[best, cv2.CC_STAT_WIDTH] / w, stats[best, cv2.CC_STAT_HEIGHT] / h
-    if min(spans) < 0.7 or not 0.1 < stats[best, cv2.CC_STAT_AREA] / (w * h) < 0.9:
+    if min(spans) < 0.7 or not 0.1 < stats[best, cv2.CC_STAT_AREA] / area < fullest:
         return None
     size = (crop.shape[1], crop.shape[0])
     return cv2.resize((parts == best).astype(np.uint8), size, interpolation=cv2.INTER_LINEAR)
@@ -80,7 +90,7 @@ def cut_out(scenes: Iterable[Scene]) -> list[Cutout]:
             if right > picture.shape[1] or bottom > picture.shape[0]:
                 continue
             crop = np.ascontiguousarray(picture[top:bottom, left:right])
-            mask = outline(crop, (x0 - left, y0 - top, x1 - x0, y1 - y0))
+            mask = outline(crop, ship.corners - (left, top), FULLEST if ship.upright else 1.0)
             if mask is None:
                 continue
             contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)

