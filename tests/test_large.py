@@ -23,6 +23,7 @@ from shipdet.imagery.canvas import StoredPicture
 from shipdet.imagery.geotiff import LargeGeotiff
 from shipdet.mosaic import Mosaic
 from shipdet.progress import finish
+from shipdet.report.raster import write_picture
 from shipdet.requests import AreaRequest, ImageRequest, Search
 from shipdet.settings import PROJECT, Settings
 from tests.painted import paint_ship, sea
@@ -147,13 +148,16 @@ def test_cancelling_stops_a_copy_of_a_large_picture(
     assert stopped == [name] and list(settings.runs_dir.iterdir()) == []
 
 
-@pytest.mark.parametrize("note", ["copying the picture", "writing preview.jpg", "writing run.zip"])
+@pytest.mark.parametrize(
+    "note", ["copying the picture", "writing raw.jpg", "writing preview.jpg", "writing run.zip"]
+)
 def test_a_large_run_cancelled_while_it_is_written_leaves_nothing(
     settings, classifier, picture, tmp_path, note
 ):
     path = geotiff(tmp_path / "scene.tif", picture)
     large = settings.model_copy(update=HELD)
-    steps = pipeline.detect_image(path, ImageRequest(), settings=large)
+    request = ImageRequest(search=Search(image_format="jpg"))
+    steps = pipeline.detect_image(path, request, settings=large)
     next(event for event in steps if event.note == note)
     assert list(settings.runs_dir.iterdir())
     steps.close()
@@ -163,7 +167,12 @@ def test_a_large_run_cancelled_while_it_is_written_leaves_nothing(
 def test_jpeg_is_written_for_a_large_run_too(settings, classifier, picture, tmp_path):
     path = geotiff(tmp_path / "scene.tif", picture)
     run = searched(path, settings.model_copy(update=HELD), image_format="jpg")
-    assert Image.open(run.files["raw"]).size == (2048, 1536)
+    write_picture(tmp_path / "held.jpg", picture, Search().quality)
+    written, held = (
+        np.asarray(Image.open(path), np.float32)
+        for path in (run.files["raw"], tmp_path / "held.jpg")
+    )
+    assert np.abs(written - held).mean() < 0.1
 
 
 def test_a_large_picture_is_not_sharpened(settings, classifier, picture, tmp_path):
@@ -286,15 +295,17 @@ def peak_mb(code, *arguments, **environment):
 @pytest.mark.timeout(3600)
 def test_memory_grows_with_the_width_of_a_picture_and_not_with_its_height():
     """Both are so high that the preview and GDAL's cache, a small one here, are full."""
-    width, low, high = 1024, 4096, 16_384
+    width, low, high = 1024, 8192, 24_576
     # What is freed is given back, so that a peak is what was held and not what glibc kept.
     strict = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
-    peaks = [
-        peak_mb(("-m", "benchmarks.streaming"), width, height, GDAL_CACHEMAX="16", **strict)
-        for height in (low, high)
-    ]
+
+    def least_mb(height):
+        """Of two runs: other work on the machine can only make more things wait at a time."""
+        code = ("-m", "benchmarks.streaming")
+        return min(peak_mb(code, width, height, GDAL_CACHEMAX="16", **strict) for _ in range(2))
+
     held_mb = width * (high - low) * 4 / 1024**2  # pixels and coverage of what one has more
-    assert peaks[1] - peaks[0] < held_mb / 4
+    assert least_mb(high) - least_mb(low) < held_mb / 4
 
 
 READ = """

@@ -17,9 +17,9 @@ from shipdet.errors import StorageFull
 from shipdet.gdal import WRITING, gdal_env, gdal_errors
 from shipdet.geometry import Grid
 from shipdet.mosaic import Mosaic, Picture, Pixels
+from shipdet.report.jpeg import jpeg_options
 
 ImageFormat = Literal["png", "jpg"]
-JPEG_MAX_PX = 65_500  # longest side that JPEG can hold
 _PIXEL_BYTES = 4  # red, green, blue and mask; or with the overviews instead of the mask
 COG = {
     "driver": "COG",
@@ -37,7 +37,7 @@ def write_picture(path: Path, pixels: Pixels, quality: int = 90) -> None:
         # Level 3 is four times faster than the default and some 5 % larger on imagery.
         image.save(path, format="PNG", compress_level=3)
     else:
-        image.save(path, format="JPEG", quality=quality, subsampling=0 if quality >= 90 else 2)
+        image.save(path, format="JPEG", **jpeg_options(quality))
 
 
 def read_picture(path: Path) -> Pixels:

@@ -17,14 +17,9 @@ from shipdet.mosaic import Mosaic, Picture, Pixels
 from shipdet.progress import Progress, Steps
 from shipdet.report import vector
 from shipdet.report.drawing import CHIP_M, crop_ship, draw_overlay
+from shipdet.report.jpeg import JPEG_MAX_PX
 from shipdet.report.large import read_around, write_large
-from shipdet.report.raster import (
-    JPEG_MAX_PX,
-    ImageFormat,
-    read_picture,
-    write_geotiff,
-    write_picture,
-)
+from shipdet.report.raster import ImageFormat, read_picture, write_geotiff, write_picture
 
 OVERLAY_MAX_PX = 4096  # longest side of the overlay; a browser shows no more
 CANDIDATES = "candidates.json"

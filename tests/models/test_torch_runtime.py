@@ -47,7 +47,7 @@ def in_precision(settings, name, precision):
 
 
 def test_scores_are_those_of_the_network(settings, picture):
-    classifier = load_classifier(settings=settings)
+    classifier = in_precision(settings, "tiny-atto", "fp32")
     windows = picture(35, 224, 224)  # more than one batch
     scores = classifier.scores(windows)
     expected = reference_scores(network(settings, "tiny-atto"), classifier.config, windows)
@@ -62,7 +62,7 @@ def test_no_windows_give_no_scores(settings):
 
 
 def test_dense_is_features_then_window_means_then_head(settings, picture):
-    classifier = load_classifier(settings=settings)
+    classifier = in_precision(settings, "tiny-atto", "fp32")
     canvases = picture(2, 320, 288)
     dense = classifier.dense(canvases)
     assert dense.shape == (2, 4, 3)
@@ -78,7 +78,7 @@ def test_dense_is_features_then_window_means_then_head(settings, picture):
 
 
 def test_a_fine_dense_pass_pools_the_cells_in_the_middle_of_a_window(settings, picture):
-    classifier = load_classifier("tiny-fine", settings=settings)
+    classifier = in_precision(settings, "tiny-fine", "fp32")
     canvases = picture(2, 160, 176)
     dense = classifier.dense(canvases)
     assert dense.shape == (2, 3, 4)
