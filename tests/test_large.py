@@ -1,9 +1,6 @@
 """Large pictures are searched piece by piece: the same ships, in bounded memory, whole files."""
 
 import json
-import os
-import subprocess
-import sys
 import threading
 import time
 from dataclasses import replace
@@ -25,7 +22,8 @@ from shipdet.mosaic import Mosaic
 from shipdet.progress import finish
 from shipdet.report.raster import write_picture
 from shipdet.requests import AreaRequest, ImageRequest, Search
-from shipdet.settings import PROJECT, Settings
+from shipdet.settings import Settings
+from tests.own_process import GIVEN_BACK, last_said
 from tests.painted import paint_ship, sea
 from tests.tile_server import NOT_FOUND, TileServer
 
@@ -285,24 +283,18 @@ def test_the_search_begins_before_the_last_tile_is_there(settings, classifier, p
 
 def peak_mb(code, *arguments, **environment):
     """What a process of its own says last: its peak of memory above what it had when it began."""
-    command = [sys.executable, *code, *map(str, arguments)]
-    ran = subprocess.run(
-        command, cwd=PROJECT, env=os.environ | environment, check=True, capture_output=True
-    )
-    return json.loads(ran.stdout.splitlines()[-1])["peak_mb"]
+    return last_said(code, *arguments, **environment)["peak_mb"]
 
 
 @pytest.mark.timeout(3600)
 def test_memory_grows_with_the_width_of_a_picture_and_not_with_its_height():
     """Both are so high that the preview and GDAL's cache, a small one here, are full."""
     width, low, high = 1024, 8192, 24_576
-    # What is freed is given back, so that a peak is what was held and not what glibc kept.
-    strict = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
 
     def least_mb(height):
         """Of two runs: other work on the machine can only make more things wait at a time."""
         code = ("-m", "benchmarks.streaming")
-        return min(peak_mb(code, width, height, GDAL_CACHEMAX="16", **strict) for _ in range(2))
+        return min(peak_mb(code, width, height, GDAL_CACHEMAX="16", **GIVEN_BACK) for _ in range(2))
 
     held_mb = width * (high - low) * 4 / 1024**2  # pixels and coverage of what one has more
     assert least_mb(high) - least_mb(low) < held_mb / 4

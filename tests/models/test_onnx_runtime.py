@@ -1,7 +1,6 @@
 """The ONNX runtime gives what PyTorch gives, for every model, and says what runs."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from shipdet.models.devices import cuda_available
 from shipdet.models.onnx_graph import write_graph
 from shipdet.models.onnx_runtime import graph_file, open_session
 from shipdet.models.torch_runtime import open_classifier, open_upscaler
-from shipdet.settings import PROJECT
+from tests.own_process import GIVEN_BACK, last_said
 
 GPU = pytest.mark.skipif(not cuda_available(), reason="this machine has no GPU")
 STATUS = Path("/proc/self/status")
@@ -130,40 +129,26 @@ def test_memory_that_is_too_small_has_its_own_error(settings, picture, monkeypat
         upscaler.upscale(picture(1, 8, 8))
 
 
-# What a large picture leaves behind in a process of its own, once a small one has followed it.
+# What a large picture leaves behind, once a small one has followed it.
 KEPT = """
 import sys
-from pathlib import Path
 import numpy as np
+from benchmarks.memory import resident_mb
 from shipdet.models import load_upscaler, onnx_runtime
 if sys.argv[1] == "keeping":
     onnx_runtime._shrinking = onnx_runtime.ort.RunOptions
 upscaler = load_upscaler("realesr-general-x4v3", "onnx", "cpu")
-def resident_bytes(side):
+def after(side):
     upscaler.upscale(np.zeros((1, side, side, 3), np.uint8))
-    status = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * int(next(line for line in status if line.startswith("VmRSS")).split()[1])
-small, _, after = (resident_bytes(side) for side in (32, 384, 32))
-print(after - small)
+    return resident_mb("VmRSS")
+small, _, small_again = (after(side) for side in (32, 384, 32))
+print(small_again - small)
 """
 
 
 @pytest.mark.skipif(not STATUS.exists(), reason="this system does not tell its memory")
 def test_memory_of_a_large_picture_is_given_back():
-    # What is freed goes back to the system at once, so that what stays is ONNX Runtime's own.
-    strict = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
-    shrunk, kept = (
-        int(
-            subprocess.run(
-                [sys.executable, "-c", KEPT, how],
-                cwd=PROJECT,
-                env=os.environ | strict,
-                check=True,
-                capture_output=True,
-            ).stdout.splitlines()[-1]
-        )
-        for how in ("shrinking", "keeping")
-    )
+    shrunk, kept = (last_said(("-c", KEPT), how, **GIVEN_BACK) for how in ("shrinking", "keeping"))
     assert shrunk < kept / 2, "without it the arena stays as large as it was"
 
 
