@@ -171,3 +171,25 @@ class BrightnessClassifier:
     def _scored(self, brightness: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
         score = (brightness - self.dark) / (self.bright - self.dark)
         return np.clip(score, 0.0, 0.99).astype(np.float32)
+
+
+@dataclass
+class WholeShipClassifier(BrightnessClassifier):
+    """As the other, but where something bright reaches the window's edge it scores a tenth: like
+    a classifier of ships, it knows those that it sees from bow to stern."""
+
+    def scores(self, windows: Pixels) -> npt.NDArray[np.float32]:
+        edges = np.concatenate(
+            [windows[:, :8].reshape(len(windows), -1), windows[:, -8:].reshape(len(windows), -1),
+             windows[:, :, :8].reshape(len(windows), -1),
+             windows[:, :, -8:].reshape(len(windows), -1)],
+            axis=1,
+        )  # fmt: skip
+        whole = edges.max(axis=1) < 150
+        return np.asarray(super().scores(windows) * np.where(whole, 1.0, 0.1), np.float32)
+
+    def dense(self, canvases: Pixels) -> npt.NDArray[np.float32]:
+        size = self.window_px
+        all_windows = np.lib.stride_tricks.sliding_window_view(canvases, (size, size), axis=(1, 2))
+        cells = np.moveaxis(all_windows[:, :: self.cell_px, :: self.cell_px], 3, -1)
+        return self.scores(cells.reshape(-1, size, size, 3)).reshape(cells.shape[:3])

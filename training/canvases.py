@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from shipdet.detect.detector import WIDE
 from training.canvas import Canvas, load, turned
 from training.compose import Palette, compose, land, texture
 from training.config import Source, Stage, WindowStage
@@ -44,6 +45,8 @@ OUTLINED = ("planet-scenes", "mosaics", "aid/Port")
 """Sets of satellite scenes whose ships are cut out, in stages that draw from them."""
 COARSE_M = 4.5
 """Metres per pixel from which a picture's own scale is not all that it is shown at."""
+WIDE_SHARE = 0.3
+"""How often a finer one is shown at half its scale, if large, as wide windows see it."""
 OUTSIDE_PX = 20
 """How far outside the middles of a canvas's windows a ship may lie and still be aimed at."""
 SHORE_PX = 90
@@ -76,6 +79,9 @@ def random_scale(scene: Scene, size: tuple[int, int], rng: np.random.Generator) 
         # Pictures of coarse pixels are shown as if they were finer, too: there are few finer ones.
         least = 0.85 if scene.gsd_m < COARSE_M else 0.5
         scale = scene.gsd_m / NET_GSD_M * float(rng.uniform(least, 1.18))
+        large = min(size) * scale / WIDE >= FILLED_PX
+        if large and scene.gsd_m < COARSE_M and rng.random() < WIDE_SHARE:
+            scale /= WIDE
     elif not scene.ships:
         scale = float(np.exp(rng.uniform(np.log(1.7), np.log(4.5)))) / NET_GSD_M
     else:

@@ -17,6 +17,7 @@ from training.synthetic import (
     draw_mole,
     draw_rocks,
     draw_sea,
+    draw_sheds,
     draw_ship,
     draw_wake,
     draw_yard,
@@ -136,6 +137,8 @@ def background(
         ground = 0.3 * ground + 0.7 * rng.uniform((90, 85, 75), (210, 200, 185))
     if rng.random() < 0.3:
         draw_yard(ground, rng)
+    if rng.random() < 0.25:
+        draw_sheds(ground, rng)
     cover = mask[..., None]
     mixed = (water * (1 - cover) + ground * cover).astype(np.uint8)
     return mixed, mask

@@ -8,6 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shipdet.imagery.sample import Ship
+from shipdet.imagery.sample.layout import Kind
+from shipdet.imagery.sample.ships import ship_alone
 from training.cutouts import Cutout
 from training.windows import NET_GSD_M
 
@@ -19,53 +22,56 @@ DECKS = np.array(
 """Red lead, green, grey, buff, blue and white paint."""
 
 
+SIZES_M: dict[Kind, tuple[float, float, float, float]] = {
+    "container": (110, 400, 5.5, 9.5),
+    "tanker": (80, 340, 5.0, 7.0),
+    "bulk": (90, 300, 5.2, 7.2),
+    "cargo": (60, 190, 5.4, 7.5),
+    "ferry": (50, 240, 4.8, 7.0),
+    "tug": (20, 38, 2.7, 3.6),
+    "fishing": (18, 60, 3.2, 4.6),
+    "patrol": (25, 110, 4.8, 7.5),
+}
+"""Shortest and longest of a kind, metres, and the least and the largest length over width."""
+
+
 def draw_ship(rng: np.random.Generator) -> Cutout:
-    """A merchant ship seen from above, bow to the right: hull, deck, hatches, superstructure."""
-    length, width = 180, int(180 / rng.uniform(4.2, 7.5))
-    height = width + 16
-    pixels = np.zeros((height, length + 16, 3), np.uint8)
-    top, bottom, left, right = 8, 8 + width, 8, 8 + length
-    bow = int(length * rng.uniform(0.06, 0.16))
-    middle = (top + bottom) // 2
-    hull = np.array(
-        [(left, top), (right - bow, top), (right, middle), (right - bow, bottom), (left, bottom)]
+    """A ship of any kind seen from above, bow to the right, as the app's sample draws them."""
+    kinds = list(SIZES_M)
+    kind = kinds[rng.integers(len(kinds))]
+    shortest, longest, beamy, slender = SIZES_M[kind]
+    length_m = float(np.exp(rng.uniform(np.log(shortest), np.log(longest))))
+    width_m = length_m / float(rng.uniform(beamy, slender))
+    length = min(256.0, length_m / 0.6)  # pixels: 0.6 m each, or coarser for the largest
+    metres = length_m / length
+    width, side = width_m / metres, int(length) + 16
+    ship = Ship(0, 0, length_m, width_m, 90, kind, "anchored", 0, 0)
+    fine = side * 2
+    picture, mask = ship_alone(ship, fine, metres / 2, (fine / 2, fine / 2), rng)
+    # Black outside the hull: the colour there is that of the hull's nearest pixel, for the blend.
+    picture = nearest_filled(picture, mask > 127)
+    rows = slice(max(0, int(side - width) // 2 - 8), int(side + width) // 2 + 9)
+    pixels = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)[rows]
+    alpha = cv2.resize(mask, (side, side), interpolation=cv2.INTER_AREA)[rows]
+    pixels = np.clip(pixels * rng.normal(1, 0.05, (*pixels.shape[:2], 1)), 0, 255)
+    return Cutout(
+        np.ascontiguousarray(pixels.astype(np.uint8)),
+        np.ascontiguousarray(alpha.astype(np.float32) / 255),
+        (side / 2, side / 2 - rows.start),
+        length,
+        width,
+        0.0,
     )
-    deck = DECKS[rng.integers(len(DECKS))] + rng.normal(0, 12, 3)
-    pixels[:] = np.clip(deck, 0, 255)
-    stern = int(length * rng.uniform(0.08, 0.2))
-    inset = max(2, int(width * rng.uniform(0.1, 0.25)))
-    inner = pixels[top + inset : bottom - inset, left + stern + 2 : right - bow - 2]
-    if rng.random() < 0.35:
-        load_containers(inner, rng)
-    else:
-        lay_hatches(inner, int(rng.integers(0, 10)), deck, rng)
-    if rng.random() < 0.85:
-        white = np.clip(rng.normal(220, 20) + rng.normal(0, 6, 3), 0, 255).tolist()
-        start = left + int(rng.uniform(0.1, 0.5) * stern)
-        cv2.rectangle(pixels, (start, top + 2), (left + stern, bottom - 2), white, -1)
-    alpha = np.zeros(pixels.shape[:2], np.float32)
-    cv2.fillPoly(alpha, [hull], 1.0)
-    alpha = cv2.GaussianBlur(alpha, (0, 0), 1.2)
-    return Cutout(pixels, alpha, ((left + right) / 2, float(middle)), length, width, 0.0)
 
 
-def lay_hatches(
-    hold: Picture, count: int, deck: NDArray[np.float64], rng: np.random.Generator
-) -> None:
-    """Hatch covers across the deck of a bulk carrier; none for a tanker."""
-    edges = np.linspace(0, hold.shape[1], count + 1).astype(int)
-    for first, last in itertools.pairwise(edges):
-        hold[:, first + 2 : last - 2] = np.clip(deck + rng.normal(0, 45, 3), 0, 255)
-
-
-def load_containers(hold: Picture, rng: np.random.Generator) -> None:
-    """Bays of containers in all colours, some of them empty."""
-    height, width = hold.shape[:2]
-    bays, rows = max(2, width // int(rng.integers(6, 12))), max(3, height // 2)
-    boxes = DECKS[rng.integers(len(DECKS), size=(rows, bays))] + rng.normal(0, 25, (rows, bays, 1))
-    boxes[:, rng.random(bays) < rng.uniform(0, 0.5)] = rng.uniform(60, 130)
-    stowed = np.clip(boxes, 0, 255).astype(np.uint8)
-    hold[:] = cv2.resize(stowed, (width, height), interpolation=cv2.INTER_NEAREST)
+def nearest_filled(picture: Picture, inside: NDArray[np.bool_]) -> Picture:
+    """The picture with every pixel outside a mask replaced by the nearest one inside it."""
+    _, labels = cv2.distanceTransformWithLabels(
+        (~inside).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    colours = np.zeros((int(labels.max()) + 1, 3), np.uint8)
+    colours[labels[inside]] = picture[inside]
+    return colours[labels]
 
 
 def ripples(size_px: int, rng: np.random.Generator, cell_px: float) -> NDArray[np.float32]:
@@ -272,6 +278,61 @@ def draw_yard(ground: Picture, rng: np.random.Generator) -> None:
     cover = cv2.warpAffine(np.ones((rows, columns), np.float32), matrix, (size, size), flags=flags)
     cover = cover[..., None]
     ground[:] = np.clip(ground * (1 - cover) + yard * cover, 0, 255).astype(ground.dtype)
+
+
+def draw_sheds(ground: Picture, rng: np.random.Generator) -> None:
+    """Warehouses of 30 to 220 m on `ground`, in rows, and at times a tank farm: as long, as bright
+    and as straight as ships, but ashore."""
+    size = ground.shape[0]
+    angle = rng.uniform(0, 2 * np.pi)
+    along = np.array([np.cos(angle), np.sin(angle)])
+    across = np.array([-along[1], along[0]])
+    place = rng.uniform(0, size, 2)
+    shade = rng.uniform(2, 8) * np.array([np.cos(turn := rng.uniform(0, 6.3)), np.sin(turn)])
+    long, wide = rng.uniform(30, 220) / NET_GSD_M, rng.uniform(14, 70) / NET_GSD_M
+    wide = min(wide, long)
+    rows, columns = int(rng.integers(1, 4)), int(rng.integers(1, 5))
+    roof = float(rng.uniform(110, 230)) * rng.uniform((0.9, 0.95, 0.95), (1.08, 1.02, 1.05))
+    for row, column in itertools.product(range(rows), range(columns)):
+        if rng.random() < 0.15:
+            continue
+        length, width = long * rng.uniform(0.6, 1.1), wide * rng.uniform(0.8, 1.1)
+        middle = place + along * column * long * 1.25 + across * row * wide * 1.7
+        tone = np.clip(roof * rng.uniform(0.88, 1.1), 0, 255)
+        dark = np.clip(ground.mean(axis=(0, 1)) * 0.4, 0, 255)
+        fill_box(ground, middle + shade, along, length, width, dark)
+        fill_box(ground, middle, along, length, width, tone)
+        ridge = middle + across * width / 4
+        fill_box(ground, ridge, along, length, width / 2, np.clip(tone * 1.08, 0, 255))
+    if rng.random() < 0.3:
+        reach = float(rng.uniform(8, 40)) / NET_GSD_M
+        start = rng.uniform(0, size, 2)
+        for row, column in itertools.product(range(int(rng.integers(1, 5))), range(3)):
+            at = start + along * column * reach * 2.8 + across * row * reach * 2.8
+            centre = np.round(at).astype(int)
+            shadow = np.round(at + shade).astype(int)
+            cv2.circle(ground, shadow.tolist(), round(reach), (52, 54, 52), -1, cv2.LINE_AA)
+            cv2.circle(ground, centre.tolist(), round(reach), roof.tolist(), -1, cv2.LINE_AA)
+
+
+def fill_box(
+    picture: Picture,
+    middle: NDArray[np.float64],
+    along: NDArray[np.float64],
+    length: float,
+    width: float,
+    colour: NDArray[np.float64],
+) -> None:
+    """Fill a rectangle whose long side lies along a unit vector, network pixels."""
+    half, side = along * length / 2, np.array([-along[1], along[0]]) * width / 2
+    corners = [
+        middle + half + side,
+        middle + half - side,
+        middle - half - side,
+        middle - half + side,
+    ]
+    points = np.round(np.array(corners) * 16).astype(np.int32)
+    cv2.fillPoly(picture, [points], colour.tolist(), cv2.LINE_AA, 4)
 
 
 def draw_cloud(picture: Picture, rng: np.random.Generator) -> None:

@@ -1,6 +1,6 @@
 """The detector: a mosaic and a classifier in, ships out."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,21 @@ from shipdet.detections import Detection, Detections
 from shipdet.geometry import Floats, Grid, bearing_deg, distance_m, on_rectangle
 from shipdet.mosaic import Picture
 from shipdet.progress import Progress, Steps
+
+WIDE = 2.0  # times the window: the longest ships fill no more of it than 200 m of one
+#: Of a window: a free hull of this length or more counts when only a wide window has seen it.
+LONG_SHARE = 0.6
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """What could be a ship: ``center`` (2,) in pixels of the mosaic, ``net_gsd_m`` the metres per
+    network pixel of the look that found it."""
+
+    score: float
+    center: Floats
+    hull: Hull
+    net_gsd_m: float
 
 
 def detect(
@@ -33,49 +48,76 @@ def detect(
     before super-resolution, when there was one: pixels of the result are pixels of it, and it is
     asked whether it supports each ship, or ``raw_survey`` where it has been scored already.
     ``stride_px`` of 0 is one cell of the classifier. ``floor`` is the lowest score that is kept.
+
+    The picture is looked at twice, the second time with windows of :data:`WIDE` times the size:
+    a ship longer than a window is never seen whole in one, and scores low.
     """
-    surveyed = yield from survey(
-        mosaic, classifier, window_m=window_m, stride_px=stride_px, scoring=scoring
-    )
-    view = surveyed.view
-    centers, scores = peaks(surveyed.score_map, floor)
-    kept = merge(centers * view.net_gsd_m, scores, MERGE_SHARE * window_m)
-    centers, scores = centers[kept], scores[kept]
-
-    yield Progress("measure", 0, len(kept), "ships")
-    hulls: list[Hull] = []
     fine = NetworkView(mosaic, MEASURE_GSD_M)
-    for number, (x, y) in enumerate(fine.from_mosaic(view.to_mosaic(centers)), start=1):
-        hulls.append(measure(fine, float(x), float(y)))
-        yield Progress("measure", number, len(kept), "ships")
-    alone = _one_per_hull(hulls)
-    centers, scores, hulls = centers[alone], scores[alone], [hulls[i] for i in alone]
+    looks: list[tuple[float, Floats, npt.NDArray[np.float32]]] = []
+    for times in (1.0, WIDE):
+        if times > 1:
+            yield Progress("detect", 0, 0, note="once more with wide windows, for long ships")
+        surveyed = yield from survey(
+            mosaic, classifier, window_m=times * window_m, stride_px=stride_px, scoring=scoring
+        )
+        view = surveyed.view
+        centers, scores = peaks(surveyed.score_map, floor)
+        kept = merge(centers * view.net_gsd_m, scores, MERGE_SHARE * times * window_m)
+        looks.append((view.net_gsd_m, view.to_mosaic(centers[kept]), scores[kept]))
 
-    support = None
-    if raw is not None and len(scores):
-        support = yield from _raw_scores(raw, raw_survey, classifier, view, centers, scoring)
+    count = sum(len(scores) for _, _, scores in looks)
+    yield Progress("measure", 0, count, "candidates")
+    candidates: list[_Candidate] = []
+    done = 0
+    for number, (net_gsd_m, centers, scores) in enumerate(looks):
+        for center, value in zip(centers, scores, strict=True):
+            x, y = fine.from_mosaic(center)[0].tolist()
+            hull = measure(fine, x, y)
+            if number == 0 or _long_and_free(hull, fine, window_m):
+                candidates.append(_Candidate(float(value), center, hull, net_gsd_m))
+            done += 1
+            yield Progress("measure", done, count, "candidates")
+    candidates = _one_per_hull(candidates)
+
+    support: list[float] | None = None
+    if raw is not None and candidates:
+        support = yield from _raw_scores(
+            raw, raw_survey, classifier, mosaic.grid, candidates, scoring
+        )
     reported = raw if raw is not None else mosaic
     found = []
-    for number, hull in enumerate(hulls):
-        detection = _detection(hull, float(scores[number]), fine, mosaic.grid, reported.grid)
+    for number, candidate in enumerate(candidates):
+        detection = _detection(candidate.hull, candidate.score, fine, mosaic.grid, reported.grid)
         found.append(
             replace(
                 detection,
                 id=number + 1,
-                near_gap=_near_gap(reported, view, centers[number], window_m / 2),
-                raw_score=None if support is None else float(support[number]),
+                near_gap=_near_gap(reported, mosaic.grid, candidate.center, window_m / 2),
+                raw_score=None if support is None else support[number],
             )
         )
     return Detections(tuple(found), floor)
 
 
-def _one_per_hull(hulls: list[Hull]) -> list[int]:
-    """Indices without those whose centre lies on the hull of a better one: two peaks, one ship."""
-    kept: list[int] = []
-    boxes = [hull.corners for hull in hulls]
-    for index, hull in enumerate(hulls):
-        if not any(on_rectangle(boxes[other], hull.x, hull.y) for other in kept):
-            kept.append(index)
+def _long_and_free(hull: Hull, view: NetworkView, window_m: float) -> bool:
+    """Whether a wide window's candidate is what wide windows are for.
+
+    Their scores alone would add quays and piers; a hull that stands free in the water and is too
+    long for a window is a ship.
+    """
+    return hull.free and hull.length * view.net_gsd_m >= LONG_SHARE * window_m
+
+
+def _one_per_hull(candidates: list[_Candidate]) -> list[_Candidate]:
+    """Best first, without those whose centre lies on the hull of a better one: one ship may have
+    several peaks, and be found by both looks."""
+    kept: list[_Candidate] = []
+    boxes: list[Floats] = []
+    for candidate in sorted(candidates, key=lambda c: -c.score):
+        hull = candidate.hull
+        if not any(on_rectangle(box, hull.x, hull.y) for box in boxes):
+            kept.append(candidate)
+            boxes.append(hull.corners)
     return kept
 
 
@@ -83,29 +125,32 @@ def _raw_scores(
     raw: Picture,
     surveyed: Survey | None,
     classifier: WindowScorer,
-    view: NetworkView,
-    centers: Floats,
+    searched: Grid,
+    candidates: list[_Candidate],
     scoring: Scoring,
-) -> Steps[npt.NDArray[np.float32]]:
-    """The best score of the raw picture around each centre (n,), scored as the search was."""
-    raw_view = surveyed.view if surveyed else NetworkView(raw, view.net_gsd_m)
-    share = np.array([raw_view.width / view.width, raw_view.height / view.height])
-    result = np.zeros(len(centers), np.float32)
-    for number, center in enumerate(centers):
-        place = center * share
-        result[number] = (
+) -> Steps[list[float]]:
+    """The best score of the raw picture around each candidate, scored as the search was."""
+    share = np.array([raw.grid.width / searched.width, raw.grid.height / searched.height])
+    views = {c.net_gsd_m: NetworkView(raw, c.net_gsd_m) for c in candidates}
+    result: list[float] = []
+    for candidate in candidates:
+        view = views[candidate.net_gsd_m]
+        place = view.from_mosaic(candidate.center * share)[0]
+        known = surveyed is not None and surveyed.view.net_gsd_m == candidate.net_gsd_m
+        result.append(
             surveyed.best_near(place)
-            if surveyed
-            else score_near(raw_view, classifier, place, scoring)
+            if surveyed is not None and known
+            else score_near(view, classifier, place, scoring)
         )
-        yield Progress("measure", number + 1, len(centers), "ships", "comparing with raw image")
+        yield Progress("measure", len(result), len(candidates), "ships", "comparing with raw image")
     return result
 
 
-def _near_gap(picture: Picture, view: NetworkView, center: Floats, reach_m: float) -> bool:
-    """Whether a pixel without data lies within so many ground metres of a centre (network px)."""
+def _near_gap(picture: Picture, searched: Grid, center: Floats, reach_m: float) -> bool:
+    """Whether a pixel without data lies within so many ground metres of a centre, which is in
+    pixels of the searched picture."""
     grid = picture.grid
-    share = np.array([grid.width / view.width, grid.height / view.height])
+    share = np.array([grid.width / searched.width, grid.height / searched.height])
     gsd_m = np.array([grid.gsd_x_m, grid.gsd_y_m])
     middle, reach = center * share, reach_m / gsd_m
     last = [grid.width, grid.height]

@@ -53,6 +53,11 @@ class Hull:
         """See :func:`~shipdet.geometry.rectangle`; network pixels."""
         return rectangle((self.x, self.y), self.length, self.width, self.axis_deg)
 
+    @property
+    def free(self) -> bool:
+        """Whether it stands free in the water, so that its silhouette was measured."""
+        return self.method == "silhouette"
+
 
 def measure(view: NetworkView, x: float, y: float) -> Hull:
     """The hull nearest to a peak at (x, y) network pixels."""

@@ -15,6 +15,8 @@ from shipdet.mosaic import Mosaic, Provenance
 from shipdet.progress import finish
 from tests.painted import (
     WINDOW_M,
+    WholeShipClassifier,
+    paint,
     paint_ship,
     picture_mosaic,
     sea,
@@ -244,6 +246,35 @@ def test_the_raw_picture_says_which_ships_it_supports(classifier):
     assert sorted(told.values()) == [False, True] and told[round(real.x)]
 
 
+@pytest.mark.parametrize("how", ["dense", "exact"])
+def test_a_ship_longer_than_a_window_is_seen_whole_by_wide_windows(how):
+    mosaic = painted([(700, 500, 330, 48, 35), (300, 250, 120, 30, 80)], 1.0, (1400, 1000))
+    found = found_in(mosaic, WholeShipClassifier(), scoring=how)
+    assert len(found) == 2
+    long, gap = nearest(found, 700, 500)
+    assert gap < 12 and long.score > 0.3  # a window of 240 m gives it 0.1 at most
+    assert long.length_m == pytest.approx(330, rel=0.1)
+    assert nearest(found, 300, 250)[1] < 12
+
+
+def test_what_only_wide_windows_see_must_stand_free():
+    mosaic = painted([], 1.0, (1400, 1000))
+    quay = np.array([[0, 0], [670, 0], [670, 1000], [0, 1000]], np.float64)
+    paint(mosaic.pixels, quay, (90, 88, 86))
+    paint_ship(mosaic.pixels, 1.0, (694, 500), 300, 46, 0)
+    assert len(found_in(mosaic, WholeShipClassifier(), floor=0.3)) == 0
+    paint_ship(mosaic.pixels, 1.0, (1000, 500), 300, 46, 0)  # the same in open water
+    (found,) = found_in(mosaic, WholeShipClassifier(), floor=0.3)
+    assert math.hypot(found.x - 1000, found.y - 500) < 15
+
+
+def test_the_raw_picture_is_asked_with_the_windows_that_found_a_ship():
+    raw = painted([(700, 500, 330, 48, 35)], 2.0, (1400, 1000))
+    found = found_in(enlarged(raw, 2), WholeShipClassifier(), raw=raw)
+    assert len(found) == 1
+    assert found[0].raw_score == pytest.approx(found[0].score, abs=0.15)
+
+
 def test_without_sharpening_nothing_is_said_about_support(classifier):
     found = found_in(painted([(450, 350, 200, 30, 120)]), classifier).above(0.2)
     assert found[0].raw_support is None
@@ -266,7 +297,8 @@ def test_progress_goes_from_searching_to_measuring(classifier):
     finish(steps, events.append)
     stages = [e.stage for e in events]
     assert stages == sorted(stages) and set(stages) == {"detect", "measure"}
-    assert (events[-1].done, events[-1].total) == (1, 1)
+    # Of one ship: it was seen by both looks.
+    assert (events[-1].done, events[-1].total) == (2, 2)
 
 
 def test_a_peak_between_two_positions_lies_between_them():

@@ -16,7 +16,14 @@ from training.datasets import Scene, Ship, aid_shore, own_labels, upright_ship
 from training.metrics import length_m
 from training.paths import LABELS
 from training.sensors import degrade, random_gsd, recolour
-from training.synthetic import draw_cranes, draw_jetty, draw_mole, draw_rocks, draw_ship
+from training.synthetic import (
+    draw_cranes,
+    draw_jetty,
+    draw_mole,
+    draw_rocks,
+    draw_sheds,
+    draw_ship,
+)
 from training.windows import NET_GSD_M
 
 EMPTY = Palette([], [], [])
@@ -33,11 +40,36 @@ def test_composed_canvases_are_repeatable_and_their_ships_can_be_seen() -> None:
         assert 12 <= ship.length * NET_GSD_M <= 400
 
 
-def test_a_drawn_ship_fills_the_box_it_says() -> None:
-    cutout = draw_ship(np.random.default_rng(0))
+@pytest.mark.parametrize("seed", range(12))
+def test_a_drawn_ship_fills_the_box_it_says(seed: int) -> None:
+    cutout = draw_ship(np.random.default_rng(seed))
     rows, columns = np.nonzero(cutout.alpha > 0.5)
-    assert abs((columns.max() - columns.min()) - cutout.length) <= 3
-    assert abs((rows.max() - rows.min()) - cutout.width) <= 3
+    assert abs((columns.max() + 1 - columns.min()) - cutout.length) <= 3
+    assert abs((rows.max() + 1 - rows.min()) - cutout.width) <= 3
+    middle = (columns.max() + 1 + columns.min()) / 2, (rows.max() + 1 + rows.min()) / 2
+    assert np.allclose(middle, cutout.centre, atol=2)
+    # Nothing of the black around it shows where its soft edge is blended with water.
+    edge = (cutout.alpha > 0.02) & (cutout.alpha < 0.5)
+    assert cutout.pixels[edge].max(axis=1).min() > 15
+
+
+def test_drawn_ships_are_of_all_kinds() -> None:
+    rng = np.random.default_rng(1)
+    ships = [draw_ship(rng) for _ in range(60)]
+    slender = [ship.length / ship.width for ship in ships]
+    assert min(slender) < 3.6 and max(slender) > 7.5
+    colours = np.array([ship.pixels[ship.alpha > 0.9].mean(axis=0) for ship in ships])
+    assert colours.std(axis=0).min() > 15
+
+
+def test_sheds_and_tanks_stand_on_the_ground_they_are_given() -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(20):
+        ground = np.full((320, 320, 3), 120, np.float32)
+        draw_sheds(ground, rng)
+        changed = (ground != 120).any(axis=2).mean()
+        assert 0 <= changed < 0.8 and ground.min() >= 0 and ground.max() <= 255
+    assert (ground != 120).any()
 
 
 def test_sensors_keep_the_size_and_lose_detail() -> None:
@@ -174,7 +206,11 @@ def test_small_pictures_are_enlarged_to_cover_a_canvas() -> None:
     small = Scene("aid/Port/port_1.jpg", Path("x"), 2.5)
     large = Scene("harbours/x.jpg", Path("x"), 2.5)
     assert min(random_scale(small, (150, 150), rng) for _ in range(50)) * 150 > 280
-    assert max(random_scale(large, (900, 900), rng) for _ in range(50)) < 1.2 * 2.5 / NET_GSD_M
+    scales = np.array([random_scale(large, (900, 900), rng) for _ in range(200)])
+    assert scales.max() < 1.2 * 2.5 / NET_GSD_M
+    # Some are seen as wide windows see them, and none in between.
+    wide = scales < 0.6 * 2.5 / NET_GSD_M
+    assert 0.15 < wide.mean() < 0.45 and scales[~wide].min() > 0.8 * 2.5 / NET_GSD_M
 
 
 def test_the_length_of_an_upright_box_is_its_diagonal() -> None:

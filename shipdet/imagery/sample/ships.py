@@ -32,18 +32,12 @@ def draw_ship(scene: Pixels, ship: Ship, rng: Rng) -> None:
     cx, cy = ship.east_m / GSD_M, ship.south_m / GSD_M
     x0, y0 = int(cx) - reach_px, int(cy) - reach_px
     side = 2 * reach_px
-    origin = ((cx - x0) * SUPERSAMPLING, (cy - y0) * SUPERSAMPLING)
-    fine = side * SUPERSAMPLING
     metres = GSD_M / SUPERSAMPLING
+    origin = ((cx - x0) * SUPERSAMPLING, (cy - y0) * SUPERSAMPLING)
+    picture, mask = ship_alone(ship, side * SUPERSAMPLING, metres, origin, rng)
 
     # Patches may reach over the edge of the scene: work on a padded copy of what is there.
     patch = _cut(scene, x0, y0, side).astype(np.float32)
-    mask = np.zeros((fine, fine), np.uint8)
-    outline = hull(ship.length_m, ship.width_m, ship.kind)
-    Brush(mask, metres, origin, ship.heading_deg).polygon(outline, (255, 0, 0))
-    picture = np.zeros((fine, fine, 3), np.uint8)
-    _DRAW[ship.kind](Brush(picture, metres, origin, ship.heading_deg), ship, rng)
-
     shadow = _shrink(_shadow(mask, HEIGHT_M[ship.kind] / metres), side)
     patch *= 1 - 0.5 * shadow[..., None]
     grain = 1 + 0.05 * rng.standard_normal((side, side, 1)).astype(np.float32)
@@ -52,6 +46,19 @@ def draw_ship(scene: Pixels, ship: Ship, rng: Rng) -> None:
     # The picture is black outside the hull, so it is already multiplied by its own coverage.
     patch = patch * (1 - alpha) + colors * grain
     _put(scene, np.clip(patch, 0, 255).astype(np.uint8), x0, y0)
+
+
+def ship_alone(
+    ship: Ship, side_px: int, metres_per_px: float, origin_px: tuple[float, float], rng: Rng
+) -> tuple[Pixels, Pixels]:
+    """A ship with its middle at ``origin_px`` (x, y): RGB (side, side, 3), black where nothing is
+    drawn, and the hull's coverage (side, side), 0 to 255."""
+    mask = np.zeros((side_px, side_px), np.uint8)
+    outline = hull(ship.length_m, ship.width_m, ship.kind)
+    Brush(mask, metres_per_px, origin_px, ship.heading_deg).polygon(outline, (255, 0, 0))
+    picture = np.zeros((side_px, side_px, 3), np.uint8)
+    _DRAW[ship.kind](Brush(picture, metres_per_px, origin_px, ship.heading_deg), ship, rng)
+    return picture, mask
 
 
 def hull(length: float, width: float, kind: Kind) -> list[tuple[float, float]]:
