@@ -23,7 +23,7 @@ LONG_SHARE = 0.6
 @dataclass(frozen=True)
 class _Candidate:
     """What could be a ship: ``center`` (2,) in pixels of the mosaic, ``net_gsd_m`` the metres per
-    network pixel of the look that found it."""
+    network pixel of the windows that found it."""
 
     score: float
     center: Floats
@@ -49,27 +49,26 @@ def detect(
     asked whether it supports each ship, or ``raw_survey`` where it has been scored already.
     ``stride_px`` of 0 is one cell of the classifier. ``floor`` is the lowest score that is kept.
 
-    The picture is looked at twice, the second time with windows of :data:`WIDE` times the size:
-    a ship longer than a window is never seen whole in one, and scores low.
+    Places are looked at through two windows, the second :data:`WIDE` times as wide: a ship longer
+    than a window is never seen whole in one, and scores low.
     """
     fine = NetworkView(mosaic, MEASURE_GSD_M)
-    looks: list[tuple[float, Floats, npt.NDArray[np.float32]]] = []
-    for times in (1.0, WIDE):
-        if times > 1:
-            yield Progress("detect", 0, 0, note="once more with wide windows, for long ships")
-        surveyed = yield from survey(
-            mosaic, classifier, window_m=times * window_m, stride_px=stride_px, scoring=scoring
-        )
+    found_by: list[tuple[float, Floats, npt.NDArray[np.float32]]] = []
+    windows_m = (window_m, WIDE * window_m)
+    surveys = yield from survey(
+        mosaic, classifier, windows_m=windows_m, stride_px=stride_px, scoring=scoring
+    )
+    for size_m, surveyed in zip(windows_m, surveys, strict=True):
         view = surveyed.view
         centers, scores = peaks(surveyed.score_map, floor)
-        kept = merge(centers * view.net_gsd_m, scores, MERGE_SHARE * times * window_m)
-        looks.append((view.net_gsd_m, view.to_mosaic(centers[kept]), scores[kept]))
+        kept = merge(centers * view.net_gsd_m, scores, MERGE_SHARE * size_m)
+        found_by.append((view.net_gsd_m, view.to_mosaic(centers[kept]), scores[kept]))
 
-    count = sum(len(scores) for _, _, scores in looks)
+    count = sum(len(scores) for _, _, scores in found_by)
     yield Progress("measure", 0, count, "candidates")
     candidates: list[_Candidate] = []
     done = 0
-    for number, (net_gsd_m, centers, scores) in enumerate(looks):
+    for number, (net_gsd_m, centers, scores) in enumerate(found_by):
         for center, value in zip(centers, scores, strict=True):
             x, y = fine.from_mosaic(center)[0].tolist()
             hull = measure(fine, x, y)
@@ -110,7 +109,7 @@ def _long_and_free(hull: Hull, view: NetworkView, window_m: float) -> bool:
 
 def _one_per_hull(candidates: list[_Candidate]) -> list[_Candidate]:
     """Best first, without those whose centre lies on the hull of a better one: one ship may have
-    several peaks, and be found by both looks."""
+    several peaks, and be found by windows of both sizes."""
     kept: list[_Candidate] = []
     boxes: list[Floats] = []
     for candidate in sorted(candidates, key=lambda c: -c.score):

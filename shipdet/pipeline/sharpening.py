@@ -78,10 +78,10 @@ def _survey(raw: Mosaic, classifier: Classifier, search: Search, clock: Clock) -
     config = classifier.config
     yield Progress("detect", 0, 0, note="first in the raw image, for what is to be sharpened")
     with clock.stage("survey"):
-        surveyed = yield from survey(
+        [surveyed] = yield from survey(
             raw,
             with_views(classifier, chosen_views(search, config)),
-            window_m=config.shipdet.window_m,
+            windows_m=[config.shipdet.window_m],
             stride_px=chosen_stride_px(search, config),
             scoring=chosen_scoring(search, config),
         )

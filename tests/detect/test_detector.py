@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from shipdet.detect import detect, scoring
+from shipdet.detect import detect, scoring, survey
 from shipdet.detect.merging import merge, peaks
 from shipdet.detect.scoring import ScoreMap
 from shipdet.geometry import distance_m, gsd_at
@@ -297,8 +297,26 @@ def test_progress_goes_from_searching_to_measuring(classifier):
     finish(steps, events.append)
     stages = [e.stage for e in events]
     assert stages == sorted(stages) and set(stages) == {"detect", "measure"}
-    # Of one ship: it was seen by both looks.
+    # Of one ship, which windows of both sizes have seen.
     assert (events[-1].done, events[-1].total) == (2, 2)
+
+
+def test_windows_of_both_sizes_go_down_a_picture_together(classifier, monkeypatch):
+    monkeypatch.setattr(scoring, "CANVAS_PX", 544)
+    asked = []
+
+    def arrival(bottom):
+        asked.append(bottom)
+        yield from ()
+
+    mosaic = replace(painted([(450, 350, 200, 30, 0)], 1.0, (500, 4000)), arrival=arrival)
+    surveys = finish(survey(mosaic, classifier, windows_m=[WINDOW_M, 2 * WINDOW_M]))
+    assert [s.view.net_gsd_m * 224 for s in surveys] == [WINDOW_M, 2 * WINDOW_M]
+    assert [len(s.score_map.scores) for s in surveys] == [117, 59]
+    early = [max(asked[:n]) - bottom for n, bottom in enumerate(asked) if n]
+    assert asked[0] < 1000 and asked[-1] == 4000
+    # Shrunk blocks of 512 network pixels are what is waited for: 1,097 m of wide windows.
+    assert max(early) < 1100, "none goes back to rows that the other has left behind"
 
 
 def test_a_peak_between_two_positions_lies_between_them():
