@@ -1,11 +1,12 @@
 """The detector: a mosaic and a classifier in, ships out."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from shipdet.detect.measuring import MEASURE_GSD_M, Hull, measure
+from shipdet.detect.measuring import MEASURE_GSD_M, Hull, measure, measure_free
 from shipdet.detect.merging import MERGE_SHARE, merge, peaks
 from shipdet.detect.scoring import Scoring, WindowScorer, score_near
 from shipdet.detect.surveying import Survey, survey
@@ -69,10 +70,11 @@ def detect(
     candidates: list[_Candidate] = []
     done = 0
     for number, (net_gsd_m, centers, scores) in enumerate(found_by):
+        look_at = measure if number == 0 else partial(_measure_long, window_m=window_m)
         for center, value in zip(centers, scores, strict=True):
             x, y = fine.from_mosaic(center)[0].tolist()
-            hull = measure(fine, x, y)
-            if number == 0 or _long_and_free(hull, fine, window_m):
+            hull = look_at(fine, x, y)
+            if hull is not None:
                 candidates.append(_Candidate(float(value), center, hull, net_gsd_m))
             done += 1
             yield Progress("measure", done, count, "candidates")
@@ -98,13 +100,15 @@ def detect(
     return Detections(tuple(found), floor)
 
 
-def _long_and_free(hull: Hull, view: NetworkView, window_m: float) -> bool:
-    """Whether a wide window's candidate is what wide windows are for.
+def _measure_long(view: NetworkView, x: float, y: float, window_m: float) -> Hull | None:
+    """The hull of what wide windows are for; None for anything else.
 
-    Their scores alone would add quays and piers; a hull that stands free in the water and is too
-    long for a window is a ship.
+    Their scores alone would add breakwaters and islands; a hull that stands free in the water and
+    is too long for a window is a ship.
     """
-    return hull.free and hull.length * view.net_gsd_m >= LONG_SHARE * window_m
+    hull = measure_free(view, x, y)
+    long = hull is not None and hull.length * view.net_gsd_m >= LONG_SHARE * window_m
+    return hull if long else None
 
 
 def _one_per_hull(candidates: list[_Candidate]) -> list[_Candidate]:

@@ -8,7 +8,7 @@ Two methods, the second where the first finds no free-standing hull:
 2. *Outline*: a ship moored at a quay does not stand free; see :mod:`shipdet.detect.outlines`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -53,18 +53,18 @@ class Hull:
         """See :func:`~shipdet.geometry.rectangle`; network pixels."""
         return rectangle((self.x, self.y), self.length, self.width, self.axis_deg)
 
-    @property
-    def free(self) -> bool:
-        """Whether it stands free in the water, so that its silhouette was measured."""
-        return self.method == "silhouette"
-
 
 def measure(view: NetworkView, x: float, y: float) -> Hull:
     """The hull nearest to a peak at (x, y) network pixels."""
     patch = _patch(view, x, y)
-    hull = _silhouette(patch) or _outline(_surroundings(patch))
-    left, top = patch.corner
-    return Hull(hull.x + left, hull.y + top, hull.length, hull.width, hull.axis_deg, hull.method)
+    return _placed(_silhouette(patch) or _outline(_surroundings(patch)), patch)
+
+
+def measure_free(view: NetworkView, x: float, y: float) -> Hull | None:
+    """The same where a hull stands free in the water; None elsewhere."""
+    patch = _patch(view, x, y)
+    hull = _silhouette(patch)
+    return None if hull is None else _placed(hull, patch)
 
 
 def look_around(view: NetworkView, x: float, y: float) -> tuple[Surroundings, tuple[int, int]]:
@@ -72,6 +72,12 @@ def look_around(view: NetworkView, x: float, y: float) -> tuple[Surroundings, tu
     network pixels."""
     patch = _patch(view, x, y)
     return _surroundings(patch), patch.corner
+
+
+def _placed(hull: Hull, patch: "_Patch") -> Hull:
+    """A hull in pixels of a patch, in those of the view."""
+    left, top = patch.corner
+    return replace(hull, x=hull.x + left, y=hull.y + top)
 
 
 @dataclass(frozen=True)
