@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shipdet.detect.measuring import MEASURE_GSD_M, REACH_M, look_around
+from shipdet.detect.measuring import MEASURE_GSD_M, REACH_M, cut_piece, look_around
 from shipdet.detect.outlines import (
     WEIGHTS,
     Outline,
@@ -67,8 +67,8 @@ def labelled(view: NetworkView, corners: Floats, rng: np.random.Generator) -> La
     keel, beam = keel_and_beam(corners)
     across = beam / np.linalg.norm(beam) * OFF_ACROSS_M / view.net_gsd_m
     x, y = corners.mean(axis=0) + rng.normal() * OFF_ALONG * keel + rng.normal() * across
-    around, (left, top) = look_around(view, float(x), float(y))
-    return Labelled(around, corners - (left, top))
+    piece = cut_piece(view, float(x), float(y))
+    return Labelled(look_around(piece), corners - piece.corner)
 
 
 def keel_and_beam(corners: Floats) -> tuple[Floats, Floats]:

@@ -1,18 +1,20 @@
 """The detector: a mosaic and a classifier in, ships out."""
 
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
+from itertools import islice
 
 import numpy as np
-import numpy.typing as npt
 
-from shipdet.detect.measuring import MEASURE_GSD_M, Hull, measure, measure_free
+from shipdet.detect.measuring import MEASURE_GSD_M, Hull, Piece, cut_piece, measure, measure_free
 from shipdet.detect.merging import MERGE_SHARE, merge, peaks
 from shipdet.detect.scoring import Scoring, WindowScorer, score_near
 from shipdet.detect.surveying import Survey, survey
 from shipdet.detect.view import NetworkView
 from shipdet.detections import Detection, Detections
 from shipdet.geometry import Floats, Grid, bearing_deg, distance_m, on_rectangle
+from shipdet.models.devices import cpu_threads
 from shipdet.mosaic import Picture
 from shipdet.progress import Progress, Steps
 
@@ -22,14 +24,20 @@ LONG_SHARE = 0.6
 
 
 @dataclass(frozen=True)
-class _Candidate:
+class _Peak:
     """What could be a ship: ``center`` (2,) in pixels of the mosaic, ``net_gsd_m`` the metres per
-    network pixel of the windows that found it."""
+    network pixel of the windows that found it, whether those were the ``wide`` ones."""
 
     score: float
     center: Floats
-    hull: Hull
     net_gsd_m: float
+    wide: bool
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    peak: _Peak
+    hull: Hull
 
 
 def detect(
@@ -53,31 +61,21 @@ def detect(
     Places are looked at through two windows, the second :data:`WIDE` times as wide: a ship longer
     than a window is never seen whole in one, and scores low.
     """
-    fine = NetworkView(mosaic, MEASURE_GSD_M)
-    found_by: list[tuple[float, Floats, npt.NDArray[np.float32]]] = []
     windows_m = (window_m, WIDE * window_m)
     surveys = yield from survey(
         mosaic, classifier, windows_m=windows_m, stride_px=stride_px, scoring=scoring
     )
+    found: list[_Peak] = []
     for size_m, surveyed in zip(windows_m, surveys, strict=True):
         view = surveyed.view
         centers, scores = peaks(surveyed.score_map, floor)
         kept = merge(centers * view.net_gsd_m, scores, MERGE_SHARE * size_m)
-        found_by.append((view.net_gsd_m, view.to_mosaic(centers[kept]), scores[kept]))
-
-    count = sum(len(scores) for _, _, scores in found_by)
-    yield Progress("measure", 0, count, "candidates")
-    candidates: list[_Candidate] = []
-    done = 0
-    for number, (net_gsd_m, centers, scores) in enumerate(found_by):
-        look_at = measure if number == 0 else partial(_measure_long, window_m=window_m)
-        for center, value in zip(centers, scores, strict=True):
-            x, y = fine.from_mosaic(center)[0].tolist()
-            hull = look_at(fine, x, y)
-            if hull is not None:
-                candidates.append(_Candidate(float(value), center, hull, net_gsd_m))
-            done += 1
-            yield Progress("measure", done, count, "candidates")
+        found += [
+            _Peak(float(value), center, view.net_gsd_m, size_m > window_m)
+            for center, value in zip(view.to_mosaic(centers[kept]), scores[kept], strict=True)
+        ]
+    fine = NetworkView(mosaic, MEASURE_GSD_M)
+    candidates = yield from _measured(fine, found, LONG_SHARE * window_m)
     candidates = _one_per_hull(candidates)
 
     support: list[float] | None = None
@@ -86,29 +84,54 @@ def detect(
             raw, raw_survey, classifier, mosaic.grid, candidates, scoring
         )
     reported = raw if raw is not None else mosaic
-    found = []
+    ships = []
     for number, candidate in enumerate(candidates):
-        detection = _detection(candidate.hull, candidate.score, fine, mosaic.grid, reported.grid)
-        found.append(
+        peak = candidate.peak
+        detection = _detection(candidate.hull, peak.score, fine, mosaic.grid, reported.grid)
+        ships.append(
             replace(
                 detection,
                 id=number + 1,
-                near_gap=_near_gap(reported, mosaic.grid, candidate.center, window_m / 2),
+                near_gap=_near_gap(reported, mosaic.grid, peak.center, window_m / 2),
                 raw_score=None if support is None else support[number],
             )
         )
-    return Detections(tuple(found), floor)
+    return Detections(tuple(ships), floor)
 
 
-def _measure_long(view: NetworkView, x: float, y: float, window_m: float) -> Hull | None:
-    """The hull of what wide windows are for; None for anything else.
+def _measured(view: NetworkView, found: list[_Peak], long_m: float) -> Steps[list[_Candidate]]:
+    """The peaks with their hulls, without those of wide windows that are not what these are for.
+
+    The pieces of the picture are cut here, where no other thread reads it, and measured by several.
+    """
+    yield Progress("measure", 0, len(found), "candidates")
+    candidates: list[_Candidate] = []
+    workers = cpu_threads()
+    with ThreadPoolExecutor(workers, "measure") as pool:
+        waiting: deque[tuple[_Peak, Future[Hull | None]]] = deque()
+        todo = iter(found)
+        for done in range(1, len(found) + 1):
+            for peak in islice(todo, workers + 1 - len(waiting)):
+                x, y = view.from_mosaic(peak.center)[0].tolist()
+                waiting.append((peak, pool.submit(_hull, cut_piece(view, x, y), peak.wide, long_m)))
+            peak, future = waiting.popleft()
+            hull = future.result()
+            if hull is not None:
+                candidates.append(_Candidate(peak, hull))
+            yield Progress("measure", done, len(found), "candidates")
+    return candidates
+
+
+def _hull(piece: Piece, wide: bool, long_m: float) -> Hull | None:
+    """The hull of a peak; of one that wide windows have found, only what they are for.
 
     Their scores alone would add breakwaters and islands; a hull that stands free in the water and
     is too long for a window is a ship.
     """
-    hull = measure_free(view, x, y)
-    long = hull is not None and hull.length * view.net_gsd_m >= LONG_SHARE * window_m
-    return hull if long else None
+    if not wide:
+        return measure(piece)
+    hull = measure_free(piece)
+    return hull if hull is not None and hull.length * piece.gsd_m >= long_m else None
 
 
 def _one_per_hull(candidates: list[_Candidate]) -> list[_Candidate]:
@@ -116,7 +139,7 @@ def _one_per_hull(candidates: list[_Candidate]) -> list[_Candidate]:
     several peaks, and be found by windows of both sizes."""
     kept: list[_Candidate] = []
     boxes: list[Floats] = []
-    for candidate in sorted(candidates, key=lambda c: -c.score):
+    for candidate in sorted(candidates, key=lambda c: -c.peak.score):
         hull = candidate.hull
         if not any(on_rectangle(box, hull.x, hull.y) for box in boxes):
             kept.append(candidate)
@@ -134,12 +157,13 @@ def _raw_scores(
 ) -> Steps[list[float]]:
     """The best score of the raw picture around each candidate, scored as the search was."""
     share = np.array([raw.grid.width / searched.width, raw.grid.height / searched.height])
-    views = {c.net_gsd_m: NetworkView(raw, c.net_gsd_m) for c in candidates}
+    peaks_found = [candidate.peak for candidate in candidates]
+    views = {peak.net_gsd_m: NetworkView(raw, peak.net_gsd_m) for peak in peaks_found}
     result: list[float] = []
-    for candidate in candidates:
-        view = views[candidate.net_gsd_m]
-        place = view.from_mosaic(candidate.center * share)[0]
-        known = surveyed is not None and surveyed.view.net_gsd_m == candidate.net_gsd_m
+    for peak in peaks_found:
+        view = views[peak.net_gsd_m]
+        place = view.from_mosaic(peak.center * share)[0]
+        known = surveyed is not None and surveyed.view.net_gsd_m == peak.net_gsd_m
         result.append(
             surveyed.best_near(place)
             if surveyed is not None and known

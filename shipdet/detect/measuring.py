@@ -54,49 +54,23 @@ class Hull:
         return rectangle((self.x, self.y), self.length, self.width, self.axis_deg)
 
 
-def measure(view: NetworkView, x: float, y: float) -> Hull:
-    """The hull nearest to a peak at (x, y) network pixels."""
-    patch = _patch(view, x, y)
-    return _placed(_silhouette(patch) or _outline(_surroundings(patch)), patch)
-
-
-def measure_free(view: NetworkView, x: float, y: float) -> Hull | None:
-    """The same where a hull stands free in the water; None elsewhere."""
-    patch = _patch(view, x, y)
-    hull = _silhouette(patch)
-    return None if hull is None else _placed(hull, patch)
-
-
-def look_around(view: NetworkView, x: float, y: float) -> tuple[Surroundings, tuple[int, int]]:
-    """What the outline of a ship at (x, y) is looked for in, and the place of its top left corner,
-    network pixels."""
-    patch = _patch(view, x, y)
-    return _surroundings(patch), patch.corner
-
-
-def _placed(hull: Hull, patch: "_Patch") -> Hull:
-    """A hull in pixels of a patch, in those of the view."""
-    left, top = patch.corner
-    return replace(hull, x=hull.x + left, y=hull.y + top)
-
-
 @dataclass(frozen=True)
-class _Patch:
-    """What lies around a peak.
+class Piece:
+    """The surroundings of a peak, all that measuring needs of a picture.
 
-    ``lab`` float32 (h, w, 3); ``inside`` bool (h, w), False where the picture ends or has no data;
-    ``contrast`` float32 (h, w), see :func:`_water_contrast`; ``peak`` in pixels of the patch.
+    ``pixels`` uint8 (h, w, 3); ``inside`` bool (h, w), False where the picture ends or has no data;
+    ``peak`` in pixels of them; ``corner`` is their place in the view, network pixels.
     """
 
-    lab: Image
+    pixels: npt.NDArray[np.uint8]
     inside: Mask
-    contrast: Image | None
     peak: tuple[float, float]
     corner: tuple[int, int]
     gsd_m: float
 
 
-def _patch(view: NetworkView, x: float, y: float) -> _Patch:
+def cut_piece(view: NetworkView, x: float, y: float) -> Piece:
+    """The surroundings of a peak at (x, y) network pixels."""
     gsd = view.net_gsd_m
     reach = round(REACH_M / gsd)
     left, top = round(x) - reach, round(y) - reach
@@ -110,8 +84,51 @@ def _patch(view: NetworkView, x: float, y: float) -> _Patch:
         & (rows + top < view.height)
         & mask
     )
-    lab, peak = _smooth_lab(pixels), (x - left, y - top)
-    return _Patch(lab, inside, _water_contrast(lab, inside, peak, gsd), peak, (left, top), gsd)
+    return Piece(pixels, inside, (x - left, y - top), (left, top), gsd)
+
+
+def measure(piece: Piece) -> Hull:
+    """The hull nearest to a peak."""
+    patch = _patch(piece)
+    return _placed(_silhouette(patch) or _outline(_surroundings(patch)), piece)
+
+
+def measure_free(piece: Piece) -> Hull | None:
+    """The same where a hull stands free in the water; None elsewhere."""
+    hull = _silhouette(_patch(piece))
+    return None if hull is None else _placed(hull, piece)
+
+
+def look_around(piece: Piece) -> Surroundings:
+    """What the outline of a ship is looked for in, in pixels of the piece."""
+    return _surroundings(_patch(piece))
+
+
+def _placed(hull: Hull, piece: Piece) -> Hull:
+    """A hull in pixels of a piece, in those of the view."""
+    left, top = piece.corner
+    return replace(hull, x=hull.x + left, y=hull.y + top)
+
+
+@dataclass(frozen=True)
+class _Patch:
+    """What measuring looks at, in pixels of a piece.
+
+    ``lab`` float32 (h, w, 3); ``inside`` as the piece's; ``contrast`` float32 (h, w), see
+    :func:`_water_contrast`.
+    """
+
+    lab: Image
+    inside: Mask
+    contrast: Image | None
+    peak: tuple[float, float]
+    gsd_m: float
+
+
+def _patch(piece: Piece) -> _Patch:
+    lab = _smooth_lab(piece.pixels)
+    contrast = _water_contrast(lab, piece.inside, piece.peak, piece.gsd_m)
+    return _Patch(lab, piece.inside, contrast, piece.peak, piece.gsd_m)
 
 
 def _smooth_lab(patch: npt.NDArray[np.uint8]) -> Image:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from shipdet.detect.measuring import measure
+from shipdet.detect.measuring import cut_piece, measure
 from shipdet.detect.view import NetworkView
 from tests.painted import (
     NET_GSD_M,
@@ -28,7 +28,7 @@ def measured(pixels, gsd, at_m, off_m=(0.0, 0.0), coverage=None):
     """The hull at a place, in metres; ``off_m`` is how far the peak lies from its middle."""
     view = NetworkView(picture_mosaic(pixels, gsd, coverage), NET_GSD_M)
     x, y = (np.array(at_m) + off_m) / NET_GSD_M
-    hull = measure(view, x, y)
+    hull = measure(cut_piece(view, x, y))
     return (
         np.array([hull.x, hull.y]) * NET_GSD_M,
         hull.length * NET_GSD_M,
