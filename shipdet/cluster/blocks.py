@@ -23,7 +23,7 @@ from shipdet.geometry import (
 )
 
 BLOCK_PX = 2048  # largest side of a block with its overlap
-REACH_M = 240.0  # half a wide window: what a block must see around a ship it owns
+REACH_M = 200.0  # half the longest ship: what a block must see around a ship it owns
 #: Two centres this near are one ship: a fifth of the classifier's 240 m, as within one picture.
 SAME_SHIP_M = 48.0
 

@@ -11,7 +11,7 @@ from shipdet.imagery.planning import check_zoom
 from shipdet.models import ClassifierConfig, public_names, resolve_public
 from shipdet.settings import Settings
 
-STEP_PX = 128  # network pixels: a multiple of all dense strides, of wide windows too
+STEP_PX = 64  # network pixels: a multiple of all dense strides, of wide windows too
 
 
 def plan_job(message: JobMessage, settings: Settings) -> tuple[int, list[Block]]:

@@ -4,7 +4,8 @@ Two methods, the second where the first finds no free-standing hull:
 
 1. *Silhouette*: water is the smooth part of the surroundings; what differs from it in colour and
    holds together around the peak is the hull. A wake differs less than the hull and narrows, so
-   pixels below a share of the hull's own contrast and the thin ends of the shape are cut off.
+   pixels below a share of the hull's own contrast and the thin ends of the shape are cut off. At
+   open sea that share is then raised until the hull of a fast boat stands alone.
 2. *Outline*: a ship moored at a quay does not stand free; see :mod:`shipdet.detect.outlines`.
 """
 
@@ -32,6 +33,10 @@ MAX_WIDTH_M = 75.0
 MIN_LENGTH_M = 8.0
 MIN_AREA_M2 = 15.0
 CENTER_SLACK_M = 40.0  # how far a peak may lie from the hull that caused it
+FAINTEST = 4.0  # contrast from which something may be no water
+OPEN_SEA = 0.9  # share of a patch that is water where no quay, only a wake can hold on to a hull
+WAKE_SHARES = (0.5, 0.65, 0.8)  # of the greatest contrast: levels above which a wake falls away
+SHORTEST_IN_WAKE_M = 20.0  # less is foam
 WATER_LEVEL, WATER_SLOPE = 5.0, 1.2  # contrast that is as likely water as not, and how sharply
 
 Image = npt.NDArray[np.float32]
@@ -90,7 +95,8 @@ def cut_piece(view: NetworkView, x: float, y: float) -> Piece:
 def measure(piece: Piece) -> Hull:
     """The hull nearest to a peak."""
     patch = _patch(piece)
-    return _placed(_silhouette(patch) or _outline(_surroundings(patch)), piece)
+    hull = _silhouette(patch) or _before_wake(patch) or _outline(_surroundings(patch))
+    return _placed(hull, piece)
 
 
 def measure_free(piece: Piece) -> Hull | None:
@@ -187,15 +193,43 @@ def _outline(around: Surroundings) -> Hull:
 
 
 def _silhouette(patch: _Patch) -> Hull | None:
-    contrast, peak, gsd = patch.contrast, patch.peak, patch.gsd_m
-    if contrast is None:
-        return None
-    first = _component(contrast > 4.0, peak, gsd)
-    if first is None:
+    """The hull of what stands free in the water."""
+    contrast = patch.contrast
+    shape = _shape(patch)
+    if contrast is None or shape is None:
         return None
     # Where a blurred edge lies (half of the hull's own contrast), a little more against wakes.
-    level = max(4.0, 0.55 * float(np.quantile(np.minimum(contrast[first], 60.0), 0.8)))
-    shape = _component(first & (contrast > level), peak, gsd)
+    typical = float(np.quantile(np.minimum(contrast[shape], 60.0), 0.8))
+    return _hull_of(shape & (contrast > max(FAINTEST, 0.55 * typical)), patch)
+
+
+def _before_wake(patch: _Patch) -> Hull | None:
+    """The hull of a fast boat in the open, whose wake goes on: of the two, the hull is brighter."""
+    contrast = patch.contrast
+    if contrast is None or (contrast[patch.inside] > FAINTEST).mean() > 1 - OPEN_SEA:
+        return None
+    shape = _shape(patch)
+    if shape is None:
+        return None
+    top = float(np.quantile(contrast[shape], 0.995))
+    for share in WAKE_SHARES:
+        hull = _hull_of(shape & (contrast > max(FAINTEST, share * top)), patch)
+        if hull is not None and hull.length * patch.gsd_m >= SHORTEST_IN_WAKE_M:
+            return hull
+    return None
+
+
+def _shape(patch: _Patch) -> Mask | None:
+    """What may be no water and holds together around the peak."""
+    if patch.contrast is None:
+        return None
+    return _component(patch.contrast > FAINTEST, patch.peak, patch.gsd_m)
+
+
+def _hull_of(mask: Mask, patch: _Patch) -> Hull | None:
+    """The box of the part of a mask that lies at the peak; None where that cannot be a hull."""
+    gsd = patch.gsd_m
+    shape = _component(mask, patch.peak, gsd)
     if shape is None or _goes_on(shape):
         return None
     hull = _trimmed_box(shape)

@@ -113,6 +113,27 @@ def test_a_fading_wake_is_no_part_of_the_ship(axis):
     assert np.hypot(*(middle - at)) < 8
 
 
+@pytest.mark.parametrize("axis", [0, 52, 148])
+@pytest.mark.parametrize("astern_m", [0, 25, 45])
+def test_a_fast_boat_is_found_at_the_end_of_its_wake(axis, astern_m):
+    pixels = water(1.0)
+    at = np.array([320.0, 320.0])
+    length, width = 45, 10
+    theta = np.radians(axis)
+    astern = np.array([-np.sin(theta), np.cos(theta)])
+    for side in (-0.13, 0.0, 0.13):  # churned water and two arms, out of what is looked at
+        along = astern + side * np.array([astern[1], -astern[0]])
+        start, end = at + 20 * along, at + 600 * along
+        across = np.array([astern[1], -astern[0]]) * 2.5
+        arm = np.stack([start - across, start + across, end + across, end - across])
+        paint(pixels, arm, (190, 205, 210), 0.4)
+    paint_ship(pixels, 1.0, tuple(at), length, width, axis)
+    middle, got_length, _, got_axis = measured(pixels, 1.0, at, tuple(astern * astern_m))
+    assert got_length == pytest.approx(length, rel=0.2)
+    assert turned(got_axis, axis) < 8
+    assert np.hypot(*(middle - at)) < 6
+
+
 @pytest.mark.parametrize("gsd", [1.0, 3.0])
 @pytest.mark.parametrize("axis", [0, 30, 90, 120])
 def test_a_ship_at_a_bright_quay_lies_along_it(gsd, axis):
