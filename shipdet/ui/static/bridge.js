@@ -5,6 +5,10 @@
   if (window.shipdet) return; // gradio may insert the page's head twice
 
   const latest = {}; // what a map that loads later, or again, must be told
+  // Rectangles that the map told and the numbers have yet to repeat. What they repeat never goes
+  // back to the map: by then the user may have drawn the next one.
+  const drawn = new Set();
+  let typing;
   const frame = () => document.querySelector("#map iframe")?.contentWindow;
 
   function tell(message) {
@@ -24,24 +28,30 @@
     if (source !== frame() || origin !== window.origin || data?.source !== "shipdet-map") return;
     if (data.type === "ready") Object.values(latest).forEach(tell);
     if (data.type === "box") {
+      clearTimeout(typing);
+      drawn.add(JSON.stringify(data.bbox));
       latest.box = { type: "box", bbox: data.bbox };
       type("map-box", JSON.stringify(data.bbox));
     }
   });
 
-  let typing;
   window.shipdet = {
     // Hidden text box -> west, south, east, north.
     numbers: (text) => JSON.parse(text || "null") ?? [null, null, null, null],
 
     // West, south, east, north -> rectangle, once the user has stopped typing.
-    box: (west, south, east, north, fit = false) => {
+    box: (west, south, east, north) => {
       clearTimeout(typing);
-      const bbox = [west, south, east, north];
-      const filled = bbox.every((value) => Number.isFinite(value));
+      const edges = [west, south, east, north];
+      const bbox = edges.every((value) => value === null) ? null : edges;
+      const text = JSON.stringify(bbox);
+      const shown = JSON.stringify(latest.box?.bbox);
+      if (text === shown) drawn.clear(); // what was drawn before it will not be repeated any more
+      if (text === shown || drawn.has(text)) return;
+      const filled = edges.every((value) => Number.isFinite(value));
       const sound = filled && west < east && south < north && south > -85.06 && north < 85.06;
-      if (sound) typing = setTimeout(() => tell({ type: "box", bbox, fit }), 300);
-      else if (bbox.every((value) => value === null)) tell({ type: "box", bbox: null });
+      if (sound) typing = setTimeout(() => tell({ type: "box", bbox }), 300);
+      else if (!bbox) tell({ type: "box", bbox });
     },
     ships: (text) => tell({ type: "ships", geojson: text ? JSON.parse(text) : null }),
     layer: (id) => tell({ type: "layer", id }),

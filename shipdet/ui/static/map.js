@@ -32,14 +32,14 @@ const shipdetMap = {
     map.on(L.Draw.Event.EDITED, report);
     map.on(L.Draw.Event.DELETED, report);
 
-    function showBox(bbox, fit) {
+    function showBox(bbox) {
       const shown = current();
       const same = shown && bbox && shown.every((value, i) => Math.abs(value - bbox[i]) < 1e-6);
       if (!same) {
         area.clearLayers();
         if (bbox) L.rectangle(toBounds(bbox), areaStyle).addTo(area);
       }
-      if (bbox && (fit || !map.getBounds().contains(toBounds(bbox)))) {
+      if (bbox && !map.getBounds().contains(toBounds(bbox))) {
         map.fitBounds(toBounds(bbox), { padding: [24, 24], animate: false });
       }
     }
@@ -71,7 +71,7 @@ const shipdetMap = {
 
     window.addEventListener("message", ({ source, origin, data }) => {
       if (source !== page || origin !== window.origin || data?.source !== "shipdet") return;
-      if (data.type === "box") showBox(data.bbox, data.fit);
+      if (data.type === "box") showBox(data.bbox);
       if (data.type === "ships") showShips(data.geojson);
       if (data.type === "layer") showLayer(data.id);
     });
