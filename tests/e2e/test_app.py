@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 
 from shipdet.geometry import distance_m
 from shipdet.imagery import sample
-from tests.e2e.app_page import AppPage
+from tests.e2e.app_page import EDGES, AppPage
 from tests.e2e.conftest import OpenApp
 
 RUN_MS = 240_000  # the whole sample on two busy cores
@@ -96,10 +96,16 @@ def test_another_base_layer_keeps_view_and_rectangle(open_app: OpenApp):
 
 def test_the_drawn_rectangle_can_be_deleted(open_app: OpenApp):
     app = open_app()
+    before = app.numbers
     app.map.locator(".leaflet-draw-edit-remove").click()
     app.map.get_by_text("Clear All").click()
     expect(app.edge("east")).to_have_value("")
     expect(app.estimate).to_contain_text("Draw a rectangle on the map")
+
+    for name, value in zip(EDGES, before, strict=True):  # and typed again
+        app.set_edge(name, value)
+    app.page.wait_for_timeout(800)
+    assert np.allclose(app.rectangle, before, atol=1e-6)
 
 
 def test_zoom_is_recommended_until_the_user_chooses(open_app: OpenApp):

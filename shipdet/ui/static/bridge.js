@@ -16,6 +16,11 @@
     frame()?.postMessage({ source: "shipdet", ...message }, window.origin);
   }
 
+  function show(bbox) {
+    drawn.clear();
+    tell({ type: "box", bbox });
+  }
+
   function type(id, text) {
     const field = document.querySelector(`#${id} textarea, #${id} input`);
     if (!field) return;
@@ -50,8 +55,8 @@
       if (text === shown || drawn.has(text)) return;
       const filled = edges.every((value) => Number.isFinite(value));
       const sound = filled && west < east && south < north && south > -85.06 && north < 85.06;
-      if (sound) typing = setTimeout(() => tell({ type: "box", bbox }), 300);
-      else if (!bbox) tell({ type: "box", bbox });
+      if (sound) typing = setTimeout(show, 300, bbox);
+      else if (!bbox) show(null);
     },
     ships: (text) => tell({ type: "ships", geojson: text ? JSON.parse(text) : null }),
     layer: (id) => tell({ type: "layer", id }),
