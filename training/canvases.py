@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from shipdet.detect.detector import WIDE
 from training.canvas import Canvas, load, turned
-from training.compose import Palette, compose, land, texture
+from training.compose import Palette, add_ships, compose, land, texture
 from training.config import Source, Stage, WindowStage
 from training.cutouts import cut_out
 from training.datasets import Scene, load_set, read_picture
@@ -23,6 +23,7 @@ from training.engine import Batch
 from training.paths import data_root
 from training.sensors import degrade, random_gsd, recolour
 from training.splits import kept_split
+from training.waters import land_of
 from training.windows import (
     IGNORED,
     NET_GSD_M,
@@ -43,6 +44,10 @@ FILLED_PX = 290
 """Network pixels that a picture covers, if enlarging it twice is enough for that."""
 OUTLINED = ("planet-scenes", "mosaics", "aid/Port")
 """Sets of satellite scenes whose ships are cut out, in stages that draw from them."""
+WATERSIDE = (*OUTLINED, "harbours")
+"""Sets of scenes with enough water between their quays to put more ships there."""
+MOST_ADDED = 4
+"""Ships that are added to one canvas of them, at most."""
 COARSE_M = 4.5
 """Metres per pixel from which a picture's own scale is not all that it is shown at."""
 WIDE_SHARE = 0.3
@@ -106,10 +111,51 @@ def random_centre(loaded: LoadedScene, margin: float, rng: np.random.Generator) 
     return rng.uniform(0, 1, 2) * (width, height)
 
 
-def cut_canvas(loaded: LoadedScene, size_px: int, rng: np.random.Generator) -> Canvas:
+def with_more_ships(
+    view: Picture, ships: list[Placed], native_m: float, palette: Palette, rng: np.random.Generator
+) -> tuple[Picture, list[Placed]]:
+    """A canvas cut from a scene and its ships, and some cut-out ones on its water and at its quays.
+
+    Real quays with real ships at them are rare in the labelled scenes, and are what is missed.
+
+    Args:
+        native_m: metres per pixel of the scene; what is added is made as coarse.
+    """
+    shore = land_of(view)
+    if shore is None:
+        return view, ships
+    fuller = view.copy()
+    wanted = int(rng.integers(1, MOST_ADDED + 1))
+    added = add_ships(fuller, shore, wanted, palette, native_m, rng, ships)
+    if not added:
+        return view, ships
+    factor = max(1.0, native_m / NET_GSD_M)
+    hulls = np.zeros(shore.shape, np.uint8)
+    for ship in added:
+        cv2.fillPoly(hulls, [ship.corners().round().astype(np.int32)], 1)
+    reach = 2 * round(factor) + 1
+    hulls = cv2.dilate(hulls, np.ones((reach, reach), np.uint8))
+    afloat = (shore < 0.5) | (hulls > 0)  # wakes end at the shore
+    changed = ((fuller != view).any(axis=2) & afloat).astype(np.uint8)
+    if factor > 1.0:
+        size = fuller.shape[1::-1]
+        blurred = cv2.GaussianBlur(fuller, (0, 0), 0.3 * factor)
+        coarse = cv2.resize(
+            blurred, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA
+        )
+        fuller = cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC)
+        changed = cv2.dilate(changed, np.ones((reach, reach), np.uint8))
+    cover = cv2.GaussianBlur(changed.astype(np.float32), (0, 0), 0.7 * factor)[..., None]
+    mixed = view * (1 - cover) + fuller * cover
+    return np.clip(mixed, 0, 255).astype(np.uint8), ships + added
+
+
+def cut_canvas(
+    loaded: LoadedScene, size_px: int, rng: np.random.Generator, palette: Palette | None = None
+) -> Canvas:
     """A turned, rescaled piece of a scene, seen through an imaginary sensor.
 
-    Ground outside the scene is mirrored and unknown.
+    Ground outside the scene is mirrored and unknown. With a palette, ships of it are added.
     """
     scene, picture = loaded.scene, loaded.picture
     scale = random_scale(scene, (picture.shape[1], picture.shape[0]), rng)
@@ -145,6 +191,8 @@ def cut_canvas(loaded: LoadedScene, size_px: int, rng: np.random.Generator) -> C
             )
         )  # fmt: skip
     native = NET_GSD_M / scale  # as if the picture were of the scale it is shown at
+    if palette is not None:
+        view, ships = with_more_ships(view, ships, native, palette, rng)
     wanted = random_gsd(rng)
     if native > 2 and rng.random() < 0.6:
         return Canvas(recolour(view, rng), ships, native, unknown)
@@ -242,7 +290,9 @@ class CanvasMaker:
             seen = turned(kept, int(rng.integers(4)), rng.random() < 0.5)
             return replace(seen, picture=recolour(seen.picture, rng))
         scenes = self.scenes[source.set]
-        return cut_canvas(scenes[rng.integers(len(scenes))], size, rng)
+        fuller = source.set in WATERSIDE and rng.random() < self.stage.added
+        palette = self.palette if fuller else None
+        return cut_canvas(scenes[rng.integers(len(scenes))], size, rng, palette)
 
     def window(self, canvas: Canvas) -> tuple[Picture, int]:
         """A plain window out of a canvas, and its label.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -154,8 +155,37 @@ def compose(
     """
     picture, mask = background(palette, size_px, rng)
     picture = np.ascontiguousarray(picture)
-    ships: list[Placed] = []
     wanted = int(rng.choice(7, p=[0.14, 0.2, 0.22, 0.18, 0.12, 0.08, 0.06]))
+    ships = add_ships(picture, mask, wanted, palette, gsd_m, rng)
+    if mask is not None and rng.random() < 0.25:  # over the ships, as they stand
+        draw_cranes(picture, mask, rng)
+    if not ships and rng.random() < 0.2:
+        x, y = rng.uniform(0, size_px, 2)
+        draw_wake(picture, x, y, rng.uniform(0, 6.3), rng.uniform(60, 400), rng.uniform(2, 8), rng)
+    if rng.random() < 0.08:
+        draw_cloud(picture, rng)
+    return picture, ships
+
+
+def add_ships(
+    picture: Picture,
+    mask: NDArray[np.float32] | None,
+    wanted: int,
+    palette: Palette,
+    gsd_m: float,
+    rng: np.random.Generator,
+    there: Sequence[Placed] = (),
+) -> list[Placed]:
+    """Put up to `wanted` ships on the water of a canvas, at sea, rafted or alongside the shore.
+
+    Args:
+        picture: is changed.
+        mask: soft mask of the land; None where there is none.
+        gsd_m: resolution it will be seen at; ships too short for it are rarely drawn.
+        there: ships that are on the canvas already.
+    """
+    size_px = picture.shape[0]
+    ships: list[Placed] = []
     for _ in range(4 * wanted):
         if len(ships) >= wanted:
             break
@@ -168,8 +198,8 @@ def compose(
         width = length * cutout.width / cutout.length
         x, y = rng.uniform(-40, size_px + 40, 2)
         angle = rng.uniform(0, 2 * np.pi)
-        if ships and rng.random() < 0.2:  # rafted to the last one
-            last = ships[-1]
+        if (ships or there) and rng.random() < 0.2:  # rafted to the last one
+            last = (ships or there)[-1]
             gap = (last.width + width) / 2 * rng.uniform(1.05, 1.8)
             x, y = last.x - gap * np.sin(last.angle), last.y + gap * np.cos(last.angle)
             angle = last.angle + rng.choice([0, np.pi])
@@ -178,21 +208,14 @@ def compose(
         ship = Placed(float(x), float(y), length, width, float(angle))
         if mask is not None and ashore(ship, mask) > 0.12:
             continue
-        if any(overlapping(ship, other) for other in ships):
+        if any(overlapping(ship, other) for other in (*ships, *there)):
             continue
         if length < 140 and rng.random() < 0.3:
             reach = length * float(rng.uniform(1, 8))
             draw_wake(picture, ship.x, ship.y, ship.angle, reach, width * 0.7, rng)
         paste(picture, cutout, ship, rng)
         ships.append(ship)
-    if mask is not None and rng.random() < 0.25:  # over the ships, as they stand
-        draw_cranes(picture, mask, rng)
-    if not ships and rng.random() < 0.2:
-        x, y = rng.uniform(0, size_px, 2)
-        draw_wake(picture, x, y, rng.uniform(0, 6.3), rng.uniform(60, 400), rng.uniform(2, 8), rng)
-    if rng.random() < 0.08:
-        draw_cloud(picture, rng)
-    return picture, ships
+    return ships
 
 
 def moored(

@@ -47,6 +47,7 @@ class SceneStage(Frozen):
         land_pictures: how many AID scenes serve as ground.
         loss: see train.window_loss; `positive_weight` belongs to "weighted", `focus` to "focal".
         smoothing: taken off a positive's target; a negative gets a tenth of it.
+        added: share of canvases cut from harbours that cut-out ships are added to.
     """
 
     schedule: Schedule
@@ -57,6 +58,7 @@ class SceneStage(Frozen):
     positive_weight: float = 1.5
     focus: float = 2.0
     smoothing: float = 0.03
+    added: float = 0.0
 
 
 class WindowStage(SceneStage):
