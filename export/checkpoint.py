@@ -10,6 +10,7 @@ import json
 import pickle
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -39,11 +40,14 @@ def convert(source: Path, target: Path) -> Path:
         state = _from_pickle(source)
         raw = _raw_config(state, source)
     target.mkdir(parents=True, exist_ok=True)
-    weights = target / "model.safetensors"
-    save_file({name: value.contiguous() for name, value in state.items()}, weights)
-    raw["shipdet"]["sha256"] = sha256(weights)
-    raw["shipdet"].pop("onnx", None)  # of other weights
-    load_weights(build(parse_config(json.dumps(raw), str(target))), weights)
+    with TemporaryDirectory(dir=target, prefix=".draft-") as draft:
+        weights = Path(draft) / "model.safetensors"
+        save_file({name: value.contiguous() for name, value in state.items()}, weights)
+        raw["shipdet"]["sha256"] = sha256(weights)
+        raw["shipdet"].pop("onnx", None)  # of other weights
+        load_weights(build(parse_config(json.dumps(raw), str(target))), weights)
+        # A checkpoint that is refused leaves the model that was there.
+        weights.replace(target / "model.safetensors")
     write_config(target, raw)
     return target
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import Any
 
 import timm
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -116,6 +118,21 @@ class Teacher(Normalised):
     def dense(self, features: Tensor) -> Tensor:
         """As `Student.dense`, from the last of `maps`."""
         return self.answer(features)[:, 0]
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Weights of a .safetensors or of a checkpoint of tensors."""
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
+
+
+def load_teacher(path: Path) -> Teacher:
+    """A teacher to be asked, not to be trained."""
+    teacher = Teacher().eval().requires_grad_(False)
+    teacher.load_state_dict(read_state(path))
+    return teacher.to(memory_format=torch.channels_last)
 
 
 def imagenet_body() -> dict[str, Tensor]:

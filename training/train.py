@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from training.canvases import CanvasMaker
@@ -39,6 +39,8 @@ from training.models import (
     build,
     imagenet_body,
     load_backbone,
+    load_teacher,
+    read_state,
 )
 from training.windows import EDGE_PX
 
@@ -160,9 +162,7 @@ def dense_loss(
 
 def load_student(net: nn.Module, init: Path) -> None:
     """Weights to begin with: a shipped folder's, a stage's, or a backbone's of another head."""
-    state = (
-        load_file(init) if init.suffix == ".safetensors" else torch.load(init, weights_only=True)
-    )
+    state = read_state(init)
     own = net.state_dict()
     state = {
         k: v.float().reshape(own[k].shape) if k in own and v.numel() == own[k].numel() else v
@@ -180,7 +180,7 @@ def train_teacher(
     """Train the teacher, from ImageNet's weights unless there are later ones."""
     model = Teacher().to(memory_format=torch.channels_last)
     if init is not None:
-        model.load_state_dict(torch.load(init, weights_only=True))
+        model.load_state_dict(read_state(init))
     else:
         model.body.load_state_dict(imagenet_body())
     body = list(model.body.parameters())
@@ -192,7 +192,8 @@ def train_teacher(
     maker = CanvasMaker(stage, None, recipe.seed, sharpened)
 
     def keep(state: dict[str, Tensor]) -> dict[str, float]:
-        torch.save(state, out / "weights.pt")
+        halves = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+        save_file({k: v.contiguous() for k, v in halves.items()}, out / "weights.safetensors")
         return {}
 
     fit(model, partial(teacher_loss, stage), maker.batches(), stage.schedule, out, keep, groups)
@@ -231,9 +232,7 @@ def train_stage(
         model, prefix = Pupil(student), "student.net."
         teacher = None
         if taught is not None:
-            teacher = Teacher().eval().requires_grad_(False)
-            teacher.load_state_dict(torch.load(taught, weights_only=True))
-            teacher.to(memory_format=torch.channels_last)
+            teacher = load_teacher(taught)
         loss = partial(dense_loss, stage, teacher)
     else:
         loss = partial(plain_loss, stage)

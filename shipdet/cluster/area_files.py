@@ -5,6 +5,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -17,8 +18,18 @@ BOX = ("west", "south", "east", "north")
 Entry = tuple[str, Any]  # name, which may be empty, and area as a message takes it
 
 
+def read_area_file(path: Path) -> list[Entry]:
+    """Names and areas of a file, as :func:`read_areas`; BadJob as well where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)  # whatever its size is
+    except OSError as error:
+        raise BadJob(f"{path} cannot be read ({error.strerror}).") from None
+    return read_areas(data, path.name)
+
+
 def read_areas(data: bytes, file_name: str) -> list[Entry]:
-    """Names and areas of a file; its suffix says what it is. Raises BadJob.
+    """Names and areas of a file's content; its suffix says what it is. Raises BadJob.
 
     GeoJSON: a (multi)polygon, a Feature, or a FeatureCollection; a feature's property ``name``
     or its id is the name. CSV: columns ``west, south, east, north`` or ``wkt``, and ``name``.

@@ -13,6 +13,7 @@ from shipdet.errors import BadArea
 from shipdet.geometry import BBox, Floats
 
 MAX_VERTICES = 10_000
+AT_ONCE = 1_000_000  # pairs of a place and an edge that are held in memory
 MAX_WKT = 256 * 1024  # characters: no message may be longer
 # Written so that nothing matches in two ways: a hostile text of any length is read in one pass.
 _NUMBER = r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d{1,3})?"
@@ -43,11 +44,13 @@ class Area:
         inside = np.zeros(len(points), np.bool_)
         for ring in self.rings:
             (x0, y0), (x1, y1) = _ends(ring)
-            px, py = points[:, 0, None], points[:, 1, None]
-            spans = (y0 > py) != (y1 > py)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                crosses = spans & (px < (x1 - x0) * (py - y0) / (y1 - y0) + x0)
-            inside ^= crosses.sum(axis=1) % 2 == 1
+            step = max(1, AT_ONCE // len(x0))
+            for part in (slice(n, n + step) for n in range(0, len(points), step)):
+                px, py = points[part, 0, None], points[part, 1, None]
+                spans = (y0 > py) != (y1 > py)
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    crosses = spans & (px < (x1 - x0) * (py - y0) / (y1 - y0) + x0)
+                inside[part] ^= crosses.sum(axis=1) % 2 == 1
         return inside
 
     def touches(self, box: BBox) -> bool:
@@ -71,7 +74,10 @@ def parse_area(value: object) -> Area:
         return parse_geojson(value)
     if isinstance(value, list | tuple) and len(value) == 4:
         if all(isinstance(v, int | float) and not isinstance(v, bool) for v in value):
-            return Area(BBox(*(float(v) for v in value)))
+            try:
+                return Area(BBox(*(float(v) for v in value)))
+            except OverflowError:  # an integer of hundreds of digits
+                pass
         raise BadArea("West, south, east and north must be four numbers in degrees.")
     raise BadArea(
         "An area is four numbers (west, south, east, north), a WKT polygon or a GeoJSON polygon."
@@ -109,7 +115,7 @@ def parse_geojson(value: dict[str, Any]) -> Area:
             for polygon in polygons
             for ring in polygon
         ]
-    except (TypeError, KeyError, IndexError, ValueError):
+    except (TypeError, KeyError, IndexError, ValueError, OverflowError):
         raise BadArea("The GeoJSON polygon has no proper list of coordinates.") from None
     return _area(rings)
 

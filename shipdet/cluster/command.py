@@ -13,7 +13,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from shipdet.errors import BadArea, BadJob, BadOption, EngineUnreachable, ShipdetError
+from shipdet.errors import BadArea, BadOption, EngineUnreachable, ShipdetError
 from shipdet.requests import PASSES, STRIDES
 from shipdet.settings import get_settings
 
@@ -94,7 +94,7 @@ def _module(name: str) -> Any:
 
 
 def _submit(arguments: argparse.Namespace) -> None:
-    from shipdet.cluster.area_files import name_areas, read_areas
+    from shipdet.cluster.area_files import name_areas, read_area_file
     from shipdet.cluster.messages import JobMessage
     from shipdet.geometry import BBox
 
@@ -103,11 +103,7 @@ def _submit(arguments: argparse.Namespace) -> None:
         raise BadArea("Give one of --bbox, --polygon and --file.")
     areas: list[tuple[str, Any]]
     if arguments.file is not None:
-        try:
-            data = arguments.file.read_bytes()
-        except OSError as error:
-            raise BadJob(f"{arguments.file} cannot be read ({error.strerror}).") from None
-        areas = name_areas(read_areas(data, arguments.file.name), arguments.name)
+        areas = name_areas(read_area_file(arguments.file), arguments.name)
     elif arguments.polygon is not None:
         areas = [(arguments.name, arguments.polygon)]
     else:

@@ -46,5 +46,7 @@ def _refuse(value: bytes, message: JobMessage | None, reason: str, store: Store)
             raise
         except ShipdetError as error:  # its name is another job's, so it cannot have a row
             reason = str(error)
+        except Exception:  # a letter is enough; the messages behind this one are waiting
+            log.exception("a refused message could not be registered")
     key = hashlib.sha256(value).hexdigest()
     add_letter(store, key, reason, value, job_id)

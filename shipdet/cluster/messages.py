@@ -66,6 +66,7 @@ class JobMessage(_Request):
     @classmethod
     def _area_readable(cls, value: object) -> object:
         parse_area(value)
+        _check_storable(value)
         return tuple(float(v) for v in value) if isinstance(value, list | tuple) else value
 
     @field_validator("reference")
@@ -198,6 +199,17 @@ def _from_old_form(old: dict[str, Any]) -> dict[str, Any]:
     new["reference"] = str(old.get("aoi_id") or "")
     new["provider"] = re.sub(r"[^a-z0-9]", "", str(old.get("provider") or "").lower())
     return new | {key: old[key] for key in ("zoom", "stride") if old.get(key) is not None}
+
+
+def _check_storable(value: object) -> None:
+    """Raise ValueError for texts anywhere in a value that a database cannot hold as JSON."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (RecursionError, TypeError, ValueError):
+        raise ValueError("the area is no plain JSON") from None
+    # JSON writes a NUL as an escape, and a lone surrogate as it is.
+    if "\\u0000" in text or (not text.isascii() and any(0xD800 <= ord(c) <= 0xDFFF for c in text)):
+        raise ValueError("the area may not hold NUL or half characters")
 
 
 def _shortened(text: str) -> str:

@@ -1,6 +1,7 @@
 """Is this answer a map tile? Decoding and content checks, without any network."""
 
 import io
+import struct
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -45,7 +46,7 @@ def decode_tile(data: bytes, rule: BlankRule) -> tuple[Pixels, Mask]:
         raise
     except UnidentifiedImageError:
         raise BadTile("something that is not a PNG, JPEG or WebP picture") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError):
         # Pillow reports damage in all of these ways.
         raise BadTile("a damaged or truncated picture") from None
     covered = rgba[..., 3] > 0 if transparent else np.ones(rgba.shape[:2], dtype=np.bool_)

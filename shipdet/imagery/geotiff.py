@@ -37,6 +37,7 @@ from shipdet.settings import Settings
 
 WGS84 = CRS.from_epsg(4326)
 STRIP_PX = 512
+MAX_BLOCK_BYTES = 512 * 1024**2
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,8 @@ def open_geotiff(path: Path, gsd_m: float | None, settings: Settings) -> Picture
             # Only TIFF: rasterio would follow other formats (VRT) to further files and addresses.
             dataset = rasterio.open(path, driver="GTiff")
             check_size(path.name, dataset.width, dataset.height, settings.max_raw_pixels)
-            if dataset.width * dataset.height > held_limit(settings):
+            if dataset.width * dataset.height * _depth(dataset) > held_limit(settings):
+                _check_blocks(dataset, path)
                 return _opened_large(dataset, path, gsd_m)
             with dataset:
                 return _read(dataset, path, gsd_m)
@@ -61,6 +63,26 @@ def open_geotiff(path: Path, gsd_m: float | None, settings: Settings) -> Picture
             f"'{path.name}' is damaged or is a kind of TIFF that cannot be read: export or copy "
             "it again."
         ) from None
+
+
+def _depth(dataset: Any) -> float:
+    """Bytes of a pixel's colours as the file has them, in those of 8-bit RGB: held as numbers of
+    8 bytes, a picture takes eight times as much."""
+    itemsize = max(np.dtype(name).itemsize for name in dataset.dtypes)
+    return max(1.0, float(min(dataset.count, 3) * itemsize / 3))
+
+
+def _check_blocks(dataset: Any, path: Path) -> None:
+    """BadImage for a picture whose pieces, which can only be read whole, are too large."""
+    itemsize = max(np.dtype(name).itemsize for name in dataset.dtypes)
+    height, width = max(dataset.block_shapes, key=lambda shape: shape[0] * shape[1])
+    size = height * width * itemsize * dataset.count
+    if size > MAX_BLOCK_BYTES:
+        raise BadImage(
+            f"'{path.name}' is stored in pieces of {size / 1e6:,.0f} MB, more than the limit of "
+            f"{MAX_BLOCK_BYTES / 1e6:,.0f} MB: write it with smaller tiles, for example with "
+            "`gdal_translate -co TILED=YES`."
+        )
 
 
 def _read(dataset: Any, path: Path, gsd_m: float | None) -> Mosaic:

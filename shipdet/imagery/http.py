@@ -125,7 +125,8 @@ class HttpSource:
 
             if not failure.slow_down:
                 self.breaker.failure(failure.what, first=repetition == 0)
-            if repetition >= min(self.policy.retries, failure.repeats or self.policy.retries):
+            allowed = self.policy.retries if failure.repeats is None else failure.repeats
+            if repetition >= min(self.policy.retries, allowed):
                 return self._give_up(failure)
             delay_s = self.policy.delay_s(repetition, failure.retry_after)
             if failure.slow_down or failure.retry_after:

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -173,7 +174,7 @@ def _plain(path: Path, gsd_m: float | None, settings: Settings) -> Mosaic:
         raise BadImage(
             f"'{path.name}' is not a picture that can be used: give a PNG, JPEG or GeoTIFF."
         ) from None
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError, struct.error) as error:
         # Pillow reports damage in all of these ways.
         log.info("cannot decode %s: %s", path.name, error)
         raise BadImage(

@@ -33,6 +33,7 @@ Triple = tuple[Finite, Finite, Finite]
 PositiveTriple = tuple[PositiveFloat, PositiveFloat, PositiveFloat]
 
 LEAST_CELL_PX = 8
+MAX_WINDOW_PX = 768  # a dense canvas of 1,024 px holds it, and what is thrown away around it
 """Fewest network pixels per cell of a ConvNeXt's last feature map; see ``ModelArgs``."""
 
 
@@ -81,7 +82,7 @@ class ClassifierBlock(_Part):
     task: Literal["ship-classification"]
     labels: tuple[str, str] = ("no_ship", "ship")
     window_m: PositiveFloat
-    window_px: Annotated[int, Field(ge=32, le=1024, multiple_of=LEAST_CELL_PX)]
+    window_px: Annotated[int, Field(ge=32, le=MAX_WINDOW_PX, multiple_of=LEAST_CELL_PX)]
     #: cells along a side, in the middle of a window, whose mean a dense pass scores; 0 means all
     #: cells, as a window on its own is scored
     pool_cells: Annotated[int, Field(ge=0, le=128)] = 0

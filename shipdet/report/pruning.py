@@ -27,7 +27,7 @@ def prune(settings: Settings, keep: Path) -> None:
     for folder in settings.runs_dir.iterdir():
         if folder.is_symlink():
             continue
-        with suppress(FileNotFoundError, NotADirectoryError):  # no run, or just removed
+        with suppress(OSError):  # no run, just removed, or a folder of another user's
             if not folder.name.endswith(PARTIAL):
                 runs.append(((folder / "run.json").stat().st_mtime, folder, _size(folder)))
                 total += runs[-1][2]

@@ -10,7 +10,7 @@ import gradio as gr
 from gradio.components import Component
 
 from shipdet.cluster import health, listing, submit
-from shipdet.cluster.area_files import name_areas, read_areas
+from shipdet.cluster.area_files import name_areas, read_area_file
 from shipdet.cluster.areas import parse_area
 from shipdet.cluster.messages import JobMessage
 from shipdet.cluster.objects import ObjectStore
@@ -111,9 +111,10 @@ def drawn_job(page: Page, values: Values, name: str) -> JobMessage:
 
 def jobs_of_file(page: Page, values: Values, path: Path, prefix: str) -> list[JobMessage]:
     """Jobs for the areas of a file, with the search that is set on the page."""
+    areas = name_areas(read_area_file(path), prefix)
     return [
         _message(name, area, area_request(page, values, parse_area(area).box.as_tuple()))
-        for name, area in name_areas(read_areas(path.read_bytes(), path.name), prefix)
+        for name, area in areas
     ]
 
 

@@ -27,6 +27,10 @@ WRONG: dict[str, list[Any]] = {
         {"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]},
         {"type": "Polygon", "coordinates": [[["a", "b"], [1, 1], [2, 2]]]},
         {"type": "Feature", "geometry": None}, {"type": "GeometryCollection", "geometries": []},
+        {"type": "Polygon", "coordinates": [[[4, 51], [5, 51], [5, 52]]], "x": "\x00"},
+        {"type": "Polygon", "coordinates": [[[4, 51], [5, 51], [5, 52]]], "\ud800": 1},
+        "POLYGON (\x00(4 51, 5 51, 5 52, 4 51))", [4.0, 51.0, 10**400, 52.0],
+        {"type": "Polygon", "coordinates": [[[10**400, 0], [1, 1], [2, 2]]]},
         *OTHER_TYPES,
     ],
     "provider": [

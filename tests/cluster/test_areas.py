@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from shipdet.cluster.area_files import name_areas, read_areas
+from shipdet.cluster.area_files import name_areas, read_area_file, read_areas
 from shipdet.cluster.areas import parse_area
 from shipdet.errors import BadArea, BadJob
 from shipdet.geometry import BBox
@@ -38,6 +38,16 @@ def test_a_box_touches_what_it_overlaps_and_nothing_else():
     assert not area.touches(BBox(2, 2, 4, 4))  # between the two
     hole = parse_area(SQUARE)
     assert not hole.touches(BBox(1.5, 1.5, 2.5, 2.5))
+
+
+def test_many_places_are_asked_in_parts(monkeypatch):
+    area = parse_area(SQUARE)
+    points = np.random.default_rng(2).uniform(-1, 5, (1000, 2))
+    whole = area.contains(points)
+    monkeypatch.setattr("shipdet.cluster.areas.AT_ONCE", 30)
+    assert (area.contains(points) == whole).all()
+    assert 0.2 < whole.mean() < 0.5
+    assert area.contains(np.empty((0, 2))).shape == (0,)
 
 
 def test_a_concave_polygon_agrees_with_counting():
@@ -98,6 +108,17 @@ def test_areas_are_read_from_every_kind_of_file():
 def test_a_file_that_cannot_be_read_is_one_sentence(data, name, says):
     with pytest.raises(BadJob, match=says):
         read_areas(data, name)
+
+
+def test_of_a_file_no_more_is_read_than_is_allowed(tmp_path, monkeypatch):
+    path = tmp_path / "areas.csv"
+    path.write_text(f'name,wkt\nharbour,"{TWO}"\n')
+    assert [name for name, _ in read_area_file(path)] == ["harbour"]
+    monkeypatch.setattr("shipdet.cluster.area_files.MAX_FILE_BYTES", 20)
+    with pytest.raises(BadJob, match="larger"):
+        read_area_file(path)
+    with pytest.raises(BadJob, match="cannot be read"):
+        read_area_file(tmp_path / "none.csv")
 
 
 def test_a_long_polygon_in_a_csv_is_read_and_one_too_long_is_told_so():

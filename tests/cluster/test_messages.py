@@ -9,6 +9,7 @@ from shipdet.cluster.messages import MAX_MESSAGE_BYTES, JobMessage
 from shipdet.errors import BadArea, BadJob, ShipdetError
 
 GOOD = {"version": 2, "name": "harbour-1", "area": [4.0, 51.9, 4.01, 51.91]}
+TRIANGLE = {"type": "Polygon", "coordinates": [[[4, 51.9], [4.01, 51.9], [4.01, 51.91]]]}
 OLD = {
     "aoi_id": "7f3c",
     "submit_name": "Rotterdam.1",
@@ -108,6 +109,11 @@ def test_the_older_form_says_in_two_ways_how_to_sharpen(upscaled, mode, passes):
         ({"area": {"type": "Polygon", "coordinates": "x"}}, "coordinates"),
         ({"area": {"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}}, "three"),
         ({"area": "POLYGON ((0 0, 1 1"}, "WKT"),
+        ({"area": "POLYGON (\u0000(4 51.9, 4.01 51.9, 4.01 51.91, 4 51.9))"}, "NUL"),
+        ({"area": TRIANGLE | {"x": "\u0000"}}, "NUL"),
+        ({"area": TRIANGLE | {"x": [{"\ud800": 1}]}}, "half"),
+        ({"area": [4.0, 51.9, 10**400, 52.0]}, "four numbers"),
+        ({"area": {"type": "Polygon", "coordinates": [[[10**400, 0], [1, 1], [2, 2]]]}}, "proper"),
         ({"area": "DROP TABLE jobs"}, "WKT"),
         ({"zoom": "15"}, "Zoom"),
         ({"zoom": 99}, "Zoom"),

@@ -76,6 +76,18 @@ def test_ncnn_is_recognised_and_converted(tmp_path, architecture, half):
         np.testing.assert_allclose(loaded[name].float(), value, atol=1e-3 if half else 0)
 
 
+def test_a_checkpoint_that_is_refused_leaves_the_model_that_was_there(tmp_path):
+    state = network("SRVGGNetCompact").state_dict()
+    torch.save(state, tmp_path / "net.pth")
+    folder = convert(tmp_path / "net.pth", tmp_path / "out")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    state["body.2.weight"] = state["body.2.weight"][:, :4]
+    torch.save(state, tmp_path / "other.pth")
+    with pytest.raises(BadModel):
+        convert(tmp_path / "other.pth", folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
 def test_a_classifier_takes_the_config_beside_it(tmp_path, make_classifier):
     made = make_classifier(tmp_path / "made")
     torch.save(load_file(made / "model.safetensors"), made / "net.pth")

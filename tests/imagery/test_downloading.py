@@ -211,6 +211,13 @@ def test_a_bad_tile_is_asked_for_once_more(settings_for, waits, fault):
     assert mosaic.coverage.all()
 
 
+@pytest.mark.parametrize("status", [304, 400, 418])
+def test_a_final_answer_is_not_asked_for_again(settings_for, waits, status):
+    with TileServer(first=[faults.Fault(status)]) as server, pytest.raises(ProviderUnreachable):
+        fetch(server, settings_for(server), waits, server.bbox_of(0, 0, 10, 10))
+    assert server.count == 1
+
+
 def test_bad_tiles_are_not_cached(settings_for, waits):
     with TileServer() as server:
         server.faults[server.x0, server.y0] = [faults.HTML, faults.HTML]

@@ -12,6 +12,7 @@ from rasterio.transform import from_origin
 from shipdet.errors import BadImage, BadOption, MissingScale
 from shipdet.geometry import distance_m
 from shipdet.imagery import open_picture
+from shipdet.mosaic import Mosaic
 
 RGB = np.random.default_rng(3).integers(0, 255, (40, 60, 3), dtype=np.uint8)
 
@@ -323,6 +324,43 @@ def test_not_a_number_is_not_covered(geotiff, settings):
 def test_a_large_geotiff_is_refused_before_it_is_read(geotiff, settings_for):
     with pytest.raises(BadImage, match="60x40 pixels"):
         open_picture(geotiff(chw(RGB)), None, settings_for(max_raw_pixels=2000))
+
+
+def test_what_a_picture_takes_in_memory_decides_whether_it_is_held(geotiff, settings_for):
+    limit = settings_for(max_held_pixels=2 * RGB.shape[0] * RGB.shape[1])
+    assert isinstance(open_picture(geotiff(chw(RGB)), None, limit), Mosaic)
+    numbers = chw(RGB).astype(np.float64)
+    large = open_picture(geotiff(numbers), None, limit)
+    assert not isinstance(large, Mosaic)
+    held = open_picture(geotiff(numbers), None, settings_for())
+    pixels, covered = large.read(0, 0, 60, 40)
+    assert isinstance(held, Mosaic)
+    assert np.array_equal(pixels, held.pixels) and np.array_equal(covered, held.coverage)
+
+
+def test_a_large_picture_in_one_piece_is_refused(geotiff, settings_for, monkeypatch):
+    monkeypatch.setattr("shipdet.imagery.geotiff.MAX_BLOCK_BYTES", 5000)
+    path = geotiff(chw(RGB), compress="DEFLATE", blockysize=40)
+    assert isinstance(open_picture(path, None, settings_for()), Mosaic)
+    with pytest.raises(BadImage, match="smaller tiles"):
+        open_picture(path, None, settings_for(max_held_pixels=1000))
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "JPEG"])
+def test_broken_metadata_is_damage_and_no_crash(tmp_path, settings, image_format):
+    picture = Image.fromarray(RGB)
+    path = tmp_path / "broken.bin"
+    if image_format == "JPEG":
+        picture.save(path, "JPEG", dpi=(72, 72), exif=b"Exif\0\0II*\0")
+    else:
+        picture.save(path, "PNG")
+        data = path.read_bytes()
+        chunk = b"cHRM" + b"\0\0\0"
+        broken = (3).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
+        end = data.index(b"IEND") - 4
+        path.write_bytes(data[:end] + broken + data[end:])
+    with pytest.raises(BadImage, match="damaged"):
+        open_picture(path, 3.0, settings)
 
 
 def test_a_truncated_geotiff_is_damaged(geotiff, settings):

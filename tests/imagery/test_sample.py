@@ -113,7 +113,16 @@ def test_a_tile_beyond_the_edge_is_transparent_there(sample_settings):
 
 
 @pytest.mark.parametrize(
-    "zxy", [(9, 0, 0), (19, 0, 0), (15, 0, 0), (15, -1, -1), (15, 10**30, 5), (-3, 1, 1)]
+    "zxy",
+    [
+        (9, 0, 0),
+        (19, 0, 0),
+        (15, 0, 0),
+        (15, -1, -1),
+        (15, 10**30, 5),
+        (15, 10**400, 5),
+        (-3, 1, 1),
+    ],
 )
 def test_where_there_is_no_scene_there_is_no_tile(sample_settings, zxy):
     assert sample.tile(*zxy, sample_settings) is None

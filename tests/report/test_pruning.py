@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +54,23 @@ def test_the_run_just_made_is_kept_however_large(settings):
     run = finished(settings, "large", size=400_000)
     prune(limits(settings, runs_max_gb=1000 / GB, runs_max_age_days=0.0), run)
     assert run.exists()
+
+
+def test_a_folder_of_another_user_costs_nothing(settings, monkeypatch):
+    old = finished(settings, "old", age_days=40)
+    finished(settings, "lost+found")
+    stat = Path.stat
+
+    def refused(path, **more):
+        if "lost+found" in path.parts:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **more)
+
+    monkeypatch.setattr(Path, "stat", refused)
+    prune(limits(settings, runs_max_age_days=30), settings.runs_dir / "none")
+    monkeypatch.undo()
+    assert not old.exists()
+    assert (settings.runs_dir / "lost+found" / "run.json").exists()
 
 
 def test_what_no_run_wrote_is_never_removed(settings):

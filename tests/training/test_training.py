@@ -17,9 +17,10 @@ from training.card import card, shown
 from training.config import DenseStage, Recipe, TeacherStage, WindowStage, read_recipe
 from training.engine import CsvLog, Schedule, fit, parameter_groups
 from training.export import mean_state, plain_state
-from training.models import CELL_PX, Pupil, Teacher, build
+from training.models import CELL_PX, Pupil, Teacher, build, load_teacher
 from training.paths import CONFIGS
 from training.smoke import batches, tiny
+from training.teacher import TeacherScorer
 from training.train import dense_loss, load_student, plain_loss, teacher_loss, window_loss
 from training.windows import NO_SHIP, SHIP, UNKNOWN
 
@@ -107,6 +108,20 @@ def test_the_teacher_answers_where_the_labels_ask() -> None:
     }
     loss, _ = teacher_loss(stage, Teacher(), batch)
     assert torch.isfinite(loss) and loss > 0
+
+
+def test_the_kept_teacher_is_asked_as_the_classifier_is() -> None:
+    teacher = load_teacher(CONFIGS.parent / "weights" / "teacher.safetensors")
+    scorer = TeacherScorer(teacher)
+    canvas = np.random.default_rng(0).integers(0, 255, (1, 160, 192, 3), np.uint8)
+    with torch.no_grad():
+        margins = teacher.dense(teacher.maps(torch.from_numpy(canvas).permute(0, 3, 1, 2))[-1])
+    found = scorer.dense(canvas)
+    assert found.shape == (1, 3, 5)
+    # The first window's centre is pixel 64, the fourth corner between cells.
+    assert np.allclose(found, torch.sigmoid(margins[:, 3:6, 3:8]).numpy(), atol=1e-5)
+    assert scorer.dense(canvas[:, :150, :170]).shape == (1, 2, 3)
+    assert scorer.scores(canvas[:, :128, :128]).shape == (1,)
 
 
 def test_shipped_weights_serve_as_a_beginning(tmp_path: Path) -> None:

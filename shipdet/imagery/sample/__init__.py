@@ -49,6 +49,8 @@ def tile(z: int, x: int, y: int, settings: Settings | None = None) -> bytes | No
 
 
 def _touches(z: int, x: int, y: int) -> bool:
+    if not (0 <= x < 2**z and 0 <= y < 2**z):  # integers of any size come from addresses
+        return False
     size = TILE_PX * 2.0 ** (REFERENCE_ZOOM - z)
     return (
         (x + 1) * size > LEFT_PX
