@@ -3,11 +3,12 @@
 from shipdet.imagery import sample
 from shipdet.imagery.options import ImageryOptions
 from shipdet.imagery.picture import open_picture
-from shipdet.imagery.planning import Plan, plan, recommended_zoom
+from shipdet.imagery.planning import UPSCALE, Plan, plan, recommended_zoom
 from shipdet.imagery.providers import Provider, catalogue, get_provider
 from shipdet.imagery.tiles import Arrival, arriving, download
 
 __all__ = [
+    "UPSCALE",
     "Arrival",
     "ImageryOptions",
     "Plan",

@@ -49,7 +49,7 @@ class _Failure(Exception):
 
 
 class HttpSource:
-    """Tiles of a server, through the cache, with the manners of FIELD.md section 3.
+    """Tiles of a server, through the cache, with the manners that such servers expect.
 
     A cache that cannot be written costs speed, not the run: tiles are used without being kept,
     and a note says so.

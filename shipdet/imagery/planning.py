@@ -9,7 +9,8 @@ from shipdet.imagery.providers import Provider, effective_provider
 from shipdet.settings import Settings, get_settings
 
 UPSCALE = 4  # one super-resolution pass
-# The classifier sees 240 m of ground in 224 pixels (FIELD 1): advice aims at that scale.
+# 240 m of ground in the 224 pixels of a usual ConvNeXt: advice aims at this scale, at which no
+# classifier, whatever its window has in pixels, lacks detail.
 TARGET_GSD_M = 240 / 224
 
 
@@ -70,7 +71,7 @@ def plan(
 
 
 def recommended_zoom(provider: Provider, latitude: float, passes: int = 0) -> tuple[int, str]:
-    """The zoom at which ships have the size the classifier knows, and a sentence that says why."""
+    """The zoom at which a classifier sees all the detail it can use, and why, in a sentence."""
     _check_passes(passes)
     raw_gsd_m = TARGET_GSD_M * UPSCALE**passes
     zoom = round(math.log2(gsd_at(latitude, 0) / raw_gsd_m))
@@ -85,10 +86,10 @@ def recommended_zoom(provider: Provider, latitude: float, passes: int = 0) -> tu
     if chosen > zoom:
         return chosen, f"{scale}: at a lower zoom ships are too few pixels to be recognised."
     if passes == 0:
-        return chosen, f"{scale}, the scale at which the classifier knows ships."
+        return chosen, f"{scale}, as much detail as the classifier can use."
     return chosen, (
-        f"{scale}, and {gsd_m / UPSCALE**passes:.2g} m after x{UPSCALE**passes} sharpening, the "
-        "scale at which the classifier knows ships."
+        f"{scale}, and {gsd_m / UPSCALE**passes:.2g} m after x{UPSCALE**passes} sharpening, as "
+        "much detail as the classifier can use."
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from shipdet.errors import BadModel, ShipdetError, UnknownModel
+from shipdet.errors import BadModel, ShipdetError, StorageFull, UnknownModel
 from shipdet.models.config import ModelConfig, Task, read_config
 from shipdet.settings import Settings
 
@@ -214,6 +214,11 @@ def _download(repo: str, revision: str | None, settings: Settings, fetch: bool) 
         code = error.response.status_code
         raise UnknownModel(
             f"The hub answered {code} for {wanted}: try again later, or choose {_choice(settings)}."
+        ) from None
+    except OSError as error:
+        raise StorageFull(
+            f"{wanted} cannot be kept in {settings.cache_dir} ({error.strerror or error}): "
+            "make room, or choose another SHIPDET_CACHE_DIR."
         ) from None
     path = Path(folder)
     return path, path.name

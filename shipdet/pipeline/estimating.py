@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from shipdet import pace
+from shipdet.imagery import UPSCALE
 from shipdet.pipeline.choosing import chosen_classifier, detect_work, stride_notes
-from shipdet.pipeline.planning import SCALE, check_scale, plan_request
+from shipdet.pipeline.planning import check_scale, plan_request
 from shipdet.requests import AreaRequest, Search
 from shipdet.settings import Settings, get_settings
 
@@ -26,7 +27,9 @@ class Estimate:
 
 
 def estimate(request: AreaRequest, settings: Settings | None = None) -> Estimate:
-    """What a search would take; fetches and loads nothing.
+    """What a search would take; loads no network and fetches no tile.
+
+    A model of the hub is fetched where it is not here yet: what it can see decides.
 
     Raises the errors that the run itself would raise for the same request before its first tile.
     """
@@ -35,12 +38,12 @@ def estimate(request: AreaRequest, settings: Settings | None = None) -> Estimate
     search = request.search
     classifier = chosen_classifier(search, settings)
     check_scale(planned.gsd_m, provider, request.box, search, classifier.shipdet.gsd_max_m)
-    factor = SCALE**search.passes
+    factor = UPSCALE**search.passes
     upscaler = search.upscaler or settings.upscaler
     kind, amount = detect_work(planned.raw_px, planned.gsd_m, search, classifier)
     work = pace.seconds(kind, amount) * (2 if search.selective else 1)  # the raw picture as well
     for number in range(search.passes):
-        work += pace.seconds(f"upscale:{upscaler}", planned.raw_px * SCALE ** (2 * number))
+        work += pace.seconds(f"upscale:{upscaler}", planned.raw_px * UPSCALE ** (2 * number))
     # Tiles arrive while the first ones are searched already: the slower of the two counts.
     work = max(pace.seconds("fetch", planned.tiles), work)
     work += pace.seconds("report", planned.searched_px) + 2.0

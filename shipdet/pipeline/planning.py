@@ -6,6 +6,7 @@ from pathlib import Path
 from shipdet.errors import ScaleTooCoarse
 from shipdet.geometry import BBox, gsd_at
 from shipdet.imagery import (
+    UPSCALE,
     Arrival,
     ImageryOptions,
     Plan,
@@ -19,7 +20,6 @@ from shipdet.requests import AreaRequest, Search
 from shipdet.settings import Settings
 
 NATIVE_GSD_MAX_M = 12.0  # coarser imagery shows no ship, however much it is enlarged
-SCALE = 4  # of one super-resolution pass
 
 
 def plan_request(
@@ -65,7 +65,7 @@ def check_scale(
             f"At {native_m:.3g} m per pixel no ship can be recognised (at most "
             f"{NATIVE_GSD_MAX_M:g} m): {remedy}."
         )
-    searched_m = gsd_m / SCALE**search.passes
+    searched_m = gsd_m / UPSCALE**search.passes
     if searched_m > gsd_max_m:
         raise ScaleTooCoarse(
             f"The model needs {gsd_max_m:g} m per pixel or finer and would get {searched_m:.3g} m: "

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from shipdet import pace
 from shipdet.errors import AreaTooLarge
-from shipdet.imagery import open_picture
+from shipdet.imagery import UPSCALE, open_picture
 from shipdet.mosaic import Picture
 from shipdet.pipeline.choosing import chosen_classifier, stride_notes
-from shipdet.pipeline.planning import SCALE, check_scale, open_download, plan_request
+from shipdet.pipeline.planning import check_scale, open_download, plan_request
 from shipdet.pipeline.searching import search_picture, write_pictures
 from shipdet.progress import Progress, Steps, finish
 from shipdet.report import (
@@ -87,7 +87,7 @@ def detect_image(
     yield Progress("fetch", 0, 1, "pictures", "reading the picture")
     raw = open_picture(path, request.gsd_m, settings)
     check_scale(raw.grid.gsd_m, None, None, search, gsd_max_m)
-    searched_px = raw.grid.width * raw.grid.height * SCALE ** (2 * search.passes)
+    searched_px = raw.grid.width * raw.grid.height * UPSCALE ** (2 * search.passes)
     if search.passes and searched_px > settings.max_searched_pixels:
         raise AreaTooLarge(
             f"{searched_px / 1e6:,.0f} million pixels after sharpening are more than the limit of "

@@ -6,10 +6,10 @@ from typing import Literal
 from shipdet import pace
 from shipdet.detect import Survey, survey, with_views
 from shipdet.errors import AreaTooLarge
+from shipdet.imagery import UPSCALE
 from shipdet.models import Classifier, Upscaler
 from shipdet.mosaic import Mosaic, Picture
 from shipdet.pipeline.choosing import chosen_scoring, chosen_stride_px, chosen_views
-from shipdet.pipeline.planning import SCALE
 from shipdet.progress import Progress, Steps
 from shipdet.report import Clock
 from shipdet.requests import Search
@@ -68,7 +68,7 @@ def sharpen(
         mosaic = yield from upscale(raw, upscaler, passes, focus=focus)
     sharpened, blocks = count_sharpened(raw, upscaler, passes, focus=focus)
     raw_px = raw.grid.width * raw.grid.height
-    amount = raw_px * (1 if passes == 1 else 1 + SCALE**2) * sharpened / max(1, blocks)
+    amount = raw_px * (1 if passes == 1 else 1 + UPSCALE**2) * sharpened / max(1, blocks)
     pace.learn(f"upscale:{search.upscaler or settings.upscaler}", amount, clock.stages["upscale"])
     return Sharpened(mosaic, surveyed, sharpened, blocks)
 

@@ -84,7 +84,8 @@ class Run:
     @property
     def chips(self) -> list[Path]:
         """One crop per ship, in the order of ``detections``."""
-        return sorted((self.folder / CHIPS).glob("*.png"))
+        # Numbers have four digits or more: longer ones come later.
+        return sorted((self.folder / CHIPS).glob("*.png"), key=lambda p: (len(p.name), p.name))
 
 
 def write_imagery(

@@ -19,8 +19,8 @@ def test_the_recommended_zoom_follows_latitude_and_sharpening(settings, latitude
 def test_the_recommendation_explains_itself(settings):
     esri = get_provider("esri", settings)
     assert recommended_zoom(esri, 0, 1)[1] == (
-        "Zoom 15 gives 4.8 m per pixel at latitude 0.0, and 1.2 m after x4 sharpening, the scale "
-        "at which the classifier knows ships."
+        "Zoom 15 gives 4.8 m per pixel at latitude 0.0, and 1.2 m after x4 sharpening, as much "
+        "detail as the classifier can use."
     )
     assert "too few pixels" in recommended_zoom(esri, 0, 2)[1]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shipdet.errors import BadModel, UnknownModel
+from shipdet.errors import BadModel, StorageFull, UnknownModel
 from shipdet.models import list_models, public_names, resolve, resolve_public
 from tests import hub_server
 
@@ -127,6 +127,13 @@ def test_a_repository_is_fetched_checked_and_cached(settings, hub):
     fetched = len([r for r in hub.requests if "model.safetensors" in r and "GET" in r])
     resolve("owner/compact@main", settings)
     assert len([r for r in hub.requests if "model.safetensors" in r and "GET" in r]) == fetched
+
+
+def test_a_cache_that_cannot_be_written_is_told(settings, hub, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    elsewhere = settings.model_copy(update={"cache_dir": tmp_path / "file"})
+    with pytest.raises(StorageFull, match="SHIPDET_CACHE_DIR"):
+        resolve("owner/compact", elsewhere)
 
 
 def test_a_revision_can_be_asked_for(settings, hub):
