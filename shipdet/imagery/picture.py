@@ -32,7 +32,8 @@ def open_picture(
     """Read a picture; ``gsd_m`` is metres per pixel, needed when the file does not say.
 
     A georeferenced GeoTIFF brings its own scale, and ``gsd_m`` is then not used. The result is a
-    Mosaic, but for a TIFF of more than ``settings.max_held_pixels``, which is read piece by piece.
+    Mosaic, but for a TIFF of more bytes than ``settings.max_held_pixels`` have in 8-bit RGB, which
+    is read piece by piece.
     Raises BadImage (MissingScale without a scale) or BadOption for a scale out of range.
     """
     settings = settings or get_settings()
