@@ -18,9 +18,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from export import ncnn
-from export.command import run, sha256, write_config
+from export.command import run, write_config
 from shipdet.errors import BadModel
 from shipdet.models.config import parse_config
+from shipdet.models.hub import file_sha256
 from shipdet.models.networks import build, load_weights
 
 State = dict[str, Tensor]
@@ -43,7 +44,7 @@ def convert(source: Path, target: Path) -> Path:
     with TemporaryDirectory(dir=target, prefix=".draft-") as draft:
         weights = Path(draft) / "model.safetensors"
         save_file({name: value.contiguous() for name, value in state.items()}, weights)
-        raw["shipdet"]["sha256"] = sha256(weights)
+        raw["shipdet"]["sha256"] = file_sha256(weights)
         raw["shipdet"].pop("onnx", None)  # of other weights
         load_weights(build(parse_config(json.dumps(raw), str(target))), weights)
         # A checkpoint that is refused leaves the model that was there.

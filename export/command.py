@@ -1,6 +1,5 @@
 """What the three commands share: errors as one sentence, config.json kept as it was written."""
 
-import hashlib
 import json
 import sys
 from collections.abc import Callable
@@ -17,12 +16,6 @@ def run(main: Callable[[], None]) -> None:
     except ShipdetError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-
-
-def sha256(file: Path) -> str:
-    """Hex digest of a file."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def write_config(folder: Path, raw: dict[str, Any]) -> None:

@@ -16,10 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
-from export.command import run, sha256, write_config
+from export.command import run, write_config
 from export.comparing import compare, excess
 from shipdet.errors import BadModel
-from shipdet.models.hub import WEIGHTS, ModelFolder, resolve
+from shipdet.models.hub import WEIGHTS, ModelFolder, file_sha256, resolve
 from shipdet.models.onnx_graph import OPSET, write_graph
 from shipdet.models.onnx_runtime import FILES, Format
 from shipdet.mosaic import Mosaic
@@ -79,7 +79,7 @@ def _written(
     name = FILES[precision]
     write_graph(draft.config, draft.weights, draft.path / name, precision)
     entry: dict[str, Any] = {
-        "sha256": sha256(draft.path / name),
+        "sha256": file_sha256(draft.path / name),
         "weights_sha256": draft.sha256,
         "opset": OPSET,
     }

@@ -21,7 +21,7 @@ from training.cutouts import cut_out
 from training.datasets import Scene, load_set, read_picture
 from training.engine import Batch
 from training.paths import data_root
-from training.sensors import degrade, random_gsd, recolour
+from training.sensors import degrade, photographed, random_gsd, recolour
 from training.splits import kept_split
 from training.waters import land_of
 from training.windows import (
@@ -138,12 +138,8 @@ def with_more_ships(
     afloat = (shore < 0.5) | (hulls > 0)  # wakes end at the shore
     changed = ((fuller != view).any(axis=2) & afloat).astype(np.uint8)
     if factor > 1.0:
-        size = fuller.shape[1::-1]
-        blurred = cv2.GaussianBlur(fuller, (0, 0), 0.3 * factor)
-        coarse = cv2.resize(
-            blurred, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA
-        )
-        fuller = cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC)
+        coarse = photographed(fuller, factor, 0.3)
+        fuller = cv2.resize(coarse, fuller.shape[1::-1], interpolation=cv2.INTER_CUBIC)
         changed = cv2.dilate(changed, np.ones((reach, reach), np.uint8))
     cover = cv2.GaussianBlur(changed.astype(np.float32), (0, 0), 0.7 * factor)[..., None]
     mixed = view * (1 - cover) + fuller * cover

@@ -41,6 +41,14 @@ def recolour(picture: Picture, rng: np.random.Generator) -> Picture:
     return coloured
 
 
+def photographed(picture: Picture, factor: float, blur: float) -> Picture:
+    """The picture in pixels `factor` times as large; the optics blur by `blur` of these before."""
+    height, width = picture.shape[:2]
+    soft = cv2.GaussianBlur(picture, (0, 0), blur * factor)
+    size = (max(8, round(width / factor)), max(8, round(height / factor)))
+    return cv2.resize(soft, size, interpolation=cv2.INTER_AREA)
+
+
 def degrade(picture: Picture, gsd_m: float, rng: np.random.Generator) -> Picture:
     """Photograph a canvas at `gsd_m` and enlarge it back to its own size."""
     height, width = picture.shape[:2]
@@ -48,9 +56,7 @@ def degrade(picture: Picture, gsd_m: float, rng: np.random.Generator) -> Picture
     small = picture
     if factor > 1.0:
         # The optics blur by about half a pixel before the detector averages over one.
-        picture = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.15, 0.5)) * factor)
-        size = (max(8, round(width / factor)), max(8, round(height / factor)))
-        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        small = photographed(picture, factor, float(rng.uniform(0.15, 0.5)))
     elif rng.random() < 0.4:
         small = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.4, 1.2)))
     if rng.random() < 0.5:

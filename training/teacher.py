@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.evaluate import MOSAICS, SCENES, named_scenes, search_scene
-from training.metrics import at_threshold, best_threshold, curve, pooled
+from training.evaluate import MOSAICS, SCENES, figures, named_scenes, search_scene
+from training.metrics import pooled
 from training.models import CELL_PX, Teacher, load_teacher
 from training.scenes import Search
 from training.windows import WINDOW_PX
@@ -68,9 +68,10 @@ def main() -> None:
     scenes = named_scenes(arguments.scenes)
     outcomes = {scene.name: search_scene(scene, scorer, how).outcome for scene in scenes}
     for name, outcome in {**outcomes, "all": pooled(list(outcomes.values()))}.items():
-        best = at_threshold(outcome, best_threshold(outcome, 0.0))
+        told = figures(outcome, FLOOR)
+        best = told["at_best_f1"]
         print(
-            f"{name}: average precision {curve(outcome).average_precision:.3f}, best F1 "
+            f"{name}: average precision {told['average_precision']:.3f}, best F1 "
             f"{best['f1']:.3f} (precision {best['precision']:.3f}, recall {best['recall']:.3f})"
         )
 

@@ -192,8 +192,10 @@ def train_teacher(
     maker = CanvasMaker(stage, None, recipe.seed, sharpened)
 
     def keep(state: dict[str, Tensor]) -> dict[str, float]:
-        halves = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
-        save_file({k: v.contiguous() for k, v in halves.items()}, out / "weights.safetensors")
+        halves = {
+            k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in state.items()
+        }
+        save_file(halves, out / "weights.safetensors")
         return {}
 
     fit(model, partial(teacher_loss, stage), maker.batches(), stage.schedule, out, keep, groups)

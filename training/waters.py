@@ -53,12 +53,15 @@ def land_of(picture: NDArray[np.uint8]) -> NDArray[np.float32] | None:
     texture = max(float(textures[group == chosen].mean()), 0.5)
     if centre[0] > BRIGHTEST or texture > ROUGHEST:
         return None
-    off = np.sqrt((((mean - centre) / deviation) ** 2).mean(axis=2)) / OFF_COLOUR
-    water = ((off < 1) & (spread < ROUGH * texture)).astype(np.uint8)
+
+    def off(colour: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.sqrt((((colour - centre) / deviation) ** 2).mean(axis=2)) / OFF_COLOUR
+
+    water = ((off(mean) < 1) & (spread < ROUGH * texture)).astype(np.uint8)
     # Texture is measured over a square: what borders on something rough was called rough.
-    near = (np.sqrt((((lab - centre) / deviation) ** 2).mean(axis=2)) / OFF_COLOUR) < 1.2
+    near = (off(lab) < 1.2).astype(np.uint8)
     grown = cv2.dilate(water, np.ones((TEXTURE_PX, TEXTURE_PX), np.uint8))
-    water = cv2.morphologyEx(grown & near.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3)))
+    water = cv2.morphologyEx(grown & near, cv2.MORPH_CLOSE, np.ones((3, 3)))
     water = cv2.morphologyEx(water, cv2.MORPH_OPEN, np.ones((5, 5)))
     _, parts, stats, _ = cv2.connectedComponentsWithStats(water)
     areas = stats[:, cv2.CC_STAT_AREA].astype(np.float64)

@@ -73,12 +73,11 @@ def parse_area(value: object) -> Area:
     if isinstance(value, dict):
         return parse_geojson(value)
     if isinstance(value, list | tuple) and len(value) == 4:
-        if all(isinstance(v, int | float) and not isinstance(v, bool) for v in value):
-            try:
-                return Area(BBox(*(float(v) for v in value)))
-            except OverflowError:  # an integer of hundreds of digits
-                pass
-        raise BadArea("West, south, east and north must be four numbers in degrees.")
+        try:
+            west, south, east, north = (_number(side) for side in value)
+        except (TypeError, OverflowError):  # no number, or an integer of hundreds of digits
+            raise BadArea("West, south, east and north must be four numbers in degrees.") from None
+        return Area(BBox(west, south, east, north))
     raise BadArea(
         "An area is four numbers (west, south, east, north), a WKT polygon or a GeoJSON polygon."
     )

@@ -203,13 +203,15 @@ def _from_old_form(old: dict[str, Any]) -> dict[str, Any]:
 
 def _check_storable(value: object) -> None:
     """Raise ValueError for texts anywhere in a value that a database cannot hold as JSON."""
+    refusal = "the area may not hold NUL or half characters"
     try:
-        text = json.dumps(value, ensure_ascii=False)
+        data = json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # a lone surrogate
+        raise ValueError(refusal) from None
     except (RecursionError, TypeError, ValueError):
         raise ValueError("the area is no plain JSON") from None
-    # JSON writes a NUL as an escape, and a lone surrogate as it is.
-    if "\\u0000" in text or (not text.isascii() and any(0xD800 <= ord(c) <= 0xDFFF for c in text)):
-        raise ValueError("the area may not hold NUL or half characters")
+    if b"\\u0000" in data:  # as JSON writes a NUL
+        raise ValueError(refusal)
 
 
 def _shortened(text: str) -> str:

@@ -65,18 +65,21 @@ def open_geotiff(path: Path, gsd_m: float | None, settings: Settings) -> Picture
         ) from None
 
 
+def _itemsize(dataset: Any) -> int:
+    """Bytes of a value."""
+    return max(int(np.dtype(name).itemsize) for name in dataset.dtypes)
+
+
 def _depth(dataset: Any) -> float:
     """Bytes of a pixel's colours as the file has them, in those of 8-bit RGB: held as numbers of
     8 bytes, a picture takes eight times as much."""
-    itemsize = max(np.dtype(name).itemsize for name in dataset.dtypes)
-    return max(1.0, float(min(dataset.count, 3) * itemsize / 3))
+    return max(1.0, min(int(dataset.count), 3) * _itemsize(dataset) / 3)
 
 
 def _check_blocks(dataset: Any, path: Path) -> None:
     """BadImage for a picture whose pieces, which can only be read whole, are too large."""
-    itemsize = max(np.dtype(name).itemsize for name in dataset.dtypes)
-    height, width = max(dataset.block_shapes, key=lambda shape: shape[0] * shape[1])
-    size = height * width * itemsize * dataset.count
+    size = max(height * width for height, width in dataset.block_shapes)
+    size *= _itemsize(dataset) * dataset.count
     if size > MAX_BLOCK_BYTES:
         raise BadImage(
             f"'{path.name}' is stored in pieces of {size / 1e6:,.0f} MB, more than the limit of "
