@@ -55,8 +55,8 @@ def sharpen(
     if not isinstance(raw, Mosaic):
         raise AreaTooLarge(
             f"Pictures of more than {settings.max_held_pixels / 1e6:,.0f} million pixels "
-            "(fewer in a GeoTIFF of more than 8 bits) cannot be sharpened: search without, or cut the "
-            "picture."
+            "(fewer in a GeoTIFF of more than 8 bits) cannot be sharpened: "
+            "search without, or cut the picture."
         )
     focus, surveyed = None, None
     if search.selective:
