@@ -233,11 +233,6 @@ class Grid:
         )
         return self.to_wgs84(mapped)
 
-    def ground(self, xy: npt.ArrayLike) -> Floats:
-        """Pixel coordinates (n, 2) to metres right of and below the top left corner (n, 2)."""
-        points = np.asarray(xy, dtype=np.float64).reshape(-1, 2)
-        return np.asarray(points * np.array([self.gsd_x_m, self.gsd_y_m]))
-
 
 def bearing_deg(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     """Initial bearing from longitude/latitude a to b in degrees, 0 to 360 clockwise from north."""

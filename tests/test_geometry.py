@@ -180,7 +180,6 @@ def test_dividing_the_ground_anew_moves_nothing():
     np.testing.assert_allclose(
         fine.lonlat([[2400, 0], [50, 70]]), grid.lonlat([[600, 0], [12.5, 17.5]])
     )
-    np.testing.assert_allclose(fine.ground([[2400, 1600]]), grid.ground([[600, 400]]))
 
 
 def test_an_uneven_division_keeps_both_scales():

@@ -18,11 +18,18 @@ class Frozen(BaseModel):
 
 
 class PretrainStage(Frozen):
-    """Backbone training on scene classes; `size_px` is the side of a view."""
+    """Backbone training on the teacher's maps.
+
+    Attributes:
+        folders: of pictures below the data's root, and how often each is drawn from.
+        batch: views per step.
+        size_px: side of a view, a multiple of 32.
+    """
 
     schedule: Schedule
-    batch: int = 64
-    size_px: int = 128
+    folders: dict[str, float]
+    batch: int = 16
+    size_px: int = 160
 
 
 class Source(Frozen):

@@ -21,6 +21,8 @@ from shipdet.models.precision import pick_precision
 
 Batch = dict[str, Tensor]
 LossFn = Callable[[nn.Module, Batch], tuple[Tensor, dict[str, float]]]
+Keep = Callable[[dict[str, Tensor]], dict[str, float]]
+"""Takes averaged weights at every checkpoint; may return figures to log."""
 
 
 @dataclass(frozen=True)
@@ -76,24 +78,12 @@ class MovingAverage:
                 self.state[name].copy_(value)
 
 
-SCALE_BOOST = 10.0
-"""Layer scales begin near zero and gate everything their blocks learn: they move faster."""
-
-
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Decay matrices and kernels; leave biases and norms alone; hurry ConvNeXt's layer scales.
-
-    `boost` multiplies the group's learning rate in :func:`fit`.
-    """
-    trained = {k: p for k, p in model.named_parameters() if p.requires_grad}
-    scales = {k for k in trained if k.endswith(".gamma")}
+    """Decay matrices and kernels; leave biases, norms and layer scales alone."""
+    trained = [p for p in model.parameters() if p.requires_grad]
     return [
-        {"params": [p for p in trained.values() if p.ndim > 1], "weight_decay": weight_decay},
-        {
-            "params": [p for k, p in trained.items() if p.ndim <= 1 and k not in scales],
-            "weight_decay": 0.0,
-        },
-        {"params": [trained[k] for k in sorted(scales)], "weight_decay": 0.0, "boost": SCALE_BOOST},
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
 
 
@@ -140,7 +130,7 @@ def fit(
     batches: Iterator[Batch],
     schedule: Schedule,
     out: Path,
-    on_save: Callable[[dict[str, Tensor]], dict[str, float]] | None = None,
+    on_save: Keep | None = None,
     groups: list[dict[str, Any]] | None = None,
 ) -> dict[str, Tensor]:
     """Train `model` and return the averaged weights.
@@ -149,8 +139,9 @@ def fit(
         loss_fn: (model, batch) -> (scalar loss, figures to log).
         batches: an endless iterator; it is consumed from a background thread.
         out: folder of `checkpoint.pt` (resumed from when it exists) and `log.csv`.
-        groups: of parameters, as `parameter_groups` makes them when there are none.
-        on_save: called with the averaged weights at every checkpoint; may return figures to log.
+        groups: of parameters, as `parameter_groups` makes them when there are none; `boost`
+            multiplies a group's learning rate.
+        on_save: called at every checkpoint.
     """
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / "checkpoint.pt"

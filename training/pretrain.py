@@ -1,113 +1,122 @@
-"""Teach a backbone what the ground looks like from above: the AID scene classes.
+"""Teach a backbone to see from above what the teacher sees, before it is asked for ships.
 
-python -m training.pretrain --config training/configs/shipdet_atto.yaml --out runs/train/aid
+    python -m training.pretrain --config training/configs/shipdet_pico.yaml \
+        --teacher training/weights/teacher.safetensors --out runs/train/backbone
+
+The teacher's body knows ImageNet. What its maps hold can be learnt from any picture, labelled or
+not, and from every pixel of it: far quicker than features are learnt from labels.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.config import Recipe, read_recipe
+from training.canvases import as_tensor
+from training.config import PretrainStage, Recipe, read_recipe
+from training.datasets import read_picture
 from training.engine import Batch, fit
-from training.models import build
+from training.models import Pupil, Teacher, build, load_teacher, maps_loss
 from training.paths import data_root
+from training.train import keep_pupil
+
+Picture = NDArray[np.uint8]
+SCALES = (0.4, 2.0)
+"""A picture is shown at anything between these, and larger where it would not fill the view."""
 
 
-@dataclass(frozen=True)
-class ScenePictures:
-    """Pictures (n, 150, 150, 3) uint8 RGB with the index of their class."""
-
-    pictures: list[NDArray[np.uint8]]
-    labels: NDArray[np.int64]
-    classes: list[str]
-
-
-def read_aid(folder: Path) -> ScenePictures:
-    """Read AID, one folder per class."""
-    classes = sorted(p.name for p in folder.iterdir() if p.is_dir())
-    pictures, labels = [], []
-    for index, name in enumerate(classes):
-        for path in sorted((folder / name).glob("*.jpg")):
-            pictures.append(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB))
-            labels.append(index)
-    return ScenePictures(pictures, np.array(labels), classes)
-
-
-def random_view(
-    picture: NDArray[np.uint8], size_px: int, rng: np.random.Generator
-) -> NDArray[np.uint8]:
-    """A turned, rescaled, recoloured crop of (size_px, size_px, 3)."""
+def random_view(picture: Picture, size_px: int, rng: np.random.Generator) -> Picture:
+    """A turned, rescaled, recoloured crop, uint8 (size_px, size_px, 3)."""
     height, width = picture.shape[:2]
-    side = rng.uniform(0.55, 1.0) * min(height, width)
-    scale = size_px / side
-    centre = rng.uniform(side / 2, np.array([width, height]) - side / 2)
-    matrix = cv2.getRotationMatrix2D(tuple(centre), 90.0 * int(rng.integers(4)), scale)
-    matrix[:, 2] += size_px / 2 - centre
-    mode = cv2.INTER_LINEAR if rng.random() < 0.7 else cv2.INTER_CUBIC
-    view = cv2.warpAffine(
-        picture, matrix, (size_px, size_px), flags=mode, borderMode=cv2.BORDER_REFLECT
-    )
+    least, most = np.log(SCALES)
+    scale = max(float(np.exp(rng.uniform(least, most))), size_px / min(height, width))
+    side = size_px / scale
+    x, y = (float(rng.uniform(side / 2, room - side / 2 + 1e-6)) for room in (width, height))
+    reach = int(np.ceil(0.75 * side)) + 2  # half the diagonal of the view, and a margin
+    x0, y0 = max(0, int(x) - reach), max(0, int(y) - reach)
+    part = picture[y0 : int(y) + reach, x0 : int(x) + reach]
+    if scale < 0.8:
+        part = cv2.GaussianBlur(part, (0, 0), 0.4 / scale)
+    turn = cv2.getRotationMatrix2D((x - x0, y - y0), 90.0 * int(rng.integers(4)), scale)
+    turn[:, 2] += size_px / 2 - np.array([x - x0, y - y0])
+    mode = cv2.INTER_LINEAR if rng.random() < 0.6 else cv2.INTER_CUBIC
+    view = cv2.warpAffine(part, turn, (size_px, size_px), flags=mode, borderMode=cv2.BORDER_REFLECT)
     if rng.random() < 0.5:
         view = view[:, ::-1]
-    gain = rng.uniform(0.75, 1.3) * rng.uniform(0.93, 1.07, 3)
-    return np.clip(view * gain + rng.uniform(-15, 15), 0, 255).astype(np.uint8)
+    gain = rng.uniform(0.7, 1.35) * rng.uniform(0.9, 1.1, 3)
+    return np.clip(view * gain + rng.uniform(-20, 20), 0, 255).astype(np.uint8)
 
 
-def batches(scenes: ScenePictures, size_px: int, count: int, seed: int) -> Iterator[Batch]:
-    """Endless shuffled batches of views."""
-    rng = np.random.default_rng(seed)
-    while True:
-        order = rng.permutation(len(scenes.labels))
-        for start in range(0, len(order) - count + 1, count):
-            chosen = order[start : start + count]
-            views = np.stack([random_view(scenes.pictures[i], size_px, rng) for i in chosen])
-            yield {
-                "images": torch.from_numpy(views).permute(0, 3, 1, 2).contiguous(),
-                "labels": torch.from_numpy(scenes.labels[chosen]),
-            }
+class Views:
+    """Views of all pictures below the folders of a stage, in proportion to the folders' weights."""
+
+    def __init__(self, stage: PretrainStage, seed: int) -> None:
+        self.stage = stage
+        self.rng = np.random.default_rng(seed)
+        root = data_root()
+        self.paths = [
+            sorted(p for ending in ("jpg", "png") for p in (root / name).rglob(f"*.{ending}"))
+            for name in stage.folders
+        ]
+        for name, paths in zip(stage.folders, self.paths, strict=True):
+            if not paths:
+                raise FileNotFoundError(f"no pictures in {root / name}: set SHIPDET_DATA")
+        weights = np.array(list(stage.folders.values()))
+        self.shares = weights / weights.sum()
+        self.seen: dict[Path, Picture] = {}
+
+    def view(self) -> Picture:
+        """One view of a picture chosen at random."""
+        paths = self.paths[self.rng.choice(len(self.shares), p=self.shares)]
+        path = paths[self.rng.integers(len(paths))]
+        if path not in self.seen:
+            self.seen[path] = read_picture(path)
+        return random_view(self.seen[path], self.stage.size_px, self.rng)
+
+    def batches(self) -> Iterator[Batch]:
+        """Endless batches."""
+        while True:
+            yield {"views": as_tensor([self.view() for _ in range(self.stage.batch)])}
 
 
-def scene_loss(model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-    """Cross-entropy with label smoothing 0.1, and the running accuracy."""
-    logits = model(batch["images"]).float()
-    right = (logits.argmax(1) == batch["labels"]).float().mean()
-    return F.cross_entropy(logits, batch["labels"], label_smoothing=0.1), {"accuracy": float(right)}
-
-
-def pretrain(recipe: Recipe, out: Path) -> dict[str, Tensor]:
-    """Run the stage, resuming what is in `out`; returns the network's weights."""
+def pretrain(recipe: Recipe, teacher: Teacher, out: Path) -> None:
+    """Run the stage, resuming what is in `out`, where weights.pt and pupil.pt are left."""
     torch.manual_seed(recipe.seed)
-    scenes = read_aid(data_root() / "aid")
     stage = recipe.pretrain
     if stage is None:
         raise ValueError(f"{recipe.name} has no `pretrain` stage")
-    model = build(recipe.architecture, len(scenes.classes), **recipe.train_options)
-    views = batches(scenes, stage.size_px, stage.batch, recipe.seed)
-    state = fit(model, scene_loss, views, stage.schedule, out)
-    return {k.removeprefix("net."): v for k, v in state.items() if k.startswith("net.")}
+    student = build(
+        recipe.architecture, 2, output_stride=recipe.output_stride, **recipe.train_options
+    )
+    model = Pupil(student).to(memory_format=torch.channels_last)
+
+    def loss(model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        with torch.no_grad():
+            theirs = teacher.maps(batch["views"])
+        return maps_loss(model, model.student.maps(batch["views"]), theirs), {}
+
+    fit(model, loss, Views(stage, recipe.seed).batches(), stage.schedule, out, keep_pupil(out))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--teacher", type=Path, required=True, help="its weights")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     recipe = read_recipe(arguments.config)
     torch.set_num_threads(recipe.threads)
-    state = pretrain(recipe, arguments.out)
-    torch.save(state, arguments.out / "backbone.pt")
+    cv2.setNumThreads(1)  # pictures are made in a thread of their own beside the optimiser
+    pretrain(recipe, load_teacher(arguments.teacher), arguments.out)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from training.evaluate import MOSAICS, SCENES, figures, named_scenes, search_scene
 from training.metrics import pooled
-from training.models import CELL_PX, Teacher, load_teacher
+from training.models import ANSWER, CELL_PX, Teacher, load_teacher
 from training.scenes import Search
 from training.windows import WINDOW_PX
 
@@ -43,7 +43,7 @@ class TeacherScorer:
         below, right = -height % SIDES_PX, -width % SIDES_PX
         padded = np.pad(canvases, ((0, 0), (0, below), (0, right), (0, 0)), mode="reflect")
         pictures = torch.from_numpy(padded).permute(0, 3, 1, 2)
-        margins = self.teacher.dense(self.teacher.maps(pictures)[-1])
+        margins = self.teacher.dense(self.teacher.maps(pictures)[ANSWER])
         first = WINDOW_PX // (2 * CELL_PX) - 1  # position 0 is a cell from the corner
         rows, columns = ((side - WINDOW_PX) // CELL_PX + 1 for side in (height, width))
         inner = margins[:, first : first + rows, first : first + columns]

@@ -29,23 +29,26 @@ from training.config import (
     WindowStage,
     read_recipe,
 )
-from training.engine import Batch, LossFn, fit
+from training.engine import Batch, Keep, LossFn, fit
 from training.models import (
+    ANSWER,
     CELL_PX,
-    Maps,
     Pupil,
     Student,
     Teacher,
     build,
     imagenet_body,
-    load_backbone,
     load_teacher,
+    maps_loss,
     read_state,
 )
 from training.windows import EDGE_PX
 
 RARE = 0.01
 """What a window without a ship adds to the number by which a focal sum is divided."""
+
+PUPIL = "student.net."
+"""How the names of a classifier's weights begin in a pupil's."""
 
 Figures = dict[str, float]
 
@@ -116,19 +119,9 @@ def asked(margins: Tensor) -> Tensor:
 
 def teacher_loss(stage: TeacherStage, model: nn.Module, batch: Batch) -> tuple[Tensor, Figures]:
     """Loss of the teacher's answers on canvases."""
-    margins = asked(model.dense(model.maps(batch["canvases"])[-1])).float()
+    margins = asked(model.dense(model.maps(batch["canvases"])[ANSWER])).float()
     labels = batch["canvas_labels"]
     return window_loss(margins, labels, stage), rates(margins, labels)
-
-
-def maps_loss(pupil: Pupil, mine: Maps, theirs: Maps) -> Tensor:
-    """How far the student's maps, translated, are from the teacher's, in their deviations."""
-    total = mine[0].new_zeros(())
-    for layer, own, given in zip(pupil.translate, mine, theirs, strict=True):
-        mean = given.mean((0, 2, 3), keepdim=True)
-        spread = given.std((0, 2, 3), keepdim=True) + 1e-3
-        total = total + F.mse_loss(layer(own).float(), (given - mean) / spread)
-    return total / len(theirs)
 
 
 def dense_loss(
@@ -140,7 +133,7 @@ def dense_loss(
     none, it is what the teacher says. Without a teacher, labels are all there is.
     """
     maps = model.student.maps(batch["canvases"])
-    margins = asked(model.student.dense(maps[-1])).float()
+    margins = asked(model.student.dense(maps[ANSWER])).float()
     labels = batch["canvas_labels"]
     plain = window_loss(
         ship_margin(model.student(batch["windows"]).float()), batch["window_labels"], stage
@@ -150,7 +143,7 @@ def dense_loss(
         return window_loss(margins, labels, stage) + stage.plain_weight * plain, figures
     with torch.no_grad():
         theirs = teacher.maps(batch["canvases"])
-        believed = torch.sigmoid(asked(teacher.dense(theirs[-1])).float())
+        believed = torch.sigmoid(asked(teacher.dense(theirs[ANSWER])).float())
     truth = labels.to(believed.dtype)
     mixed = torch.lerp(truth, believed, stage.belief)
     target = torch.where(labels >= 0, mixed, believed).flatten()
@@ -160,18 +153,44 @@ def dense_loss(
     return answers + stage.maps_weight * likeness + stage.plain_weight * plain, figures
 
 
-def load_student(net: nn.Module, init: Path) -> None:
-    """Weights to begin with: a shipped folder's, a stage's, or a backbone's of another head."""
-    state = read_state(init)
+def load_student(net: nn.Module, state: dict[str, Tensor]) -> None:
+    """Fill a network with a shipped folder's or a stage's weights."""
     own = net.state_dict()
     state = {
         k: v.float().reshape(own[k].shape) if k in own and v.numel() == own[k].numel() else v
         for k, v in state.items()
     }
-    if state["head.fc.weight"].shape == own["head.fc.weight"].shape:
-        net.load_state_dict(state)
+    net.load_state_dict(state)
+
+
+def load_pupil(pupil: Pupil, state: dict[str, Tensor]) -> None:
+    """Fill a pupil: all of it, or its student alone with what `load_student` takes."""
+    if any(name.startswith("translate.") for name in state):
+        pupil.load_state_dict(state)
     else:
-        load_backbone(net, state)
+        load_student(pupil.student.net, state)
+
+
+def keep_student(out: Path) -> Keep:
+    """What `fit` is to call at checkpoints: writes a classifier as weights.pt."""
+
+    def keep(state: dict[str, Tensor]) -> Figures:
+        torch.save({k.removeprefix("net."): v for k, v in state.items()}, out / "weights.pt")
+        return {}
+
+    return keep
+
+
+def keep_pupil(out: Path) -> Keep:
+    """What `fit` is to call at checkpoints: writes pupil.pt, and its classifier as weights.pt."""
+
+    def keep(state: dict[str, Tensor]) -> Figures:
+        net = {k.removeprefix(PUPIL): v for k, v in state.items() if k.startswith(PUPIL)}
+        torch.save(net, out / "weights.pt")
+        torch.save(state, out / "pupil.pt")
+        return {}
+
+    return keep
 
 
 def train_teacher(
@@ -221,30 +240,24 @@ def train_stage(
     student = build(
         recipe.architecture, 2, output_stride=recipe.output_stride, **recipe.train_options
     )
-    if init is not None:
-        load_student(student.net, init)
     maker = CanvasMaker(stage, mined, recipe.seed, sharpened, held_out)
     model: nn.Module = student
     loss: LossFn
-    prefix = "net."
+    state = None if init is None else read_state(init)
     if isinstance(stage, DenseStage):
+        pupil = Pupil(student)
+        if state is not None:
+            load_pupil(pupil, state)
         if stage.new_head:
             nn.init.trunc_normal_(student.net.head.fc.weight, std=0.02)
             student.net.head.fc.bias.data = torch.tensor([2.0, -2.0])
-        model, prefix = Pupil(student), "student.net."
-        teacher = None
-        if taught is not None:
-            teacher = load_teacher(taught)
-        loss = partial(dense_loss, stage, teacher)
+        teacher = None if taught is None else load_teacher(taught)
+        model, loss, keep = pupil, partial(dense_loss, stage, teacher), keep_pupil(out)
     else:
-        loss = partial(plain_loss, stage)
+        if state is not None:
+            load_student(student.net, state)
+        loss, keep = partial(plain_loss, stage), keep_student(out)
     model.to(memory_format=torch.channels_last)
-
-    def keep(state: dict[str, Tensor]) -> dict[str, float]:
-        net = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-        torch.save(net, out / "weights.pt")
-        return {}
-
     model.load_state_dict(fit(model, loss, maker.batches(), stage.schedule, out, keep))
     return student
 

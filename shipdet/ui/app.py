@@ -30,10 +30,10 @@ def build_blocks(settings: Settings) -> gr.Blocks:
             from shipdet.ui.jobs_api import add_jobs_api
 
             with gr.Tabs():
-                with gr.Tab("Search", id="search"):
+                with gr.Tab("Search", id="search") as search:
                     page = lay_out(settings)
-                with gr.Tab("Jobs", id="jobs"):
-                    add_jobs(page, settings)
+                with gr.Tab("Jobs", id="jobs") as jobs:
+                    add_jobs(page, settings, opened=jobs.select, left=search.select)
             add_jobs_api(settings)
         else:
             page = lay_out(settings)

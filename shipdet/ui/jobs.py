@@ -19,19 +19,24 @@ from shipdet.errors import BadJob, NotYours, ShipdetError
 from shipdet.requests import AreaRequest
 from shipdet.settings import Settings
 from shipdet.ui import jobs_render, render
+from shipdet.ui.events import AT_ONCE, UNSEEN
 from shipdet.ui.layout import Page
 from shipdet.ui.requesting import Values, area_request, request_inputs
 
 POLL_S = 2.0
 SHOWN = 100  # jobs in the table
-UNSEEN: dict[str, Any] = {"api_name": False, "show_progress": "hidden"}
 Updates = dict[Component, Any]
+Listener = Callable[..., Any]  # of a component's event, as gr.Tab.select
 
 log = logging.getLogger(__name__)
 
 
-def add_jobs(page: Page, settings: Settings) -> None:
-    """Put the tab together inside the current Blocks; area and search are the page's."""
+def add_jobs(page: Page, settings: Settings, opened: Listener, left: Listener) -> None:
+    """Put the tab together inside the current Blocks; area and search are the page's.
+
+    Between ``opened`` and ``left`` it is kept up to date. Only then: every question for the jobs
+    waits in the same queue as the searches of all pages.
+    """
     store = submit.open_store(settings)
     mine = gr.State([])  # ids submitted from this page; kept by the server, so nobody forges them
     with gr.Row():
@@ -74,16 +79,28 @@ def add_jobs(page: Page, settings: Settings) -> None:
     def open_job(id_: str | None) -> Updates:
         return _open(store, id_, settings, card, page)
 
-    gr.Timer(POLL_S).tick(look, None, [table, chosen], **UNSEEN)
     inputs: set[Any] = request_inputs(page) | {name, file, mine}
     submit_area.click(send_area, inputs, [told, mine], **UNSEEN)
     submit_file.click(send_file, inputs, [told, mine], **UNSEEN)
     chosen.input(open_job, chosen, [card, page.results.ships, *page.area.bbox], **UNSEEN)
     cancel.click(stop, [chosen, mine], told, **UNSEEN)
     retry.click(again, [chosen, mine], told, **UNSEEN)
-    gr.Timer(10 * POLL_S).tick(
-        lambda: jobs_render.engines_line(health.engines(settings)), None, engines, **UNSEEN
+
+    timers = [gr.Timer(POLL_S, active=False), gr.Timer(10 * POLL_S, active=False)]
+    gr.on([opened, timers[0].tick], look, None, [table, chosen], **UNSEEN)
+    gr.on(
+        [opened, timers[1].tick],
+        lambda: jobs_render.engines_line(health.engines(settings)),
+        None,
+        engines,
+        **UNSEEN,
     )
+    for listener, active in ((opened, True), (left, False)):
+        listener(_each(timers, active), None, timers, **AT_ONCE)
+
+
+def _each(timers: list[gr.Timer], active: bool) -> Callable[[], list[gr.Timer]]:
+    return lambda: [gr.Timer(active=active) for _ in timers]
 
 
 def _look(store: Store, table: gr.HTML, chosen: gr.Dropdown) -> Updates:

@@ -312,7 +312,8 @@ def test_cancelling_is_prompt_and_keeps_what_was_fetched(settings_for, waits):
         for y in range(1, 3):
             for x in range(4):
                 server.held[server.x0 + x, server.y0 + y] = answer
-        settings = settings_for(server)
+        # Longer than a busy machine may stand still: the held tiles must not fail first.
+        settings = settings_for(server, timeout_s=60.0)
         steps = download(server.bbox, 15, get_provider("xyz", settings), settings=settings)
         for event in steps:
             if event.done == 4:

@@ -9,6 +9,7 @@ pytest.importorskip("minio")
 pytest.importorskip("confluent_kafka")
 
 from shipdet.errors import BadArea
+from shipdet.ui.app import build_blocks
 from shipdet.ui.jobs import drawn_job, jobs_of_file
 
 
@@ -49,3 +50,24 @@ def test_a_feature_without_a_shape_is_not_the_drawn_rectangle(page, values, tmp_
     file.write_text(json.dumps({"type": "Feature", "properties": {}, "geometry": None}))
     with pytest.raises(BadArea, match="polygon"):
         jobs_of_file(page, values, file, "")
+
+
+def test_the_jobs_are_asked_for_only_while_the_tab_is_open(settings):
+    engines = {"kafka": "127.0.0.1:1", "postgres": "postgresql://127.0.0.1:1/x"}
+    blocks = build_blocks(
+        settings.model_copy(update={**engines, "s3": "http://127.0.0.1:1", "s3_bucket": "aoi"})
+    )
+    parts = {part["id"]: part for part in blocks.config["components"]}
+    timers = {id_ for id_, part in parts.items() if part["type"] == "timer"}
+    assert len(timers) == 2
+    assert not any(parts[id_]["props"]["active"] for id_ in timers)
+    setters = {
+        parts[id_]["props"]["id"]: listener["id"]
+        for listener in blocks.config["dependencies"]
+        for id_, event in listener["targets"]
+        if event == "select" and set(listener["outputs"]) == timers
+    }
+    assert set(setters) == {"search", "jobs"}
+    for tab, active in (("search", False), ("jobs", True)):
+        set_to = blocks.fns[setters[tab]].fn()
+        assert [timer.active for timer in set_to] == [active, active]
