@@ -6,8 +6,10 @@ web visitor sends goes to :func:`resolve_public`, where it can choose from a lis
 """
 
 import hashlib
+import math
 import os
 import re
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,6 +27,9 @@ _HUB = re.compile(
     re.ASCII,
 )
 _PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pkl")
+
+HUB_FRESH_S = 600.0  # the hub is asked for a repository's newest commit no more often than this
+_asked: dict[tuple[str | None, ...], float] = {}  # when (monotonic) what was asked for last
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +171,10 @@ def _sha256(file: Path, size: int, changed_ns: int) -> str:
 
 
 def _download(repo: str, revision: str | None, settings: Settings, fetch: bool) -> tuple[Path, str]:
-    """Snapshot of a hub repository (from the cache when the hub is away) and its commit."""
+    """Snapshot of a hub repository (from the cache when the hub is away) and its commit.
+
+    Every estimate on the page comes by here, so the cache answers as well while it is fresh.
+    """
     # Imported here: it costs half a second that a bundled model does not need.
     import httpx
     from huggingface_hub import snapshot_download
@@ -181,17 +189,21 @@ def _download(repo: str, revision: str | None, settings: Settings, fetch: bool) 
     )
 
     wanted = f"{repo}@{revision}" if revision else repo
+    endpoint = os.environ.get("HF_ENDPOINT")
+    cache = settings.cache_dir / "hub"
+    key = (repo, revision, endpoint, str(cache))
+    fresh = time.monotonic() - _asked.get(key, -math.inf) < HUB_FRESH_S
     try:
         folder = snapshot_download(
             repo,
             revision=revision,
-            cache_dir=settings.cache_dir / "hub",
+            cache_dir=cache,
             allow_patterns=list(HUB_FILES),
-            local_files_only=not fetch,
+            local_files_only=fresh or not fetch,
             etag_timeout=settings.timeout_s,
             user_agent=settings.user_agent,
             # The library reads it when it is imported; a mirror may be set later than that.
-            endpoint=os.environ.get("HF_ENDPOINT"),
+            endpoint=endpoint,
         )
     except GatedRepoError:
         raise UnknownModel(
@@ -206,6 +218,9 @@ def _download(repo: str, revision: str | None, settings: Settings, fetch: bool) 
     except HFValidationError:
         raise UnknownModel(f"'{repo[:80]}' is not a name that the hub allows.") from None
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, httpx.TransportError):
+        if fresh and fetch:  # somebody has emptied the cache meanwhile
+            _asked.pop(key, None)
+            return _download(repo, revision, settings, fetch)
         raise UnknownModel(
             f"{wanted} is not on this machine and the Hugging Face hub does not answer: try again "
             f"with a network, give a local folder, or choose {_choice(settings)}."
@@ -220,5 +235,7 @@ def _download(repo: str, revision: str | None, settings: Settings, fetch: bool) 
             f"{wanted} cannot be kept in {settings.cache_dir} ({error.strerror or error}): "
             "make room, or choose another SHIPDET_CACHE_DIR."
         ) from None
+    if fetch and not fresh:
+        _asked[key] = time.monotonic()
     path = Path(folder)
     return path, path.name

@@ -43,10 +43,10 @@ def add_jobs(page: Page, settings: Settings, opened: Listener, left: Listener) -
         name = gr.Textbox(label="Name", placeholder="letters, digits, . _ -", max_lines=1)
         submit_area = gr.Button("Submit the drawn area", variant="primary", elem_id="submit-job")
         file = gr.File(label="Many areas: .geojson, .csv, .kml",
-                       file_types=[".geojson", ".json", ".csv", ".kml"], height=90)  # fmt: skip
+                       file_types=[".geojson", ".json", ".csv", ".kml"], height=150)  # fmt: skip
         submit_file = gr.Button("Submit the file", elem_id="submit-file")
     told = gr.HTML(padding=False, elem_id="job-told")
-    engines = gr.HTML(padding=False)
+    engines = gr.HTML(padding=False, elem_id="engines")
     table = gr.HTML(jobs_render.NO_JOBS, padding=False, elem_id="jobs")
     with gr.Row():
         chosen = gr.Dropdown([], label="Job", interactive=True, elem_id="job")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from shipdet.errors import BadModel, StorageFull, UnknownModel
+from shipdet.models import hub as hub_module
 from shipdet.models import list_models, public_names, resolve, resolve_public
 from tests import hub_server
 
@@ -127,6 +128,21 @@ def test_a_repository_is_fetched_checked_and_cached(settings, hub):
     fetched = len([r for r in hub.requests if "model.safetensors" in r and "GET" in r])
     resolve("owner/compact@main", settings)
     assert len([r for r in hub.requests if "model.safetensors" in r and "GET" in r]) == fetched
+
+
+def test_the_hub_is_not_asked_at_every_estimate(settings, hub, monkeypatch):
+    resolve("owner/compact", settings)
+    asked = len(hub.requests)
+    assert asked
+    assert resolve("owner/compact", settings).revision == hub_server.COMMIT
+    assert len(hub.requests) == asked
+    shutil.rmtree(settings.cache_dir / "hub")
+    resolve("owner/compact", settings)
+    assert len(hub.requests) > asked, "a cache that was emptied is filled again"
+    asked = len(hub.requests)
+    monkeypatch.setattr(hub_module, "HUB_FRESH_S", 0.0)
+    resolve("owner/compact", settings)
+    assert len(hub.requests) > asked
 
 
 def test_a_cache_that_cannot_be_written_is_told(settings, hub, tmp_path):
