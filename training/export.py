@@ -38,6 +38,17 @@ def plain_state(state: dict[str, Tensor], architecture: str) -> dict[str, Tensor
     return {k: state[k].reshape(v.shape).to(torch.float16).contiguous() for k, v in wanted.items()}
 
 
+def folders_of(recipe: Recipe) -> tuple[str, ...]:
+    """Folders of the data that a recipe's stages draw from."""
+    drawn = {source.set for stage in recipe.stages.values() for source in stage.sources}
+    if recipe.pretrain is not None:
+        drawn |= set(recipe.pretrain.folders)
+    made = {"composed", "sharpened"}  # out of ships and ground
+    if drawn & made:
+        drawn = (drawn - made) | {"ships-aerial", "aid"}
+    return tuple(sorted({"aid" if name.startswith("aid") else name for name in drawn}))
+
+
 def data_digest(sets: tuple[str, ...]) -> str:
     """SHA-256 over the names and sizes of the pictures and over all labels."""
     digest = hashlib.sha256()
@@ -51,9 +62,7 @@ def data_digest(sets: tuple[str, ...]) -> str:
     return digest.hexdigest()
 
 
-def write_model(
-    folder: Path, recipe: Recipe, state: dict[str, Tensor], sets: tuple[str, ...], scoring: str
-) -> None:
+def write_model(folder: Path, recipe: Recipe, state: dict[str, Tensor], scoring: str) -> None:
     """Write model.safetensors and config.json; a calibration that is there already stays,
     and how many views are averaged.
 
@@ -94,7 +103,7 @@ def write_model(
             "scoring": scoring,
             "views": old.get("views", 1),
             "calibration": old.get("calibration", {"scale": 1.0, "bias": 0.0}),
-            "data_digest": data_digest(sets),
+            "data_digest": data_digest(folders_of(recipe)),
             "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
         },
     }
@@ -121,11 +130,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     recipe = read_recipe(arguments.config)
-    sets = ("ships-aerial", "planet-scenes", "planet-land", "harbours", "mosaics", "aid")
     state = torch.load(arguments.state, weights_only=True)
     if arguments.average:
         state = mean_state(plain_state(state, recipe.architecture), load_file(arguments.average))
-    write_model(arguments.out, recipe, state, sets, arguments.scoring)
+    write_model(arguments.out, recipe, state, arguments.scoring)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from tests.tiny_models import classifier_config
 from training.card import card, shown
 from training.config import DenseStage, Recipe, TeacherStage, WindowStage, read_recipe
 from training.engine import CsvLog, Schedule, fit, parameter_groups
-from training.export import mean_state, plain_state
+from training.export import folders_of, mean_state, plain_state
 from training.models import ANSWER, CELL_PX, Pupil, Teacher, build, load_teacher, read_state
 from training.paths import CONFIGS
 from training.smoke import batches, tiny
@@ -178,6 +178,10 @@ def test_the_recipes_can_be_read_and_a_misspelt_key_is_an_error() -> None:
     assert isinstance(ours.stages["teacher"], TeacherStage)
     assert isinstance(ours.stages["dense"], DenseStage)
     assert ours.output_stride == CELL_PX
+    named = {source.set for stage in ours.stages.values() for source in stage.sources}
+    assert {"aid", "ships-aerial", "harbours", "planet-land"} <= set(folders_of(ours))
+    assert ("planet-scenes" in named) == ("planet-scenes" in folders_of(ours))
+    assert "composed" in named and "composed" not in folders_of(ours)
     reference = read_recipe(CONFIGS / "convnext_base.yaml")
     assert reference.chips is not None
     assert (reference.chips.epochs, reference.chips.lr) == (30, 3e-4)
