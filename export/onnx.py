@@ -105,7 +105,7 @@ def known_scenes() -> list[Mosaic]:
 def main() -> None:
     """Read the command line and export."""
     parser = argparse.ArgumentParser(prog="python -m export.onnx", description=__doc__)
-    parser.add_argument("model", help="a model folder, e.g. weights/shipdet-atto")
+    parser.add_argument("model", help="a model folder, e.g. weights/shipdet-pico")
     parser.add_argument("--image", type=Path, action="append", help="a real image to compare")
     parser.add_argument("--format", choices=get_args(Format), action="append")
     arguments = parser.parse_args()

@@ -8,8 +8,8 @@ import threading
 _lock = threading.Lock()
 _per_second: dict[str, float] = {
     "fetch": 12.0,  # tiles
-    "detect:dense": 2.0e6,  # network pixels
-    "detect:exact": 2.0e6,  # pixels of all windows together
+    "detect:dense": 8.0e5,  # network pixels
+    "detect:exact": 8.0e5,  # pixels of all windows together
     "upscale:realesrgan-x4plus": 5.0e3,  # pixels before enlarging
     "upscale:realesr-general-x4v3": 6.0e4,
     "upscale": 5.0e3,

@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     sentinelhub_priority: str = "leastCC"
 
     # Models
-    classifier: str = "shipdet-atto"
+    classifier: str = "shipdet-pico"
     upscaler: str = "realesrgan-x4plus"
     backend: Literal["torch", "onnx"] = "torch"
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -1,6 +1,6 @@
 """Make scores mean something: Platt scaling and the operating threshold, on unseen scenes.
 
-    python -m training.calibrate --model weights/shipdet-atto
+    python -m training.calibrate --model weights/shipdet-pico
 
 Rewrites `calibration`, `threshold` and `views` in config.json of the model and of its folds, which
 score the scenes that they have not seen (training.folds). What is calibrated are detections
@@ -78,12 +78,21 @@ def main() -> None:
     parser.add_argument(
         "--least-precision", type=float, default=LEAST_PRECISION, help="of the threshold chosen"
     )
+    parser.add_argument(
+        "--floor",
+        type=float,
+        default=0.1,
+        help="lowest score looked at; a new model gives even water some per cent",
+    )
     parser.add_argument("--scenes", nargs="*", default=[*SCENES, *MOSAICS])
     arguments = parser.parse_args()
     judges = Judges(arguments.model)
     chosen = judges.classifier().config.shipdet
     how = Search(
-        arguments.scoring or chosen.scoring, arguments.stride, arguments.views or chosen.views
+        arguments.scoring or chosen.scoring,
+        arguments.stride,
+        arguments.views or chosen.views,
+        floor=arguments.floor,
     )
     outcomes = []
     for scene in named_scenes(arguments.scenes):

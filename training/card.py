@@ -1,6 +1,6 @@
 """Write a model's card from its config.json and metrics.json, so that no figure is typed.
 
-python -m training.card --model weights/shipdet-atto --notes training/configs/shipdet_atto.md
+python -m training.card --model weights/shipdet-pico --notes training/configs/shipdet_pico.md
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Measure a model on whole scenes with the project's own detector.
 
-    python -m training.evaluate --model weights/shipdet-atto --out runs/evaluation
+    python -m training.evaluate --model weights/shipdet-pico --out runs/evaluation
 
 writes metrics.json and the plots to --out, and with --publish beside the weights as well (all but
 the page of misses and false alarms, which holds pixels of the data). A scene that a fold of the

@@ -1,7 +1,7 @@
 """Write a trained network as a model folder in hub layout (see shipdet/models/config.py).
 
-    python -m training.export --config training/configs/shipdet_atto.yaml \
-        --state runs/train/final/weights.pt --out weights/shipdet-atto
+    python -m training.export --config training/configs/shipdet_pico.yaml \
+        --state runs/train/final/weights.pt --out weights/shipdet-pico
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Label ships on a picture with the help of a model, in a browser.
 
-    python -m training.label --image harbours/new.jpg --gsd 0.6 --model weights/shipdet-atto
+    python -m training.label --image harbours/new.jpg --gsd 0.6 --model weights/shipdet-pico
 
 The picture lies below the data folder. Every proposal is accepted, redrawn (click the bow, then
 the stern), refused, or left open. Then the whole picture is shown, and ships that were missed can
@@ -101,7 +101,7 @@ def main() -> None:
     )
     parser.add_argument("--image", required=True, help="path below the data folder")
     parser.add_argument("--gsd", type=float, required=True, help="metres per pixel")
-    parser.add_argument("--model", type=Path, default=Path("weights/shipdet-atto"))
+    parser.add_argument("--model", type=Path, default=Path("weights/shipdet-pico"))
     arguments = parser.parse_args()
     classifier = load_classifier(str(arguments.model))
     scene = Scene(arguments.image, data_root() / arguments.image, arguments.gsd)

@@ -1,6 +1,6 @@
 """Fit the weights that shipdet.detect.outlines ranks a moored ship's boxes by.
 
-    python -m training.outlines --config training/configs/shipdet_atto.yaml
+    python -m training.outlines --config training/configs/shipdet_pico.yaml
 
 prints them, and the errors of length and overlap before every round. A linear model of a softmax
 over candidates is fitted to pick the overlap with the labelled box; every round adds the box that

@@ -1,7 +1,7 @@
 """Plots that go beside the weights (no pixels of the data) and crops that do not.
 
     python -m training.plots --logs runs/train/aid runs/train/windows \\
-        --out weights/shipdet-atto/training_curves.png
+        --out weights/shipdet-pico/training_curves.png
 """
 
 from __future__ import annotations

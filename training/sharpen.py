@@ -1,6 +1,6 @@
 """Canvases as super-resolution shows them, made once: it is too slow to run while training.
 
-    python -m training.sharpen --config training/configs/shipdet_atto.yaml --count 240 \
+    python -m training.sharpen --config training/configs/shipdet_pico.yaml --count 240 \
         --out runs/train/sharpened.npz
 
 A stage draws from the file where its sources name "sharpened"; see `--sharpened` of train.

@@ -1,8 +1,8 @@
 """Train a classifier, or the teacher it is distilled from, after a recipe.
 
-    python -m training.train --config training/configs/shipdet_atto.yaml --stage teacher \
+    python -m training.train --config training/configs/shipdet_pico.yaml --stage teacher \
         --out runs/train/teacher
-    python -m training.train --config training/configs/shipdet_atto.yaml --stage dense \
+    python -m training.train --config training/configs/shipdet_pico.yaml --stage dense \
         --init runs/train/windows/weights.pt --teacher runs/train/teacher/weights.pt \
         --out runs/train/dense
 """

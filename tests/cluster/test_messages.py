@@ -167,7 +167,7 @@ def test_what_is_no_message_is_refused(data):
 
 def test_fuzzed_messages_raise_nothing_but_sentences():
     rng = random.Random(7)
-    text = json.dumps(GOOD | {"zoom": 15, "threshold": 0.5, "model": "shipdet-atto"})
+    text = json.dumps(GOOD | {"zoom": 15, "threshold": 0.5, "model": "shipdet-pico"})
     read = 0
     for _ in range(3000):
         data = bytearray(text.encode())

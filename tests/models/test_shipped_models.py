@@ -47,7 +47,7 @@ def test_a_shipped_graph_is_the_one_that_runs(file: Path, tmp_path: Path) -> Non
 
 
 def test_timm_loads_the_classifier_strictly_from_its_config() -> None:
-    folder = WEIGHTS / "shipdet-atto"
+    folder = WEIGHTS / "shipdet-pico"
     config = json.loads((folder / "config.json").read_text())
     net = timm.create_model(f"local-dir:{folder}", pretrained=True)
     assert net.num_features == config["num_features"]
@@ -67,7 +67,7 @@ def golden_windows(side: int) -> np.ndarray:
 
 
 def test_the_classifier_gives_the_scores_it_gave() -> None:
-    classifier = load_classifier("shipdet-atto", "torch", "cpu")
+    classifier = load_classifier("shipdet-pico", "torch", "cpu")
     known = json.loads(GOLDEN.read_text())
     scores = classifier.scores(golden_windows(classifier.window_px))
     np.testing.assert_allclose(scores, known["scores"], atol=2e-2)  # bf16 on some processors
@@ -75,6 +75,6 @@ def test_the_classifier_gives_the_scores_it_gave() -> None:
 
 
 if __name__ == "__main__":
-    model = load_classifier("shipdet-atto", "torch", "cpu")
+    model = load_classifier("shipdet-pico", "torch", "cpu")
     scores = model.scores(golden_windows(model.window_px))
     GOLDEN.write_text(json.dumps({"scores": [round(float(v), 5) for v in scores]}) + "\n")
