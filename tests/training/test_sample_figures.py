@@ -1,13 +1,15 @@
 """The synthetic harbour as a judge of models: what counts as found, and what as false."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from shipdet.detections import Detection, Detections
 from shipdet.imagery import sample
-from training.sample import LARGE_M, area_km2, judge
+from shipdet.settings import read_settings
+from training.sample import LARGE_M, area_km2, judge, search
 
 
 def detection(lon: float, lat: float) -> Detection:
@@ -41,3 +43,9 @@ def test_nothing_found_is_nothing_false() -> None:
     found = judge(Detections((), 0.1))
     assert (found.large_found, found.false) == (0, ())
     assert len(found.missed) == found.large
+
+
+def test_the_shipped_model_finds_the_large_ships_and_hardly_anything_else(tmp_path: Path) -> None:
+    found = judge(search(read_settings(runs_dir=tmp_path / "runs", cache_dir=tmp_path / "cache")))
+    assert found.missed == ()
+    assert found.false_per_10_km2 <= 1
