@@ -1,6 +1,6 @@
 """Plots that go beside the weights (no pixels of the data) and crops that do not.
 
-    python -m training.plots --logs runs/train/aid runs/train/windows \\
+    python -m training.plots --logs runs/train/backbone runs/train/dense \\
         --out weights/shipdet-pico/training_curves.png
 """
 

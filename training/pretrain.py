@@ -23,9 +23,9 @@ from training.canvases import as_tensor
 from training.config import PretrainStage, Recipe, read_recipe
 from training.datasets import read_picture
 from training.engine import Batch, fit
-from training.models import Pupil, Teacher, build, load_teacher, maps_loss
+from training.models import Pupil, Teacher, load_teacher, maps_loss
 from training.paths import data_root
-from training.train import keep_pupil
+from training.train import keep_pupil, new_student
 
 Picture = NDArray[np.uint8]
 SCALES = (0.4, 2.0)
@@ -92,10 +92,7 @@ def pretrain(recipe: Recipe, teacher: Teacher, out: Path) -> None:
     stage = recipe.pretrain
     if stage is None:
         raise ValueError(f"{recipe.name} has no `pretrain` stage")
-    student = build(
-        recipe.architecture, 2, output_stride=recipe.output_stride, **recipe.train_options
-    )
-    model = Pupil(student).to(memory_format=torch.channels_last)
+    model = Pupil(new_student(recipe)).to(memory_format=torch.channels_last)
 
     def loss(model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         with torch.no_grad():

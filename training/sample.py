@@ -46,24 +46,15 @@ class Found:
 
     @property
     def false_per_10_km2(self) -> float:
-        return 10 * len(self.false) / area_km2()
-
-
-def area_km2() -> float:
-    """Of the whole harbour."""
-    box = sample.bbox()
-    across = distance_m((box.west, box.south), (box.east, box.south))
-    along = distance_m((box.west, box.south), (box.west, box.north))
-    return float(across * along) / 1e6
+        return 10 * len(self.false) / sample.bbox().area_km2
 
 
 def judge(kept: Detections) -> Found:
     """Hold what was found in the whole harbour against its truth."""
     places = np.array([(d.lon, d.lat) for d in kept]).reshape(-1, 2)
     truth = sample.truth()
-    away = np.array(
-        [[float(distance_m((s.lon, s.lat), place)) for place in places] for s in truth]
-    ).reshape(len(truth), len(places))
+    centres = np.array([(ship.lon, ship.lat) for ship in truth])
+    away = distance_m(centres[:, None], places)  # (ships, detections)
     reach = np.array([max(NEAR_M, ship.length_m / 2) for ship in truth])
     nearest = away.min(axis=1, initial=np.inf)
     is_large = np.array([ship.length_m > LARGE_M for ship in truth])
@@ -80,7 +71,7 @@ def judge(kept: Detections) -> Found:
         float(nearest[is_large & found].max(initial=0.0)),
         tuple(
             (*place, one.score)
-            for place, one, wrong in zip(places.tolist(), kept, false, strict=True)
+            for place, one, wrong in zip(places.tolist(), kept, false.tolist(), strict=True)
             if wrong
         ),
     )
@@ -88,9 +79,7 @@ def judge(kept: Detections) -> Found:
 
 def search(settings: Settings) -> Detections:
     """Ships of the whole harbour at the model's threshold, as the app searches it."""
-    box = sample.bbox()
-    area = (box.west, box.south, box.east, box.north)
-    request = AreaRequest(bbox=area, provider="sample", zoom=ZOOM)
+    request = AreaRequest(bbox=sample.bbox().as_tuple(), provider="sample", zoom=ZOOM)
     return finish(detect_area(request, settings=settings)).detections
 
 
@@ -106,7 +95,7 @@ def main() -> None:
     print(
         f"{found.large_found} of {found.large} ships over {LARGE_M:g} m found, at most "
         f"{found.worst_m:.0f} m from their centres; {len(found.false)} false alarms on "
-        f"{area_km2():.1f} km2 ({found.false_per_10_km2:.2f} per 10 km2)"
+        f"{sample.bbox().area_km2:.1f} km2 ({found.false_per_10_km2:.2f} per 10 km2)"
     )
     for missed in found.missed:
         print("missed:", missed)

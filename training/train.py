@@ -1,10 +1,10 @@
 """Train a classifier, or the teacher it is distilled from, after a recipe.
 
     python -m training.train --config training/configs/shipdet_pico.yaml --stage teacher \
-        --out runs/train/teacher
+        --sharpened runs/train/sharpened.npz --out runs/train/teacher
     python -m training.train --config training/configs/shipdet_pico.yaml --stage dense \
-        --init runs/train/windows/weights.pt --teacher runs/train/teacher/weights.pt \
-        --out runs/train/dense
+        --init runs/train/backbone/pupil.pt --teacher training/weights/teacher.safetensors \
+        --sharpened runs/train/sharpened.npz --out runs/train/dense
 """
 
 from __future__ import annotations
@@ -153,6 +153,11 @@ def dense_loss(
     return answers + stage.maps_weight * likeness + stage.plain_weight * plain, figures
 
 
+def new_student(recipe: Recipe) -> Student:
+    """The classifier of a recipe, without weights."""
+    return build(recipe.architecture, 2, output_stride=recipe.output_stride, **recipe.train_options)
+
+
 def load_student(net: nn.Module, state: dict[str, Tensor]) -> None:
     """Fill a network with a shipped folder's or a stage's weights."""
     own = net.state_dict()
@@ -171,24 +176,25 @@ def load_pupil(pupil: Pupil, state: dict[str, Tensor]) -> None:
         load_student(pupil.student.net, state)
 
 
-def keep_student(out: Path) -> Keep:
-    """What `fit` is to call at checkpoints: writes a classifier as weights.pt."""
+def keep_student(out: Path, prefix: str = "net.") -> Keep:
+    """What `fit` is to call at checkpoints: writes the classifier in a model, whose weights' names
+    begin so, as weights.pt."""
 
     def keep(state: dict[str, Tensor]) -> Figures:
-        torch.save({k.removeprefix("net."): v for k, v in state.items()}, out / "weights.pt")
+        net = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+        torch.save(net, out / "weights.pt")
         return {}
 
     return keep
 
 
 def keep_pupil(out: Path) -> Keep:
-    """What `fit` is to call at checkpoints: writes pupil.pt, and its classifier as weights.pt."""
+    """As `keep_student`; writes all of the pupil, too, as pupil.pt."""
+    keep_net = keep_student(out, PUPIL)
 
     def keep(state: dict[str, Tensor]) -> Figures:
-        net = {k.removeprefix(PUPIL): v for k, v in state.items() if k.startswith(PUPIL)}
-        torch.save(net, out / "weights.pt")
         torch.save(state, out / "pupil.pt")
-        return {}
+        return keep_net(state)
 
     return keep
 
@@ -237,9 +243,7 @@ def train_stage(
         held_out: names of scenes that are not to be shown.
     """
     torch.manual_seed(recipe.seed)
-    student = build(
-        recipe.architecture, 2, output_stride=recipe.output_stride, **recipe.train_options
-    )
+    student = new_student(recipe)
     maker = CanvasMaker(stage, mined, recipe.seed, sharpened, held_out)
     model: nn.Module = student
     loss: LossFn

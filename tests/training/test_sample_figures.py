@@ -9,7 +9,7 @@ import pytest
 from shipdet.detections import Detection, Detections
 from shipdet.imagery import sample
 from shipdet.settings import read_settings
-from training.sample import LARGE_M, area_km2, judge, search
+from training.sample import LARGE_M, judge, search
 
 
 def detection(lon: float, lat: float) -> Detection:
@@ -36,7 +36,7 @@ def test_what_is_missed_or_false_is_named() -> None:
     assert found.large_found == found.large - 1
     assert found.missed == ("moored container of 294 m",)
     assert [false[2] for false in found.false] == [0.9]
-    assert found.false_per_10_km2 == pytest.approx(10 / area_km2())
+    assert found.false_per_10_km2 == pytest.approx(10 / box.area_km2)
 
 
 def test_nothing_found_is_nothing_false() -> None:
