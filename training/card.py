@@ -129,6 +129,15 @@ def card(name: str, config: dict[str, Any], metrics: dict[str, Any], notes: str)
             f"Dense against exact scores on {both['windows']} windows: correlation "
             f"{shown(both['correlation'])}, mean difference {shown(both['mean_difference'])}."
         )
+    if "windows_like_chips" in metrics:
+        cut = metrics["windows_like_chips"]
+        values = ", ".join(
+            f"{kind} {shown(one['right'])} of {one['windows']}" for kind, one in cut.items()
+        )
+        parts.append(
+            "Single windows cut from these scenes in the manner of shipsnet's chips, classified "
+            f"rightly at a score of 0.5 by models that had not seen the scene: {values}."
+        )
     if "chips" in metrics:
         values = ", ".join(f"{k} {shown(v)}" for k, v in metrics["chips"].items())
         parts.append(f"Accuracy on shipsnet chips: {values}.")

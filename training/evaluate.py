@@ -25,6 +25,7 @@ from shipdet.detect.view import NetworkView
 from shipdet.detections import Detections
 from shipdet.progress import finish
 from training.chips import ChipSet, chips_in, splits
+from training.cut_windows import accuracy, score_cuts
 from training.datasets import Scene, load_set
 from training.folds import Judges
 from training.metrics import Outcome, at_threshold, best_threshold, curve, pooled
@@ -140,6 +141,9 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--sharpen", action="store_true", help="search x4 copies as well")
     parser.add_argument("--agreement", action="store_true", help="compare dense and exact scores")
+    parser.add_argument(
+        "--windows", action="store_true", help="windows cut from the scenes like shipsnet's chips"
+    )
     parser.add_argument("--chips", type=Path, help="a folder of shipsnet chips")
     parser.add_argument("--publish", action="store_true", help="write beside the weights too")
     parser.add_argument("--out", type=Path, required=True)
@@ -191,6 +195,9 @@ def main() -> None:
         report["land"] = {one.scene.name: at_threshold(one.outcome, threshold) for one in land}
     if arguments.agreement:
         report["dense_against_exact"] = agreement(scenes[0], judges.classifier(scenes[0].name))
+    if arguments.windows:
+        cuts = [score_cuts(scene, judges.classifier(scene.name)) for scene in scenes]
+        report["windows_like_chips"] = accuracy(cuts)
     if arguments.chips:
         report["chips"] = chip_accuracy(arguments.chips, classifier, threshold)
 

@@ -1,6 +1,8 @@
 """Find the places where a model sees ships and there are none; training looks there more often.
 
-python -m training.mine --model runs/train/base/model --out runs/train/mined.json
+    python -m training.mine --model weights/shipdet-pico --out runs/train/mined.json
+
+With `--teacher` and its weights instead of `--model`, those of the teacher.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from shipdet.detect.view import NetworkView
 from shipdet.models import load_classifier
 from shipdet.progress import finish
 from training.datasets import Scene, load_set
+from training.models import load_teacher
 from training.scenes import as_mosaic
+from training.teacher import TeacherScorer
 from training.windows import IGNORED, NET_GSD_M, WINDOW_M
 
 SETS = ("planet-scenes", "planet-land", "harbours")
@@ -46,11 +50,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", required=True, help="a model folder or the name of one")
+    whose = parser.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--model", help="a model folder or the name of one")
+    whose.add_argument("--teacher", type=Path, help="a teacher's weights")
     parser.add_argument("--sets", nargs="+", default=SETS, help="where to look")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    classifier = load_classifier(arguments.model)
+    classifier: WindowScorer = (
+        TeacherScorer(load_teacher(arguments.teacher))
+        if arguments.teacher
+        else load_classifier(arguments.model)
+    )
     alarms = {
         scene.name: false_alarms(scene, classifier)
         for name in arguments.sets

@@ -200,7 +200,12 @@ def keep_pupil(out: Path) -> Keep:
 
 
 def train_teacher(
-    recipe: Recipe, stage: TeacherStage, init: Path | None, sharpened: Path | None, out: Path
+    recipe: Recipe,
+    stage: TeacherStage,
+    init: Path | None,
+    mined: Path | None,
+    sharpened: Path | None,
+    out: Path,
 ) -> None:
     """Train the teacher, from ImageNet's weights unless there are later ones."""
     model = Teacher().to(memory_format=torch.channels_last)
@@ -214,7 +219,7 @@ def train_teacher(
         {"params": body, "boost": stage.body_lr},
         {"params": [p for p in model.parameters() if id(p) not in mine]},
     ]
-    maker = CanvasMaker(stage, None, recipe.seed, sharpened)
+    maker = CanvasMaker(stage, mined, recipe.seed, sharpened)
 
     def keep(state: dict[str, Tensor]) -> dict[str, float]:
         halves = {
@@ -285,7 +290,7 @@ def main() -> None:
     stage, init, out = recipe.stages[arguments.stage], arguments.init, arguments.out
     mined, sharpened = arguments.mined, arguments.sharpened
     if isinstance(stage, TeacherStage):
-        train_teacher(recipe, stage, init, sharpened, out)
+        train_teacher(recipe, stage, init, mined, sharpened, out)
     else:
         taught, held_out = arguments.teacher, arguments.hold_out
         train_stage(recipe, stage, init, mined, sharpened, taught, out, held_out)

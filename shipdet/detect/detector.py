@@ -7,18 +7,22 @@ from itertools import islice
 
 import numpy as np
 
-from shipdet.detect.measuring import MEASURE_GSD_M, Hull, Piece, cut_piece, measure, measure_free
+from shipdet.detect.hull import Hull
+from shipdet.detect.measuring import MEASURE_GSD_M, Piece, cut_piece, measure, measure_free
 from shipdet.detect.merging import MERGE_SHARE, merge, peaks
-from shipdet.detect.scoring import Scoring, WindowScorer, score_near
+from shipdet.detect.scoring import Scoring, WindowScorer, score_near, score_windows
 from shipdet.detect.surveying import Survey, survey
 from shipdet.detect.view import NetworkView
+from shipdet.detect.views import mean_score, with_views
 from shipdet.detections import Detection, Detections
 from shipdet.geometry import Floats, Grid, bearing_deg, distance_m, on_rectangle
+from shipdet.models.config import Views
 from shipdet.models.devices import cpu_threads
 from shipdet.mosaic import Picture
 from shipdet.progress import Progress, Steps
 
 WIDE = 2.0  # times the window: the longest ships fill no more of it than 200 m of one
+LOOKS: Views = 8  # views of what has been found
 #: Of a window: a free hull of this length or more counts when only a wide window has seen it.
 LONG_SHARE = 0.6
 
@@ -59,7 +63,8 @@ def detect(
     ``stride_px`` of 0 is one cell of the classifier. ``floor`` is the lowest score that is kept.
 
     Places are looked at through two windows, the second :data:`WIDE` times as wide: a ship longer
-    than a window is never seen whole in one, and scores low.
+    than a window is never seen whole in one, and scores low. What has been found and measured is
+    looked at once more, in the middle of a window and from all sides.
     """
     windows_m = (window_m, WIDE * window_m)
     surveys = yield from survey(
@@ -77,6 +82,8 @@ def detect(
     fine = NetworkView(mosaic, MEASURE_GSD_M)
     candidates = yield from _measured(fine, found, LONG_SHARE * window_m)
     candidates = _one_per_hull(candidates)
+    candidates = yield from _looked_at_again(mosaic, fine, classifier, candidates)
+    candidates = [candidate for candidate in candidates if candidate.peak.score >= floor]
 
     support: list[float] | None = None
     if raw is not None and candidates:
@@ -108,30 +115,28 @@ def _measured(view: NetworkView, found: list[_Peak], long_m: float) -> Steps[lis
     candidates: list[_Candidate] = []
     workers = cpu_threads()
     with ThreadPoolExecutor(workers, "measure") as pool:
-        waiting: deque[tuple[_Peak, Future[Hull | None]]] = deque()
+        waiting: deque[tuple[_Peak, Future[tuple[Hull, ...]]]] = deque()
         todo = iter(found)
         for done in range(1, len(found) + 1):
             for peak in islice(todo, workers + 1 - len(waiting)):
                 x, y = view.from_mosaic(peak.center)[0].tolist()
-                waiting.append((peak, pool.submit(_hull, cut_piece(view, x, y), peak.wide, long_m)))
+                waiting.append((peak, pool.submit(_hulls, cut_piece(view, x, y), peak.wide, long_m)))
             peak, future = waiting.popleft()
-            hull = future.result()
-            if hull is not None:
-                candidates.append(_Candidate(peak, hull))
+            candidates += [_Candidate(peak, hull) for hull in future.result()]
             yield Progress("measure", done, len(found), "candidates")
     return candidates
 
 
-def _hull(piece: Piece, wide: bool, long_m: float) -> Hull | None:
-    """The hull of a peak; of one that wide windows have found, only what they are for.
+def _hulls(piece: Piece, wide: bool, long_m: float) -> tuple[Hull, ...]:
+    """The hulls at a peak; at one that wide windows have found, only what they are for.
 
     Their scores alone would add breakwaters and islands; a hull that stands free in the water and
     is too long for a window is a ship.
     """
     if not wide:
         return measure(piece)
-    hull = measure_free(piece)
-    return hull if hull is not None and hull.length * piece.gsd_m >= long_m else None
+    hulls = measure_free(piece)
+    return hulls if hulls and hulls[0].length * piece.gsd_m >= long_m else ()
 
 
 def _one_per_hull(candidates: list[_Candidate]) -> list[_Candidate]:
@@ -145,6 +150,30 @@ def _one_per_hull(candidates: list[_Candidate]) -> list[_Candidate]:
             kept.append(candidate)
             boxes.append(hull.corners)
     return kept
+
+
+def _looked_at_again(
+    mosaic: Picture, measured: NetworkView, classifier: WindowScorer, candidates: list[_Candidate]
+) -> Steps[list[_Candidate]]:
+    """Candidates whose scores are the mean, as log odds, of the one that they were found by and
+    of a window on its own with the hull in its middle, from :data:`LOOKS` sides; best first.
+
+    A map of scores knows places to a cell, and what it says of a cell depends on where in it a
+    ship lies; of the windows that it is made of, none was ever cut around that ship.
+    """
+    careful = with_views(classifier, LOOKS)
+    views = {c.peak.net_gsd_m: NetworkView(mosaic, c.peak.net_gsd_m) for c in candidates}
+    result: list[_Candidate] = []
+    for candidate in candidates:
+        peak, hull = candidate.peak, candidate.hull
+        place = measured.to_mosaic([[hull.x, hull.y]])
+        view = views[peak.net_gsd_m]
+        looked = float(score_windows(view, careful, view.from_mosaic(place))[0])
+        if not np.isnan(looked):  # a hull's middle may lie where there is no data
+            peak = replace(peak, score=mean_score(peak.score, looked))
+        result.append(_Candidate(peak, hull))
+        yield Progress("measure", len(result), len(candidates), "ships", "looking once more")
+    return sorted(result, key=lambda c: -c.peak.score)
 
 
 def _raw_scores(

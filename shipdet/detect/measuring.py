@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from shipdet.detect.alongside import split
+from shipdet.detect.hull import Hull, axis_deg
 from shipdet.detect.outlines import Surroundings, best_outline
 from shipdet.detect.view import NetworkView
-from shipdet.geometry import Floats, rectangle
 from shipdet.mosaic import Mask
 
 #: Scale at which hulls are outlined, whatever the classifier's. Of 1.1, 1.4 and 1.9 m it gave the
@@ -40,23 +41,6 @@ SHORTEST_IN_WAKE_M = 20.0  # less is foam
 WATER_LEVEL, WATER_SLOPE = 5.0, 1.2  # contrast that is as likely water as not, and how sharply
 
 Image = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Hull:
-    """A rotated box in network pixels; ``axis_deg`` clockwise from up, 0 to 180."""
-
-    x: float
-    y: float
-    length: float
-    width: float
-    axis_deg: float
-    method: str
-
-    @property
-    def corners(self) -> Floats:
-        """See :func:`~shipdet.geometry.rectangle`; network pixels."""
-        return rectangle((self.x, self.y), self.length, self.width, self.axis_deg)
 
 
 @dataclass(frozen=True)
@@ -92,17 +76,16 @@ def cut_piece(view: NetworkView, x: float, y: float) -> Piece:
     return Piece(pixels, inside, (x - left, y - top), (left, top), gsd)
 
 
-def measure(piece: Piece) -> Hull:
-    """The hull nearest to a peak."""
+def measure(piece: Piece) -> tuple[Hull, ...]:
+    """The hull nearest to a peak, and that of a smaller vessel alongside it if there is one."""
     patch = _patch(piece)
-    hull = _silhouette(patch) or _before_wake(patch) or _outline(_surroundings(patch))
-    return _placed(hull, piece)
+    hulls = _silhouette(patch) or (_before_wake(patch) or _outline(_surroundings(patch)),)
+    return _placed(hulls, piece)
 
 
-def measure_free(piece: Piece) -> Hull | None:
-    """The same where a hull stands free in the water; None elsewhere."""
-    hull = _silhouette(_patch(piece))
-    return None if hull is None else _placed(hull, piece)
+def measure_free(piece: Piece) -> tuple[Hull, ...]:
+    """The same where a hull stands free in the water; nothing elsewhere."""
+    return _placed(_silhouette(_patch(piece)), piece)
 
 
 def look_around(piece: Piece) -> Surroundings:
@@ -110,10 +93,10 @@ def look_around(piece: Piece) -> Surroundings:
     return _surroundings(_patch(piece))
 
 
-def _placed(hull: Hull, piece: Piece) -> Hull:
-    """A hull in pixels of a piece, in those of the view."""
+def _placed(hulls: tuple[Hull, ...], piece: Piece) -> tuple[Hull, ...]:
+    """Hulls in pixels of a piece, in those of the view."""
     left, top = piece.corner
-    return replace(hull, x=hull.x + left, y=hull.y + top)
+    return tuple(replace(hull, x=hull.x + left, y=hull.y + top) for hull in hulls)
 
 
 @dataclass(frozen=True)
@@ -192,15 +175,16 @@ def _outline(around: Surroundings) -> Hull:
     )  # fmt: skip
 
 
-def _silhouette(patch: _Patch) -> Hull | None:
-    """The hull of what stands free in the water."""
+def _silhouette(patch: _Patch) -> tuple[Hull, ...]:
+    """The hull of what stands free in the water, and of what lies alongside it."""
     contrast = patch.contrast
     shape = _shape(patch)
     if contrast is None or shape is None:
-        return None
+        return ()
     # Where a blurred edge lies (half of the hull's own contrast), a little more against wakes.
     typical = float(np.quantile(np.minimum(contrast[shape], 60.0), 0.8))
-    return _hull_of(shape & (contrast > max(FAINTEST, 0.55 * typical)), patch)
+    found = _hull_of(shape & (contrast > max(FAINTEST, 0.55 * typical)), patch)
+    return () if found is None else split(*found, patch.gsd_m) or found[1:]
 
 
 def _before_wake(patch: _Patch) -> Hull | None:
@@ -213,9 +197,9 @@ def _before_wake(patch: _Patch) -> Hull | None:
         return None
     top = float(np.quantile(contrast[shape], 0.995))
     for share in WAKE_SHARES:
-        hull = _hull_of(shape & (contrast > max(FAINTEST, share * top)), patch)
-        if hull is not None and hull.length * patch.gsd_m >= SHORTEST_IN_WAKE_M:
-            return hull
+        found = _hull_of(shape & (contrast > max(FAINTEST, share * top)), patch)
+        if found is not None and found[1].length * patch.gsd_m >= SHORTEST_IN_WAKE_M:
+            return found[1]
     return None
 
 
@@ -226,8 +210,8 @@ def _shape(patch: _Patch) -> Mask | None:
     return _component(patch.contrast > FAINTEST, patch.peak, patch.gsd_m)
 
 
-def _hull_of(mask: Mask, patch: _Patch) -> Hull | None:
-    """The box of the part of a mask that lies at the peak; None where that cannot be a hull."""
+def _hull_of(mask: Mask, patch: _Patch) -> tuple[Mask, Hull] | None:
+    """The part of a mask that lies at the peak, and its box; None where that cannot be a hull."""
     gsd = patch.gsd_m
     shape = _component(mask, patch.peak, gsd)
     if shape is None or _goes_on(shape):
@@ -243,7 +227,7 @@ def _hull_of(mask: Mask, patch: _Patch) -> Hull | None:
         and hull.length >= 1.6 * hull.width
         and filled >= 0.5
     )
-    return hull if plausible else None
+    return (shape, hull) if plausible else None
 
 
 def _goes_on(shape: Mask) -> bool:
@@ -302,11 +286,6 @@ def _trimmed_box(shape: Mask) -> Hull | None:
         float(middle[1]),
         float(max(a1 - a0, c1 - c0)),
         float(min(a1 - a0, c1 - c0)),
-        _axis_deg(axis if a1 - a0 >= c1 - c0 else normal),
+        axis_deg(axis if a1 - a0 >= c1 - c0 else normal),
         "silhouette",
     )
-
-
-def _axis_deg(axis: npt.NDArray[np.float64]) -> float:
-    """Direction of a vector (x right, y down), clockwise from up, 0 to 180."""
-    return float(np.degrees(np.arctan2(axis[0], -axis[1])) % 180.0)

@@ -15,32 +15,40 @@ _NEVER = 1e-6  # keeps the log odds of a score of 0 or 1 finite
 
 def with_views(classifier: WindowScorer, views: Views) -> WindowScorer:
     """The classifier itself (1), or one that averages over the mirror image (2), or over all
-    turns by quarters of a circle and their mirror images (8); as many times slower."""
+    turns by quarters of a circle and their mirror images (8); as many times slower. Of one that
+    averages already, other views instead."""
+    if isinstance(classifier, _Views):
+        classifier = classifier.classifier
     return classifier if views == 1 else _Views(classifier, views)
+
+
+def mean_score(*scores: float) -> float:
+    """The mean of scores of one place, as log odds."""
+    return float(_sigmoid(_log_odds(np.array(scores)).mean()))
 
 
 class _Views:
     def __init__(self, classifier: WindowScorer, views: Views) -> None:
-        self._classifier = classifier
+        self.classifier = classifier
         self._turns = range(4 if views == 8 else 1)
 
     @property
     def window_px(self) -> int:
-        return self._classifier.window_px
+        return self.classifier.window_px
 
     @property
     def cell_px(self) -> int:
-        return self._classifier.cell_px
+        return self.classifier.cell_px
 
     def scores(self, windows: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        odds = [_log_odds(self._classifier.scores(seen)) for *_, seen in self._seen(windows)]
+        odds = [_log_odds(self.classifier.scores(seen)) for *_, seen in self._seen(windows)]
         return _sigmoid(np.mean(odds, axis=0))
 
     def dense(self, canvases: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         odds = []
         for turns, mirrored, seen in self._seen(canvases):
             # Cells lie symmetrically on a canvas, so turning the map back puts them in place.
-            back = np.rot90(_log_odds(self._classifier.dense(seen)), -turns, axes=(1, 2))
+            back = np.rot90(_log_odds(self.classifier.dense(seen)), -turns, axes=(1, 2))
             odds.append(back[:, :, ::-1] if mirrored else back)
         return _sigmoid(np.mean(odds, axis=0))
 

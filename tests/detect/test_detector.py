@@ -297,8 +297,9 @@ def test_progress_goes_from_searching_to_measuring(classifier):
     finish(steps, events.append)
     stages = [e.stage for e in events]
     assert stages == sorted(stages) and set(stages) == {"detect", "measure"}
-    # Of one ship, which windows of both sizes have seen.
-    assert (events[-1].done, events[-1].total) == (2, 2)
+    # Of one ship, which windows of both sizes have seen, and which is then looked at once more.
+    told = [(e.done, e.total, e.note) for e in events if e.stage == "measure"]
+    assert told[-2:] == [(2, 2, ""), (1, 1, "looking once more")]
 
 
 def test_windows_of_both_sizes_go_down_a_picture_together(classifier, monkeypatch):

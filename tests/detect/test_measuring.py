@@ -28,7 +28,7 @@ def measured(pixels, gsd, at_m, off_m=(0.0, 0.0), coverage=None):
     """The hull at a place, in metres; ``off_m`` is how far the peak lies from its middle."""
     view = NetworkView(picture_mosaic(pixels, gsd, coverage), NET_GSD_M)
     x, y = (np.array(at_m) + off_m) / NET_GSD_M
-    hull = measure(cut_piece(view, x, y))
+    hull = measure(cut_piece(view, x, y))[0]
     return (
         np.array([hull.x, hull.y]) * NET_GSD_M,
         hull.length * NET_GSD_M,
@@ -211,3 +211,37 @@ def test_a_peak_at_a_corner_gives_a_box_and_no_error(at):
     paint_ship(pixels, 1.0, at, 100, 18, 45, STEEL)
     _, length, width, _ = measured(pixels, 1.0, at)
     assert 0 < width <= length < 320
+
+
+@pytest.mark.parametrize("gsd", [1.0, 3.0])
+@pytest.mark.parametrize("axis", [0, 35, 90, 160])
+@pytest.mark.parametrize("side", [-1, 1])
+def test_a_barge_alongside_is_a_ship_of_its_own(gsd, axis, side):
+    pixels = water(gsd)
+    at = np.array([320.0, 320.0])
+    theta = np.radians(axis)
+    across = np.array([np.cos(theta), np.sin(theta)]) * side
+    barge = at + across * (32 + 14) / 2 + np.array([np.sin(theta), -np.cos(theta)]) * 20
+    paint_ship(pixels, gsd, tuple(at), 190, 32, axis)
+    paint_ship(pixels, gsd, tuple(barge), 70, 14, axis, (150, 120, 110))
+    view = NetworkView(picture_mosaic(pixels, gsd), NET_GSD_M)
+    hulls = measure(cut_piece(view, *(at / NET_GSD_M)))
+    assert len(hulls) == 2
+    for hull, place, length, width in zip(hulls, (at, barge), (190, 70), (32, 14), strict=True):
+        assert hull.length * NET_GSD_M == pytest.approx(length, rel=0.12)
+        assert hull.width * NET_GSD_M == pytest.approx(width, abs=2 * gsd + 2)
+        assert turned(hull.axis_deg, axis) < 4
+        assert np.hypot(*(np.array([hull.x, hull.y]) * NET_GSD_M - place)) < 8
+
+
+@pytest.mark.parametrize("axis", [0, 35, 90, 160])
+def test_a_tug_alongside_or_a_bridge_wing_is_no_barge(axis):
+    pixels = water(1.0)
+    at = np.array([320.0, 320.0])
+    theta = np.radians(axis)
+    across = np.array([np.cos(theta), np.sin(theta)])
+    paint_ship(pixels, 1.0, tuple(at), 190, 32, axis)
+    paint_ship(pixels, 1.0, tuple(at + across * 21), 26, 10, axis)
+    view = NetworkView(picture_mosaic(pixels, 1.0), NET_GSD_M)
+    hulls = measure(cut_piece(view, *(at / NET_GSD_M)))
+    assert len(hulls) == 1 and hulls[0].length * NET_GSD_M == pytest.approx(190, rel=0.1)

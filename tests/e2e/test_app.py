@@ -202,6 +202,8 @@ def test_the_other_backend_finds_the_same_ships(open_app: OpenApp):
 def test_sharpening_shows_raw_and_sharpened_side_by_side(open_app: OpenApp):
     app = open_app()
     app.page.locator("#upscale label", has_text="×4").click()
+    # It appears above what is clicked next, and moves it down.
+    expect(app.page.locator("#selective")).to_be_visible()
     app.page.get_by_text("More settings").click()
     app.page.get_by_label("Sharpening model").click()
     app.page.get_by_role("option", name="realesr-general-x4v3").click()
