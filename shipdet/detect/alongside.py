@@ -35,7 +35,7 @@ def split(shape: Mask, hull: Hull, gsd_m: float) -> tuple[Hull, Hull] | None:
     if hull.length * gsd_m < LEAST_SHIP_M:
         return None
     rows, columns = np.nonzero(shape)
-    points = np.stack([columns, rows], axis=-1) + 0.5
+    points = np.stack([columns, rows], axis=-1).astype(np.float64) + 0.5
     axis = axis_vector(hull.axis_deg)
     # The box leans towards what lies alongside; the straight flank does not.
     flanks = _Flanks(points, axis, gsd_m)

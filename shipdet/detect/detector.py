@@ -10,7 +10,7 @@ import numpy as np
 from shipdet.detect.hull import Hull
 from shipdet.detect.measuring import MEASURE_GSD_M, Piece, cut_piece, measure, measure_free
 from shipdet.detect.merging import MERGE_SHARE, merge, peaks
-from shipdet.detect.scoring import Scoring, WindowScorer, score_near, score_windows
+from shipdet.detect.scoring import BATCH, Scoring, WindowScorer, score_near, score_windows
 from shipdet.detect.surveying import Survey, survey
 from shipdet.detect.view import NetworkView
 from shipdet.detect.views import mean_score, with_views
@@ -120,7 +120,9 @@ def _measured(view: NetworkView, found: list[_Peak], long_m: float) -> Steps[lis
         for done in range(1, len(found) + 1):
             for peak in islice(todo, workers + 1 - len(waiting)):
                 x, y = view.from_mosaic(peak.center)[0].tolist()
-                waiting.append((peak, pool.submit(_hulls, cut_piece(view, x, y), peak.wide, long_m)))
+                waiting.append(
+                    (peak, pool.submit(_hulls, cut_piece(view, x, y), peak.wide, long_m))
+                )
             peak, future = waiting.popleft()
             candidates += [_Candidate(peak, hull) for hull in future.result()]
             yield Progress("measure", done, len(found), "candidates")
@@ -162,17 +164,21 @@ def _looked_at_again(
     ship lies; of the windows that it is made of, none was ever cut around that ship.
     """
     careful = with_views(classifier, LOOKS)
-    views = {c.peak.net_gsd_m: NetworkView(mosaic, c.peak.net_gsd_m) for c in candidates}
     result: list[_Candidate] = []
-    for candidate in candidates:
-        peak, hull = candidate.peak, candidate.hull
-        place = measured.to_mosaic([[hull.x, hull.y]])
-        view = views[peak.net_gsd_m]
-        looked = float(score_windows(view, careful, view.from_mosaic(place))[0])
-        if not np.isnan(looked):  # a hull's middle may lie where there is no data
-            peak = replace(peak, score=mean_score(peak.score, looked))
-        result.append(_Candidate(peak, hull))
-        yield Progress("measure", len(result), len(candidates), "ships", "looking once more")
+    for net_gsd_m in sorted({candidate.peak.net_gsd_m for candidate in candidates}):
+        view = NetworkView(mosaic, net_gsd_m)
+        some = [candidate for candidate in candidates if candidate.peak.net_gsd_m == net_gsd_m]
+        some.sort(key=lambda c: c.hull.y)  # down the picture, as it is read fastest
+        for first in range(0, len(some), BATCH):
+            batch = some[first : first + BATCH]
+            places = measured.to_mosaic([[c.hull.x, c.hull.y] for c in batch])
+            looked = score_windows(view, careful, view.from_mosaic(places))
+            for candidate, value in zip(batch, looked.tolist(), strict=True):
+                peak = candidate.peak
+                if not np.isnan(value):  # a hull's middle may lie where there is no data
+                    peak = replace(peak, score=mean_score(peak.score, value))
+                result.append(_Candidate(peak, candidate.hull))
+            yield Progress("measure", len(result), len(candidates), "ships", "looking once more")
     return sorted(result, key=lambda c: -c.peak.score)
 
 

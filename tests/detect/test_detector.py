@@ -1,7 +1,7 @@
 """From a picture to ships: counted once each, placed, measured and told apart."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -15,6 +15,7 @@ from shipdet.mosaic import Mosaic, Provenance
 from shipdet.progress import finish
 from tests.painted import (
     WINDOW_M,
+    BrightnessClassifier,
     WholeShipClassifier,
     paint,
     paint_ship,
@@ -348,3 +349,42 @@ def test_merging_keeps_the_best_of_those_nearer_than_the_radius():
     assert merge(centers, scores, 48.0).tolist() == [2, 4]
     assert merge(centers[[0, 3]], scores[[0, 3]], 48.0).tolist() == [0, 1]
     assert merge(np.empty((0, 2)), np.empty(0, np.float32), 48.0).tolist() == []
+
+
+@dataclass
+class SecondThoughts(BrightnessClassifier):
+    """Maps of scores say what the other says; a window on its own always scores ``alone``."""
+
+    alone: float = 0.5
+
+    def scores(self, windows):
+        self.windows_seen += len(windows)
+        return np.full(len(windows), self.alone, np.float32)
+
+
+@pytest.mark.parametrize(("alone", "expected"), [(0.99, 0.99), (0.5, 0.909), (0.01, 0.5)])
+def test_what_is_found_is_looked_at_once_more(alone, expected):
+    classifier = SecondThoughts(bright=100.0, alone=alone)
+    mosaic = painted([(450, 350, 120, 60, 30), (250, 150, 120, 60, 120)])
+    found = found_in(mosaic, classifier, floor=0.1)
+    assert [d.score for d in found] == pytest.approx([expected] * 2, abs=0.01)
+    assert classifier.windows_seen % 8 == 0, "from eight sides"
+    assert [d.id for d in found] == [1, 2]
+
+
+def test_what_falls_below_the_floor_at_second_look_is_not_kept():
+    mosaic = painted([(450, 350, 120, 60, 30)])
+    assert len(found_in(mosaic, SecondThoughts(bright=100.0, alone=0.01), floor=0.6)) == 0
+    assert len(found_in(mosaic, SecondThoughts(bright=100.0, alone=0.5), floor=0.6)) == 1
+
+
+@pytest.mark.parametrize("axis", [0, 70])
+def test_a_tanker_and_its_barge_are_two(classifier, axis):
+    theta = math.radians(axis)
+    away = (32 + 15) / 2
+    barge = (450 + away * math.cos(theta), 350 + away * math.sin(theta), 75, 15, axis)
+    found = found_in(painted([(450, 350, 190, 32, axis), barge]), classifier, stride_px=32)
+    assert len(found) == 2
+    assert sorted(d.length_m for d in found) == pytest.approx([75, 190], rel=0.12)
+    ship, gap = nearest(found, *barge[:2])
+    assert gap < 8 and ship.length_m < 90

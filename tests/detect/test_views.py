@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from shipdet.detect.views import with_views
+from shipdet.detect.views import mean_score, with_views
 
 
 class Lopsided:
@@ -79,3 +79,20 @@ def test_certain_scores_stay_numbers():
 
     scores = with_views(Certain(), 2).scores(np.zeros((2, 64, 64, 3), np.uint8))
     np.testing.assert_allclose(scores, [0, 1], atol=1e-5)
+
+
+def test_other_views_take_the_place_of_those_that_are_averaged_already(canvas):
+    classifier = Lopsided()
+    once = with_views(classifier, 8).dense(canvas)
+    asked = classifier.asked
+    again = with_views(with_views(classifier, 2), 8).dense(canvas)
+    np.testing.assert_array_equal(once, again)
+    assert classifier.asked == 2 * asked
+    assert with_views(with_views(classifier, 2), 1) is classifier
+
+
+def test_the_mean_of_scores_is_that_of_their_log_odds():
+    assert mean_score(0.5, 0.5) == pytest.approx(0.5)
+    assert mean_score(0.9, 0.1) == pytest.approx(0.5)
+    assert mean_score(0.9, 0.5) == pytest.approx(0.75)  # odds of 9 and 1: their root is 3
+    assert 0.99 < mean_score(1.0, 0.9) < 1.0
