@@ -10,7 +10,7 @@ import numpy as np
 from shipdet.detect.hull import Hull
 from shipdet.detect.measuring import MEASURE_GSD_M, Piece, cut_piece, measure, measure_free
 from shipdet.detect.merging import MERGE_SHARE, merge, peaks
-from shipdet.detect.scoring import BATCH, Scoring, WindowScorer, score_near, score_windows
+from shipdet.detect.scoring import Scoring, WindowScorer, score_near, score_windows
 from shipdet.detect.surveying import Survey, survey
 from shipdet.detect.view import NetworkView
 from shipdet.detect.views import mean_score, with_views
@@ -23,6 +23,7 @@ from shipdet.progress import Progress, Steps
 
 WIDE = 2.0  # times the window: the longest ships fill no more of it than 200 m of one
 LOOKS: Views = 8  # views of what has been found
+LOOKED_AT_ONCE = 8  # candidates between two chances to cancel: as many windows as in a canvas
 #: Of a window: a free hull of this length or more counts when only a wide window has seen it.
 LONG_SHARE = 0.6
 
@@ -169,8 +170,8 @@ def _looked_at_again(
         view = NetworkView(mosaic, net_gsd_m)
         some = [candidate for candidate in candidates if candidate.peak.net_gsd_m == net_gsd_m]
         some.sort(key=lambda c: c.hull.y)  # down the picture, as it is read fastest
-        for first in range(0, len(some), BATCH):
-            batch = some[first : first + BATCH]
+        for first in range(0, len(some), LOOKED_AT_ONCE):
+            batch = some[first : first + LOOKED_AT_ONCE]
             places = measured.to_mosaic([[c.hull.x, c.hull.y] for c in batch])
             looked = score_windows(view, careful, view.from_mosaic(places))
             for candidate, value in zip(batch, looked.tolist(), strict=True):
