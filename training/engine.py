@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import itertools
 import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,23 +88,41 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
     ]
 
 
-def prefetch(batches: Iterator[Batch], depth: int = 4) -> Iterator[Batch]:
-    """Make batches in a background thread (OpenCV and NumPy release the interpreter lock)."""
+def prefetch(batches: Iterator[Batch], depth: int = 4) -> Generator[Batch, None, None]:
+    """Make batches in a background thread (OpenCV and NumPy release the interpreter lock).
+
+    Closing the generator ends the thread: one that still makes pictures while the interpreter
+    shuts down takes the process with it.
+    """
     ready: queue.Queue[Batch | BaseException | None] = queue.Queue(maxsize=depth)
+    stopped = threading.Event()
+
+    def hand_over(item: Batch | BaseException | None) -> None:
+        while not stopped.is_set():
+            with contextlib.suppress(queue.Full):
+                ready.put(item, timeout=0.1)
+                return
 
     def fill() -> None:
         try:
             for batch in batches:
-                ready.put(batch)
-            ready.put(None)
+                hand_over(batch)
+                if stopped.is_set():
+                    return
+            hand_over(None)
         except BaseException as error:  # handed to the consumer, which raises it
-            ready.put(error)
+            hand_over(error)
 
-    threading.Thread(target=fill, daemon=True).start()
-    while (item := ready.get()) is not None:
-        if isinstance(item, BaseException):
-            raise item
-        yield item
+    thread = threading.Thread(target=fill, daemon=True)
+    thread.start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        thread.join()
 
 
 class CsvLog:
@@ -173,7 +192,8 @@ def fit(
 
     model.train()
     bar = tqdm(total=schedule.steps, initial=first, desc=out.name, mininterval=10)
-    for step, batch in zip(itertools.count(first), prefetch(batches), strict=False):
+    made = prefetch(batches)
+    for step, batch in zip(itertools.count(first), made, strict=False):
         progress = schedule.progress(step, spent_s + time.monotonic() - began)
         if progress >= 1.0:
             save(step, progress)
@@ -197,4 +217,5 @@ def fit(
             save(step + 1, progress)
             last_save = time.monotonic()
     bar.close()
+    made.close()
     return average.state

@@ -1,6 +1,9 @@
 """Losses, the dense pass, the loop, the card: small and without data."""
 
+import itertools
 import json
+import threading
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from shipdet.models.torch_runtime import whole_margins, window_margins
 from tests.tiny_models import classifier_config
 from training.card import card, shown
 from training.config import DenseStage, Recipe, TeacherStage, WindowStage, read_recipe
-from training.engine import CsvLog, Schedule, fit, parameter_groups
+from training.engine import Batch, CsvLog, Schedule, fit, parameter_groups, prefetch
 from training.export import folders_of, mean_state, plain_state
 from training.models import ANSWER, CELL_PX, Pupil, Teacher, build, load_teacher, read_state
 from training.paths import CONFIGS
@@ -228,3 +231,32 @@ def test_the_mean_of_two_models_lies_between_them() -> None:
     assert torch.equal(mean_state(first, second)["w"], torch.full((2,), 2.0))
     with pytest.raises(KeyError):
         mean_state({"other": torch.ones(1)}, second)
+
+
+def numbered(until: int | None = None) -> Iterator[Batch]:
+    for number in itertools.islice(itertools.count(), until):
+        yield {"number": torch.tensor(number)}
+
+
+def test_batches_made_ahead_come_in_order_and_end() -> None:
+    assert [int(b["number"]) for b in prefetch(numbered(9), depth=2)] == list(range(9))
+
+
+def test_an_error_while_making_a_batch_is_raised_where_it_is_used() -> None:
+    def failing() -> Iterator[Batch]:
+        yield from numbered(1)
+        raise FileNotFoundError("no such picture")
+
+    made = prefetch(failing())
+    next(made)
+    with pytest.raises(FileNotFoundError, match="no such picture"):
+        next(made)
+
+
+def test_closing_ends_the_thread_that_makes_batches() -> None:
+    before = threading.active_count()
+    made = prefetch(numbered(), depth=1)
+    next(made)
+    assert threading.active_count() == before + 1
+    made.close()
+    assert threading.active_count() == before
