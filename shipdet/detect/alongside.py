@@ -1,8 +1,9 @@
-"""A smaller vessel alongside a ship in open water: two hulls in one silhouette.
+"""Two ships side by side in open water: two hulls in one silhouette.
 
 A tanker and the barge that bunkers it are one shape against the water, and one peak in a map of
 scores, whose cells are as wide as the barge. But one flank of the shape is straight, and the other
-steps out over the length of the barge and back.
+steps out over the length of the barge and back. Two ships of a size have no such step; together
+they are wider for their length than any ship.
 """
 
 import numpy as np
@@ -21,11 +22,13 @@ CROOKED_M = 2.5  # median distance from a line that a flank may have: else it is
 FILLED = 0.65  # of the step's own box; a flank that swells is a swollen shape
 SMOOTH_M = 8.0  # along the flanks
 SHIP_QUANTILE = 0.3  # of the widths amidships, which is the ship's own while most of it is free
+PAIR_LENGTH_M, PAIR_BEAM_M = 140.0, 44.0  # of two ships of a size, at least
+PAIR_RATIO = 4.2  # of length to beam, at most: large ships have 5 to 8, blurred by 3 m imagery 4.5
 ENDS_SHARE = 0.1  # of the length at either end, where bow and stern narrow
 
 
 def split(shape: Mask, hull: Hull, gsd_m: float) -> tuple[Hull, Hull] | None:
-    """The ship and what lies alongside it; None when a shape looks like one hull.
+    """Both ships, the larger first; None when a shape looks like one hull.
 
     Args:
         shape: bool (h, w), the silhouette.
@@ -46,30 +49,52 @@ def split(shape: Mask, hull: Hull, gsd_m: float) -> tuple[Hull, Hull] | None:
         return None
 
     beam = float(np.quantile(flanks.width[flanks.amidships], SHIP_QUANTILE))
-    out = flanks.width - beam
+    middle = flanks.start + len(flanks.width) / 2
+    straight = float(np.median(flanks.straight[flanks.amidships]))
+    step = _step(flanks.width - beam, beam, gsd_m)
+    if step is not None:
+        first, length, width = step
+        return (
+            flanks.hull(middle, straight, hull.length, beam),
+            flanks.hull(
+                flanks.start + first + length / 2, straight + flanks.outward * beam, length, width
+            ),
+        )
+    pair = (
+        hull.length * gsd_m >= PAIR_LENGTH_M
+        and beam * gsd_m >= PAIR_BEAM_M
+        and hull.length <= PAIR_RATIO * beam
+    )
+    if not pair:
+        return None
+    return (
+        flanks.hull(middle, straight, hull.length, beam / 2),
+        flanks.hull(middle, straight + flanks.outward * beam / 2, hull.length, beam / 2),
+    )
+
+
+def _step(
+    out: npt.NDArray[np.float64], beam: float, gsd_m: float
+) -> tuple[int, float, float] | None:
+    """Where along a ship of a beam a vessel alongside begins, its length and its width, pixels.
+
+    ``out`` is how far the flank lies outside the ship's own, one value a pixel of its length.
+    """
     step = _longest_run(out > 0.6 * LEAST_BEAM_M / gsd_m, round(SMOOTH_M / gsd_m))
     if not len(step):
         return None
     length = float(len(step))
-    least, most = (float(np.quantile(out[step], share)) for share in (0.6, 0.95))
+    width, most = (float(np.quantile(out[step], share)) for share in (0.6, 0.95))
     filled = float(np.clip(out[step], 0, most).mean() / most)
     ends_m = min(step[0], len(out) - 1 - step[-1]) * gsd_m
     vessel = (
         length * gsd_m >= LEAST_LENGTH_M
-        and LEAST_BEAM_M / gsd_m <= least <= beam
-        and length >= 1.6 * least
+        and LEAST_BEAM_M / gsd_m <= width <= beam
+        and length >= 1.6 * width
         and ends_m >= ENDS_M
         and filled >= FILLED
     )
-    if not vessel:
-        return None
-
-    straight = float(np.median(flanks.straight[flanks.amidships]))
-    middle = flanks.start + len(out) / 2
-    ship = flanks.hull(middle, straight, hull.length, beam)
-    along = flanks.start + (step[0] + step[-1] + 1) / 2
-    # The step's outer side moves straight + beam out by its own beam.
-    return ship, flanks.hull(along, straight + flanks.outward * beam, length, least)
+    return (int(step[0]), length, width) if vessel else None
 
 
 class _Flanks:

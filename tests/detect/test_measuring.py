@@ -234,6 +234,33 @@ def test_a_barge_alongside_is_a_ship_of_its_own(gsd, axis, side):
         assert np.hypot(*(np.array([hull.x, hull.y]) * NET_GSD_M - place)) < 8
 
 
+@pytest.mark.parametrize("gsd", [1.0, 3.0])
+@pytest.mark.parametrize("axis", [0, 35, 120])
+@pytest.mark.parametrize("ahead", [0, 25])
+def test_two_tankers_side_by_side_are_two(gsd, axis, ahead):
+    pixels = water(gsd)
+    theta = np.radians(axis)
+    along, across = (
+        np.array([np.sin(theta), -np.cos(theta)]),
+        np.array([np.cos(theta), np.sin(theta)]),
+    )
+    places = [
+        np.array([320.0, 320.0]) + side * (15 * across + ahead / 2 * along) for side in (-1, 1)
+    ]
+    for place in places:
+        paint_ship(pixels, gsd, tuple(place), 185, 28, axis)
+    view = NetworkView(picture_mosaic(pixels, gsd), NET_GSD_M)
+    hulls = measure(cut_piece(view, 320 / NET_GSD_M, 320 / NET_GSD_M))
+    assert len(hulls) == 2
+    for place in places:
+        gaps = [np.hypot(*(np.array([h.x, h.y]) * NET_GSD_M - place)) for h in hulls]
+        hull = hulls[int(np.argmin(gaps))]
+        assert min(gaps) < 8 + ahead / 2
+        assert 185 * 0.9 < hull.length * NET_GSD_M < (185 + ahead) * 1.1
+        assert hull.width * NET_GSD_M == pytest.approx(29, abs=4)
+        assert turned(hull.axis_deg, axis) < 8
+
+
 @pytest.mark.parametrize("axis", [0, 35, 90, 160])
 def test_a_tug_alongside_or_a_bridge_wing_is_no_barge(axis):
     pixels = water(1.0)
