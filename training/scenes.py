@@ -50,7 +50,7 @@ class Search:
         views: how many views of each place are averaged.
         coarser: the scene is reduced by this factor first.
         sharpen: a x4 copy is searched.
-        floor: lowest score that is kept.
+        floor: lowest score that is kept; the app's.
     """
 
     scoring: Scoring = "dense"
@@ -58,7 +58,7 @@ class Search:
     views: Views = 1
     coarser: float = 1.0
     sharpen: bool = False
-    floor: float = 0.01
+    floor: float = 0.1
 
     def run(self, scene: Scene, classifier: WindowScorer) -> Detections:
         """Detections in pixels of the (reduced) scene."""

@@ -22,6 +22,8 @@ from shipdet.mosaic import Picture
 from shipdet.progress import Progress, Steps
 
 WIDE = 2.0  # times the window: the longest ships fill no more of it than 200 m of one
+#: Of the floor: what a map of scores gives so much may still be a ship at the second look.
+GLANCE_SHARE = 0.1
 LOOKS: Views = 8  # views of what has been found
 LOOKED_AT_ONCE = 8  # candidates between two chances to cancel: as many windows as in a canvas
 #: Of a window: a free hull of this length or more counts when only a wide window has seen it.
@@ -74,7 +76,7 @@ def detect(
     found: list[_Peak] = []
     for size_m, surveyed in zip(windows_m, surveys, strict=True):
         view = surveyed.view
-        centers, scores = peaks(surveyed.score_map, floor)
+        centers, scores = peaks(surveyed.score_map, GLANCE_SHARE * floor)
         kept = merge(centers * view.net_gsd_m, scores, MERGE_SHARE * size_m)
         found += [
             _Peak(float(value), center, view.net_gsd_m, size_m > window_m)

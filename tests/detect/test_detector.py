@@ -388,3 +388,11 @@ def test_a_tanker_and_its_barge_are_two(classifier, axis):
     assert sorted(d.length_m for d in found) == pytest.approx([75, 190], rel=0.12)
     ship, gap = nearest(found, *barge[:2])
     assert gap < 8 and ship.length_m < 90
+
+
+@pytest.mark.parametrize(("floor", "kept"), [(0.1, 1), (0.6, 0)])
+def test_a_faint_place_is_looked_at_before_it_is_dropped(floor, kept):
+    """The map gives it 0.05, which is under the floor; a window of its own gives it 0.9."""
+    mosaic = painted([(450, 350, 120, 60, 30)])
+    classifier = SecondThoughts(dark=50.0, bright=50.0 + 20 * 130, alone=0.9)
+    assert len(found_in(mosaic, classifier, floor=floor)) == kept
