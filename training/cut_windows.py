@@ -17,6 +17,7 @@ from shipdet.detect.scoring import WindowScorer, score_windows
 from shipdet.detect.view import NetworkView
 from training.datasets import Scene, Ship
 from training.metrics import SHORTEST_M, length_m
+from training.outlines import keel_and_beam
 from training.scenes import NO_DATA, as_mosaic
 from training.windows import IGNORED, NET_GSD_M, WINDOW_M
 
@@ -34,10 +35,7 @@ HALF_M = WINDOW_M / 2
 def keel(ship: Ship) -> NDArray[np.float64]:
     """Unit vector along a ship; along its box's diagonal when the box is upright."""
     corners = ship.corners
-    if ship.upright:
-        along = corners[2] - corners[0]
-    else:
-        along = max(corners[1] - corners[0], corners[2] - corners[1], key=lambda v: float(v @ v))
+    along = corners[2] - corners[0] if ship.upright else keel_and_beam(corners)[0]
     return np.asarray(along / np.linalg.norm(along), np.float64)
 
 

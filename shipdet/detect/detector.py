@@ -85,7 +85,8 @@ def detect(
     fine = NetworkView(mosaic, MEASURE_GSD_M)
     candidates = yield from _measured(fine, found, LONG_SHARE * window_m)
     candidates = _one_per_hull(candidates)
-    candidates = yield from _looked_at_again(mosaic, fine, classifier, candidates)
+    views = [surveyed.view for surveyed in surveys]
+    candidates = yield from _looked_at_again(views, fine, classifier, candidates)
     candidates = [candidate for candidate in candidates if candidate.peak.score >= floor]
 
     support: list[float] | None = None
@@ -158,19 +159,22 @@ def _one_per_hull(candidates: list[_Candidate]) -> list[_Candidate]:
 
 
 def _looked_at_again(
-    mosaic: Picture, measured: NetworkView, classifier: WindowScorer, candidates: list[_Candidate]
+    views: list[NetworkView],
+    measured: NetworkView,
+    classifier: WindowScorer,
+    candidates: list[_Candidate],
 ) -> Steps[list[_Candidate]]:
     """Candidates whose scores are the mean, as log odds, of the one that they were found by and
     of a window on its own with the hull in its middle, from :data:`LOOKS` sides; best first.
 
     A map of scores knows places to a cell, and what it says of a cell depends on where in it a
-    ship lies; of the windows that it is made of, none was ever cut around that ship.
+    ship lies; of the windows that it is made of, none was ever cut around that ship. ``views`` are
+    those that were searched, one for each size of window.
     """
     careful = with_views(classifier, LOOKS)
     result: list[_Candidate] = []
-    for net_gsd_m in sorted({candidate.peak.net_gsd_m for candidate in candidates}):
-        view = NetworkView(mosaic, net_gsd_m)
-        some = [candidate for candidate in candidates if candidate.peak.net_gsd_m == net_gsd_m]
+    for view in views:
+        some = [c for c in candidates if c.peak.net_gsd_m == view.net_gsd_m]
         some.sort(key=lambda c: c.hull.y)  # down the picture, as it is read fastest
         for first in range(0, len(some), LOOKED_AT_ONCE):
             batch = some[first : first + LOOKED_AT_ONCE]
@@ -180,7 +184,7 @@ def _looked_at_again(
                 peak = candidate.peak
                 if not np.isnan(value):  # a hull's middle may lie where there is no data
                     peak = replace(peak, score=mean_score(peak.score, value))
-                result.append(_Candidate(peak, candidate.hull))
+                result.append(replace(candidate, peak=peak))
             yield Progress("measure", len(result), len(candidates), "ships", "looking once more")
     return sorted(result, key=lambda c: -c.peak.score)
 
