@@ -35,9 +35,9 @@ from shipdet.cluster.messages import JobMessage
 from shipdet.cluster.store import Store
 from shipdet.geometry import TILE_PX, gsd_at, lonlat_to_pixel
 from shipdet.settings import Settings
-from tests.cluster.running import job, ships, wait_for
-from tests.painted import paint_ship, sea
-from tests.tile_server import Body, TileServer
+from tests.helpers.cluster_jobs import job, ships, wait_for
+from tests.helpers.painted import paint_ship, sea
+from tests.helpers.tile_server import Body, TileServer
 
 LON, LAT, ZOOM = 5.0, 60.0, 17  # 0.6 m per pixel
 PATCH_PX = 1024

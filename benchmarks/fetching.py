@@ -9,7 +9,7 @@ from shipdet.imagery import download, get_provider
 from shipdet.mosaic import Mosaic
 from shipdet.progress import finish
 from shipdet.settings import Settings
-from tests.tile_server import TileServer, generated_picture
+from tests.helpers.tile_server import TileServer, generated_picture
 
 LATENCY_S = 0.05
 CONNECTIONS = 4

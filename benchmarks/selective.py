@@ -9,7 +9,7 @@ from shipdet.progress import finish
 from shipdet.report import Clock
 from shipdet.requests import Search
 from shipdet.settings import get_settings
-from tests.painted import paint_ship, picture_mosaic, sea
+from tests.helpers.painted import paint_ship, picture_mosaic, sea
 
 GSD_M = 3.9  # a map at zoom 15, 36 degrees north
 UPSCALER = "realesr-general-x4v3"

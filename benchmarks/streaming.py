@@ -22,8 +22,8 @@ from shipdet.mosaic import Picture
 from shipdet.pipeline import ImageRequest, Search, detect_image
 from shipdet.progress import finish
 from shipdet.settings import PROJECT, Settings
-from tests.painted import paint_ship, sea
-from tests.tile_server import TileServer
+from tests.helpers.painted import paint_ship, sea
+from tests.helpers.tile_server import TileServer
 
 GSD_M = 240 / 224
 PATCH_PX = 1024

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shipdet.settings import Settings, get_settings
-from tests.painted import BrightnessClassifier
+from tests.helpers.painted import BrightnessClassifier
 
 
 class NetworkBlocked(OSError):

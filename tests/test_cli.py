@@ -15,9 +15,9 @@ from shipdet.pipeline import sharpening
 from shipdet.progress import Progress
 from shipdet.report.raster import write_picture
 from shipdet.settings import PROJECT, get_settings
-from tests.painted import paint_ship, sea
-from tests.tile_server import TileServer
-from tests.tiny_models import make_classifier, make_upscaler, weights  # noqa: F401
+from tests.helpers.painted import paint_ship, sea
+from tests.helpers.tile_server import TileServer
+from tests.helpers.tiny_models import make_classifier, make_upscaler, weights  # noqa: F401
 
 
 @pytest.fixture

@@ -23,9 +23,9 @@ from shipdet.progress import finish
 from shipdet.report.raster import write_picture
 from shipdet.requests import AreaRequest, ImageRequest, Search
 from shipdet.settings import Settings
-from tests.own_process import GIVEN_BACK, last_said
-from tests.painted import paint_ship, sea
-from tests.tile_server import NOT_FOUND, TileServer
+from tests.helpers.own_process import GIVEN_BACK, last_said
+from tests.helpers.painted import paint_ship, sea
+from tests.helpers.tile_server import NOT_FOUND, TileServer
 
 GSD_M = 0.8  # finer than the classifier's scale, so that the picture is shrunk
 FLEET = [(300, 250, 180, 28, 30), (1100, 420, 150, 26, 100), (600, 1000, 210, 34, 0)]

@@ -30,9 +30,9 @@ from shipdet.progress import finish
 from shipdet.report import run as run_module
 from shipdet.requests import AreaRequest, ImageRequest, Search
 from shipdet.settings import Settings
-from tests import tile_server as faults
-from tests.painted import paint_ship, sea
-from tests.tile_server import TileServer
+from tests.helpers import tile_server as faults
+from tests.helpers.painted import paint_ship, sea
+from tests.helpers.tile_server import TileServer
 
 GSD_M = gsd_at(36.145, 15)
 # (x px, y px, length m, width m, axis) in a picture of 4 x 3 tiles

@@ -9,7 +9,7 @@ from shipdet.pipeline import searching
 from shipdet.progress import finish
 from shipdet.requests import AreaRequest, ImageRequest, Search
 from shipdet.settings import Settings
-from tests.painted import paint_ship, sea
+from tests.helpers.painted import paint_ship, sea
 from tests.upscale.test_focus import Bicubic
 
 GSD_M = 3.0

@@ -16,7 +16,7 @@ from deploy.local import Cluster
 from shipdet.geometry import TILE_PX, pixel_box, pixel_to_lonlat
 from shipdet.imagery import sample
 from shipdet.settings import Settings
-from tests.tile_server import TileServer, mosaic_path
+from tests.helpers.tile_server import TileServer, mosaic_path
 
 if TYPE_CHECKING:
     from gradio_client import Client

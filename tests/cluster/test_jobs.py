@@ -16,7 +16,7 @@ from shipdet.cluster.messages import JobMessage
 from shipdet.cluster.objects import ObjectStore
 from shipdet.geometry import pixel_box
 from tests.cluster.conftest import SCENE_ZOOM
-from tests.cluster.running import directly, job, ships, unmatched, wait_for
+from tests.helpers.cluster_jobs import directly, job, ships, unmatched, wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 

@@ -15,8 +15,8 @@ from shipdet.cluster import submit
 from shipdet.cluster.messages import JobMessage
 from shipdet.cluster.store import Store
 from shipdet.geometry import gsd_at, pixel_box
-from tests.cluster.running import assert_same_ships, job, snapshot, wait_for
-from tests.tile_server import TileServer
+from tests.helpers.cluster_jobs import assert_same_ships, job, snapshot, wait_for
+from tests.helpers.tile_server import TileServer
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
 

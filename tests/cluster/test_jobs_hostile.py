@@ -20,8 +20,8 @@ from shipdet.cluster.health import metrics
 from shipdet.cluster.messages import MAX_MESSAGE_BYTES
 from shipdet.cluster.source import KafkaReader, Range
 from shipdet.settings import Settings
-from tests.cluster.hostile import hostile_messages
-from tests.cluster.running import job
+from tests.helpers.cluster_jobs import job
+from tests.helpers.hostile_messages import hostile_messages
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 

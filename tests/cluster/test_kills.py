@@ -17,8 +17,8 @@ from deploy.local import Cluster
 from shipdet.cluster import submit
 from shipdet.cluster.store import Store
 from shipdet.settings import Settings
-from tests.cluster.running import job, snapshot
-from tests.tile_server import TileServer, too_many
+from tests.helpers.cluster_jobs import job, snapshot
+from tests.helpers.tile_server import TileServer, too_many
 
 pytestmark = [pytest.mark.kills, pytest.mark.timeout(900)]
 

@@ -13,7 +13,7 @@ from shipdet.detect.scoring import ScoreMap
 from shipdet.geometry import distance_m, gsd_at
 from shipdet.mosaic import Mosaic, Provenance
 from shipdet.progress import finish
-from tests.painted import (
+from tests.helpers.painted import (
     WINDOW_M,
     BrightnessClassifier,
     WholeShipClassifier,

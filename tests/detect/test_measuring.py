@@ -5,7 +5,7 @@ import pytest
 
 from shipdet.detect.measuring import cut_piece, measure
 from shipdet.detect.view import NetworkView
-from tests.painted import (
+from tests.helpers.painted import (
     NET_GSD_M,
     STEEL,
     WATER,

@@ -8,7 +8,7 @@ from shipdet.detect import scoring
 from shipdet.detect.scoring import score, score_near, score_windows, scoring_for
 from shipdet.detect.view import NetworkView
 from shipdet.progress import finish
-from tests.painted import BrightnessClassifier, paint_ship, picture_mosaic, sea
+from tests.helpers.painted import BrightnessClassifier, paint_ship, picture_mosaic, sea
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from shipdet.detect.view import NetworkView
-from tests.painted import picture_mosaic, sea
+from tests.helpers.painted import picture_mosaic, sea
 
 
 def dotted(width, height, places, size=3):

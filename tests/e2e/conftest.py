@@ -17,7 +17,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Request, Route, sync_playwright
 
-from tests.e2e.app_page import AppPage
+from tests.helpers.app_page import AppPage
 
 OpenApp = Callable[..., AppPage]
 

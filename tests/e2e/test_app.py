@@ -13,8 +13,8 @@ from playwright.sync_api import expect
 
 from shipdet.geometry import distance_m
 from shipdet.imagery import sample
-from tests.e2e.app_page import EDGES, AppPage
 from tests.e2e.conftest import OpenApp
+from tests.helpers.app_page import EDGES, AppPage
 
 RUN_MS = 240_000  # the whole sample on two busy cores
 NEAR_M = 30.0

@@ -9,7 +9,7 @@ import pytest
 from gradio_client import Client
 
 from tests.e2e.conftest import running_app
-from tests.tile_server import TileServer, data_dir
+from tests.helpers.tile_server import TileServer, data_dir
 
 needs_data = pytest.mark.skipif(not data_dir().is_dir(), reason="needs the real mosaics")
 

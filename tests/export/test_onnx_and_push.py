@@ -14,8 +14,8 @@ from export import comparing, onnx, push
 from shipdet.errors import BadModel, UnknownModel
 from shipdet.models import onnx_graph, resolve
 from shipdet.models.onnx_runtime import graph_file
-from tests import hub_server
-from tests.painted import picture_mosaic, sea
+from tests.helpers import hub_server
+from tests.helpers.painted import picture_mosaic, sea
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from shipdet.imagery.retry import RetryPolicy
 from shipdet.settings import Settings
-from tests.tile_server import TileServer
+from tests.helpers.tile_server import TileServer
 
 SettingsFor = Callable[..., Settings]
 

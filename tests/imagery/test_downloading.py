@@ -13,8 +13,8 @@ from shipdet.imagery import cache as cache_module
 from shipdet.imagery import download, get_provider, sample
 from shipdet.imagery.providers import BlankRule
 from shipdet.progress import finish
-from tests import tile_server as faults
-from tests.tile_server import TileServer
+from tests.helpers import tile_server as faults
+from tests.helpers.tile_server import TileServer
 
 
 def fetch(server, settings, waits, bbox=None, watch=None, **changes):

@@ -1,6 +1,6 @@
 """The small models that tests of models and of their export share."""
 
-from tests.tiny_models import (  # noqa: F401
+from tests.helpers.tiny_models import (  # noqa: F401
     configs,
     make_classifier,
     make_upscaler,

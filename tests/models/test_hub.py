@@ -9,7 +9,7 @@ import pytest
 from shipdet.errors import BadModel, StorageFull, UnknownModel
 from shipdet.models import hub as hub_module
 from shipdet.models import list_models, public_names, resolve, resolve_public
-from tests import hub_server
+from tests.helpers import hub_server
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from shipdet.models.devices import cuda_available
 from shipdet.models.onnx_graph import write_graph
 from shipdet.models.onnx_runtime import graph_file, open_session
 from shipdet.models.torch_runtime import open_classifier, open_upscaler
-from tests.own_process import GIVEN_BACK, last_said
+from tests.helpers.own_process import GIVEN_BACK, last_said
 
 GPU = pytest.mark.skipif(not cuda_available(), reason="this machine has no GPU")
 STATUS = Path("/proc/self/status")

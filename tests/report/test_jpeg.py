@@ -9,7 +9,7 @@ from PIL import Image
 
 from shipdet.report.jpeg import STRIP_PX, JpegStrips
 from shipdet.report.raster import write_picture
-from tests.painted import sea
+from tests.helpers.painted import sea
 
 
 def in_strips(pixels, quality):

@@ -10,7 +10,7 @@ from shipdet.geometry import rectangle
 from shipdet.mosaic import Mosaic, Provenance
 from shipdet.report.drawing import CHIP_PX, crop_ship, draw_overlay, score_colour
 from shipdet.report.raster import read_picture, write_geotiff, write_picture
-from tests.painted import sea, tile_grid
+from tests.helpers.painted import sea, tile_grid
 
 
 def mosaic(width=700, height=530, covered=True):

@@ -16,7 +16,7 @@ from shipdet.report import check_name, exchange, folder, new_folder, replaced_fo
 from shipdet.report.large import write_large
 from shipdet.report.raster import write_geotiff
 from shipdet.settings import Settings
-from tests.painted import picture_mosaic, sea
+from tests.helpers.painted import picture_mosaic, sea
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from shipdet.report import (
     write_results,
 )
 from shipdet.report import run as run_module
-from tests.painted import picture_mosaic, sea, tile_grid
+from tests.helpers.painted import picture_mosaic, sea, tile_grid
 
 
 def raw_mosaic(width=300, height=200):

@@ -1,3 +1,3 @@
 """The small models that tests of training share with those of models."""
 
-from tests.tiny_models import make_classifier  # noqa: F401
+from tests.helpers.tiny_models import make_classifier  # noqa: F401

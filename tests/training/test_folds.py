@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shipdet.models.config import Calibration
-from tests.tiny_models import Make
+from tests.helpers.tiny_models import Make
 from training.calibrate import calibrate, margins
 from training.canvases import CanvasMaker
 from training.config import DenseStage

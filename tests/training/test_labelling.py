@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.painted import BrightnessClassifier, paint_ship, sea
+from tests.helpers.painted import BrightnessClassifier, paint_ship, sea
 from training.datasets import Scene, own_labels
 from training.label import Desk, page
 from training.labelling import Labelling, begin, box_between

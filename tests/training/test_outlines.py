@@ -7,7 +7,7 @@ from shipdet.detect.measuring import MEASURE_GSD_M
 from shipdet.detect.outlines import WEIGHTS, Outline, describe
 from shipdet.detect.view import NetworkView
 from shipdet.geometry import rectangle
-from tests.painted import paint_ship, picture_mosaic, sea
+from tests.helpers.painted import paint_ship, picture_mosaic, sea
 from training.outlines import Labelled, corners_of, fit, labelled, overlap, sample, true_outline
 
 AT = (300.0, 310.0)

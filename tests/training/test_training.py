@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from shipdet.models.config import ClassifierConfig, parse_config
 from shipdet.models.torch_runtime import whole_margins, window_margins
-from tests.tiny_models import classifier_config
+from tests.helpers.tiny_models import classifier_config
 from training.card import card, shown
 from training.config import DenseStage, Recipe, TeacherStage, WindowStage, read_recipe
 from training.engine import Batch, CsvLog, Schedule, fit, parameter_groups, prefetch

@@ -16,7 +16,7 @@ from shipdet.report.run import Run, read_run, write_imagery, write_results
 from shipdet.settings import Settings, get_settings
 from shipdet.ui.layout import Page, lay_out
 from shipdet.ui.requesting import request_inputs
-from tests.tiny_models import make_classifier, make_upscaler, weights  # noqa: F401
+from tests.helpers.tiny_models import make_classifier, make_upscaler, weights  # noqa: F401
 
 
 @pytest.fixture(autouse=True)

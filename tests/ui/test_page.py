@@ -14,7 +14,7 @@ from shipdet.ui.choices import AUTO_ZOOM, default_threshold, sample_area, zoom_c
 from shipdet.ui.layout import lay_out
 from shipdet.ui.requesting import area_request, image_request, request_inputs
 from shipdet.ui.results import result_components, show_numbers, show_results
-from tests import hub_server
+from tests.helpers import hub_server
 
 
 def test_the_page_opens_with_the_sample_harbour_at_the_recommended_zoom(page, values):

@@ -11,7 +11,7 @@ from shipdet.cluster.store import Store
 from shipdet.progress import finish
 from shipdet.report import Run
 from shipdet.settings import Settings
-from tests.tile_server import TileServer
+from tests.helpers.tile_server import TileServer
 
 
 def job(tiles: TileServer, name: str, x: float, y: float, width: int, height: int) -> JobMessage:

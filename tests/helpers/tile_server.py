@@ -40,7 +40,7 @@ MOSAICS = {
 }
 HELD_S = 60.0
 """How long a held tile waits for its event at most."""
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 
 Pixels = npt.NDArray[np.uint8]
 Body = Literal["tile", "html", "truncated", "blank", "wrong size", "text", "huge", "none"]
