@@ -29,10 +29,10 @@ from benchmarks.memory import resident_mb
 from benchmarks.table import rounded
 from deploy.local import Cluster
 from shipdet.cluster import submit
-from shipdet.cluster.blocks import SAME_SHIP_M
-from shipdet.cluster.health import metrics
-from shipdet.cluster.messages import JobMessage
-from shipdet.cluster.store import Store
+from shipdet.cluster.jobs.blocks import SAME_SHIP_M
+from shipdet.cluster.jobs.message import JobMessage
+from shipdet.cluster.store.job_store import Store
+from shipdet.cluster.store.prometheus import metrics
 from shipdet.geometry import TILE_PX, gsd_at, lonlat_to_pixel
 from shipdet.settings import Settings
 from tests.helpers.cluster_jobs import job, ships, wait_for

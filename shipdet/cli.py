@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from shipdet import __version__
-from shipdet.cluster.command import JobFailed, add_commands
+from shipdet.cluster.jobs_cli import JobFailed, add_commands
 from shipdet.errors import (
     BadArea,
     BadOption,

@@ -15,7 +15,7 @@ from shipdet.settings import get_settings
 PACKAGE = Path(__file__).resolve().parent.parent / "shipdet"
 BASE = {
     *("errors", "settings", "gdal", "geometry", "progress", "mosaic", "detections", "requests"),
-    "pace",
+    *("pace", "areas", "area_files"),
 }
 # From the top down. A room may import what stands below it, never what stands beside it.
 FLOORS = (

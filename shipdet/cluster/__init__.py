@@ -1,4 +1,5 @@
-"""Many areas on many machines: jobs through Kafka, Spark, PostgreSQL and an S3 store.
+"""Jobs on a cluster: many areas through Kafka, Spark, PostgreSQL and an S3 store.
 
-Nothing of it is imported by ``import shipdet``, and this package imports no engine's client.
+Imports go from the top down: ``jobs_cli`` and ``submit``, then ``work``, ``store``, ``engines``
+and ``jobs``. ``import shipdet`` loads none of it, and this file imports no client of an engine.
 """

@@ -4,13 +4,14 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from shipdet.cluster.broker import make_topics, send
-from shipdet.cluster.database import Database
-from shipdet.cluster.messages import JobMessage, check_length
-from shipdet.cluster.objects import ObjectStore
-from shipdet.cluster.planning import plan_job
-from shipdet.cluster.records import OPEN, Row
-from shipdet.cluster.store import Store
+from shipdet.cluster.engines.broker import make_topics, send
+from shipdet.cluster.engines.database import Database
+from shipdet.cluster.engines.objects import ObjectStore
+from shipdet.cluster.jobs.job_plan import plan_job
+from shipdet.cluster.jobs.message import JobMessage, check_length
+from shipdet.cluster.store.job_store import Store
+from shipdet.cluster.store.migrations import migrate
+from shipdet.cluster.store.statements import OPEN, Row
 from shipdet.errors import BadJob, BadOption, EngineUnreachable, UnknownJob
 from shipdet.settings import Settings
 
@@ -24,7 +25,7 @@ def open_store(settings: Settings) -> Store:
 
 def prepare(settings: Settings) -> list[str]:
     """Make tables, bucket and topics where they are missing; returns the migrations applied."""
-    applied = Database(settings.postgres).migrate()
+    applied = migrate(Database(settings.postgres))
     ObjectStore(settings).prepare()
     make_topics(settings)
     return applied

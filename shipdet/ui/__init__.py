@@ -5,7 +5,7 @@ import os
 # Before gradio is imported anywhere: it looks up versions and reports launches otherwise.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
-from shipdet.ui.app import build_blocks
+from shipdet.ui.gradio_app import build_blocks
 from shipdet.ui.server import serve
 
 __all__ = ["build_blocks", "serve"]

@@ -22,8 +22,8 @@ from shipdet.progress import Progress
 from shipdet.report.folder import run_folder
 from shipdet.requests import AreaRequest, ImageRequest, Search, Upscale
 from shipdet.settings import Settings
-from shipdet.ui.render import sentence
-from shipdet.ui.runs import DEVICE, RunEvents, area_events, image_events
+from shipdet.ui.html import sentence
+from shipdet.ui.streams import DEVICE, RunEvents, area_events, image_events
 
 log = logging.getLogger(__name__)
 

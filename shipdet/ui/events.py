@@ -17,7 +17,7 @@ from shipdet.imagery import get_provider, recommended_zoom
 from shipdet.report.folder import run_folder
 from shipdet.requests import PASSES
 from shipdet.settings import Settings
-from shipdet.ui import render
+from shipdet.ui import html
 from shipdet.ui.choices import (
     AUTO_ZOOM,
     default_threshold,
@@ -25,8 +25,8 @@ from shipdet.ui.choices import (
     sample_area,
     zoom_choices,
 )
+from shipdet.ui.forms import NO_AREA, Values, area_request, image_request, request_inputs
 from shipdet.ui.layout import Page, components
-from shipdet.ui.requesting import NO_AREA, Values, area_request, image_request, request_inputs
 from shipdet.ui.results import (
     Updates,
     clear_results,
@@ -34,7 +34,7 @@ from shipdet.ui.results import (
     show_numbers,
     show_results,
 )
-from shipdet.ui.runs import DEVICE, RunEvents, area_events, image_events
+from shipdet.ui.streams import DEVICE, RunEvents, area_events, image_events
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ def _wire_settings(page: Page, blocks: gr.Blocks, source: gr.State, settings: Se
     gr.on(triggers, estimated, inputs, outputs, trigger_mode="always_last", **AT_ONCE)
     # A deleted rectangle empties the numbers, which gradio does not count as a change of them.
     page.drawn.change(
-        lambda text: render.not_yet(BadArea(NO_AREA)) if text == "null" else gr.skip(),
+        lambda text: html.not_yet(BadArea(NO_AREA)) if text == "null" else gr.skip(),
         page.drawn,
         page.estimate,
         **AT_ONCE,
@@ -118,21 +118,21 @@ def _estimated(page: Page, source: gr.State, settings: Settings, values: Values)
         chosen = AUTO_ZOOM
     updates: Updates = {
         area.zoom: gr.Dropdown(choices, value=chosen),
-        page.zoom_reason: render.hint(reason),
+        page.zoom_reason: html.hint(reason),
         page.dates: gr.Row(visible=provider.needs_instance),
     }
     try:
         if values[source] == "picture":
             image_request(page, values)
-            updates[page.estimate] = render.hint("Ready to search this picture.")
+            updates[page.estimate] = html.hint("Ready to search this picture.")
         else:
             request = area_request(page, {**values, area.zoom: chosen})
-            updates[page.estimate] = render.estimate_box(pipeline.estimate(request, settings))
+            updates[page.estimate] = html.estimate_box(pipeline.estimate(request, settings))
             if values[page.search.model] is None:  # the configured one has been fetched only now
                 models = model_choices("ship-classification", settings)
                 updates[page.search.model] = gr.Dropdown(models, value=settings.classifier)
     except ShipdetError as error:
-        updates[page.estimate] = render.not_yet(error)
+        updates[page.estimate] = html.not_yet(error)
     return updates
 
 
@@ -148,7 +148,7 @@ def _wire_runs(page: Page, source: gr.State, run_id: gr.State, settings: Setting
         except Exception as error:
             if not isinstance(error, ShipdetError):
                 log.exception("a run failed")
-            yield _stopped(page, render.error_box(error))
+            yield _stopped(page, html.error_box(error))
 
     def refilter(run: str, threshold: float) -> Iterator[Updates]:
         if not run:
@@ -159,7 +159,7 @@ def _wire_runs(page: Page, source: gr.State, run_id: gr.State, settings: Setting
             after = pipeline.refilter(before, threshold)
             yield {**show_numbers(page, after), **show_results(page, after)}
         except ShipdetError as error:
-            yield {page.panel: render.error_box(error)}
+            yield {page.panel: html.error_box(error)}
 
     sample_inputs: list[Any] = [source, page.sources, page.search.upscale, *components(page.area)]
     sampled = page.sample.click(
@@ -182,7 +182,7 @@ def _wire_runs(page: Page, source: gr.State, run_id: gr.State, settings: Setting
     stopping = page.cancel.click(
         lambda: gr.Button(interactive=False), None, page.cancel, cancels=runs, **AT_ONCE
     )
-    stopping.then(lambda: _stopped(page, render.CANCELLED), None, progress, **AT_ONCE)
+    stopping.then(lambda: _stopped(page, html.CANCELLED), None, progress, **AT_ONCE)
     page.search.threshold.change(
         refilter,
         [run_id, page.search.threshold],
@@ -202,7 +202,7 @@ def _events(page: Page, source: gr.State, settings: Settings, values: Values) ->
 def _following(
     page: Page, run_id: gr.State, settings: Settings, events: RunEvents
 ) -> Iterator[Updates]:
-    panel = render.ProgressPanel()
+    panel = html.ProgressPanel()
     shown, stage = 0.0, None
     with closing(events):
         for event in events:
@@ -211,27 +211,27 @@ def _following(
                 shown_run = {**show_numbers(page, run), **show_results(page, run)}
                 yield {**shown_run, **_buttons(page, running=False), run_id: run.id}
                 return
-            html, now = panel.show(event), time.monotonic()
+            shown_html, now = panel.show(event), time.monotonic()
             if stage is None:  # it has begun: the last run makes room
-                yield {page.panel: html, run_id: "", **clear_results(page)}
+                yield {page.panel: shown_html, run_id: "", **clear_results(page)}
             elif event.stage != stage or now - shown > SHOW_EVERY_S:
-                yield {page.panel: html}
+                yield {page.panel: shown_html}
             else:
                 continue
             shown, stage = now, event.stage
 
 
 def _started(page: Page) -> Updates:
-    return {page.panel: render.WAITING, **_buttons(page, running=True)}
+    return {page.panel: html.WAITING, **_buttons(page, running=True)}
 
 
-def _stopped(page: Page, html: str) -> Updates:
-    return {page.panel: html, **_buttons(page, running=False)}
+def _stopped(page: Page, message: str) -> Updates:
+    return {page.panel: message, **_buttons(page, running=False)}
 
 
 def _refused(page: Page) -> Updates:
     busy = Busy("Too many runs are waiting for this machine: try again in some minutes.")
-    return _stopped(page, render.error_box(busy))
+    return _stopped(page, html.error_box(busy))
 
 
 def _buttons(page: Page, running: bool) -> Updates:

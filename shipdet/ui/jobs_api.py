@@ -5,12 +5,13 @@ from typing import Any, Literal
 
 from gradio.events import api
 
-from shipdet.cluster import listing, submit
-from shipdet.cluster.messages import JobMessage
+from shipdet.cluster import submit
+from shipdet.cluster.jobs.message import JobMessage
+from shipdet.cluster.store import queries
 from shipdet.requests import PASSES, Upscale
 from shipdet.settings import Settings
 from shipdet.ui.api import Answer, Backend, Scoring, one_sentence
-from shipdet.ui.jobs import addresses
+from shipdet.ui.jobs_tab import addresses
 
 Status = Literal["", "queued", "running", "completed", "failed", "cancelled"]
 
@@ -72,12 +73,12 @@ def add_jobs_api(settings: Settings) -> None:
     def jobs(status: Status = "", limit: int = 100) -> list[Answer]:
         """List the newest jobs, of one status or of all."""
         with one_sentence():
-            return [_plain(job) for job in listing.list_jobs(store, status, limit)]
+            return [_plain(job) for job in queries.list_jobs(store, status, limit)]
 
     def job(id_or_name: str) -> Answer:
         """Tell everything of one job: progress, ships, and addresses of its files."""
         with one_sentence():
-            found = listing.show_job(store, id_or_name)
+            found = queries.show_job(store, id_or_name)
             return {**_plain(found), "files": addresses(found, settings)}
 
     api(submit_job, api_name="submit_job", queue=False)

@@ -10,7 +10,7 @@ from shipdet import pipeline
 from shipdet.imagery import catalogue, recommended_zoom
 from shipdet.requests import STRIDES
 from shipdet.settings import Settings
-from shipdet.ui import render
+from shipdet.ui import html
 from shipdet.ui.choices import default_threshold, model_choices, sample_area, zoom_choices
 from shipdet.ui.map import map_component
 
@@ -132,7 +132,7 @@ def lay_out(settings: Settings) -> Page:
             search = _search(settings)
         with gr.Column(scale=3, min_width=280, elem_classes="sd-progress"):
             estimate = gr.HTML(
-                render.hint("Working out what this takes …"), elem_id="estimate", padding=False
+                html.hint("Working out what this takes …"), elem_id="estimate", padding=False
             )
             detect = gr.Button("Detect ships", variant="primary", size="lg", elem_id="detect")
             with gr.Row():
@@ -142,7 +142,7 @@ def lay_out(settings: Settings) -> Page:
                 sample_button = gr.Button(
                     "Try the sample", size="md", min_width=130, elem_id="sample"
                 )
-            panel = gr.HTML(render.IDLE, elem_id="panel", padding=False)
+            panel = gr.HTML(html.IDLE, elem_id="panel", padding=False)
     results = _results()
     return Page(
         drawn, sources, area_tab, picture_tab, area, dates, reason, picture, gsd_m, search,
@@ -186,7 +186,7 @@ def _imagery(settings: Settings, box: Box) -> tuple[AreaInputs, gr.Row, gr.HTML]
             min_width=120,
             elem_id="zoom",
         )
-    reason_line = gr.HTML(render.hint(reason), elem_classes="sd-reason", padding=False)
+    reason_line = gr.HTML(html.hint(reason), elem_classes="sd-reason", padding=False)
     with gr.Row(visible=False) as dates:
         date_from = gr.Textbox(label="From", placeholder="2024-05-01", min_width=90)
         date_to = gr.Textbox(label="To", placeholder="2024-05-31", min_width=90)
@@ -257,14 +257,14 @@ def _search(settings: Settings) -> SearchInputs:
             backend = _dropdown(
                 "Backend",
                 [
-                    (render.BACKENDS[name] + ("" if available else " (not here)"), name)
+                    (html.BACKENDS[name] + ("" if available else " (not here)"), name)
                     for name, available, _ in states
                 ],
                 settings.backend,
             )
         missing = [f"{reason}." for _, available, reason in states if not available]
         if missing:
-            gr.HTML(render.hint(" ".join(missing)), elem_classes="sd-reason", padding=False)
+            gr.HTML(html.hint(" ".join(missing)), elem_classes="sd-reason", padding=False)
         with gr.Row():
             device = _dropdown("Device", DEVICES, settings.device)
             image_format = _dropdown("Picture format", [("PNG", "png"), ("JPEG", "jpg")], "png")
@@ -292,7 +292,7 @@ def _dropdown(
 
 def _results() -> Results:
     gr.HTML('<h2 class="sd-results">Results</h2>', padding=False)
-    empty = gr.HTML(render.NO_RESULTS, padding=False)
+    empty = gr.HTML(html.NO_RESULTS, padding=False)
     with gr.Column(visible=False, elem_id="results") as section:
         with gr.Row(equal_height=False):
             with gr.Column(min_width=320):
@@ -329,7 +329,7 @@ def _results() -> Results:
             elem_id="crops",
         )
         table = gr.Dataframe(
-            headers=list(render.TABLE_COLUMNS),
+            headers=list(html.TABLE_COLUMNS),
             label="Detections",
             interactive=False,
             max_height=420,

@@ -6,7 +6,7 @@ import gradio as gr
 
 from shipdet.pipeline import Run
 from shipdet.report.run import PREVIEW
-from shipdet.ui import render
+from shipdet.ui import html
 from shipdet.ui.layout import Page
 
 Updates = dict[Any, Any]  # keyed by component or container, as gradio takes it
@@ -24,9 +24,9 @@ def result_components(page: Page) -> list[Any]:
 def show_numbers(page: Page, run: Run) -> Updates:
     """Updates of what needs no file: the count, the table and the map."""
     return {
-        page.panel: render.finished_box(run),
-        page.results.table: render.table_rows(run.detections),
-        page.results.ships: render.ships_on_map(run.detections),
+        page.panel: html.finished_box(run),
+        page.results.table: html.table_rows(run.detections),
+        page.results.ships: html.ships_on_map(run.detections),
     }
 
 
@@ -37,7 +37,7 @@ def show_results(page: Page, run: Run) -> Updates:
     # A browser does not show a picture of hundreds of millions of pixels.
     raw = str(run.folder / PREVIEW if run.record["raw"].get("large") else files["raw"])
     pair = (raw, str(run.folder / PREVIEW)) if sharpened else None
-    crops = zip(map(str, run.chips), render.captions(found.items), strict=False)
+    crops = zip(map(str, run.chips), html.captions(found.items), strict=False)
     return {
         shown.empty: gr.HTML(visible=False),
         shown.section: gr.Column(visible=True),

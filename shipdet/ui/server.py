@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shipdet.errors import BadOption, EngineUnreachable
 from shipdet.imagery import sample
 from shipdet.settings import Settings
-from shipdet.ui.app import build_blocks
+from shipdet.ui.gradio_app import build_blocks
 
 DAY_S = 86_400
 
@@ -104,7 +104,8 @@ def routes(settings: Settings) -> list[BaseRoute]:
 
 def _cluster_routes(settings: Settings) -> list[BaseRoute]:
     """Which engines can be reached, and the cluster's figures."""
-    from shipdet.cluster.health import engines, metrics
+    from shipdet.cluster.engines.health import engines
+    from shipdet.cluster.store.prometheus import metrics
     from shipdet.cluster.submit import open_store
 
     def health(_: Request) -> Response:

@@ -21,7 +21,7 @@ from tests.helpers.tile_server import TileServer, mosaic_path
 if TYPE_CHECKING:
     from gradio_client import Client
 
-    from shipdet.cluster.store import Store
+    from shipdet.cluster.store.job_store import Store
 
 SCENE_ZOOM = 17
 REAL = "algeciras"  # of the mosaics
@@ -118,20 +118,21 @@ def spare_database(engines: Cluster) -> str:
     """The address of a database beside the stream's, with the tables."""
     import psycopg
 
-    from shipdet.cluster.database import Database
+    from shipdet.cluster.engines.database import Database
+    from shipdet.cluster.store.migrations import migrate
 
     server, _, _ = engines.env["SHIPDET_POSTGRES"].rpartition("/")
     with psycopg.connect(engines.env["SHIPDET_POSTGRES"], autocommit=True) as connection:
         connection.execute("CREATE DATABASE spare")
-    Database(f"{server}/spare").migrate()
+    migrate(Database(f"{server}/spare"))
     return f"{server}/spare"
 
 
 @pytest.fixture
 def empty_store(spare_database: str, settings: Settings) -> Iterator["Store"]:
     """A job store of the test's own, without any job."""
-    from shipdet.cluster.database import Database
-    from shipdet.cluster.store import Store
+    from shipdet.cluster.engines.database import Database
+    from shipdet.cluster.store.job_store import Store
 
     opened = Store(Database(spare_database, patience_s=2.0))
     opened.database.run(lambda c: c.execute("TRUNCATE jobs, dead_letters, objects CASCADE"))

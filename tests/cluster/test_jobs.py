@@ -9,11 +9,12 @@ import pytest
 
 pytest.importorskip("pyspark")
 
-from shipdet.cluster import listing, submit
-from shipdet.cluster.blocks import cut_area
-from shipdet.cluster.health import engines as ask_engines
-from shipdet.cluster.messages import JobMessage
-from shipdet.cluster.objects import ObjectStore
+from shipdet.cluster import submit
+from shipdet.cluster.engines.health import engines as ask_engines
+from shipdet.cluster.engines.objects import ObjectStore
+from shipdet.cluster.jobs.blocks import cut_area
+from shipdet.cluster.jobs.message import JobMessage
+from shipdet.cluster.store import queries
 from shipdet.geometry import pixel_box
 from tests.cluster.conftest import SCENE_ZOOM
 from tests.helpers.cluster_jobs import directly, job, ships, unmatched, wait_for
@@ -56,7 +57,7 @@ def test_a_large_area_is_cut_joined_and_has_every_ship_once(
     gaps = [np.hypot(a[0] - b[0], a[1] - b[1]) for i, a in enumerate(mine) for b in mine[:i]]
     assert min(gaps, default=99) > 10, "no ship twice"
 
-    results = {r["kind"]: r for r in listing.show_job(store, message.id)["results"]}
+    results = {r["kind"]: r for r in queries.show_job(store, message.id)["results"]}
     assert set(results) == {"overlay", "preview", "vrt", "mosaic", "geojson", "csv", "candidates",
                             "record"}  # fmt: skip
     check_pictures(results, message, run, ObjectStore(settings), tmp_path)

@@ -78,7 +78,7 @@ def test_only_the_page_that_submitted_a_job_may_cancel_it(stream, served, tiles,
 
 
 def test_an_operator_may_let_everybody_cancel():
-    from shipdet.ui.jobs import check_control
+    from shipdet.ui.jobs_tab import check_control
 
     with pytest.raises(NotYours, match="operator"):
         check_control("a", ["b"], Settings())

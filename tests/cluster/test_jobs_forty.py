@@ -12,8 +12,8 @@ pytest.importorskip("pyspark")
 
 from deploy.local import Cluster
 from shipdet.cluster import submit
-from shipdet.cluster.messages import JobMessage
-from shipdet.cluster.store import Store
+from shipdet.cluster.jobs.message import JobMessage
+from shipdet.cluster.store.job_store import Store
 from shipdet.geometry import gsd_at, pixel_box
 from tests.helpers.cluster_jobs import assert_same_ships, job, snapshot, wait_for
 from tests.helpers.tile_server import TileServer

@@ -15,10 +15,10 @@ import pytest
 
 pytest.importorskip("pyspark")
 
-from shipdet.cluster.broker import LETTER_BYTES, send
-from shipdet.cluster.health import metrics
-from shipdet.cluster.messages import MAX_MESSAGE_BYTES
-from shipdet.cluster.source import KafkaReader, Range
+from shipdet.cluster.engines.broker import LETTER_BYTES, send
+from shipdet.cluster.engines.kafka_source import KafkaReader, Range
+from shipdet.cluster.jobs.message import MAX_MESSAGE_BYTES
+from shipdet.cluster.store.prometheus import metrics
 from shipdet.settings import Settings
 from tests.helpers.cluster_jobs import job
 from tests.helpers.hostile_messages import hostile_messages

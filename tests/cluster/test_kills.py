@@ -15,7 +15,7 @@ pytest.importorskip("pyspark")
 
 from deploy.local import Cluster
 from shipdet.cluster import submit
-from shipdet.cluster.store import Store
+from shipdet.cluster.store.job_store import Store
 from shipdet.settings import Settings
 from tests.helpers.cluster_jobs import job, snapshot
 from tests.helpers.tile_server import TileServer, too_many

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from shipdet import pipeline
-from shipdet.cluster import listing, submit
-from shipdet.cluster.messages import JobMessage
-from shipdet.cluster.store import Store
+from shipdet.cluster import submit
+from shipdet.cluster.jobs.message import JobMessage
+from shipdet.cluster.store import queries
+from shipdet.cluster.store.job_store import Store
 from shipdet.progress import finish
 from shipdet.report import Run
 from shipdet.settings import Settings
@@ -34,7 +35,7 @@ def directly(message: JobMessage, folder: Path, settings: Settings) -> Run:
 
 
 def ships(store: Store, id: str) -> list[dict]:
-    return [row["told"] for row in listing.show_job(store, id)["detections"]]
+    return [row["told"] for row in queries.show_job(store, id)["detections"]]
 
 
 def unmatched(some: list[tuple[float, float]], others: list[tuple[float, float]], px: float) -> int:
@@ -53,7 +54,7 @@ def unmatched(some: list[tuple[float, float]], others: list[tuple[float, float]]
 def snapshot(store: Store) -> list[dict]:
     """Everything that is known of completed jobs."""
     done = store.database.rows("SELECT id FROM jobs WHERE status = 'completed' ORDER BY id")
-    return [listing.show_job(store, row["id"]) for row in done]
+    return [queries.show_job(store, row["id"]) for row in done]
 
 
 def assert_same_ships(store: Store, message: JobMessage, folder: Path, settings: Settings) -> int:

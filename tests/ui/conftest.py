@@ -14,8 +14,8 @@ from shipdet.mosaic import Mosaic, Provenance
 from shipdet.progress import finish
 from shipdet.report.run import Run, read_run, write_imagery, write_results
 from shipdet.settings import Settings, get_settings
+from shipdet.ui.forms import request_inputs
 from shipdet.ui.layout import Page, lay_out
-from shipdet.ui.requesting import request_inputs
 from tests.helpers.tiny_models import make_classifier, make_upscaler, weights  # noqa: F401
 
 

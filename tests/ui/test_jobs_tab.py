@@ -9,8 +9,8 @@ pytest.importorskip("minio")
 pytest.importorskip("confluent_kafka")
 
 from shipdet.errors import BadArea
-from shipdet.ui.app import build_blocks
-from shipdet.ui.jobs import drawn_job, jobs_of_file
+from shipdet.ui.gradio_app import build_blocks
+from shipdet.ui.jobs_tab import drawn_job, jobs_of_file
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from shipdet.imagery import get_provider, sample
 from shipdet.report.folder import run_folder
 from shipdet.ui import build_blocks, events
 from shipdet.ui.choices import AUTO_ZOOM, default_threshold, sample_area, zoom_choices
+from shipdet.ui.forms import area_request, image_request, request_inputs
 from shipdet.ui.layout import lay_out
-from shipdet.ui.requesting import area_request, image_request, request_inputs
 from shipdet.ui.results import result_components, show_numbers, show_results
 from tests.helpers import hub_server
 

@@ -1,0 +1,1 @@
+"""Connections to the engines: PostgreSQL, Kafka and the object store."""

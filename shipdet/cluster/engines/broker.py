@@ -1,0 +1,103 @@
+"""Messages to Kafka, and the topics they go to."""
+
+import base64
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+
+from shipdet.errors import EngineUnreachable
+from shipdet.settings import Settings
+
+WAIT_S = 10.0
+PARTITIONS = 4
+LETTER_BYTES = 64 * 1024  # of the original message that a dead letter repeats
+
+_AWAY = "The Kafka broker does not answer: check that it runs and that SHIPDET_KAFKA is right."
+
+
+def send(settings: Settings, topic: str, messages: Iterable[tuple[str, bytes]]) -> None:
+    """Send (key, value) pairs and wait until the broker has all; EngineUnreachable otherwise."""
+    producer = Producer(
+        {
+            **_address(settings),
+            "enable.idempotence": True,
+            "delivery.timeout.ms": round(WAIT_S * 1000),
+            "linger.ms": 5,
+        }
+    )
+    failures: list[KafkaError] = []
+
+    def told(error: KafkaError | None, _: Any) -> None:
+        if error is not None:
+            failures.append(error)
+
+    for key, value in messages:
+        while True:
+            try:
+                producer.produce(topic, value, key.encode(), on_delivery=told)
+                break
+            except BufferError:  # the client's queue is full: let it send some
+                producer.poll(1.0)
+    left = producer.flush(WAIT_S + 1)
+    if failures or left:
+        raise EngineUnreachable(_AWAY)
+
+
+def send_letters(settings: Settings, letters: Iterable[dict[str, Any]]) -> None:
+    """Publish rows of the dead letters' outbox as JSON."""
+    send(
+        settings,
+        settings.kafka_dead_letters,
+        ((letter["key"], _letter(letter)) for letter in letters),
+    )
+
+
+def make_topics(settings: Settings) -> None:
+    """Make both topics where they are missing; EngineUnreachable when the broker is away."""
+    client = AdminClient(_address(settings))
+    wanted = {settings.kafka_topic, settings.kafka_dead_letters}
+    try:
+        missing = wanted - client.list_topics(timeout=WAIT_S).topics.keys()
+        new = [NewTopic(topic, PARTITIONS, 1) for topic in sorted(missing)]
+        for future in client.create_topics(new).values() if new else ():
+            try:
+                future.result(WAIT_S)
+            except KafkaException as error:
+                if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
+                    raise
+    except KafkaException as error:
+        raise EngineUnreachable(_AWAY) from error
+
+
+def check_broker(settings: Settings, wait_s: float = 3.0) -> None:
+    """EngineUnreachable unless the broker answers and has the topics."""
+    try:
+        known = AdminClient(_address(settings)).list_topics(timeout=wait_s).topics
+    except KafkaException as error:
+        raise EngineUnreachable(_AWAY) from error
+    if settings.kafka_topic not in known:
+        raise EngineUnreachable(
+            f"The broker has no topic {settings.kafka_topic}: `python -m shipdet jobs prepare` "
+            "makes it."
+        )
+
+
+def _address(settings: Settings) -> dict[str, Any]:
+    if not settings.kafka:
+        raise EngineUnreachable("No broker is configured: set SHIPDET_KAFKA.")
+    # The client would tell every failed connection on standard error; the errors are told once.
+    return {"bootstrap.servers": settings.kafka, "log_level": 0}
+
+
+def _letter(letter: dict[str, Any]) -> bytes:
+    value = bytes(letter["value"])
+    text: dict[str, str]
+    try:
+        text = {"value": value[:LETTER_BYTES].decode()}
+    except UnicodeDecodeError:
+        text = {"value_base64": base64.b64encode(value[:LETTER_BYTES]).decode()}
+    told = {"kind": letter["kind"], "job": letter["job_id"], "reason": letter["reason"]}
+    return json.dumps({**told, "bytes": len(value), **text}).encode()

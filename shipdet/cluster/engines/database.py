@@ -1,0 +1,122 @@
+"""The connection to PostgreSQL: opened again when it was lost, migrated, listened to."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import Connection
+from psycopg.rows import DictRow, dict_row
+
+from shipdet.errors import EngineUnreachable
+
+CHANNEL = "shipdet_jobs"
+CONNECT_S = 5
+LONGEST_PAUSE_S = 2.0
+
+NO_TABLES = "The database lacks tables: `python -m shipdet jobs prepare` makes them."
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Database:
+    """One connection per thread, in dictionaries.
+
+    ``patience_s`` is how long a transaction is tried again while the server does not answer:
+    every transaction of this package may run twice without harm.
+    """
+
+    def __init__(self, address: str, patience_s: float = 30.0) -> None:
+        if not address:
+            raise EngineUnreachable("No database is configured: set SHIPDET_POSTGRES.")
+        self.address, self.patience_s = address, patience_s
+        self._local = threading.local()
+
+    def __reduce__(self) -> tuple[type["Database"], tuple[str, float]]:
+        return Database, (self.address, self.patience_s)
+
+    def run(self, work: Callable[[Connection[DictRow]], T]) -> T:
+        """Run one transaction; EngineUnreachable when the server stays away or has no tables."""
+        end = time.monotonic() + self.patience_s
+        pause_s = 0.05
+        while True:
+            try:
+                connection = self._connection()
+                with connection.transaction():
+                    return work(connection)
+            except psycopg.errors.UndefinedTable as error:
+                raise EngineUnreachable(NO_TABLES) from error
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                self.close()
+                if time.monotonic() + pause_s > end:
+                    # Without the server's text: it may name hosts and users.
+                    raise EngineUnreachable(
+                        "PostgreSQL does not answer: check that it runs and that SHIPDET_POSTGRES "
+                        "is right."
+                    ) from error
+                log.warning("PostgreSQL does not answer, trying again")
+                time.sleep(pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def rows(self, query: str, *values: Any) -> list[DictRow]:
+        """The rows of one query."""
+        return self.run(lambda c: c.execute(query, values).fetchall())
+
+    def close(self) -> None:
+        """Close this thread's connection, if it has one."""
+        connection = getattr(self._local, "connection", None)
+        self._local.connection = None
+        if connection is not None:
+            connection.close()
+
+    def connect(self) -> Connection[DictRow]:
+        """A new connection in autocommit, of the caller's own.
+
+        Raises psycopg's OperationalError when the server does not answer, EngineUnreachable for
+        an address that is none.
+        """
+        try:
+            return psycopg.connect(
+                self.address,
+                autocommit=True,
+                row_factory=dict_row,
+                connect_timeout=CONNECT_S,
+                application_name="shipdet",
+                keepalives_idle=10,
+                keepalives_interval=5,
+                keepalives_count=3,
+            )
+        except (psycopg.ProgrammingError, UnicodeError):
+            # Without the cause: its text repeats the address, and that holds a password.
+            raise EngineUnreachable(
+                "SHIPDET_POSTGRES is not an address of PostgreSQL: write "
+                "postgresql://user:password@host/database."
+            ) from None
+
+    def changes(self, timeout_s: float) -> Iterator[str]:
+        """Ids of jobs that change while this is read; ends after ``timeout_s`` without one.
+
+        The first value is an empty string, once the server is listening, so that a reader can
+        look at what was there before.
+        """
+        try:
+            with self.connect() as connection:
+                connection.execute(f"LISTEN {CHANNEL}")
+                yield ""
+                while True:
+                    told = list(connection.notifies(timeout=timeout_s, stop_after=1))
+                    if not told:
+                        return
+                    yield from (notice.payload for notice in told)
+        except psycopg.OperationalError as error:
+            raise EngineUnreachable("PostgreSQL does not answer: check that it runs.") from error
+
+    def _connection(self) -> Connection[DictRow]:
+        connection = getattr(self._local, "connection", None)
+        if connection is None or connection.closed:
+            connection = self._local.connection = self.connect()
+        return connection

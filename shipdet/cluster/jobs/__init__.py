@@ -1,0 +1,1 @@
+"""What a job is: its message, its blocks, and the blocks that a message needs."""

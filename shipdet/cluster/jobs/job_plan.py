@@ -1,0 +1,59 @@
+"""From a job's message to the blocks that it needs, or the reason why it cannot be done."""
+
+from shipdet import pipeline
+from shipdet.areas import Area
+from shipdet.cluster.jobs.blocks import Block, Lattice, box_degrees, cut_area, largest_side
+from shipdet.cluster.jobs.message import JobMessage
+from shipdet.errors import BadModel, UnknownModel
+from shipdet.geometry import Grid, pixel_box
+from shipdet.imagery import get_provider, recommended_zoom
+from shipdet.imagery.planning import check_zoom
+from shipdet.models import ClassifierConfig, public_names, resolve_public
+from shipdet.settings import Settings
+
+STEP_PX = 64  # network pixels: a multiple of all dense strides, of wide windows too
+
+
+def plan_job(message: JobMessage, settings: Settings) -> tuple[int, list[Block]]:
+    """The zoom and the blocks of a job; fetches nothing.
+
+    Raises what the pipeline would raise for the same area, but for its size: AreaTooLarge comes
+    with the limit of blocks (``cluster_max_blocks``).
+    """
+    # A message comes from anybody: its model must be on the list before anything looks for it.
+    for name in filter(None, (message.model, message.upscaler)):
+        if name not in public_names(settings):
+            raise UnknownModel(
+                f"There is no model called '{name[:80]}' here: choose "
+                f"{' or '.join(public_names(settings))}."
+            )
+    area = message.parsed_area
+    provider = get_provider(message.provider or settings.provider, settings)
+    zoom = message.zoom
+    if zoom is None:
+        zoom, _ = recommended_zoom(provider, area.box.center[1], message.passes)
+    side = largest_side(settings.max_searched_pixels, message.passes)
+    zoom = check_zoom(zoom, provider)
+    lattice = _lattice(message, area, zoom, settings)
+    blocks = cut_area(area, zoom, settings.cluster_max_blocks, side, lattice)
+    pipeline.estimate(message.request(box_degrees(blocks[0].box, zoom).as_tuple(), zoom), settings)
+    return zoom, blocks
+
+
+def _lattice(message: JobMessage, area: Area, zoom: int, settings: Settings) -> Lattice:
+    """Pixels of the picture between places where every stride puts a window, in x and y.
+
+    The detector resamples a picture to whole network pixels, so the two differ a little.
+    """
+    config = resolve_public(message.model or settings.classifier, settings).config
+    if not isinstance(config, ClassifierConfig):
+        raise BadModel(f"{message.model or settings.classifier} is not a ship classifier.")
+    block = config.shipdet
+    whole = pixel_box(area.box, zoom)
+    network_px = Grid.from_tiles(whole, zoom).gsd_m * block.window_px / block.window_m
+    stride = message.search.stride
+    step = stride if stride and STEP_PX % stride else STEP_PX
+    return (
+        step * whole.width / max(1, round(whole.width * network_px)),
+        step * whole.height / max(1, round(whole.height * network_px)),
+    )

@@ -1,0 +1,150 @@
+"""The statements that the store is made of, and the values that its rows become."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+from shipdet.cluster.jobs.blocks import Block
+from shipdet.cluster.jobs.message import JobMessage
+from shipdet.errors import BadJob
+from shipdet.geometry import PixelBox
+
+JOIN = -1  # number of the block that joins all others
+OPEN = ("queued", "running")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A block that one worker may work on until its lease ends; ``token`` tells it from others."""
+
+    job_id: str
+    token: str
+    attempt: int
+    block: Block
+    message: JobMessage
+    zoom: int
+
+    @property
+    def joins(self) -> bool:
+        """Whether this is the joining of a job whose blocks are all done."""
+        return self.block.number == JOIN
+
+
+def free_block(lock: str = "") -> str:
+    """The query for the block whose turn it is: at most one row of job_id and number."""
+    # The inner order is kept: the first job in turn that has a free block gives it. One that only
+    # waits to be joined comes first, since that is quick.
+    return f"""
+        SELECT b.job_id, b.number FROM (
+            SELECT id, blocks_done, blocks_total FROM jobs WHERE status IN ('queued', 'running')
+            ORDER BY blocks_done < blocks_total, coalesce(claimed_at, created_at)
+        ) j CROSS JOIN LATERAL (
+            SELECT job_id, number FROM blocks
+            WHERE job_id = j.id AND (number >= 0 OR j.blocks_done = j.blocks_total)
+              AND ((status = 'queued' AND not_before <= now())
+                   OR (status = 'running' AND lease_until < now()))
+            ORDER BY number LIMIT 1 {lock}
+        ) b LIMIT 1
+    """
+
+
+def insert_letter(
+    connection: Connection[DictRow], key: str, job_id: str, kind: str, reason: str, value: bytes
+) -> None:
+    """Put a dead letter into the outbox; the same key a second time changes nothing."""
+    connection.execute(
+        "INSERT INTO dead_letters (key, job_id, kind, reason, value) VALUES (%s, %s, %s, %s, %s) "
+        "ON CONFLICT DO NOTHING",
+        (key, job_id, kind, reason, value),
+    )
+
+
+def insert_job(
+    connection: Connection[DictRow],
+    message: JobMessage,
+    zoom: int | None,
+    status: str,
+    total: int,
+    error: str = "",
+) -> bool:
+    """Add a job; False when it is there already, BadJob when its name is another job's."""
+    box = message.parsed_area.box
+    row = connection.execute(
+        "INSERT INTO jobs (id, name, reference, message, provider, zoom, west, south, east, north, "
+        "status, blocks_total, error, finished_at) "
+        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, "
+        "CASE WHEN %s = 'failed' THEN now() END) ON CONFLICT DO NOTHING RETURNING id",
+        (
+            *(message.id, message.name, message.reference, Jsonb(message.model_dump(mode="json"))),
+            *(message.provider, zoom, *box.as_tuple(), status, total, error, status),
+        ),
+    ).fetchone()
+    if row is not None:
+        return True
+    other = connection.execute("SELECT id FROM jobs WHERE name = %s", (message.name,)).fetchone()
+    if other is not None and other["id"] != message.id:
+        raise BadJob(
+            f"Another job has the name '{message.name}' already: choose a new one for a new "
+            "request."
+        )
+    return False
+
+
+def insert_blocks(connection: Connection[DictRow], job_id: str, blocks: Sequence[Block]) -> None:
+    """Add a job's blocks and its joining, where they are missing."""
+    empty = PixelBox(0, 0, 0, 0)
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO blocks (job_id, number, box, core) VALUES (%s, %s, %s, %s) "
+            "ON CONFLICT DO NOTHING",
+            [(job_id, b.number, list(b.box), list(b.core)) for b in blocks]
+            + [(job_id, JOIN, list(empty), list(empty))],
+        )
+
+
+def end_block(
+    connection: Connection[DictRow], claim: Claim, change: str, values: tuple[Any, ...]
+) -> bool:
+    """Change a block that is still the claim's own; False when it is not."""
+    row = connection.execute(
+        f"UPDATE blocks SET {change}, lease_until = NULL "
+        "WHERE job_id = %s AND number = %s AND token = %s AND status = 'running' RETURNING number",
+        (*values, claim.job_id, claim.block.number, claim.token),
+    ).fetchone()
+    return row is not None
+
+
+def count_done(connection: Connection[DictRow], job_id: str) -> None:
+    """Tell an open job how many of its blocks are done."""
+    connection.execute(
+        "UPDATE jobs SET blocks_done = (SELECT count(*) FROM blocks "
+        "WHERE job_id = %(id)s AND number >= 0 AND status = 'done') "
+        "WHERE id = %(id)s AND status IN ('queued', 'running')",
+        {"id": job_id},
+    )
+
+
+def block_of(row: DictRow) -> Block:
+    """The block of a row."""
+    return Block(row["number"], PixelBox(*row["box"]), PixelBox(*row["core"]))
+
+
+INSERT_SHIP = """
+INSERT INTO detections (job_id, number, score, lon, lat, x, y, length_m, width_m, axis_deg,
+                        outline, told)
+VALUES (%(job)s, %(number)s, %(score)s, %(lon)s, %(lat)s, %(x)s, %(y)s, %(length_m)s, %(width_m)s,
+        %(axis_deg)s, %(outline)s, %(told)s)
+ON CONFLICT DO NOTHING
+"""
+
+INSERT_RESULT = """
+INSERT INTO results (job_id, kind, object, media_type, bytes)
+VALUES (%(job)s, %(kind)s, %(object)s, %(media_type)s, %(bytes)s)
+ON CONFLICT DO NOTHING
+"""

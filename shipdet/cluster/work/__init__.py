@@ -1,0 +1,1 @@
+"""What the stream and its workers do: read messages, search blocks, join their results."""

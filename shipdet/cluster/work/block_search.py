@@ -1,0 +1,105 @@
+"""One block through the pipeline: fetched, searched, its files kept in the object store."""
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from shipdet import pipeline
+from shipdet.cluster.engines.connection_slots import Slots, slots
+from shipdet.cluster.engines.objects import ObjectStore
+from shipdet.cluster.jobs.blocks import box_degrees, owned
+from shipdet.cluster.store.job_store import Store
+from shipdet.cluster.store.statements import Claim
+from shipdet.errors import NoImagery, ProviderUnreachable
+from shipdet.imagery import Provider, get_provider
+from shipdet.imagery.providers import effective_provider
+from shipdet.imagery.sources import NO_PICTURE
+from shipdet.progress import Progress, Steps
+from shipdet.report import Run, vector
+from shipdet.report.run import PREVIEW
+from shipdet.settings import Settings
+
+KEPT = ("mosaic", "overlay")  # of the run's files
+
+
+def search_block(
+    claim: Claim, store: Store, objects: ObjectStore, folder: Path, settings: Settings
+) -> Steps[None]:
+    """Search a block and keep what it gave; ``folder`` is emptied by the caller.
+
+    A block without any picture is done and empty: the job decides what that means.
+    """
+    asked = get_provider(claim.message.provider or settings.provider, settings)
+    provider, _ = effective_provider(asked, settings)  # whose connections these are
+    try:
+        run = yield from _run(claim, store, provider, folder, settings)
+    except NoImagery as error:
+        record = {"empty": True, "notes": [str(error)]}
+        store.complete_block(claim, {"floor": 1.0, "items": []}, {}, record)
+        return
+    if claim.attempt < settings.cluster_attempts:
+        _check_complete(run, provider)
+    yield Progress("report", 0, 1, "files", "to the object store")
+    keys = {kind: objects.put_file(run.files[kind]) for kind in KEPT}
+    keys["preview"] = objects.put_file(run.folder / PREVIEW)
+    candidates = owned(claim.block, run.candidates, run.record["raw"]["gsd_m"])
+    store.complete_block(claim, vector.as_dict(candidates), keys, _record(run))
+    yield Progress("report", 1, 1, "files")
+
+
+def _run(
+    claim: Claim, store: Store, provider: Provider, folder: Path, settings: Settings
+) -> Steps[Run]:
+    """The pipeline's run of a block, with no more connections than its share."""
+    box = box_degrees(claim.block.box, claim.zoom)
+    request = claim.message.request(box.as_tuple(), claim.zoom)
+    own = {"runs_dir": folder / "runs", "connections_per_host": 1}
+    with slots(store.database, provider.id, settings.cluster_connections) as held:
+        if provider.kind != "sample":
+            own["connections_per_host"] = yield from held.take(settings.cluster_block_connections)
+        steps = pipeline.detect_area(
+            request, out=folder / "run", settings=settings.model_copy(update=own), public=True
+        )
+        return (yield from _while_fetching(steps, held))
+
+
+def _while_fetching(steps: Steps[Run], held: Slots) -> Steps[Run]:
+    """Pass a run's events on, and give the connections back once its tiles are there."""
+    with closing(steps):
+        while True:
+            try:
+                event = next(steps)
+            except StopIteration as stop:
+                run: Run = stop.value
+                return run
+            # By the last tile and not by the next stage: stages may overlap.
+            if event.stage == "report" or (event.stage == "fetch" and event.done >= event.total):
+                held.give_back()
+            yield event
+
+
+def _check_complete(run: Run, provider: Provider) -> None:
+    """Refuse a picture with tiles that the server failed to give: another attempt may get them."""
+    reasons = run.record["source"]["details"].get("missing_reasons", {})
+    failed = {reason: count for reason, count in reasons.items() if reason != NO_PICTURE}
+    if failed:
+        raise ProviderUnreachable(
+            f"{sum(failed.values())} tiles of {provider.title} could not be had "
+            f"({next(iter(failed))}): the block is tried again."
+        )
+
+
+def _record(run: Run) -> dict[str, Any]:
+    """What the job wants to know of a block's run."""
+    record, source = run.record, run.record["source"]
+    return {
+        "threshold": run.threshold,
+        "timings": record["timings"],
+        "tiles": {how: source[how] for how in ("fetched", "cached", "missing")},
+        "source": {k: source[k] for k in ("source", "title", "attribution", "licence")},
+        "models": record["models"],
+        "scoring": record["scoring"],
+        "views": record["views"],
+        "sharpened": record["sharpened"],
+        "notes": record["notes"],
+    }

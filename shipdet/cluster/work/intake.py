@@ -1,0 +1,52 @@
+"""Messages from the topic: registered as jobs, or put among the dead letters. Never lost."""
+
+import hashlib
+import logging
+
+from shipdet.cluster.jobs.job_plan import plan_job
+from shipdet.cluster.jobs.message import JobMessage
+from shipdet.cluster.store.job_store import Store
+from shipdet.cluster.store.queries import add_letter
+from shipdet.errors import EngineUnreachable, ShipdetError
+from shipdet.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def accept(value: bytes, store: Store, settings: Settings) -> bool:
+    """Register what a message asks for; returns whether there is a new job.
+
+    The same message a second time changes nothing. Only EngineUnreachable is raised: then nothing
+    is known of the message and it must come again.
+    """
+    message = None
+    try:
+        message = JobMessage.decode(value)
+        zoom, blocks = plan_job(message, settings)
+        return store.register(message, zoom, blocks)
+    except EngineUnreachable:
+        raise
+    except ShipdetError as error:
+        reason = str(error)
+    except Exception as error:  # a message must not be able to stop the stream
+        log.exception("a message could not be read")
+        reason = f"The message cannot be read ({type(error).__name__})."
+    _refuse(value, message, reason, store)
+    return False
+
+
+def _refuse(value: bytes, message: JobMessage | None, reason: str, store: Store) -> None:
+    reason = reason.replace("\x00", "").encode(errors="replace").decode()
+    job_id = ""
+    if message is not None:
+        try:
+            store.register_failed(message, reason)
+            job_id = message.id
+        except EngineUnreachable:
+            raise
+        except ShipdetError as error:  # its name is another job's, so it cannot have a row
+            reason = str(error)
+        except Exception:  # a letter is enough; the messages behind this one are waiting
+            log.exception("a refused message could not be registered")
+    key = hashlib.sha256(value).hexdigest()
+    add_letter(store, key, reason, value, job_id)

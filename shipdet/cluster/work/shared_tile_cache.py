@@ -1,0 +1,92 @@
+"""One tile cache for all workers: the disk first, then the S3 store."""
+
+import logging
+import time
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
+
+import urllib3
+from minio.error import MinioException, S3Error
+
+from shipdet.cluster.engines.objects import TILES, ObjectStore
+from shipdet.errors import StorageFull
+from shipdet.imagery.cache import DAY_S, MISSING_DAYS, Missing, TileCache
+from shipdet.settings import Settings
+
+REST_S = 10.0  # without the store after it failed: a cache must not slow a block down
+
+log = logging.getLogger(__name__)
+
+
+class SharedTileCache(TileCache):
+    """A :class:`~shipdet.imagery.cache.TileCache` whose tiles other workers have too.
+
+    A store that does not answer, or a disk that is full when a tile comes from the store, costs
+    speed and nothing else.
+    """
+
+    def __init__(
+        self, settings: Settings, provider_id: str, digest: str, objects: ObjectStore
+    ) -> None:
+        super().__init__(settings, provider_id, digest)
+        self.prefix = f"{TILES}/{provider_id}/{digest}"
+        self.objects = objects
+        self.rests_until = 0.0
+
+    def get(self, z: int, x: int, y: int) -> bytes | Missing | None:
+        """As on disk, and then what another worker has kept in the store."""
+        known = super().get(z, x, y)
+        if known is not None:
+            return known
+        data = self._fetch(z, x, y, "tile", self.keep_s)
+        if data is not None:
+            with suppress(StorageFull):  # it was had, which is what counts
+                super().put(z, x, y, data)
+            return data
+        reason = self._fetch(z, x, y, "none", MISSING_DAYS * DAY_S)
+        return None if reason is None else Missing(reason.decode(errors="replace"))
+
+    def put(self, z: int, x: int, y: int, data: bytes) -> None:
+        """Keep a tile on this machine and for the others."""
+        super().put(z, x, y, data)
+        self._store(z, x, y, "tile", data)
+
+    def put_missing(self, z: int, x: int, y: int, reason: str) -> None:
+        """Remember a gap on this machine and for the others."""
+        super().put_missing(z, x, y, reason)
+        self._store(z, x, y, "none", reason.encode())
+
+    def _fetch(self, z: int, x: int, y: int, suffix: str, keep_s: float) -> bytes | None:
+        if time.monotonic() < self.rests_until:
+            return None
+        client, key = self.objects.client, f"{self.prefix}/{z}/{x}/{y}.{suffix}"
+        try:
+            response = client.get_object(bucket_name=self.objects.bucket, object_name=key)
+        except S3Error as error:
+            if error.code != "NoSuchKey":
+                self._rest()
+            return None
+        except (MinioException, urllib3.exceptions.HTTPError):
+            self._rest()
+            return None
+        try:
+            kept = parsedate_to_datetime(response.headers["Last-Modified"])
+            age_s = time.time() - kept.timestamp()
+            return None if age_s > keep_s else response.read()
+        except (KeyError, ValueError, urllib3.exceptions.HTTPError):
+            return None  # without a date nobody knows how old it is
+        finally:
+            response.close()
+            response.release_conn()
+
+    def _store(self, z: int, x: int, y: int, suffix: str, data: bytes) -> None:
+        if time.monotonic() < self.rests_until:
+            return
+        try:
+            self.objects.write(f"{self.prefix}/{z}/{x}/{y}.{suffix}", data)
+        except (MinioException, urllib3.exceptions.HTTPError):
+            self._rest()
+
+    def _rest(self) -> None:
+        log.warning("the shared tile cache does not answer: going on without it for a while")
+        self.rests_until = time.monotonic() + REST_S

@@ -1,0 +1,42 @@
+"""The page and the API as one Blocks app."""
+
+import gradio as gr
+
+from shipdet.settings import Settings
+from shipdet.ui.api import add_api
+from shipdet.ui.events import wire
+from shipdet.ui.layout import lay_out
+from shipdet.ui.map import STATIC, page_head, serve_static_files
+from shipdet.ui.theme import make_theme
+
+UPLOADS_KEPT_S = 86_400  # gradio's copies of uploads and results; the runs themselves stay
+
+
+def build_blocks(settings: Settings) -> gr.Blocks:
+    """The app, ready to launch."""
+    serve_static_files()
+    blocks = gr.Blocks(
+        title="shipdet",
+        theme=make_theme(),
+        css_paths=[STATIC / "page.css"],
+        head=page_head(),
+        fill_width=True,
+        analytics_enabled=False,
+        delete_cache=(3600, UPLOADS_KEPT_S),
+    )
+    with blocks:
+        if settings.cluster:
+            from shipdet.ui.jobs_api import add_jobs_api
+            from shipdet.ui.jobs_tab import add_jobs  # its clients are not installed everywhere
+
+            with gr.Tabs():
+                with gr.Tab("Search", id="search") as search:
+                    page = lay_out(settings)
+                with gr.Tab("Jobs", id="jobs") as jobs:
+                    add_jobs(page, settings, opened=jobs.select, left=search.select)
+            add_jobs_api(settings)
+        else:
+            page = lay_out(settings)
+        wire(page, blocks, settings)
+        add_api(settings)
+    return blocks

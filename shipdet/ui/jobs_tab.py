@@ -1,0 +1,232 @@
+"""The Jobs tab: submit, watch, open, cancel, retry. Only there when a cluster is configured."""
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from shipdet.area_files import name_areas, read_area_file
+from shipdet.areas import parse_area
+from shipdet.cluster import submit
+from shipdet.cluster.engines import health
+from shipdet.cluster.engines.objects import ObjectStore
+from shipdet.cluster.jobs.message import JobMessage
+from shipdet.cluster.store import queries
+from shipdet.cluster.store.job_store import Store
+from shipdet.errors import BadJob, NotYours, ShipdetError
+from shipdet.requests import AreaRequest
+from shipdet.settings import Settings
+from shipdet.ui import html, jobs_html
+from shipdet.ui.events import AT_ONCE, UNSEEN
+from shipdet.ui.forms import Values, area_request, request_inputs
+from shipdet.ui.layout import Page
+
+POLL_S = 2.0
+SHOWN = 100  # jobs in the table
+Updates = dict[Component, Any]
+Listener = Callable[..., Any]  # of a component's event, as gr.Tab.select
+
+log = logging.getLogger(__name__)
+
+
+def add_jobs(page: Page, settings: Settings, opened: Listener, left: Listener) -> None:
+    """Put the tab together inside the current Blocks; area and search are the page's.
+
+    Between ``opened`` and ``left`` it is kept up to date. Only then: every question for the jobs
+    waits in the same queue as the searches of all pages.
+    """
+    store = submit.open_store(settings)
+    mine = gr.State([])  # ids submitted from this page; kept by the server, so nobody forges them
+    with gr.Row():
+        name = gr.Textbox(label="Name", placeholder="letters, digits, . _ -", max_lines=1)
+        submit_area = gr.Button("Submit the drawn area", variant="primary", elem_id="submit-job")
+        file = gr.File(label="Many areas: .geojson, .csv, .kml",
+                       file_types=[".geojson", ".json", ".csv", ".kml"], height=150)  # fmt: skip
+        submit_file = gr.Button("Submit the file", elem_id="submit-file")
+    told = gr.HTML(padding=False, elem_id="job-told")
+    engines = gr.HTML(padding=False, elem_id="engines")
+    table = gr.HTML(jobs_html.NO_JOBS, padding=False, elem_id="jobs")
+    with gr.Row():
+        chosen = gr.Dropdown([], label="Job", interactive=True, elem_id="job")
+        cancel = gr.Button("Cancel the job", min_width=90)
+        retry = gr.Button("Try again", min_width=90)
+    card = gr.HTML(jobs_html.OPEN_A_JOB, padding=False, elem_id="job-card")
+
+    def look() -> Updates:
+        return _look(store, table, chosen)
+
+    def send(values: Values, messages: Callable[[], Sequence[JobMessage]]) -> Updates:
+        try:
+            text, new = _send(messages(), store, settings)
+        except ShipdetError as error:
+            return {told: html.error_box(error)}
+        return {told: html.hint(text), mine: [*values[mine], *new]}
+
+    def send_area(values: Values) -> Updates:
+        return send(values, lambda: [drawn_job(page, values, str(values[name]))])
+
+    def send_file(values: Values) -> Updates:
+        return send(values, lambda: _messages_of_file(page, values, name, file))
+
+    def stop(id_: str | None, own: list[str]) -> Updates:
+        return _answer(told, lambda: _stopped(store, id_, own, settings))
+
+    def again(id_: str | None, own: list[str]) -> Updates:
+        return _answer(told, lambda: _again(store, id_, own, settings))
+
+    def open_job(id_: str | None) -> Updates:
+        return _open(store, id_, settings, card, page)
+
+    inputs: set[Any] = request_inputs(page) | {name, file, mine}
+    submit_area.click(send_area, inputs, [told, mine], **UNSEEN)
+    submit_file.click(send_file, inputs, [told, mine], **UNSEEN)
+    chosen.input(open_job, chosen, [card, page.results.ships, *page.area.bbox], **UNSEEN)
+    cancel.click(stop, [chosen, mine], told, **UNSEEN)
+    retry.click(again, [chosen, mine], told, **UNSEEN)
+
+    timers = [gr.Timer(POLL_S, active=False), gr.Timer(10 * POLL_S, active=False)]
+    gr.on([opened, timers[0].tick], look, None, [table, chosen], **UNSEEN)
+    gr.on(
+        [opened, timers[1].tick],
+        lambda: jobs_html.engines_line(health.engines(settings)),
+        None,
+        engines,
+        **UNSEEN,
+    )
+    for listener, active in ((opened, True), (left, False)):
+        listener(_each(timers, active), None, timers, **AT_ONCE)
+
+
+def _each(timers: list[gr.Timer], active: bool) -> Callable[[], list[gr.Timer]]:
+    return lambda: [gr.Timer(active=active) for _ in timers]
+
+
+def _look(store: Store, table: gr.HTML, chosen: gr.Dropdown) -> Updates:
+    try:
+        jobs = queries.list_jobs(store, limit=SHOWN)
+    except ShipdetError as error:
+        return {table: html.error_box(error)}
+    choices = [(f"{job['name']} · {job['status']}", job["id"]) for job in jobs]
+    return {table: jobs_html.jobs_table(jobs), chosen: gr.update(choices=choices)}
+
+
+def _answer(told: gr.HTML, act: Callable[[], str]) -> Updates:
+    """What an action says, or why it was not possible."""
+    try:
+        return {told: html.hint(act())}
+    except ShipdetError as error:
+        return {told: html.error_box(error)}
+
+
+def drawn_job(page: Page, values: Values, name: str) -> JobMessage:
+    """A job for the drawn rectangle, with the search that is set on the page."""
+    request = area_request(page, values)
+    return _message(name, list(request.bbox), request)
+
+
+def jobs_of_file(page: Page, values: Values, path: Path, prefix: str) -> list[JobMessage]:
+    """Jobs for the areas of a file, with the search that is set on the page."""
+    areas = name_areas(read_area_file(path), prefix)
+    return [
+        _message(name, area, area_request(page, values, parse_area(area).box.as_tuple()))
+        for name, area in areas
+    ]
+
+
+def _message(name: str, area: Any, request: AreaRequest) -> JobMessage:
+    search = request.search
+    return JobMessage.of(
+        {
+            "version": 2,
+            "name": name,
+            "area": area,
+            "provider": request.provider,
+            "zoom": request.zoom,
+            "passes": search.passes,
+            "upscaler": search.upscaler,
+            "selective": search.selective,
+            "model": search.model,
+            "stride": search.stride,
+            "threshold": search.threshold,
+            "backend": search.backend,
+            "scoring": search.scoring,
+            "views": search.views,
+            "date_from": request.date_from,
+            "date_to": request.date_to,
+            "max_cloud": request.max_cloud,
+        }
+    )
+
+
+def _messages_of_file(
+    page: Page, values: Values, name: gr.Textbox, file: gr.File
+) -> list[JobMessage]:
+    if not values[file]:
+        raise BadJob("Choose a file first: .geojson, .csv or .kml.")
+    return jobs_of_file(page, values, Path(values[file]), str(values[name] or ""))
+
+
+def _send(
+    messages: Sequence[JobMessage], store: Store, settings: Settings
+) -> tuple[str, list[str]]:
+    """Submit jobs; returns what to say, and their ids but for those that were jobs before.
+
+    Sending somebody's request again must not win a right to cancel it.
+    """
+    known = queries.known_ids(store, [message.id for message in messages])
+    ids = submit.submit(messages, settings)
+    first = messages[0]
+    told = f"{first.name} ({first.id})" if len(ids) == 1 else f"{len(ids)} jobs"
+    return f"Submitted {told}.", [id_ for id_ in ids if id_ not in known]
+
+
+def check_control(job_id: str, own: Sequence[str], settings: Settings) -> None:
+    """Raise NotYours when a page that submitted ``own`` may not cancel or retry a job."""
+    if not settings.cluster_visitors_control and job_id not in own:
+        raise NotYours(
+            "This job was not submitted from this page: only the operator can cancel it or try it "
+            "again, with `python -m shipdet jobs`."
+        )
+
+
+def _stopped(store: Store, id_: str | None, own: Sequence[str], settings: Settings) -> str:
+    job = store.job(id_ or "")
+    check_control(job["id"], own, settings)
+    return f"{submit.cancel(store, job['id'])['name']} is cancelled."
+
+
+def _again(store: Store, id_: str | None, own: Sequence[str], settings: Settings) -> str:
+    job = store.job(id_ or "")
+    check_control(job["id"], own, settings)
+    return f"{submit.retry(store, job['id'], settings)['name']} is queued again."
+
+
+def _open(store: Store, id_: str | None, settings: Settings, card: gr.HTML, page: Page) -> Updates:
+    """A job's card, and its area and ships on the map."""
+    try:
+        job = queries.show_job(store, id_ or "")
+        card_text = jobs_html.job_card(job, addresses(job, settings))
+    except ShipdetError as error:
+        return {card: html.error_box(error)}
+    sides = ("west", "south", "east", "north")
+    numbers = zip(page.area.bbox, (round(job[side], 6) for side in sides), strict=True)
+    ships = json.dumps(jobs_html.ships_geojson(job))
+    return {card: card_text, page.results.ships: ships, **dict(numbers)}
+
+
+def addresses(job: dict[str, Any], settings: Settings) -> dict[str, str]:
+    """Addresses of a job's files by kind, for a browser, for some hours."""
+    objects = ObjectStore(settings)
+    return {
+        result["kind"]: objects.address(
+            result["object"],
+            # A picture is shown, everything else is saved under a name that says what it is.
+            "" if result["kind"] in ("overlay", "preview")
+            else f"{job['name']}-{result['kind']}{Path(result['object']).suffix}",
+        )
+        for result in job["results"]
+    }  # fmt: skip

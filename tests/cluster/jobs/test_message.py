@@ -1,0 +1,193 @@
+"""What arrives in the topic is a job or one sentence, whatever it is."""
+
+import json
+import random
+
+import pytest
+
+from shipdet.cluster.jobs.message import MAX_MESSAGE_BYTES, JobMessage
+from shipdet.errors import BadArea, BadJob, ShipdetError
+
+GOOD = {"version": 2, "name": "harbour-1", "area": [4.0, 51.9, 4.01, 51.91]}
+TRIANGLE = {"type": "Polygon", "coordinates": [[[4, 51.9], [4.01, 51.9], [4.01, 51.91]]]}
+OLD = {
+    "aoi_id": "7f3c",
+    "submit_name": "Rotterdam.1",
+    "bbox_wkt": "POLYGON ((4 51.9, 4.01 51.9, 4.01 51.91, 4 51.91, 4 51.9))",
+    "zoom": 15,
+    "upscaled": True,
+    "stride": 112,
+    "thresh": 0.5,
+    "provider": "Sentinel Hub",
+}
+
+
+def decode(**changes: object) -> JobMessage:
+    return JobMessage.decode(json.dumps(GOOD | changes).encode())
+
+
+def test_a_message_survives_the_way_through_the_broker():
+    message = decode(zoom=15, passes=1, threshold=0.4, reference="ticket 5")
+    assert JobMessage.decode(message.encode()) == message
+
+
+def test_the_same_request_has_the_same_id_and_another_has_another():
+    assert decode().id == decode().id == decode(reference="again").id
+    others = [decode(zoom=15), decode(passes=1), decode(name="harbour-2"), decode(threshold=0.4),
+              decode(area=[4.0, 51.9, 4.01, 51.92]), decode(stride=64)]  # fmt: skip
+    assert len({m.id for m in [decode(), *others]}) == 7
+    assert len(decode().id) == 32
+
+
+def test_sharpening_in_parts_is_another_request_and_leaves_the_ids_of_others():
+    assert decode(passes=1, selective=True).search.selective
+    assert decode(passes=1, selective=True).id != decode(passes=1, selective=False).id
+    assert decode(passes=1).id == "ff69902f3dcc50ad142f84884e39fbd1"  # of the form without it
+
+
+LATER = {"scoring": "exact", "views": 8, "date_from": "2024-05-01", "date_to": "2024-05-31",
+         "max_cloud": 40}  # fmt: skip
+
+
+def test_each_later_field_is_another_request_and_leaves_the_ids_of_others():
+    ids = {decode(**{field: value}).id for field, value in LATER.items()}
+    assert len(ids | {decode().id}) == len(LATER) + 1
+    unset = {"scoring": "", "views": 0, "date_from": "", "date_to": None, "max_cloud": 20}
+    assert decode(passes=1, **unset).id == "ff69902f3dcc50ad142f84884e39fbd1"
+
+
+def test_what_is_asked_of_imagery_and_scoring_reaches_the_pipeline():
+    request = decode(**LATER).request((4.0, 51.9, 4.01, 51.91), 15)
+    assert (request.search.scoring, request.search.views) == ("exact", 8)
+    assert (request.date_from, request.date_to) == ("2024-05-01", "2024-05-31")
+    assert request.max_cloud == 40
+
+
+def test_a_date_has_one_form():
+    assert decode(date_from=" 20240501 ").id == decode(date_from="2024-05-01").id
+
+
+def test_numbers_of_an_area_may_be_whole():
+    assert decode(area=[4, 51, 5, 52]).id == decode(area=[4.0, 51.0, 5.0, 52.0]).id
+
+
+def test_the_older_form_is_read():
+    message = JobMessage.decode(json.dumps(OLD).encode())
+    assert (message.name, message.zoom, message.passes) == ("Rotterdam.1", 15, 1)
+    assert (message.stride, message.threshold, message.provider) == (112, 0.5, "sentinelhub")
+    assert message.reference == "7f3c"
+    assert message.parsed_area.box.as_tuple() == (4.0, 51.9, 4.01, 51.91)
+
+
+@pytest.mark.parametrize(
+    ("upscaled", "mode", "passes"),
+    [(False, None, 0), (True, None, 1), (2, None, 2), (True, "x16", 2), (True, "none", 0),
+     (0, "4x", 1), (None, None, 0)],
+)  # fmt: skip
+def test_the_older_form_says_in_two_ways_how_to_sharpen(upscaled, mode, passes):
+    old = OLD | {"upscaled": upscaled, "upscale_mode": mode}
+    assert JobMessage.decode(json.dumps(old).encode()).passes == passes
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"name": "../../etc/passwd"}, "name"),
+        ({"name": "ab"}, "name"),
+        ({"name": "a" * 65}, "name"),
+        ({"name": "abc\n"}, "name"),
+        ({"name": "a\u0000bc"}, "name"),
+        ({"name": 5}, "name"),
+        ({"area": [4.0, 51.9, 4.0, 51.91]}, "empty"),
+        ({"area": [170.0, 0.0, -170.0, 1.0]}, "antimeridian"),
+        ({"area": [4.0, 51.9, 4.01]}, "four numbers"),
+        ({"area": ["4", 51.9, 4.01, 52]}, "four numbers"),
+        ({"area": [True, False, True, False]}, "four numbers"),
+        ({"area": [1e400, 0, 1, 1]}, "JSON"),
+        ({"area": None}, "four numbers"),
+        ({"area": {"type": "Point", "coordinates": [1, 2]}}, "Polygon"),
+        ({"area": {"type": "Polygon", "coordinates": "x"}}, "coordinates"),
+        ({"area": {"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}}, "three"),
+        ({"area": "POLYGON ((0 0, 1 1"}, "WKT"),
+        ({"area": "POLYGON (\u0000(4 51.9, 4.01 51.9, 4.01 51.91, 4 51.9))"}, "NUL"),
+        ({"area": TRIANGLE | {"x": "\u0000"}}, "NUL"),
+        ({"area": TRIANGLE | {"x": [{"\ud800": 1}]}}, "half"),
+        ({"area": [4.0, 51.9, 10**400, 52.0]}, "four numbers"),
+        ({"area": {"type": "Polygon", "coordinates": [[[10**400, 0], [1, 1], [2, 2]]]}}, "proper"),
+        ({"area": "DROP TABLE jobs"}, "WKT"),
+        ({"zoom": "15"}, "Zoom"),
+        ({"zoom": 99}, "Zoom"),
+        ({"passes": 3}, "Passes"),
+        ({"passes": True}, "Passes"),
+        ({"passes": 1, "selective": 1}, "Selective"),
+        ({"selective": True}, "needs x4 or x16"),
+        ({"stride": 7}, "stride"),
+        ({"threshold": 1.5}, "threshold"),
+        ({"backend": "tpu"}, "Backend"),
+        ({"scoring": "fast"}, "Scoring"),
+        ({"views": 3}, "Views"),
+        ({"views": True}, "Views"),
+        ({"views": "2"}, "Views"),
+        ({"date_from": "last week"}, "year-month-day"),
+        ({"date_to": "2024-02-30"}, "year-month-day"),
+        ({"date_from": "2024-01-0\u0000"}, "year-month-day"),
+        ({"date_from": 20240101}, "Date_from"),
+        ({"date_from": "2024-05-02", "date_to": "2024-05-01"}, "swap"),
+        ({"max_cloud": 101}, "Max_cloud"),
+        ({"max_cloud": None}, "Max_cloud"),
+        ({"model": "../x;rm"}, "Model"),
+        ({"provider": "a b"}, "Provider"),
+        ({"version": 3}, "Version"),
+        ({"extra": 1}, "Extra"),
+        ({"reference": "x" * 201}, "Reference"),
+        ({"reference": "a\u0000b"}, "reference"),
+    ],
+)
+def test_a_wrong_value_is_one_sentence(changes, says):
+    with pytest.raises((BadJob, BadArea), match=f"(?i){says}") as caught:
+        decode(**changes)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", b"null", b"[]", b"5", b'"text"', b"{}", b"\xff\xfe", b"{" * 100_000,
+        b"[" * 100_000 + b"]" * 100_000, b'{"version": NaN}', b"1" * 10_000,
+        b" " * (MAX_MESSAGE_BYTES + 1), b'{"submit_name": {}, "bbox_wkt": []}',
+        b'{"bbox_wkt": "POLYGON EMPTY"}', b'{"version": 2, "version": 1}',
+        b'{"submit_name": "abc", "bbox_wkt": "POLYGON ((0 0, 1 0, 1 1))", "upscaled": {}}',
+        b'{"submit_name": "abc", "bbox_wkt": "POLYGON ((0 0, 1 0, 1 1))", "upscale_mode": []}',
+    ],
+)  # fmt: skip
+def test_what_is_no_message_is_refused(data):
+    with pytest.raises(ShipdetError):
+        JobMessage.decode(data)
+
+
+def test_fuzzed_messages_raise_nothing_but_sentences():
+    rng = random.Random(7)
+    text = json.dumps(GOOD | {"zoom": 15, "threshold": 0.5, "model": "shipdet-pico"})
+    read = 0
+    for _ in range(3000):
+        data = bytearray(text.encode())
+        for _ in range(rng.randint(1, 6)):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        try:
+            JobMessage.decode(bytes(data))
+            read += 1
+        except ShipdetError:
+            pass
+    assert read < 3000, "some of them must be wrong"
+
+
+def test_a_polygon_of_too_many_corners_is_refused():
+    ring = [[i / 1e6, (i % 7) / 10] for i in range(10_001)]
+    with pytest.raises(BadArea, match="simplify"):
+        JobMessage.of(GOOD | {"area": {"type": "Polygon", "coordinates": [ring]}})
+
+
+def test_the_schema_is_published_and_knows_every_field():
+    schema = JobMessage.model_json_schema()
+    assert set(schema["properties"]) == set(JobMessage.model_fields)
+    assert set(schema["required"]) == {"name", "area"}

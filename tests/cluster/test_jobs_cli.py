@@ -1,0 +1,118 @@
+"""`python -m shipdet jobs` without engines: one sentence, and nothing heavy is imported."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shipdet import cli
+from shipdet.settings import Settings, get_settings
+from tests.test_structure import PACKAGE, loaded_by
+
+HERE = ["jobs", "submit", "--name", "abc", "--bbox", "4", "51.9", "4.01", "51.91"]
+
+
+def run(*arguments: str) -> int:
+    get_settings.cache_clear()
+    try:
+        return cli.main(arguments)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["jobs", "submit", "--name", "abc"], "one of --bbox"),
+        ([*HERE, "--polygon", "POLYGON ((0 0, 1 0, 1 1))"], "one of --bbox"),
+        ([*HERE[:3], "x", *HERE[4:]], "name"),
+        ([*HERE, "--zoom", "99"], "zoom"),
+        ([*HERE, "--stride", "5"], "stride"),
+        ([*HERE, "--selective"], "needs x4 or x16"),
+        ([*HERE, "--views", "3"], "invalid choice"),
+        ([*HERE, "--date-from", "1.5.2024"], "year-month-day"),
+        ([*HERE, "--max-cloud", "101"], "max_cloud"),
+        (["jobs", "submit", "--file", "no-such.csv"], "cannot be read"),
+        (["jobs", "submit", "--name", "abc", "--polygon", "CIRCLE"], "WKT"),
+        (["jobs", "clean", "--older-than", "-1"], "between 0"),
+        (["jobs", "clean", "--older-than", "nan"], "between 0"),
+        (["jobs", "sail"], "invalid choice"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(arguments, says, capsys):
+    assert run(*arguments) == 2
+    told = capsys.readouterr().err
+    assert says in told.lower() or says in told
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["jobs", "list"], ["jobs", "show", "x"], ["jobs", "metrics"],
+                                       ["jobs", "cancel", "x"], ["jobs", "prepare"],
+                                       ["jobs", "clean"]])  # fmt: skip
+def test_without_a_cluster_the_setting_that_is_missing_is_named(arguments, capsys):
+    pytest.importorskip("psycopg")
+    assert run(*arguments) == 1
+    assert "SHIPDET_POSTGRES" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("address", ["abc", "postgresql://u:s3cret@[::1/db", "host=a bogus=s3cret"])
+def test_an_address_that_is_none_is_told_without_it(address, capsys, monkeypatch):
+    pytest.importorskip("psycopg")
+    monkeypatch.setenv("SHIPDET_POSTGRES", address)
+    assert run("jobs", "list") == 1
+    told = capsys.readouterr().err
+    assert "SHIPDET_POSTGRES is not an address" in told and told.count("\n") == 1
+    assert address not in told
+
+
+def test_all_that_is_set_reaches_the_message(monkeypatch):
+    pytest.importorskip("psycopg")
+    sent = []
+    monkeypatch.setattr("shipdet.cluster.submit.submit", lambda m, _: sent.extend(m) or ["id"])
+    assert run(*HERE, "--scoring", "exact", "--views", "8", "--date-from", "2024-05-01",
+               "--date-to", "2024-05-31", "--max-cloud", "5") == 0  # fmt: skip
+    [message] = sent
+    assert (message.scoring, message.views, message.max_cloud) == ("exact", 8, 5)
+    assert (message.date_from, message.date_to) == ("2024-05-01", "2024-05-31")
+
+
+def test_a_message_longer_than_what_is_read_is_not_sent(tmp_path, capsys):
+    pytest.importorskip("psycopg")
+    ring = [[i / 7e5, i % 7 / 13] for i in range(9_000)]
+    file = tmp_path / "long.geojson"
+    file.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    assert run("jobs", "submit", "--name", "long", "--file", str(file)) == 2
+    assert "bytes: simplify its area" in capsys.readouterr().err
+
+
+def test_sentences_name_commands_that_are_there():
+    # `shipdet` alone is only installed by those who install the package.
+    texts = [file.read_text() for file in PACKAGE.rglob("*.py")]
+    assert not [text for text in texts if "`shipdet " in text]
+
+
+def test_the_schema_is_printed(capsys):
+    assert run("jobs", "schema") == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "JobMessage"
+
+
+def test_the_command_line_imports_no_engine():
+    heavy = ("pyspark", "psycopg", "minio", "confluent_kafka", "torch", "gradio")
+    assert loaded_by("import shipdet.cli", *heavy) == []
+    assert (
+        loaded_by("import shipdet.cluster.jobs.message, shipdet.cluster.jobs.job_plan", *heavy)
+        == []
+    )
+
+
+def test_the_cluster_is_off_until_it_is_configured():
+    assert not Settings().cluster
+    assert Settings(kafka="a:1", postgres="postgresql://a", s3="http://a").cluster
+
+
+def test_deploying_needs_nothing_but_the_standard_library_to_say_what_is_wrong(tmp_path: Path):
+    call = [sys.executable, "-m", "deploy.local", "down", str(tmp_path)]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, "nothing runs there, so nothing is to be stopped"
