@@ -11,6 +11,9 @@ from shipdet.geometry import BBox
 Upscale = Literal["none", "x4", "x16"]
 PASSES: dict[Upscale, int] = {"none": 0, "x4": 1, "x16": 2}
 
+#: How much one pass enlarges a picture, along each side.
+UPSCALE = 4
+
 #: In network pixels; those that divide a model's cell can be scored densely. 0 is one cell.
 STRIDES = (0, 8, 16, 32, 56, 64, 96, 112, 128, 160, 192)
 

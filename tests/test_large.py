@@ -15,9 +15,9 @@ from rasterio.transform import from_origin
 from shipdet import pipeline
 from shipdet.errors import AreaTooLarge, BadImage
 from shipdet.gdal import CACHE_MB
-from shipdet.imagery import arriving, download, get_provider, open_picture
-from shipdet.imagery.canvas import StoredPicture
+from shipdet.imagery import arriving, download, get_provider, open_raster
 from shipdet.imagery.geotiff import LargeGeotiff
+from shipdet.imagery.mosaic_builder import FilePicture
 from shipdet.mosaic import Mosaic
 from shipdet.progress import finish
 from shipdet.report.raster import write_picture
@@ -95,8 +95,8 @@ def test_a_large_geotiff_has_the_same_ships(
 def test_deep_values_are_stretched_as_if_the_picture_were_held(settings, picture, tmp_path):
     deep = picture.astype(np.uint16) * 37 + 200
     path = geotiff(tmp_path / "deep.tif", deep)
-    whole = open_picture(path, None, settings)
-    pieces = open_picture(path, None, settings.model_copy(update=HELD))
+    whole = open_raster(path, None, settings)
+    pieces = open_raster(path, None, settings.model_copy(update=HELD))
     assert isinstance(whole, Mosaic) and isinstance(pieces, LargeGeotiff)
     assert whole.provenance == pieces.provenance
     pixels, covered = pieces.read(100, 200, 900, 1500)
@@ -192,7 +192,7 @@ def test_a_picture_without_data_is_refused_large_or_small(settings, tmp_path, ki
     told = []
     for chosen in (settings, settings.model_copy(update=HELD)):
         with pytest.raises(BadImage, match="is empty: every pixel") as caught:
-            open_picture(path, None, chosen)
+            open_raster(path, None, chosen)
         told.append(str(caught.value))
     assert told[0] == told[1]
 
@@ -201,7 +201,7 @@ def test_data_in_the_last_strip_alone_is_enough(settings, tmp_path):
     values = np.zeros((1100, 900, 1), np.uint8)
     values[-1, -1] = 9
     path = geotiff(tmp_path / "corner.tif", values, nodata=0)
-    picture = open_picture(path, None, settings.model_copy(update=HELD))
+    picture = open_raster(path, None, settings.model_copy(update=HELD))
     _, covered = picture.read(0, 0, 900, 1100)
     assert isinstance(picture, LargeGeotiff) and covered.sum() == 1
 
@@ -209,7 +209,7 @@ def test_data_in_the_last_strip_alone_is_enough(settings, tmp_path):
 def test_other_formats_are_not_read_in_pieces(settings, picture, tmp_path):
     Image.fromarray(picture).save(tmp_path / "scene.png")
     with pytest.raises(BadImage, match="more than the limit"):
-        open_picture(tmp_path / "scene.png", 1.0, settings.model_copy(update=HELD))
+        open_raster(tmp_path / "scene.png", 1.0, settings.model_copy(update=HELD))
 
 
 @pytest.fixture
@@ -250,7 +250,7 @@ def test_a_stored_picture_reads_like_a_held_one(settings, server, tmp_path):
     small = settings.model_copy(update=HELD)
     with arriving(box, 17, provider, None, small, folder=tmp_path) as arrival:
         stored = finish(arrival.finish())
-        assert isinstance(stored, StoredPicture)
+        assert isinstance(stored, FilePicture)
         assert stored.grid == held.grid
         for box_px in ((0, 0, 1800, 1340), (5, 7, 6, 8), (400, 300, 1300, 1340)):
             x0, y0, x1, y1 = box_px
@@ -304,9 +304,9 @@ READ = """
 import json, sys
 from pathlib import Path
 from benchmarks.memory import resident_mb, start_counting
-from shipdet.imagery import open_picture
+from shipdet.imagery import open_raster
 from shipdet.settings import Settings
-picture = open_picture(Path(sys.argv[1]), None, Settings(max_held_pixels=1000))
+picture = open_raster(Path(sys.argv[1]), None, Settings(max_held_pixels=1000))
 before = start_counting()
 for top in range(0, picture.grid.height, 512):
     picture.read(0, top, picture.grid.width, top + 512)

@@ -2,13 +2,12 @@
 
 from shipdet.imagery import sample
 from shipdet.imagery.options import ImageryOptions
-from shipdet.imagery.picture import open_picture
-from shipdet.imagery.planning import UPSCALE, Plan, plan, recommended_zoom
+from shipdet.imagery.picture import open_raster
 from shipdet.imagery.providers import Provider, catalogue, get_provider
+from shipdet.imagery.tile_plan import Plan, plan, recommended_zoom
 from shipdet.imagery.tiles import Arrival, arriving, download
 
 __all__ = [
-    "UPSCALE",
     "Arrival",
     "ImageryOptions",
     "Plan",
@@ -17,7 +16,7 @@ __all__ = [
     "catalogue",
     "download",
     "get_provider",
-    "open_picture",
+    "open_raster",
     "plan",
     "recommended_zoom",
     "sample",

@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 
 def open_geotiff(path: Path, gsd_m: float | None, settings: Settings) -> Picture:
-    """Read a TIFF; errors as in :func:`~shipdet.imagery.picture.open_picture`."""
+    """Read a TIFF; errors as in :func:`~shipdet.imagery.picture.open_raster`."""
     try:
         with gdal_env(), warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)  # answered in _grid

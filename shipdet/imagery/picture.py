@@ -26,7 +26,7 @@ Numbers = npt.NDArray[np.generic]
 log = logging.getLogger(__name__)
 
 
-def open_picture(
+def open_raster(
     path: str | Path, gsd_m: float | None = None, settings: Settings | None = None
 ) -> Picture:
     """Read a picture; ``gsd_m`` is metres per pixel, needed when the file does not say.

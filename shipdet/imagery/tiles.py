@@ -15,10 +15,10 @@ from typing import Any
 
 from shipdet.errors import NoImagery, ProviderUnreachable
 from shipdet.geometry import TILE_PX, BBox, tiles_of
+from shipdet.imagery.async_steps import Report, run_async
 from shipdet.imagery.cache import open_cache
-from shipdet.imagery.canvas import Canvas, HeldCanvas, StoredCanvas
+from shipdet.imagery.mosaic_builder import FileBuilder, MemoryBuilder, MosaicBuilder
 from shipdet.imagery.options import ImageryOptions
-from shipdet.imagery.planning import Plan, plan
 from shipdet.imagery.providers import (
     Provider,
     cache_digest,
@@ -28,7 +28,7 @@ from shipdet.imagery.providers import (
 )
 from shipdet.imagery.retry import RetryPolicy, unreachable
 from shipdet.imagery.sources import Gap, SampleSource, Source, Tile
-from shipdet.imagery.worker import Report, run_async
+from shipdet.imagery.tile_plan import Plan, plan
 from shipdet.mosaic import Mosaic, Picture, Provenance
 from shipdet.progress import Progress, Steps
 from shipdet.settings import Settings, get_settings
@@ -46,7 +46,7 @@ def download(
     """Fetch the imagery of an area, yielding ``fetch`` events; returns the mosaic.
 
     Closing the generator cancels; tiles that were fetched stay in the cache. Raises, before
-    anything is fetched, what :func:`~shipdet.imagery.planning.plan` raises; later ProviderRefused
+    anything is fetched, what :func:`~shipdet.imagery.tile_plan.plan` raises; later ProviderRefused
     (401, 403), ProviderUnreachable, or NoImagery when not a single tile could be had.
     """
     with arriving(bbox, zoom, provider, options, settings, policy=policy) as arrival:
@@ -77,12 +77,12 @@ def arriving(
     provider, _ = effective_provider(provider, settings)
     if provider.needs_instance:  # so that the record tells what was asked for
         options = replace(options, priority=used_priority(options, settings))
-    canvas: Canvas
+    builder: MosaicBuilder
     if folder is not None and size.raw_px > settings.max_held_pixels:
-        canvas = StoredCanvas(size, folder)
+        builder = FileBuilder(size, folder)
     else:
-        canvas = HeldCanvas(size)
-    assembly = _Assembly(size, provider, options, canvas)
+        builder = MemoryBuilder(size)
+    assembly = _Assembly(size, provider, options, builder)
 
     async def work(report: Report) -> Provenance:
         async with _source(size, provider, options, settings, policy) as source:
@@ -101,7 +101,7 @@ class Arrival:
         self._assembly, self._steps = assembly, steps
         self._result: Provenance | None = None
         #: what can be worked on already; its provenance is that of the plan
-        self.picture: Picture = assembly.canvas.picture(assembly.provenance(()), self.wait)
+        self.picture: Picture = assembly.builder.picture(assembly.provenance(()), self.wait)
 
     @property
     def seconds(self) -> float:
@@ -126,7 +126,7 @@ class Arrival:
         """
         while self._result is None:
             yield from self._step()
-        return self._assembly.canvas.picture(self._result, None)
+        return self._assembly.builder.picture(self._result, None)
 
     def _step(self) -> Steps[None]:
         try:
@@ -165,7 +165,7 @@ class _Assembly:
     plan: Plan
     provider: Provider
     options: ImageryOptions
-    canvas: Canvas
+    builder: MosaicBuilder
     rows_done: int = 0  # of the picture, from the top, that are complete
     seconds: float = 0.0
     fetched: int = 0
@@ -204,7 +204,7 @@ class _Assembly:
             return
         self.cached += tile.cached
         self.fetched += not tile.cached
-        await asyncio.to_thread(self.canvas.put, x, y, tile)
+        await asyncio.to_thread(self.builder.put, x, y, tile)
 
     def counts(self) -> str:
         """For the progress line: what is not plainly fetched."""
@@ -222,7 +222,7 @@ class _Assembly:
         """
         missing = self.gaps.total()
         complete = self.fetched + self.cached + missing == self.plan.tiles
-        if complete and not self.canvas.any_covered:
+        if complete and not self.builder.any_covered:
             raise self._nothing()
         if missing:
             notes = (

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 from shipdet import pace
-from shipdet.imagery import UPSCALE
 from shipdet.pipeline.choosing import chosen_classifier, detect_work, stride_notes
 from shipdet.pipeline.planning import check_scale, plan_request
-from shipdet.requests import AreaRequest, Search
+from shipdet.requests import UPSCALE, AreaRequest, Search
 from shipdet.settings import Settings, get_settings
 
 

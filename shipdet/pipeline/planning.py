@@ -6,7 +6,6 @@ from pathlib import Path
 from shipdet.errors import ScaleTooCoarse
 from shipdet.geometry import BBox, gsd_at
 from shipdet.imagery import (
-    UPSCALE,
     Arrival,
     ImageryOptions,
     Plan,
@@ -16,7 +15,7 @@ from shipdet.imagery import (
     plan,
     recommended_zoom,
 )
-from shipdet.requests import AreaRequest, Search
+from shipdet.requests import UPSCALE, AreaRequest, Search
 from shipdet.settings import Settings
 
 NATIVE_GSD_MAX_M = 12.0  # coarser imagery shows no ship, however much it is enlarged

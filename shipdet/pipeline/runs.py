@@ -4,7 +4,7 @@ from pathlib import Path
 
 from shipdet import pace
 from shipdet.errors import AreaTooLarge
-from shipdet.imagery import UPSCALE, open_picture
+from shipdet.imagery import open_raster
 from shipdet.mosaic import Picture
 from shipdet.pipeline.choosing import chosen_classifier, stride_notes
 from shipdet.pipeline.planning import check_scale, open_download, plan_request
@@ -23,7 +23,7 @@ from shipdet.report import (
     write_download,
     write_results,
 )
-from shipdet.requests import AreaRequest, ImageRequest, Search
+from shipdet.requests import UPSCALE, AreaRequest, ImageRequest, Search
 from shipdet.settings import Settings, get_settings
 
 
@@ -85,7 +85,7 @@ def detect_image(
     check_name(search.name)
     gsd_max_m = chosen_classifier(search, settings, public).shipdet.gsd_max_m
     yield Progress("fetch", 0, 1, "pictures", "reading the picture")
-    raw = open_picture(path, request.gsd_m, settings)
+    raw = open_raster(path, request.gsd_m, settings)
     check_scale(raw.grid.gsd_m, None, None, search, gsd_max_m)
     searched_px = raw.grid.width * raw.grid.height * UPSCALE ** (2 * search.passes)
     if search.passes and searched_px > settings.max_searched_pixels:

@@ -6,13 +6,12 @@ from typing import Literal
 from shipdet import pace
 from shipdet.detect import Survey, survey, with_views
 from shipdet.errors import AreaTooLarge
-from shipdet.imagery import UPSCALE
 from shipdet.models import Classifier, Upscaler
 from shipdet.mosaic import Mosaic, Picture
 from shipdet.pipeline.choosing import chosen_scoring, chosen_stride_px, chosen_views
 from shipdet.progress import Progress, Steps
 from shipdet.report import Clock
-from shipdet.requests import Search
+from shipdet.requests import UPSCALE, Search
 from shipdet.settings import Settings
 from shipdet.upscale import Focus, count_sharpened, upscale
 

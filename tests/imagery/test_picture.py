@@ -11,7 +11,7 @@ from rasterio.transform import from_origin
 
 from shipdet.errors import BadImage, BadOption, MissingScale
 from shipdet.geometry import distance_m
-from shipdet.imagery import open_picture
+from shipdet.imagery import open_raster
 from shipdet.mosaic import Mosaic
 
 RGB = np.random.default_rng(3).integers(0, 255, (40, 60, 3), dtype=np.uint8)
@@ -61,7 +61,7 @@ def chw(array):
 
 
 def test_a_png_comes_back_as_it_is(saved, settings):
-    mosaic = open_picture(saved(Image.fromarray(RGB)), 3.0, settings)
+    mosaic = open_raster(saved(Image.fromarray(RGB)), 3.0, settings)
     assert np.array_equal(mosaic.pixels, RGB)
     assert mosaic.coverage.all()
     assert mosaic.grid.gsd_m == 3.0
@@ -71,14 +71,14 @@ def test_a_png_comes_back_as_it_is(saved, settings):
 
 def test_the_content_decides_and_not_the_name(saved, settings):
     path = saved(Image.fromarray(RGB), "JPEG", "picture.png")
-    assert open_picture(path, 1.0, settings).pixels.shape == RGB.shape
+    assert open_raster(path, 1.0, settings).pixels.shape == RGB.shape
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "1", "CMYK", "YCbCr"])
 def test_every_colour_mode_becomes_rgb(saved, settings, mode):
     image = Image.fromarray(RGB).convert(mode)
     path = saved(image, "JPEG" if mode in ("CMYK", "YCbCr") else "PNG")
-    mosaic = open_picture(path, 1.0, settings)
+    mosaic = open_raster(path, 1.0, settings)
     assert mosaic.pixels.shape == RGB.shape
     if mode == "L":
         assert np.ptp(mosaic.pixels, axis=-1).max() == 0
@@ -91,7 +91,7 @@ def test_transparent_is_not_covered(saved, settings, mode):
     alpha[:, :20] = 0
     alpha[:, 20] = 1
     image.putalpha(Image.fromarray(alpha))
-    mosaic = open_picture(saved(image), 1.0, settings)
+    mosaic = open_raster(saved(image), 1.0, settings)
     assert not mosaic.coverage[:, :20].any()
     assert mosaic.coverage[:, 20:].all()
     assert not mosaic.pixels[:, :20].any()
@@ -101,14 +101,14 @@ def test_a_transparent_palette_colour_is_not_covered(saved, settings):
     image = Image.new("P", (10, 10))
     image.putpalette([255, 0, 0, 0, 255, 0])
     image.putpixel((3, 4), 1)
-    mosaic = open_picture(saved(image, transparency=1), 1.0, settings)
+    mosaic = open_raster(saved(image, transparency=1), 1.0, settings)
     assert mosaic.coverage.sum() == 99
     assert not mosaic.coverage[4, 3]
 
 
 def test_sixteen_bits_are_stretched_and_that_is_noted(saved, settings):
     values = np.linspace(1000, 3000, 2400).reshape(40, 60).astype(np.uint16)
-    mosaic = open_picture(saved(Image.fromarray(values)), 1.0, settings)
+    mosaic = open_raster(saved(Image.fromarray(values)), 1.0, settings)
     assert (mosaic.pixels.min(), mosaic.pixels.max()) == (0, 255)
     assert "stretched to 8 bits" in mosaic.provenance.notes[0]
 
@@ -120,7 +120,7 @@ def test_sixteen_bit_colours_keep_their_depth(tmp_path, settings, channels):
     values[:5, :, 3:] = 0
     path = tmp_path / "deep.png"
     cv2.imwrite(str(path), values)
-    mosaic = open_picture(path, 1.0, settings)
+    mosaic = open_raster(path, 1.0, settings)
     assert mosaic.pixels.max() == 255
     assert "uint16" in mosaic.provenance.notes[0]
     assert mosaic.coverage[5:].all()
@@ -132,20 +132,20 @@ def test_sixteen_bit_colours_keep_their_depth(tmp_path, settings, channels):
 def test_exif_rotation_is_applied(saved, settings):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned a quarter clockwise
-    mosaic = open_picture(saved(Image.fromarray(RGB), exif=exif), 1.0, settings)
+    mosaic = open_raster(saved(Image.fromarray(RGB), exif=exif), 1.0, settings)
     assert np.array_equal(mosaic.pixels, np.rot90(RGB, -1))
     assert "turned upright" in mosaic.provenance.notes[0]
 
 
 def test_a_picture_without_scale_asks_for_one(saved, settings):
     with pytest.raises(MissingScale, match="give the metres per pixel"):
-        open_picture(saved(Image.fromarray(RGB)), None, settings)
+        open_raster(saved(Image.fromarray(RGB)), None, settings)
 
 
 @pytest.mark.parametrize("gsd", [0, -1, 0.01, 101, float("nan"), float("inf")])
 def test_a_senseless_scale_is_refused(saved, settings, gsd):
     with pytest.raises(BadOption, match=r"from 0\.05 to 100"):
-        open_picture(saved(Image.fromarray(RGB)), gsd, settings)
+        open_raster(saved(Image.fromarray(RGB)), gsd, settings)
 
 
 def test_a_bomb_is_refused_before_it_is_decoded(tmp_path, settings):
@@ -160,12 +160,12 @@ def test_a_bomb_is_refused_before_it_is_decoded(tmp_path, settings):
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(99)))
     )
     with pytest.raises(BadImage, match=r"more than 179 million pixels, more than the limit of 48"):
-        open_picture(path, 1.0, settings)
+        open_raster(path, 1.0, settings)
 
 
 def test_a_picture_over_the_limit_names_the_numbers(saved, settings_for):
     with pytest.raises(BadImage, match=r"60x40 pixels .* limit"):
-        open_picture(saved(Image.fromarray(RGB)), 1.0, settings_for(max_raw_pixels=2000))
+        open_raster(saved(Image.fromarray(RGB)), 1.0, settings_for(max_raw_pixels=2000))
 
 
 @pytest.mark.parametrize("image_format", ["PNG", "JPEG"])
@@ -175,7 +175,7 @@ def test_a_truncated_picture_is_damaged(tmp_path, settings, image_format):
     path = tmp_path / "cut"
     path.write_bytes(buffer.getvalue()[: buffer.tell() // 2])
     with pytest.raises(BadImage, match="damaged or incomplete"):
-        open_picture(path, 1.0, settings)
+        open_raster(path, 1.0, settings)
 
 
 @pytest.mark.parametrize("content", [b"", b"hello, this is text", b"\x89PNG\r\n\x1a\n", b"II*\0"])
@@ -183,31 +183,31 @@ def test_what_is_no_picture_is_refused(tmp_path, settings, content):
     path = tmp_path / "what.png"
     path.write_bytes(content)
     with pytest.raises(BadImage, match=r"what\.png"):
-        open_picture(path, 1.0, settings)
+        open_raster(path, 1.0, settings)
 
 
 def test_other_formats_are_not_even_tried(saved, settings):
     with pytest.raises(BadImage, match="give a PNG, JPEG or GeoTIFF"):
-        open_picture(saved(Image.fromarray(RGB), "BMP"), 1.0, settings)
+        open_raster(saved(Image.fromarray(RGB), "BMP"), 1.0, settings)
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path, settings):
     with pytest.raises(BadImage, match="does not exist"):
-        open_picture(tmp_path / "nowhere.png", 1.0, settings)
+        open_raster(tmp_path / "nowhere.png", 1.0, settings)
     with pytest.raises(BadImage, match="cannot be read"):
-        open_picture(tmp_path, 1.0, settings)
+        open_raster(tmp_path, 1.0, settings)
 
 
 def test_a_picture_that_is_all_transparent_is_refused(saved, settings):
     with pytest.raises(BadImage, match="is empty"):
-        open_picture(saved(Image.new("RGBA", (10, 10))), 1.0, settings)
+        open_raster(saved(Image.new("RGBA", (10, 10))), 1.0, settings)
 
 
 # GeoTIFF
 
 
 def test_a_geotiff_brings_scale_and_place(geotiff, settings):
-    mosaic = open_picture(geotiff(chw(RGB)), None, settings)
+    mosaic = open_raster(geotiff(chw(RGB)), None, settings)
     assert np.array_equal(mosaic.pixels, RGB)
     assert mosaic.grid.crs == "EPSG:32631"
     assert mosaic.grid.gsd_m == pytest.approx(3.0, rel=0.005)
@@ -218,7 +218,7 @@ def test_a_geotiff_brings_scale_and_place(geotiff, settings):
 
 def test_degrees_give_a_scale_for_each_direction(geotiff, settings):
     transform = from_origin(4.0, 60.0, 1e-4, 1e-4)
-    grid = open_picture(geotiff(chw(RGB), "EPSG:4326", transform), None, settings).grid
+    grid = open_raster(geotiff(chw(RGB), "EPSG:4326", transform), None, settings).grid
     assert grid.gsd_y_m == pytest.approx(11.12, abs=0.05)
     assert grid.gsd_x_m == pytest.approx(11.12 / 2, abs=0.05)
     assert grid.lonlat([(0, 0)])[0].tolist() == pytest.approx([4.0, 60.0])
@@ -226,15 +226,15 @@ def test_degrees_give_a_scale_for_each_direction(geotiff, settings):
 
 def test_web_mercator_metres_are_not_ground_metres(geotiff, settings):
     transform = from_origin(445_000, 8_400_000, 10, 10)  # about 60 degrees north
-    grid = open_picture(geotiff(chw(RGB), "EPSG:3857", transform), None, settings).grid
+    grid = open_raster(geotiff(chw(RGB), "EPSG:3857", transform), None, settings).grid
     assert grid.gsd_m == pytest.approx(5.0, abs=0.05)
 
 
 def test_a_tiff_without_crs_needs_a_scale(geotiff, settings):
     path = geotiff(chw(RGB), crs=None, transform=rasterio.Affine.identity())
     with pytest.raises(MissingScale, match="no map reference"):
-        open_picture(path, None, settings)
-    mosaic = open_picture(path, 2.0, settings)
+        open_raster(path, None, settings)
+    mosaic = open_raster(path, 2.0, settings)
     assert mosaic.grid.gsd_m == 2.0
     assert not mosaic.grid.georeferenced
 
@@ -255,14 +255,14 @@ LOST = [
 def test_a_crs_that_leads_nowhere_is_as_good_as_none(geotiff, settings, crs, transform):
     path = geotiff(chw(RGB), crs, transform)
     with pytest.raises(MissingScale, match="no place on the Earth: give the metres per pixel"):
-        open_picture(path, None, settings)
-    mosaic = open_picture(path, 2.0, settings)
+        open_raster(path, None, settings)
+    mosaic = open_raster(path, 2.0, settings)
     assert (mosaic.grid.gsd_m, mosaic.grid.georeferenced) == (2.0, False)
     assert "positions in pixels only" in mosaic.provenance.notes[0]
 
 
 def test_the_files_own_scale_wins_and_that_is_noted(geotiff, settings):
-    mosaic = open_picture(geotiff(chw(RGB)), 10.0, settings)
+    mosaic = open_raster(geotiff(chw(RGB)), 10.0, settings)
     assert mosaic.grid.gsd_m == pytest.approx(3.0, rel=0.005)
     assert "not the 10 m" in mosaic.provenance.notes[0]
 
@@ -270,7 +270,7 @@ def test_the_files_own_scale_wins_and_that_is_noted(geotiff, settings):
 def test_nodata_is_not_covered(geotiff, settings):
     bands = chw(np.clip(RGB, 1, 255))
     bands[:, :10] = 0
-    mosaic = open_picture(geotiff(bands, nodata=0), None, settings)
+    mosaic = open_raster(geotiff(bands, nodata=0), None, settings)
     assert not mosaic.coverage[:10].any()
     assert mosaic.coverage[10:].all()
 
@@ -278,14 +278,14 @@ def test_nodata_is_not_covered(geotiff, settings):
 def test_a_mask_is_not_covered(geotiff, settings):
     mask = np.full(RGB.shape[:2], 255, np.uint8)
     mask[:, :7] = 0
-    mosaic = open_picture(geotiff(chw(RGB), mask=mask), None, settings)
+    mosaic = open_raster(geotiff(chw(RGB), mask=mask), None, settings)
     assert not mosaic.coverage[:, :7].any()
     assert mosaic.coverage[:, 7:].all()
 
 
 def test_more_than_three_bands_take_the_first_three(geotiff, settings):
     five = np.concatenate([chw(RGB), chw(RGB)[:2]])
-    mosaic = open_picture(geotiff(five, photometric="MINISBLACK"), None, settings)
+    mosaic = open_raster(geotiff(five, photometric="MINISBLACK"), None, settings)
     assert np.array_equal(mosaic.pixels, RGB)
     assert "5 bands" in mosaic.provenance.notes[0]
 
@@ -293,7 +293,7 @@ def test_more_than_three_bands_take_the_first_three(geotiff, settings):
 def test_an_alpha_band_is_coverage_and_not_colour(geotiff, settings):
     alpha = np.full((1, 40, 60), 255, np.uint8)
     alpha[:, :, :5] = 0
-    mosaic = open_picture(
+    mosaic = open_raster(
         geotiff(np.concatenate([chw(RGB), alpha]), photometric="RGB", alpha="YES"), None, settings
     )
     assert not mosaic.coverage[:, :5].any()
@@ -301,14 +301,14 @@ def test_an_alpha_band_is_coverage_and_not_colour(geotiff, settings):
 
 
 def test_one_band_is_grey(geotiff, settings):
-    mosaic = open_picture(geotiff(chw(RGB)[:1]), None, settings)
+    mosaic = open_raster(geotiff(chw(RGB)[:1]), None, settings)
     assert np.array_equal(mosaic.pixels, np.repeat(RGB[..., :1], 3, axis=-1))
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "int16", "float32"])
 def test_other_number_types_are_stretched(geotiff, settings, dtype):
     values = (chw(RGB).astype(np.float32) * 10 - 500).clip(0 if dtype == "uint16" else -500)
-    mosaic = open_picture(geotiff(values.astype(dtype)), None, settings)
+    mosaic = open_raster(geotiff(values.astype(dtype)), None, settings)
     assert mosaic.pixels.max() == 255
     assert dtype in mosaic.provenance.notes[0]
 
@@ -316,23 +316,23 @@ def test_other_number_types_are_stretched(geotiff, settings, dtype):
 def test_not_a_number_is_not_covered(geotiff, settings):
     values = chw(RGB).astype(np.float32)
     values[1, :3] = np.nan
-    mosaic = open_picture(geotiff(values), None, settings)
+    mosaic = open_raster(geotiff(values), None, settings)
     assert not mosaic.coverage[:3].any()
     assert mosaic.coverage[3:].all()
 
 
 def test_a_large_geotiff_is_refused_before_it_is_read(geotiff, settings_for):
     with pytest.raises(BadImage, match="60x40 pixels"):
-        open_picture(geotiff(chw(RGB)), None, settings_for(max_raw_pixels=2000))
+        open_raster(geotiff(chw(RGB)), None, settings_for(max_raw_pixels=2000))
 
 
 def test_what_a_picture_takes_in_memory_decides_whether_it_is_held(geotiff, settings_for):
     limit = settings_for(max_held_pixels=2 * RGB.shape[0] * RGB.shape[1])
-    assert isinstance(open_picture(geotiff(chw(RGB)), None, limit), Mosaic)
+    assert isinstance(open_raster(geotiff(chw(RGB)), None, limit), Mosaic)
     numbers = chw(RGB).astype(np.float64)
-    large = open_picture(geotiff(numbers), None, limit)
+    large = open_raster(geotiff(numbers), None, limit)
     assert not isinstance(large, Mosaic)
-    held = open_picture(geotiff(numbers), None, settings_for())
+    held = open_raster(geotiff(numbers), None, settings_for())
     pixels, covered = large.read(0, 0, 60, 40)
     assert isinstance(held, Mosaic)
     assert np.array_equal(pixels, held.pixels) and np.array_equal(covered, held.coverage)
@@ -341,9 +341,9 @@ def test_what_a_picture_takes_in_memory_decides_whether_it_is_held(geotiff, sett
 def test_a_large_picture_in_one_piece_is_refused(geotiff, settings_for, monkeypatch):
     monkeypatch.setattr("shipdet.imagery.geotiff.MAX_BLOCK_BYTES", 5000)
     path = geotiff(chw(RGB), compress="DEFLATE", blockysize=40)
-    assert isinstance(open_picture(path, None, settings_for()), Mosaic)
+    assert isinstance(open_raster(path, None, settings_for()), Mosaic)
     with pytest.raises(BadImage, match="smaller tiles"):
-        open_picture(path, None, settings_for(max_held_pixels=1000))
+        open_raster(path, None, settings_for(max_held_pixels=1000))
 
 
 @pytest.mark.parametrize("image_format", ["PNG", "JPEG"])
@@ -360,17 +360,17 @@ def test_broken_metadata_is_damage_and_no_crash(tmp_path, settings, image_format
         end = data.index(b"IEND") - 4
         path.write_bytes(data[:end] + broken + data[end:])
     with pytest.raises(BadImage, match="damaged"):
-        open_picture(path, 3.0, settings)
+        open_raster(path, 3.0, settings)
 
 
 def test_a_truncated_geotiff_is_damaged(geotiff, settings):
     path = geotiff(chw(RGB))
     path.write_bytes(path.read_bytes()[:4000])
     with pytest.raises(BadImage, match="damaged"):
-        open_picture(path, None, settings)
+        open_raster(path, None, settings)
 
 
 def test_a_scale_that_makes_no_sense_is_refused(geotiff, settings):
     path = geotiff(chw(RGB), transform=from_origin(590_000, 5_750_000, 1000, 1000))
     with pytest.raises(BadOption, match=r"from 0.05 to 100"):
-        open_picture(path, None, settings)
+        open_raster(path, None, settings)

@@ -7,7 +7,7 @@ from shipdet.cluster.jobs.message import JobMessage
 from shipdet.errors import BadModel, UnknownModel
 from shipdet.geometry import Grid, pixel_box
 from shipdet.imagery import get_provider, recommended_zoom
-from shipdet.imagery.planning import check_zoom
+from shipdet.imagery.tile_plan import check_zoom
 from shipdet.models import ClassifierConfig, public_names, resolve_public
 from shipdet.settings import Settings
 

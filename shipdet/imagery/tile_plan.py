@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from shipdet.errors import AreaTooLarge, BadOption, BadZoom
 from shipdet.geometry import TILE_PX, BBox, PixelBox, gsd_at, pixel_box
 from shipdet.imagery.providers import Provider, effective_provider
+from shipdet.requests import UPSCALE
 from shipdet.settings import Settings, get_settings
 
-UPSCALE = 4  # one super-resolution pass
 # 240 m of ground in the 224 pixels of a usual ConvNeXt: advice aims at this scale, at which no
 # classifier, whatever its window has in pixels, lacks detail.
 TARGET_GSD_M = 240 / 224

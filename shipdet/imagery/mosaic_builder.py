@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from shipdet.geometry import TILE_PX, Grid
-from shipdet.imagery.planning import Plan
 from shipdet.imagery.sources import Tile
+from shipdet.imagery.tile_plan import Plan
 from shipdet.mosaic import Mask, Mosaic, Picture, Pixels, Provenance
 from shipdet.progress import Steps
 
@@ -18,7 +18,7 @@ Wait = Callable[[int], Steps[None]]
 _TILE_BYTES = TILE_PX * TILE_PX * 4  # red, green, blue, coverage
 
 
-class Canvas(Protocol):
+class MosaicBuilder(Protocol):
     """Takes tiles in any order and gives the picture that they make, cropped to the plan."""
 
     any_covered: bool
@@ -30,7 +30,7 @@ class Canvas(Protocol):
         """The picture; ``wait`` is given while tiles are still missing."""
 
 
-class HeldCanvas:
+class MemoryBuilder:
     """A picture in memory."""
 
     def __init__(self, plan: Plan) -> None:
@@ -40,7 +40,7 @@ class HeldCanvas:
         self._covered: Mask = np.zeros((plan.height_px, plan.width_px), np.bool_)
 
     def put(self, x: int, y: int, tile: Tile) -> None:
-        """See :class:`Canvas`."""
+        """See :class:`MosaicBuilder`."""
         left, top = x * TILE_PX - self._plan.box.x0, y * TILE_PX - self._plan.box.y0
         height, width = self._covered.shape
         x0, y0 = max(left, 0), max(top, 0)
@@ -52,12 +52,12 @@ class HeldCanvas:
         self.any_covered |= bool(tile.covered[cut].any())
 
     def picture(self, provenance: Provenance, wait: Wait | None) -> Mosaic:
-        """See :class:`Canvas`."""
+        """See :class:`MosaicBuilder`."""
         grid = Grid.from_tiles(self._plan.box, self._plan.zoom)
         return Mosaic(self._pixels, grid, self._covered, provenance, wait)
 
 
-class StoredCanvas:
+class FileBuilder:
     """A picture in a file of uncompressed tiles, without a name: it is gone when it is closed.
 
     Read and written by position, so the thread that fetches and the one that reads share it.
@@ -76,7 +76,7 @@ class StoredCanvas:
         os.ftruncate(self._file.fileno(), rows * self._columns * _TILE_BYTES)  # empty: uncovered
 
     def put(self, x: int, y: int, tile: Tile) -> None:
-        """See :class:`Canvas`."""
+        """See :class:`MosaicBuilder`."""
         packed = np.dstack([tile.pixels, tile.covered.astype(np.uint8)])
         packed[~tile.covered] = 0
         os.pwrite(self._file.fileno(), packed.tobytes(), self._offset(x, y))
@@ -87,21 +87,21 @@ class StoredCanvas:
         data = os.pread(self._file.fileno(), _TILE_BYTES, self._offset(x, y))
         return np.frombuffer(data, np.uint8).reshape(TILE_PX, TILE_PX, 4)
 
-    def picture(self, provenance: Provenance, wait: Wait | None) -> "StoredPicture":
-        """See :class:`Canvas`."""
+    def picture(self, provenance: Provenance, wait: Wait | None) -> "FilePicture":
+        """See :class:`MosaicBuilder`."""
         box = self._plan.box
         corner = (box.x0, box.y0)
-        return StoredPicture(self, corner, Grid.from_tiles(box, self._plan.zoom), provenance, wait)
+        return FilePicture(self, corner, Grid.from_tiles(box, self._plan.zoom), provenance, wait)
 
     def _offset(self, x: int, y: int) -> int:
         return ((y - self._top) * self._columns + x - self._left) * _TILE_BYTES
 
 
 @dataclass(frozen=True)
-class StoredPicture:
+class FilePicture:
     """A downloaded picture that is too large to hold; ``corner`` is its first global pixel."""
 
-    canvas: StoredCanvas
+    builder: FileBuilder
     corner: tuple[int, int]
     grid: Grid
     provenance: Provenance
@@ -119,7 +119,7 @@ class StoredPicture:
         for y in range(top // TILE_PX, (top + y1 - y0 - 1) // TILE_PX + 1):
             for x in range(left // TILE_PX, (left + x1 - x0 - 1) // TILE_PX + 1):
                 row, column = y * TILE_PX - top, x * TILE_PX - left
-                part = self.canvas.tile(x, y)[max(0, -row) :, max(0, -column) :]
+                part = self.builder.tile(x, y)[max(0, -row) :, max(0, -column) :]
                 row, column = max(0, row), max(0, column)
                 target = packed[row : row + part.shape[0], column : column + part.shape[1]]
                 target[...] = part[: target.shape[0], : target.shape[1]]
