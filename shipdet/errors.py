@@ -13,6 +13,14 @@ class BadArea(ShipdetError):
     """The bounding box is empty, reversed, out of range or crosses the antimeridian."""
 
 
+class BadPlace(ShipdetError):
+    """The text is no place, several at once, or beyond the map."""
+
+
+class BadAis(ShipdetError):
+    """An AIS file cannot be read, or does not cover the picture's place and time."""
+
+
 class AreaTooLarge(ShipdetError):
     """The area needs more tiles or pixels than the configured limits allow."""
 

@@ -24,7 +24,7 @@ FLOORS = (
     {"ui"},
     {"cluster"},  # the app shows jobs, so it stands above
     {"pipeline"},
-    {"imagery", "upscale", "detect", "report"},
+    {"imagery", "upscale", "detect", "report", "places", "ais"},
     {"models"},
     BASE,
 )

