@@ -33,6 +33,11 @@ class Detection:
     cut: bool = False  # the ship reaches the picture's edge, so its length is a lower bound
     raw_score: float | None = None  # best score of the raw picture there; None: not sharpened
     raw_support: bool | None = None  # whether that reaches the threshold of ``above``
+    # What AIS says; None where it was not asked
+    mmsi: int | None = None  # of the ship that AIS knows there
+    name: str | None = None  # its name, "" where AIS gives none
+    ais_distance_m: float | None = None  # from the ship's place by AIS at the acquisition
+    dark: bool | None = None  # whether AIS knows no ship there
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:

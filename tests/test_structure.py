@@ -24,8 +24,8 @@ FLOORS = (
     {"ui"},
     {"cluster"},  # the app shows jobs, so it stands above
     {"pipeline"},
-    {"imagery", "upscale", "detect", "report", "places", "ais"},
-    {"models"},
+    {"imagery", "upscale", "detect", "report", "places"},
+    {"models", "ais"},
     BASE,
 )
 HEIGHT = {room: -floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -1,0 +1,29 @@
+"""AIS: which of the ships in a dated picture told the world that they were there.
+
+Reports of an AIS file become one position per ship at the time of the picture, and these
+positions are matched one to one with the detections.
+
+Example:
+    >>> from shipdet import ais
+    >>> matches = ais.match(run, "AIS_2024_05_01.csv.gz", acquired="2024-05-01T10:56:00Z")
+    >>> [ship.id for ship in matches.detections if ship.dark]
+    [3]
+"""
+
+from shipdet.ais.matching import Matches, assign, match
+from shipdet.ais.reading import Reports, read_reports
+from shipdet.ais.times import parse_time
+from shipdet.ais.tracks import Contact, Contacts, contacts_at, find_contacts
+
+__all__ = [
+    "Contact",
+    "Contacts",
+    "Matches",
+    "Reports",
+    "assign",
+    "contacts_at",
+    "find_contacts",
+    "match",
+    "parse_time",
+    "read_reports",
+]

@@ -1,0 +1,196 @@
+"""Which detection is which ship of the AIS file."""
+
+import math
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from shipdet.ais.tracks import Contact, Contacts, find_contacts
+from shipdet.detections import Detection, Detections
+from shipdet.errors import BadAis
+from shipdet.gdal import gdal_env
+from shipdet.geometry import BBox, distance_m
+
+#: What a stated length that is e times the measured one costs, in gates of distance.
+LENGTH_WEIGHT = 0.25
+#: Cost of a pair that cannot be: more than any number of pairs that can.
+_IMPOSSIBLE = 1e6
+
+
+class SearchedRun(Protocol):
+    """What is needed of a run: :class:`shipdet.report.Run` has it."""
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """run.json."""
+
+    @property
+    def detections(self) -> Detections:
+        """The ships above the threshold."""
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Detections with what AIS says of them.
+
+    Attributes:
+        detections: every ship has ``dark``, and a matched one ``mmsi``, ``name`` and
+            ``ais_distance_m``.
+        contacts: the ships of the AIS file at the time of acquisition.
+    """
+
+    detections: Detections
+    contacts: Contacts
+
+    @property
+    def dark(self) -> tuple[Detection, ...]:
+        """Ships that AIS does not know."""
+        return tuple(ship for ship in self.detections if ship.dark)
+
+    @property
+    def unseen(self) -> tuple[Contact, ...]:
+        """Ships of the AIS file, inside the picture, without a detection."""
+        seen = {ship.mmsi for ship in self.detections}
+        return tuple(c for c in self.contacts if c.in_area and c.mmsi not in seen)
+
+
+def match(
+    searched: SearchedRun | Detections,
+    file: str | Path,
+    acquired: str | datetime | None = None,
+    area: BBox | None = None,
+) -> Matches:
+    """Match the ships of a picture with those of an AIS file.
+
+    Args:
+        searched: a run, or detections with longitude and latitude.
+        file: see :func:`~shipdet.ais.reading.read_reports`.
+        acquired: when the picture was taken, with its zone; None takes it from a run of dated
+            imagery.
+        area: where the picture lies; None takes it from the run, or the extent of the detections.
+
+    Returns:
+        The detections with what AIS says of them, and the ships of the file.
+
+    Raises:
+        BadAis: the picture has no date or place, or the file is of no use for it.
+        BadOption: ``acquired`` is no time with a zone.
+
+    Example:
+        >>> matches = match(run, "aisdk-2024-05-01.csv", acquired="2024-05-01T10:56:00Z")
+        >>> len(matches.dark), [contact.name for contact in matches.unseen]
+        (1, ['MAERSK TIGRIS'])
+    """
+    if isinstance(searched, Detections):
+        detections, record = searched, {}
+    else:
+        detections, record = searched.detections, searched.record
+    moment = acquired or acquired_of(record)
+    if moment is None:
+        raise BadAis(
+            "The imagery has no date, so AIS cannot be matched: use dated imagery such as "
+            "sentinel2, or say when it was taken with --acquired 2024-05-01T10:56:00Z."
+        )
+    place = area or area_of(record) or _extent(detections)
+    contacts = find_contacts(file, place, moment)
+    return Matches(assign(detections, contacts), contacts)
+
+
+def acquired_of(record: dict[str, Any]) -> str | None:
+    """When the picture of a run was taken, as run.json has it; None where that is not known."""
+    said = record.get("source", {}).get("details", {}).get("acquired")
+    return str(said) if said else None
+
+
+def area_of(record: dict[str, Any]) -> BBox | None:
+    """Where the picture of a run lies, from run.json; None for a picture without a place."""
+    raw = record.get("raw")
+    if not raw or not raw.get("georeferenced"):
+        return None
+    from rasterio.warp import transform_bounds
+
+    a, b, c, d, e, f = raw["transform"]
+    corners = np.array([(x, y) for x in (0, raw["width"]) for y in (0, raw["height"])])
+    xs, ys = (corners @ [[a, d], [b, e]] + [c, f]).T
+    with gdal_env():
+        west, south, east, north = transform_bounds(
+            raw["crs"], "EPSG:4326", xs.min(), ys.min(), xs.max(), ys.max()
+        )
+    return BBox(west, south, east, north)
+
+
+def assign(detections: Detections, contacts: Contacts) -> Detections:
+    """Match one to one: as many pairs as the gates allow, at the least sum of distances.
+
+    The distance counts in gates, and a stated length other than the measured one adds to it
+    (Kuhn's assignment, ``scipy.optimize.linear_sum_assignment``).
+
+    Args:
+        detections: with longitude and latitude.
+        contacts: the ships of the AIS file at the time of acquisition.
+
+    Returns:
+        The same detections in the same order, each with ``dark`` and, where matched, ``mmsi``,
+        ``name`` and ``ais_distance_m``.
+
+    Raises:
+        BadAis: the detections have no longitude and latitude.
+    """
+    if not detections.items:
+        return detections
+    ships = np.array([(s.lon, s.lat) for s in detections], dtype=np.float64)
+    if not np.isfinite(ships).all():
+        raise BadAis("The picture has no map reference, so AIS cannot be matched with it.")
+    pairs: dict[int, tuple[Contact, float]] = {}
+    if contacts.items:
+        from scipy.optimize import linear_sum_assignment
+
+        places = np.array([(c.lon, c.lat) for c in contacts])
+        gates = np.array([c.gate_m for c in contacts])
+        away = distance_m(ships[:, None], places[None])
+        cost = away / gates
+        stated = np.array([c.length_m or math.nan for c in contacts])
+        measured = np.maximum([s.length_m for s in detections], 1.0)
+        cost += LENGTH_WEIGHT * np.abs(np.nan_to_num(np.log(stated / measured[:, None])))
+        cost[away > gates] = _IMPOSSIBLE
+        for row, column in zip(*linear_sum_assignment(cost), strict=True):
+            if cost[row, column] < _IMPOSSIBLE:
+                pairs[int(row)] = (contacts.items[column], float(away[row, column]))
+    return replace(
+        detections,
+        items=tuple(_told(ship, pairs.get(number)) for number, ship in enumerate(detections)),
+    )
+
+
+def _told(ship: Detection, pair: tuple[Contact, float] | None) -> Detection:
+    if pair is None:
+        return replace(ship, mmsi=None, name=None, ais_distance_m=None, dark=True)
+    contact, away_m = pair
+    return replace(
+        ship, mmsi=contact.mmsi, name=contact.name, ais_distance_m=round(away_m, 1), dark=False
+    )
+
+
+def _extent(detections: Detections) -> BBox:
+    """The area that detections span, and half a kilometer around it."""
+    places = [(s.lon, s.lat) for s in detections if s.lon is not None and s.lat is not None]
+    if not places:
+        raise BadAis(
+            "There is no ship with a longitude and latitude to match: give the picture's area."
+        )
+    lon, lat = np.array(places).T
+    # Across the 180th meridian the values are split by almost 360 degrees.
+    if np.ptp(lon) > 180:
+        lon = np.where(lon < 0, lon + 360, lon)
+    margin = 0.005
+    middle = (float(lon.min() + lon.max()) / 2 + 180) % 360 - 180
+    half = float(np.ptp(lon)) / 2 + margin / math.cos(math.radians(float(np.abs(lat).max())))
+    return BBox(
+        max(middle - half, -180.0),
+        float(lat.min()) - margin,
+        min(middle + half, 180.0),
+        float(lat.max()) + margin,
+    )

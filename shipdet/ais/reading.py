@@ -1,0 +1,341 @@
+"""Read AIS files of any size: only what is near in place and time is kept."""
+
+import math
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shipdet.ais.columns import Columns
+from shipdet.ais.times import told
+from shipdet.errors import BadAis
+from shipdet.geometry import BBox, Floats
+
+#: Reports are kept from so long before the acquisition until so long after it.
+WINDOW_S = 3600.0
+#: And within so much of the area: what a ship of 25 knots covers in that time.
+MARGIN_M = 46_300.0
+
+_METERS_PER_DEGREE = 111_195.0  # of a great circle on a sphere of the mean radius
+_BLOCK_BYTES = 16 * 1024**2
+_HEADER_BYTES = 65_536
+_OPTIONAL_NUMBERS = ("speed", "course", "length", "width")
+_NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
+_ZONE_LETTERS = r"\d\s*[A-Za-z]{2,5}$"
+
+
+@dataclass(frozen=True)
+class Reports:
+    """AIS reports near a place and time; all arrays have one entry per report.
+
+    Attributes:
+        mmsi: int64.
+        seconds: float64, seconds after the acquisition (negative before it).
+        lonlat: float64 (n, 2), degrees.
+        speed_kn: float64, knots over ground; NaN where not given.
+        course_deg: float64, degrees over ground clockwise from north; NaN where not given.
+        length_m: float64; NaN where not given.
+        width_m: float64; NaN where not given.
+        name: object, str; empty where not given.
+        ship_type: object, str; empty where not given.
+        notes: what a reader of the results should know, in sentences.
+    """
+
+    mmsi: npt.NDArray[np.int64]
+    seconds: Floats
+    lonlat: Floats
+    speed_kn: Floats
+    course_deg: Floats
+    length_m: Floats
+    width_m: Floats
+    name: npt.NDArray[np.object_]
+    ship_type: npt.NDArray[np.object_]
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.mmsi)
+
+
+def read_reports(file: str | Path, area: BBox, acquired: datetime) -> Reports:
+    """Read what an AIS file tells near an area around a time.
+
+    Args:
+        file: CSV with the columns of MarineCadastre or of the Danish Maritime Authority, plain,
+            ``.gz``, ``.zst``, ``.bz2`` or in a ``.zip`` of one file, or Parquet with them. Rows may
+            have any order.
+        area: where the picture lies, degrees.
+        acquired: when it was taken, with its zone.
+
+    Returns:
+        The reports of ``WINDOW_S`` before and after, within ``MARGIN_M`` of the area.
+
+    Raises:
+        BadAis: the file cannot be read, lacks columns, is not in UTC, or has no report near the
+            place and time.
+    """
+    import pyarrow as pa
+
+    path = Path(file)
+    keep = _Keeper(area, acquired)
+    try:
+        with ExitStack() as stack:
+            for columns, batch in _batches(path, stack):
+                keep.add(columns, batch)
+    except OSError as error:
+        raise BadAis(
+            f"'{path.name}' cannot be read: {error.strerror or 'it is damaged'}."
+        ) from None
+    except (pa.ArrowException, zipfile.BadZipFile, EOFError, UnicodeDecodeError):
+        raise BadAis(
+            f"'{path.name}' is not CSV or Parquet, or is damaged: export it again."
+        ) from None
+    return keep.reports(path.name)
+
+
+def _batches(path: Path, stack: ExitStack) -> Iterator[tuple[Columns, Any]]:
+    """Record batches of the columns that are used."""
+    if path.suffix.lower() in (".parquet", ".pq"):
+        import pyarrow.parquet as pq
+
+        table = stack.enter_context(pq.ParquetFile(path))
+        columns = Columns.of(table.schema_arrow.names)
+        for batch in table.iter_batches(columns=list(columns.names.values())):
+            yield columns, batch
+        return
+    from pyarrow import csv
+
+    with _opened(path, stack) as start:
+        line = start.read(_HEADER_BYTES).decode("utf-8-sig", "replace").partition("\n")[0]
+    if not line.strip():
+        raise BadAis(f"'{path.name}' is empty.")
+    delimiter = max(",;\t", key=line.count)
+    header = [name.strip().strip('"') for name in line.strip("\r").split(delimiter)]
+    columns = Columns.of(header)
+    import pyarrow as pa
+
+    reader = csv.open_csv(
+        _opened(path, stack),
+        csv.ReadOptions(block_size=_BLOCK_BYTES, column_names=header, skip_rows=1),
+        csv.ParseOptions(delimiter=delimiter, invalid_row_handler=lambda row: "skip"),
+        csv.ConvertOptions(
+            check_utf8=False,  # names come in all encodings
+            include_columns=list(columns.names.values()),
+            column_types=dict.fromkeys(columns.names.values(), pa.string()),
+            strings_can_be_null=True,
+        ),
+    )
+    for batch in stack.enter_context(reader):
+        yield columns, batch
+
+
+def _opened(path: Path, stack: ExitStack) -> Any:
+    """The bytes of a CSV, unpacked while they are read."""
+    import pyarrow as pa
+
+    if path.suffix.lower() == ".zip":
+        archive = stack.enter_context(zipfile.ZipFile(path))
+        names = [name for name in archive.namelist() if name.lower().endswith((".csv", ".txt"))]
+        if len(names) != 1:
+            raise BadAis(f"'{path.name}' holds {len(names)} CSV files: unpack it and give one.")
+        return stack.enter_context(archive.open(names[0]))
+    return stack.enter_context(pa.input_stream(str(path), compression="detect"))
+
+
+@dataclass
+class _Keeper:
+    """Keeps the reports that are near, and counts the others."""
+
+    area: BBox
+    acquired: datetime
+    first: datetime | None = None
+    last: datetime | None = None
+    kept: list[dict[str, Any]] = field(default_factory=list)
+    rows: int = 0
+    unread: int = 0
+    nowhere: int = 0
+    timely: int = 0
+
+    def add(self, columns: Columns, batch: Any) -> None:
+        """Take a batch of rows."""
+        import pyarrow as pa
+
+        self.rows += batch.num_rows
+        moments = _moments(batch.column(columns.names["time"]), columns.names["time"])
+        lon, lat = (_numbers(batch.column(columns.names[axis])) for axis in ("lon", "lat"))
+        mmsi = _numbers(batch.column(columns.names["mmsi"]))
+        seconds = moments - self.acquired.timestamp()
+        good = np.isfinite(seconds) & np.isfinite(lon) & np.isfinite(lat) & np.isfinite(mmsi)
+        self.unread += int((~good).sum())
+        if good.any():
+            self._span(moments[good])
+        near = good & (np.abs(seconds) <= WINDOW_S)
+        self.timely += int(near.sum())
+        # 0/0 is what a receiver without a fix sends; 181 and 91 mean "not available".
+        nowhere = ((lon == 0) & (lat == 0)) | (np.abs(lon) > 180) | (np.abs(lat) > 90)
+        self.nowhere += int((near & nowhere).sum())
+        near &= ~nowhere & _near(lon, lat, self.area)
+        if not near.any():
+            return
+        chosen = batch.filter(pa.array(near))
+        values: dict[str, Any] = {
+            "mmsi": mmsi[near].astype(np.int64),
+            "seconds": seconds[near],
+            "lonlat": np.stack([lon[near], lat[near]], axis=-1),
+        }
+        for meaning in _OPTIONAL_NUMBERS:
+            own = columns.names.get(meaning)
+            values[meaning] = (
+                np.full(chosen.num_rows, np.nan) if own is None else _numbers(chosen.column(own))
+            )
+        for meaning in ("name", "ship_type"):
+            own = columns.names.get(meaning)
+            values[meaning] = [""] * chosen.num_rows if own is None else _texts(chosen.column(own))
+        self.kept.append(values)
+
+    def _span(self, moments: Floats) -> None:
+        first, last = (datetime.fromtimestamp(edge(moments), UTC) for edge in (np.min, np.max))
+        self.first = first if self.first is None else min(self.first, first)
+        self.last = last if self.last is None else max(self.last, last)
+
+    def reports(self, title: str) -> Reports:
+        """What was kept; BadAis where that is nothing."""
+        if self.first is None or self.last is None:
+            what = "has no rows" if not self.rows else "has no row with a time, place and MMSI"
+            raise BadAis(f"'{title}' {what}: export it again, with times in UTC.")
+        if not self.timely:
+            raise BadAis(
+                f"'{title}' covers {told(self.first)} to {told(self.last)}, and the picture was "
+                f"taken on {told(self.acquired)}: take the AIS file of that time."
+            )
+        if not self.kept:
+            lon, lat = self.area.center
+            raise BadAis(
+                f"'{title}' has no report within {MARGIN_M / 1000:.0f} km of the picture (around "
+                f"{lat:.2f}, {lon:.2f}) at that time: take an AIS file of this area."
+            )
+        notes = []
+        margin = timedelta(seconds=60)
+        if self.acquired < self.first - margin or self.acquired > self.last + margin:
+            notes.append(
+                f"The AIS file covers {told(self.first)} to {told(self.last)}, not the picture's "
+                f"{told(self.acquired)}: positions are carried on by speed and course."
+            )
+        if self.unread:
+            notes.append(
+                f"{self.unread:,} of {self.rows:,} AIS rows have no readable time, place or MMSI "
+                "and were left out."
+            )
+        if self.nowhere:
+            notes.append(
+                f"{self.nowhere:,} AIS reports have no position (0/0 or out of range) and were "
+                "left out."
+            )
+
+        def joined(meaning: str) -> Any:
+            return np.concatenate([values[meaning] for values in self.kept])
+
+        def words(meaning: str) -> npt.NDArray[np.object_]:
+            return np.array([w for v in self.kept for w in v[meaning]], dtype=np.object_)
+
+        speed, course = joined("speed"), joined("course")
+        return Reports(
+            joined("mmsi"),
+            joined("seconds"),
+            joined("lonlat"),
+            np.where((speed >= 0) & (speed < 102.2), speed, np.nan),  # 102.3: not available
+            np.where((course >= 0) & (course < 360), course, np.nan),  # 360: not available
+            np.where(joined("length") > 0, joined("length"), np.nan),
+            np.where(joined("width") > 0, joined("width"), np.nan),
+            words("name"),
+            words("ship_type"),
+            tuple(notes),
+        )
+
+
+def _near(lon: Floats, lat: Floats, area: BBox) -> npt.NDArray[np.bool_]:
+    """Whether places are within the margin of an area, across the 180th meridian as well."""
+    reach = MARGIN_M / _METERS_PER_DEGREE
+    highest = min(max(abs(area.south), abs(area.north)) + reach, 89.0)
+    middle, half = area.center[0], (area.east - area.west) / 2
+    across = np.abs((lon - middle + 180.0) % 360.0 - 180.0)
+    wide = half + reach / math.cos(math.radians(highest))
+    return np.asarray((across <= wide) & (lat >= area.south - reach) & (lat <= area.north + reach))
+
+
+def _numbers(column: Any) -> Floats:
+    """Float64, NaN where there is no number."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        try:
+            column = column.cast(pa.float64())
+        except pa.ArrowInvalid:
+            plain = pc.replace_substring(column, ",", ".")  # where ; divides the columns
+            proper = pc.match_substring_regex(plain, _NUMBER)
+            stripped = pc.utf8_trim_whitespace(pc.if_else(proper, plain, None))
+            column = stripped.cast(pa.float64())
+    return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+
+
+def _texts(column: Any) -> list[str]:
+    import pyarrow as pa
+
+    values = column.cast(pa.string()).cast(pa.binary()).to_pylist()
+    return [(value or b"").decode("utf-8", "replace").strip() for value in values]
+
+
+def _moments(column: Any, title: str) -> Floats:
+    """Seconds since 1970 in UTC, NaN where there is no time; BadAis for another zone's name."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        stamps = column.cast(pa.timestamp("us", getattr(column.type, "tz", None)))
+        return _epoch(stamps)
+    plain = pc.utf8_trim_whitespace(column)
+    plain = pc.replace_substring_regex(plain, r"\s*(UTC|GMT)$", "")
+    if pc.any(pc.match_substring_regex(plain, _ZONE_LETTERS)).as_py():
+        raise BadAis(
+            f"The times in column '{title[:40]}' name a time zone that is not UTC: convert them to "
+            "UTC first."
+        )
+    danish = pc.match_substring_regex(plain, r"^\d{2}/\d{2}/\d{4} \d{2}:\d{2}:\d{2}$")
+    if pc.any(danish).as_py():
+        plain = pc.replace_substring_regex(plain, r"^(\d{2})/(\d{2})/(\d{4}) (.*)$", r"\3-\2-\1 \4")
+    zoned = pc.match_substring_regex(plain, r"\d(Z|[-+]\d{2}:?\d{2})$")
+    naive = _epoch(_cast(pc.if_else(zoned, None, plain), pa.timestamp("us")))
+    aware = _epoch(_cast(pc.if_else(zoned, plain, None), pa.timestamp("us", "UTC")))
+    return np.where(np.isfinite(aware), aware, naive)
+
+
+def _cast(texts: Any, kind: Any) -> Any:
+    """Texts as times; those that are none become null."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        return texts.cast(kind)
+    except pa.ArrowInvalid:
+        pattern = (
+            r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d"
+            r"(\.\d{1,6})?)?(Z|[-+]\d{2}:?\d{2})?$"
+        )
+        proper = pc.if_else(pc.match_substring_regex(texts, pattern), texts, None)
+        try:
+            return proper.cast(kind)
+        except pa.ArrowInvalid:  # the 31st of a month of 30 days
+            return pa.nulls(len(texts), kind)
+
+
+def _epoch(stamps: Any) -> Floats:
+    import pyarrow as pa
+
+    whole = stamps.cast(pa.int64())
+    return np.asarray(whole.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)) / 1e6
