@@ -1,59 +1,97 @@
-"""Many areas in one file: GeoJSON, CSV or KML."""
+"""Many areas in one file: GeoJSON, CSV, WKT, KML, KMZ or GeoPackage."""
 
 import csv
 import io
 import json
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING, Any
+from xml.etree.ElementTree import ParseError
 
-from shipdet.errors import BadJob
+from shipdet.errors import BadArea
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 MAX_FILE_BYTES = 20 * 1024**2
 MAX_AREAS = 10_000
 BOX = ("west", "south", "east", "north")
+#: What :func:`read_areas` reads. GeoPackages are read from disk by :func:`read_area_file` only.
+SUFFIXES = (".geojson", ".json", ".csv", ".wkt", ".kml", ".kmz")
+GEOPACKAGE = ".gpkg"
 
-Entry = tuple[str, Any]  # name, which may be empty, and area as a message takes it
+Entry = tuple[str, Any]  # name, which may be empty, and what `parse_area` reads
 
 
-def read_area_file(path: Path) -> list[Entry]:
-    """Names and areas of a file, as :func:`read_areas`; BadJob as well where it cannot be read."""
+def read_area_file(path: Path, *, untrusted: bool = False) -> list[Entry]:
+    """Read the areas of a file; the suffix gives the format, as in :func:`read_areas`.
+
+    Args:
+        path: The file, of at most ``MAX_FILE_BYTES``.
+        untrusted: The file is a visitor's: GeoPackages, which are databases, are refused.
+
+    Returns:
+        Names, which may be empty, and areas in the form that
+        :func:`~shipdet.areas.parse_area` reads.
+
+    Raises:
+        BadArea: The file cannot be read or has no area.
+
+    Example:
+        >>> for name, area in read_area_file(Path("ports.geojson")):  # doctest: +SKIP
+        ...     print(name, parse_area(area).box)
+    """
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)  # whatever its size is
+            data = file.read(MAX_FILE_BYTES + 1)  # not by its size, which a pipe does not have
     except OSError as error:
-        raise BadJob(f"{path} cannot be read ({error.strerror}).") from None
+        raise BadArea(f"{path} cannot be read ({error.strerror}).") from None
+    if path.suffix.lower() == GEOPACKAGE and not untrusted:
+        _check_size(data)
+        return _checked(_geopackage(path, data))
     return read_areas(data, path.name)
 
 
 def read_areas(data: bytes, file_name: str) -> list[Entry]:
-    """Names and areas of a file's content; its suffix says what it is. Raises BadJob.
+    """Read the areas of a file's content.
 
-    GeoJSON: a (multi)polygon, a Feature, or a FeatureCollection; a feature's property ``name``
-    or its id is the name. CSV: columns ``west, south, east, north`` or ``wkt``, and ``name``.
-    KML: every Placemark with a polygon.
+    GeoJSON: a (multi)polygon, a Feature, or a FeatureCollection; the name is a feature's property
+    ``name`` or its id. CSV: columns ``west, south, east, north`` or ``wkt``, and ``name``. WKT: one
+    polygon after the other. KML and KMZ: every Placemark with a polygon.
+
+    Args:
+        data: The content.
+        file_name: Its suffix gives the format.
+
+    Returns:
+        As :func:`read_area_file`.
+
+    Raises:
+        BadArea: The content cannot be read or has no area.
     """
-    if len(data) > MAX_FILE_BYTES:
-        raise BadJob(f"The file is larger than {MAX_FILE_BYTES // 1024**2} MiB: split it.")
-    suffix = file_name.lower().rpartition(".")[2]
-    reader = {"geojson": _geojson, "json": _geojson, "csv": _csv, "kml": _kml}.get(suffix)
-    if reader is None:
-        raise BadJob(f"'{file_name[-60:]}' is no .geojson, .csv or .kml file.")
+    _check_size(data)
+    suffix = Path(file_name.lower()).suffix
+    if suffix not in SUFFIXES:
+        known = ", ".join(SUFFIXES)
+        raise BadArea(f"'{file_name[-60:]}' is not a file of areas: use one of {known}.")
+    if suffix in (".kml", ".kmz"):
+        return _checked(_kml(_unzipped(data) if suffix == ".kmz" else data))
+    reader = {".csv": _csv, ".wkt": _wkt}.get(suffix, _geojson)
     try:
-        areas = list(reader(data.decode("utf-8-sig")))
+        return _checked(reader(data.decode("utf-8-sig")))
     except UnicodeDecodeError:
-        raise BadJob("The file is not text in UTF-8.") from None
-    if not areas:
-        raise BadJob("The file has no area in it.")
-    if len(areas) > MAX_AREAS:
-        raise BadJob(f"The file has {len(areas):,} areas, more than {MAX_AREAS:,}: split it.")
-    return areas
+        raise BadArea("The file is not text in UTF-8.") from None
 
 
 def name_areas(areas: list[Entry], prefix: str) -> list[Entry]:
-    """Give every area a submit name of its own: its own one, else the prefix and its number."""
+    """Give every area a name that is unique in the list and may be a job's.
+
+    Args:
+        areas: Names, which may be empty or the same, and areas.
+        prefix: How each name begins.
+    """
     taken: set[str] = set()
     named = []
     for number, (own, area) in enumerate(areas, start=1):
@@ -66,20 +104,34 @@ def name_areas(areas: list[Entry], prefix: str) -> list[Entry]:
     return named
 
 
+def _check_size(data: bytes) -> None:
+    if len(data) > MAX_FILE_BYTES:
+        raise BadArea(f"The file is larger than {MAX_FILE_BYTES // 1024**2} MiB: split it.")
+
+
+def _checked(entries: Iterator[Entry]) -> list[Entry]:
+    areas = list(entries)
+    if not areas:
+        raise BadArea("The file has no area in it.")
+    if len(areas) > MAX_AREAS:
+        raise BadArea(f"The file has {len(areas):,} areas, more than {MAX_AREAS:,}: split it.")
+    return areas
+
+
 def _geojson(text: str) -> Iterator[Entry]:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        raise BadJob("The file is not GeoJSON.") from None
+        raise BadArea("The file is not GeoJSON.") from None
     if not isinstance(value, dict):
-        raise BadJob("The file is not GeoJSON.")
+        raise BadArea("The file is not GeoJSON.")
     features = value.get("features") if value.get("type") == "FeatureCollection" else [value]
     for feature in features if isinstance(features, list) else []:
         if not isinstance(feature, dict):
-            raise BadJob("The GeoJSON has a feature that is none.")
-        told = feature.get("properties")
-        own = told.get("name") if isinstance(told, dict) else None
-        yield str(own or feature.get("id") or ""), feature.get("geometry", feature)
+            raise BadArea("The GeoJSON has a feature that is not an object.")
+        properties = feature.get("properties")
+        name = properties.get("name") if isinstance(properties, dict) else None
+        yield str(name or feature.get("id") or ""), feature.get("geometry", feature)
 
 
 def _csv(text: str) -> Iterator[Entry]:
@@ -88,7 +140,7 @@ def _csv(text: str) -> Iterator[Entry]:
     try:
         columns = {(name or "").strip().lower() for name in rows.fieldnames or ()}
         if not ("wkt" in columns or set(BOX) <= columns):
-            raise BadJob("The CSV needs the columns west, south, east, north, or a column wkt.")
+            raise BadArea("The CSV needs the columns west, south, east, north, or a column wkt.")
         for number, row in enumerate(rows, start=1):
             values = {(k or "").strip().lower(): (v or "") for k, v in row.items() if k}
             name = values.get("name", "").strip()
@@ -98,32 +150,100 @@ def _csv(text: str) -> Iterator[Entry]:
             try:
                 yield name, [float(values[side]) for side in BOX]
             except (KeyError, ValueError):
-                raise BadJob(f"Row {number} of the CSV is not four numbers in degrees.") from None
+                raise BadArea(f"Row {number} of the CSV is not four numbers in degrees.") from None
     except csv.Error:
-        raise BadJob("The file is not CSV.") from None
+        raise BadArea("The file is not CSV.") from None
 
 
-def _kml(text: str) -> Iterator[Entry]:
-    # Entities are how a small file becomes an endless one; KML has no use for them.
-    if "<!DOCTYPE" in text.upper() or "<!ENTITY" in text.upper():
-        raise BadJob("The KML declares a document type, which is not read.")
+def _wkt(text: str) -> Iterator[Entry]:
+    begins = r"(?=(?:SRID=\d{1,6};\s{0,9})?\b(?:MULTI)?POLYGON\b)"
+    # One polygon may be written on many lines, so only a line that begins one ends the last.
+    for shape in re.split(rf"\n\s*{begins}", text.strip(), flags=re.IGNORECASE):
+        if shape:
+            yield "", shape.strip()
+
+
+def _unzipped(data: bytes) -> bytes:
+    """The first KML of a KMZ; no more of it is unpacked than a file may have."""
     try:
-        root = ElementTree.fromstring(text)
-    except (ElementTree.ParseError, ValueError):
-        raise BadJob("The file is not KML.") from None
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            inside = next(n for n in archive.namelist() if n.lower().endswith(".kml"))
+            with archive.open(inside) as file:
+                unpacked = file.read(MAX_FILE_BYTES + 1)
+    except (zipfile.BadZipFile, StopIteration, RuntimeError, NotImplementedError, EOFError):
+        raise BadArea("The KMZ has no KML in it that can be read.") from None
+    _check_size(unpacked)
+    return unpacked
+
+
+def _kml(data: bytes) -> Iterator[Entry]:
+    from defusedxml.common import DefusedXmlException
+    from defusedxml.ElementTree import fromstring
+
+    try:
+        root = fromstring(data, forbid_dtd=True)
+    except DefusedXmlException:  # entities are how a small file becomes an endless one
+        raise BadArea("The KML declares a document type, which is not read.") from None
+    except (ParseError, ValueError, LookupError):
+        raise BadArea("The file is not KML.") from None
     for mark in root.iterfind(".//{*}Placemark"):
-        polygons = [_kml_polygon(polygon) for polygon in mark.iterfind(".//{*}Polygon")]
+        polygons = [_kml_rings(polygon) for polygon in mark.iterfind(".//{*}Polygon")]
         if polygons:
             name = (mark.findtext("{*}name") or "").strip()
             yield name, {"type": "MultiPolygon", "coordinates": polygons}
 
 
-def _kml_polygon(polygon: ElementTree.Element) -> list[list[list[float]]]:
+def _kml_rings(polygon: "Element") -> list[list[list[float]]]:
     rings = []
-    for line in polygon.iterfind(".//{*}LinearRing/{*}coordinates"):
-        try:
-            points = [point.split(",") for point in (line.text or "").split()]
-            rings.append([[float(point[0]), float(point[1])] for point in points])
-        except (ValueError, IndexError):
-            raise BadJob("The KML has a polygon without proper coordinates.") from None
+    for side in ("outer", "inner"):
+        path = f".//{{*}}{side}BoundaryIs/{{*}}LinearRing/{{*}}coordinates"
+        for line in polygon.iterfind(path):
+            try:
+                points = [point.split(",") for point in (line.text or "").split()]
+                rings.append([[float(point[0]), float(point[1])] for point in points])
+            except (ValueError, IndexError):
+                raise BadArea("The KML has a polygon without proper coordinates.") from None
     return rings
+
+
+def _geopackage(path: Path, data: bytes) -> Iterator[Entry]:
+    """Every polygon of the first layer that has some, in degrees."""
+    try:
+        import pyogrio
+    except ModuleNotFoundError:
+        raise BadArea(
+            "Reading a GeoPackage needs pyogrio: `pip install pyogrio`, or save the areas as "
+            "GeoJSON."
+        ) from None
+    import shapely
+    from rasterio.warp import transform_geom
+
+    from shipdet.gdal import gdal_env, gdal_errors
+
+    refusal = "The GeoPackage cannot be read: save its polygons as GeoJSON."
+    if not data.startswith(b"SQLite format 3\0"):  # GDAL would try every format it knows
+        raise BadArea(refusal)
+    try:
+        layers = pyogrio.list_layers(path)
+        layer = next((name for name, kind in layers if kind and "Polygon" in kind), None)
+        if layer is None:
+            return
+        meta, _, wkb, fields = pyogrio.raw.read(path, layer=layer, force_2d=True)
+        names = dict(zip(meta["fields"], fields, strict=True)).get("name")
+        with gdal_env():
+            for number, shape in enumerate(shapely.from_wkb(wkb)):
+                if shape is None:
+                    continue
+                area = shapely.geometry.mapping(shape)
+                if meta["crs"] not in (None, "EPSG:4326"):
+                    area = transform_geom(meta["crs"], "EPSG:4326", area)
+                name = "" if names is None else names[number]
+                yield (
+                    str(name or ""),
+                    {
+                        "type": area["type"],
+                        "coordinates": json.loads(json.dumps(area["coordinates"])),
+                    },
+                )
+    except (pyogrio.errors.DataSourceError, *gdal_errors(ValueError)):
+        raise BadArea(refusal) from None

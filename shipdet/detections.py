@@ -7,6 +7,9 @@ import numpy as np
 
 from shipdet.geometry import Floats
 
+#: Longest ship that is looked for, in metres; the longest ones afloat have 400 m.
+LONGEST_SHIP_M = 420.0
+
 
 @dataclass(frozen=True)
 class Detection:

@@ -10,7 +10,7 @@ class ShipdetError(Exception):
 
 
 class BadArea(ShipdetError):
-    """The bounding box is empty, reversed, out of range or crosses the antimeridian."""
+    """The area, or a file of areas, is empty, out of range or cannot be read."""
 
 
 class BadPlace(ShipdetError):
@@ -82,7 +82,7 @@ class StorageFull(ShipdetError):
 
 
 class BadJob(ShipdetError):
-    """A job's message, or a file of areas, cannot be read, or its name belongs to another job."""
+    """A job's message cannot be read, or its name belongs to another job."""
 
 
 class UnknownJob(ShipdetError):

@@ -38,7 +38,9 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     submit.add_argument("--name", default="", help="of the job; begins the names of a file's areas")
     submit.add_argument("--bbox", nargs=4, metavar=("WEST", "SOUTH", "EAST", "NORTH"))
     submit.add_argument("--polygon", metavar="WKT", help="POLYGON or MULTIPOLYGON in degrees")
-    submit.add_argument("--file", type=Path, help="many areas: .geojson, .csv or .kml")
+    submit.add_argument(
+        "--file", type=Path, help="many areas: GeoJSON, CSV, WKT, KML, KMZ or GeoPackage"
+    )
     submit.add_argument("--provider", default="")
     submit.add_argument("--zoom", type=int, help="map zoom (the recommended one)")
     submit.add_argument("--upscale", choices=tuple(PASSES), default="none")

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from shipdet.area_files import name_areas, read_area_file
+from shipdet.area_files import SUFFIXES, name_areas, read_area_file
 from shipdet.areas import parse_area
 from shipdet.cluster import submit
 from shipdet.cluster.engines import health
@@ -17,7 +17,7 @@ from shipdet.cluster.engines.objects import ObjectStore
 from shipdet.cluster.jobs.message import JobMessage
 from shipdet.cluster.store import queries
 from shipdet.cluster.store.job_store import Store
-from shipdet.errors import BadJob, NotYours, ShipdetError
+from shipdet.errors import BadArea, NotYours, ShipdetError
 from shipdet.requests import AreaRequest
 from shipdet.settings import Settings
 from shipdet.ui import html, jobs_html
@@ -44,8 +44,8 @@ def add_jobs(page: Page, settings: Settings, opened: Listener, left: Listener) -
     with gr.Row():
         name = gr.Textbox(label="Name", placeholder="letters, digits, . _ -", max_lines=1)
         submit_area = gr.Button("Submit the drawn area", variant="primary", elem_id="submit-job")
-        file = gr.File(label="Many areas: .geojson, .csv, .kml",
-                       file_types=[".geojson", ".json", ".csv", ".kml"], height=150)  # fmt: skip
+        file = gr.File(label="Many areas: GeoJSON, CSV, WKT, KML or KMZ",
+                       file_types=list(SUFFIXES), height=150)  # fmt: skip
         submit_file = gr.Button("Submit the file", elem_id="submit-file")
     told = gr.HTML(padding=False, elem_id="job-told")
     engines = gr.HTML(padding=False, elem_id="engines")
@@ -130,7 +130,7 @@ def drawn_job(page: Page, values: Values, name: str) -> JobMessage:
 
 def jobs_of_file(page: Page, values: Values, path: Path, prefix: str) -> list[JobMessage]:
     """Jobs for the areas of a file, with the search that is set on the page."""
-    areas = name_areas(read_area_file(path), prefix)
+    areas = name_areas(read_area_file(path, untrusted=True), prefix)
     return [
         _message(name, area, area_request(page, values, parse_area(area).box.as_tuple()))
         for name, area in areas
@@ -166,7 +166,7 @@ def _messages_of_file(
     page: Page, values: Values, name: gr.Textbox, file: gr.File
 ) -> list[JobMessage]:
     if not values[file]:
-        raise BadJob("Choose a file first: .geojson, .csv or .kml.")
+        raise BadArea("Choose a file of areas first.")
     return jobs_of_file(page, values, Path(values[file]), str(values[name] or ""))
 
 

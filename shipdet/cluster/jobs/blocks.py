@@ -1,31 +1,25 @@
-"""Cut an area into blocks that workers search alone, and make one list of their ships."""
+"""Cut an area into blocks that workers search on their own."""
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
-import numpy as np
-
 from shipdet.areas import Area
-from shipdet.detections import Detection, Detections
+from shipdet.detections import LONGEST_SHIP_M
 from shipdet.errors import AreaTooLarge
 from shipdet.geometry import (
     TILE_PX,
     BBox,
-    Grid,
     PixelBox,
     gsd_at,
-    on_rectangle,
     pixel_box,
     pixel_to_lonlat,
     tiles_of,
 )
 
 BLOCK_PX = 2048  # largest side of a block with its overlap
-REACH_M = 200.0  # half the longest ship: what a block must see around a ship it owns
-#: Two centres this near are one ship: a fifth of the classifier's 240 m, as within one picture.
-SAME_SHIP_M = 48.0
+#: What a block sees around its core: half of the longest ship, whose center may be on the border.
+REACH_M = LONGEST_SHIP_M / 2
 
 Lattice = tuple[float, float]
 
@@ -98,94 +92,6 @@ def box_degrees(box: PixelBox, zoom: int) -> BBox:
     corners = pixel_to_lonlat([[box.x0, box.y0], [box.x1, box.y1]], zoom)
     (west, north), (east, south) = corners.tolist()
     return BBox(west, south, east, north)
-
-
-def owned(block: Block, candidates: Detections, gsd_m: float) -> Detections:
-    """The candidates of a block's picture that lie in its core, or so near that both may see them.
-
-    Two blocks measure a ship on their border a little differently: each may place it on the
-    other's side, so both keep it, and :func:`merge_blocks` takes one.
-    """
-    slack = SAME_SHIP_M / gsd_m
-    left, top = block.box.x0, block.box.y0
-    core = block.core
-    kept = tuple(
-        d
-        for d in candidates
-        if core.x0 - slack <= d.x + left < core.x1 + slack
-        and core.y0 - slack <= d.y + top < core.y1 + slack
-    )
-    return Detections(kept, candidates.floor)
-
-
-def merge_blocks(
-    found: Sequence[tuple[Block, Detections]], area: Area, zoom: int, floor: float
-) -> Detections:
-    """All blocks' candidates as one list, in pixels of the whole area, best score first.
-
-    A ship seen by several blocks is taken once, from the one that owns its place and does not
-    cut it. Ships outside a polygon are left out.
-    """
-    whole = pixel_box(area.box, zoom)
-    gsd_m = Grid.from_tiles(whole, zoom).gsd_m
-    entries = sorted(_entries(found, whole), key=lambda e: (e.rank, -e.ship.score, e.number))
-    cells: dict[tuple[int, int], list[_Entry]] = {}
-    reach = SAME_SHIP_M / gsd_m
-    kept: list[Detection] = []
-    for entry in entries:
-        if any(_same(entry, other, reach) for other in _near(cells, entry.ship, reach)):
-            continue
-        cells.setdefault(_cell(entry.ship, reach), []).append(entry)
-        kept.append(entry.ship)
-    if area.rings and kept:
-        inside = area.contains(np.array([(d.lon, d.lat) for d in kept], np.float64))
-        kept = [d for d, here in zip(kept, inside, strict=True) if here]
-    kept.sort(key=lambda d: -d.score)
-    return Detections(tuple(replace(d, id=n) for n, d in enumerate(kept, start=1)), floor)
-
-
-@dataclass(frozen=True)
-class _Entry:
-    number: int  # of the block
-    rank: tuple[bool, bool]  # this one sees only a part; another block owns the place
-    ship: Detection
-
-
-def _entries(found: Sequence[tuple[Block, Detections]], whole: PixelBox) -> Iterator[_Entry]:
-    for block, candidates in found:
-        core, box = block.core, block.box
-        shift = np.array([box.x0 - whole.x0, box.y0 - whole.y0], np.float64)
-        for d in candidates:
-            x, y = d.x + box.x0, d.y + box.y0
-            home = core.x0 <= x < core.x1 and core.y0 <= y < core.y1
-            moved = replace(d, x=d.x + shift[0], y=d.y + shift[1], corners=d.corners + shift)
-            yield _Entry(block.number, (d.cut, not home), moved)
-
-
-def _same(entry: _Entry, other: _Entry, reach: float) -> bool:
-    if entry.number == other.number:
-        return False  # the detector has told these two apart on one picture
-    a, b = entry.ship, other.ship
-    return (
-        math.hypot(a.x - b.x, a.y - b.y) < reach
-        or on_rectangle(b.corners, a.x, a.y)
-        or on_rectangle(a.corners, b.x, b.y)
-    )
-
-
-def _cell(ship: Detection, size: float) -> tuple[int, int]:
-    return math.floor(ship.x / size), math.floor(ship.y / size)
-
-
-def _near(
-    cells: dict[tuple[int, int], list[_Entry]], ship: Detection, size: float
-) -> Iterator[_Entry]:
-    # A hull reaches REACH_M from its centre, so that many cells are looked at.
-    column, row = _cell(ship, size)
-    around = math.ceil(REACH_M / SAME_SHIP_M)
-    for r in range(row - around, row + around + 1):
-        for c in range(column - around, column + around + 1):
-            yield from cells.get((c, r), ())
 
 
 def _edges(start: int, end: int, core_px: int) -> list[int]:

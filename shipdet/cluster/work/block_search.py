@@ -7,7 +7,8 @@ from typing import Any
 from shipdet import pipeline
 from shipdet.cluster.engines.connection_slots import Slots, slots
 from shipdet.cluster.engines.objects import ObjectStore
-from shipdet.cluster.jobs.blocks import box_degrees, owned
+from shipdet.cluster.jobs.block_merging import owned
+from shipdet.cluster.jobs.blocks import box_degrees
 from shipdet.cluster.store.job_store import Store
 from shipdet.cluster.store.statements import Claim
 from shipdet.errors import NoImagery, ProviderUnreachable
@@ -42,7 +43,7 @@ def search_block(
     yield Progress("report", 0, 1, "files", "to the object store")
     keys = {kind: objects.put_file(run.files[kind]) for kind in KEPT}
     keys["preview"] = objects.put_file(run.folder / PREVIEW)
-    candidates = owned(claim.block, run.candidates, run.record["raw"]["gsd_m"])
+    candidates = owned(claim.block, run.candidates)
     store.complete_block(claim, vector.as_dict(candidates), keys, _record(run))
     yield Progress("report", 1, 1, "files")
 

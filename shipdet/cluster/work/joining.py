@@ -10,7 +10,8 @@ import numpy as np
 from psycopg.types.json import Jsonb
 
 from shipdet.cluster.engines.objects import ObjectStore, media_type
-from shipdet.cluster.jobs.blocks import Block, merge_blocks
+from shipdet.cluster.jobs.block_merging import merge_blocks
+from shipdet.cluster.jobs.blocks import Block
 from shipdet.cluster.store.job_store import Store
 from shipdet.cluster.store.statements import Claim, Row
 from shipdet.cluster.work.map_files import write_joined_geotiff, write_vrt

@@ -1,21 +1,13 @@
-"""Blocks cover an area, and a ship that several of them see is one ship."""
+"""Blocks cover an area, each with half of the longest ship around it."""
 
 import numpy as np
 import pytest
 
 from shipdet.areas import parse_area
-from shipdet.cluster.jobs.blocks import (
-    Block,
-    box_degrees,
-    cut_area,
-    largest_side,
-    merge_blocks,
-    overlap_px,
-    owned,
-)
-from shipdet.detections import Detection, Detections
+from shipdet.cluster.jobs.blocks import box_degrees, cut_area, largest_side, overlap_px
+from shipdet.detections import LONGEST_SHIP_M
 from shipdet.errors import AreaTooLarge
-from shipdet.geometry import Grid, PixelBox, gsd_at, pixel_box, rectangle
+from shipdet.geometry import PixelBox, gsd_at, pixel_box
 
 ZOOM = 16
 
@@ -23,15 +15,6 @@ ZOOM = 16
 def area_of(width: int, height: int, x0: int = 2_150_107, y0: int = 5_590_211):
     box = box_degrees(PixelBox(x0, y0, x0 + width, y0 + height), ZOOM)
     return parse_area(list(box.as_tuple()))
-
-
-def ship(
-    x: float, y: float, score: float = 0.9, cut: bool = False, length: float = 60
-) -> Detection:
-    corners = rectangle((x, y), length, 12, 30.0)
-    grid = Grid.from_tiles(PixelBox(0, 0, 8, 8), ZOOM)
-    return Detection(1, score, x, y, corners, 100.0, 20.0, 30.0, 4.0, 51.0, grid.lonlat(corners),
-                     cut=cut)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -112,7 +95,7 @@ def test_the_overlap_holds_half_a_ship_and_leaves_room_for_a_core():
             gsd = gsd_at(latitude, zoom)
             px = overlap_px(gsd)
             assert px % 128 == 0 and 2048 - 2 * px >= 1024
-            assert px * gsd >= 200 or px == 512
+            assert px * gsd >= LONGEST_SHIP_M / 2 or px == 512
     assert overlap_px(10.0, 768) == 128
 
 
@@ -123,73 +106,3 @@ def test_a_block_is_small_enough_after_sharpening():
     area = area_of(3000, 900)
     for block in cut_area(area, ZOOM, 100, side):
         assert block.box.width * block.box.height * 256 <= 256e6 * 1.2
-
-
-@pytest.fixture
-def two_blocks() -> tuple[object, Block, Block]:
-    area = area_of(2800, 1000)
-    left, right = cut_area(area, ZOOM, 10)
-    return area, left, right
-
-
-def local(block: Block, x: float, y: float, **values: object) -> Detection:
-    """A ship at global pixels, as a block's picture tells it."""
-    return ship(x - block.box.x0, y - block.box.y0, **values)  # type: ignore[arg-type]
-
-
-def found(block: Block, *ships: Detection) -> tuple[Block, Detections]:
-    return block, owned(block, Detections(ships, 0.1), gsd_at(51, ZOOM))
-
-
-@pytest.mark.parametrize("jitter", [(-0.7, 0.8), (0.7, -0.8), (0.0, 0.0), (-3.0, 2.0)])
-def test_a_ship_on_a_border_is_there_once(two_blocks, jitter):
-    area, left, right = two_blocks
-    border, y = left.core.x1, left.core.y0 + 400
-    pair = [
-        found(left, local(left, border + jitter[0], y)),
-        found(right, local(right, border + jitter[1], y, score=0.8)),
-    ]
-    merged = merge_blocks(pair, area, ZOOM, 0.1)
-    assert len(merged) == 1
-    assert merged[0].x == pytest.approx(border - pixel_box(area.box, ZOOM).x0, abs=3.1)
-
-
-def test_two_ships_on_both_sides_of_a_border_are_two(two_blocks):
-    area, left, right = two_blocks
-    border, y = left.core.x1, left.core.y0 + 400
-    places = [border - 40, border + 40]
-    pair = [found(b, *(local(b, x, y) for x in places)) for b in (left, right)]
-    merged = merge_blocks(pair, area, ZOOM, 0.1)
-    assert sorted(d.x for d in merged) == [x - pixel_box(area.box, ZOOM).x0 for x in places]
-
-
-def test_neighbours_that_one_block_tells_apart_stay_apart(two_blocks):
-    area, left, _ = two_blocks
-    x, y = left.core.x0 + 300, left.core.y0 + 300
-    merged = merge_blocks([found(left, local(left, x, y), local(left, x + 14, y))], area, ZOOM, 0.1)
-    assert len(merged) == 2
-
-
-def test_the_block_that_sees_the_whole_ship_is_believed(two_blocks):
-    area, left, right = two_blocks
-    border, y = left.core.x1, left.core.y0 + 400
-    whole = local(right, border - 5, y, score=0.6, length=90)
-    part = local(left, border - 6, y, score=0.9, cut=True)
-    merged = merge_blocks([found(left, part), found(right, whole)], area, ZOOM, 0.1)
-    assert [d.score for d in merged] == [0.6]
-
-
-def test_ships_outside_the_polygon_are_left_out(two_blocks):
-    area, left, _ = two_blocks
-    inside = found(left, local(left, left.core.x0 + 300, left.core.y0 + 300))
-    elsewhere = parse_area("POLYGON ((50 50, 51 50, 51 51, 50 51))")
-    polygon = type(area)(area.box, elsewhere.rings)
-    assert len(merge_blocks([inside], area, ZOOM, 0.1)) == 1
-    assert len(merge_blocks([inside], polygon, ZOOM, 0.1)) == 0
-
-
-def test_a_block_keeps_only_what_lies_in_its_core_or_very_near(two_blocks):
-    _, left, _ = two_blocks
-    far = local(left, left.core.x1 + 100, left.core.y0 + 400)
-    near = local(left, left.core.x1 + 10, left.core.y0 + 400)
-    assert len(found(left, far, near)[1]) == 1

@@ -1,0 +1,158 @@
+"""Files of many areas, in every format."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+import shapely
+
+from shipdet.area_files import name_areas, read_area_file, read_areas
+from shipdet.areas import parse_area
+from shipdet.errors import BadArea
+from shipdet.geometry import BBox
+
+TWO = "MULTIPOLYGON (((0 0, 1 0, 1 1, 0 1)), ((5 5, 6 5, 6 6, 5 6)))"
+
+
+def zipped(name: str, data: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+KML = """<?xml version="1.0"?><kml xmlns="http://www.opengis.net/kml/2.2"><Document>
+<Placemark><name>Port A</name><Polygon><outerBoundaryIs><LinearRing><coordinates>
+4,51,0 5,51,0 5,52,0 4,51,0</coordinates></LinearRing></outerBoundaryIs></Polygon></Placemark>
+<Placemark><name>only a point</name><Point><coordinates>1,2</coordinates></Point></Placemark>
+</Document></kml>"""
+
+
+def test_areas_are_read_from_every_kind_of_file():
+    features = {
+        "type": "FeatureCollection",
+        "features": [
+            {"type": "Feature", "properties": {"name": "Port A"},
+             "geometry": {"type": "Polygon", "coordinates": [[[4, 51], [5, 51], [5, 52], [4, 51]]]}}
+        ],
+    }  # fmt: skip
+    table = 'name,wkt\nPort A,"POLYGON((4 51, 5 51, 5 52, 4 51))"\n'
+    boxes = "name;x\n".replace(";x", ",west,south,east,north") + "Port A,4,51,5,52\n"
+    read = [
+        read_areas(json.dumps(features).encode(), "a.geojson"),
+        read_areas(KML.encode(), "a.kml"),
+        read_areas(table.encode(), "A.CSV"),
+        read_areas(boxes.encode(), "a.csv"),
+    ]
+    for areas in read:
+        [(name, area)] = areas
+        assert name == "Port A"
+        assert parse_area(area).box == BBox(4, 51, 5, 52)
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "says"),
+    [
+        (b"{}", "a.shp", "geojson"),
+        (b"{}", "a.kmz", "KMZ"),
+        (b"SQLite", "a.gpkg", "geojson"),
+        (b"{", "a.geojson", "not GeoJSON"),
+        (b"[1]", "a.geojson", "not GeoJSON"),
+        (b'{"type": "FeatureCollection", "features": []}', "a.geojson", "no area"),
+        (b"a,b\n1,2\n", "a.csv", "columns"),
+        (b"west,south,east,north\n1,2,x,4\n", "a.csv", "Row 1"),
+        (b"\xff\xff", "a.csv", "UTF-8"),
+        (b"<kml>", "a.kml", "not KML"),
+        (b'<!DOCTYPE x [<!ENTITY a "aa">]><kml>&a;</kml>', "a.kml", "document type"),
+        (b"a" * 200_000 + b"\n1\n", "a.csv", "columns"),
+        (b"a\rb\n1,2\n", "a.csv", "not CSV"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_sentence(data, name, says):
+    with pytest.raises(BadArea, match=says):
+        read_areas(data, name)
+
+
+def test_of_a_file_no_more_is_read_than_is_allowed(tmp_path, monkeypatch):
+    path = tmp_path / "areas.csv"
+    path.write_text(f'name,wkt\nharbour,"{TWO}"\n')
+    assert [name for name, _ in read_area_file(path)] == ["harbour"]
+    monkeypatch.setattr("shipdet.area_files.MAX_FILE_BYTES", 20)
+    with pytest.raises(BadArea, match="larger"):
+        read_area_file(path)
+    with pytest.raises(BadArea, match="cannot be read"):
+        read_area_file(tmp_path / "none.csv")
+
+
+def test_a_long_polygon_in_a_csv_is_read_and_one_too_long_is_told_so():
+    ring = ", ".join(f"{i / 1e9:.16f} {i % 7 / 10:.16f}" for i in range(4_000))
+    [(_, area)] = read_areas(f'wkt\n"POLYGON (({ring}))"\n'.encode(), "a.csv")
+    assert len(area) > 131_072, "the csv module's own limit"
+    assert len(shapely.get_coordinates(parse_area(area).polygon)) == 4_001
+    with pytest.raises(BadArea, match="simplify"):
+        parse_area(f"POLYGON (({ring}, {ring}))")
+
+
+def test_a_kmz_is_a_zipped_kml():
+    [(name, area)] = read_areas(zipped("doc.kml", KML.encode()), "ports.KMZ")
+    assert name == "Port A" and parse_area(area).box == BBox(4, 51, 5, 52)
+
+
+def test_no_more_of_a_kmz_is_unpacked_than_a_file_may_have(monkeypatch):
+    monkeypatch.setattr("shipdet.area_files.MAX_FILE_BYTES", 10_000)
+    with pytest.raises(BadArea, match="larger"):
+        read_areas(zipped("doc.kml", b" " * 1_000_000), "a.kmz")
+
+
+def test_a_hole_in_a_kml_is_a_hole():
+    text = KML.replace("<outerBoundaryIs>", "<innerBoundaryIs><LinearRing><coordinates>"
+                       "4.5,51.3 4.8,51.3 4.8,51.5</coordinates></LinearRing></innerBoundaryIs>"
+                       "<outerBoundaryIs>")  # fmt: skip
+    [(_, area)] = read_areas(text.encode(), "a.kml")
+    inside = parse_area(area).contains([(4.7, 51.4), (4.9, 51.6)])
+    assert inside.tolist() == [False, True]
+
+
+def test_wkt_is_read_over_many_lines():
+    text = f"SRID=4326;POLYGON ((\n0 0,\n1 0, 1 1))\n\n{TWO}\n"
+    boxes = [parse_area(area).box for _, area in read_areas(text.encode(), "a.wkt")]
+    assert boxes == [BBox(0, 0, 1, 1), BBox(0, 0, 6, 6)]
+
+
+def geopackage(path: Path, crs: str, shape: shapely.Geometry) -> Path:
+    pyogrio = pytest.importorskip("pyogrio")
+    import numpy as np
+
+    shapes = np.array([shapely.to_wkb(shape)], object)
+    names = [np.array(["Port A"], object)]
+    pyogrio.raw.write(path, shapes, names, ["name"], geometry_type=shape.geom_type, crs=crs)
+    return path
+
+
+def test_a_geopackage_is_read_in_degrees(tmp_path):
+    square = shapely.box(4, 51, 5, 52)
+    [(name, area)] = read_area_file(geopackage(tmp_path / "a.gpkg", "EPSG:4326", square))
+    assert name == "Port A" and parse_area(area).box == BBox(4, 51, 5, 52)
+    mercator = shapely.box(445_278, 6_621_294, 556_597, 6_800_125)
+    [(_, area)] = read_area_file(geopackage(tmp_path / "b.gpkg", "EPSG:3857", mercator))
+    assert parse_area(area).box.as_tuple() == pytest.approx((4, 51, 5, 52), abs=0.001)
+    assert json.loads(json.dumps(area)) == area, "a job message holds it"
+
+
+def test_a_geopackage_of_a_visitor_or_without_polygons_is_refused(tmp_path):
+    path = geopackage(tmp_path / "a.gpkg", "EPSG:4326", shapely.Point(4, 51))
+    with pytest.raises(BadArea, match="no area"):
+        read_area_file(path)
+    with pytest.raises(BadArea, match="not a file of areas"):
+        read_area_file(path, untrusted=True)
+    path.write_bytes(b"SQLite format 3\0 and nothing else")
+    with pytest.raises(BadArea, match="cannot be read"):
+        read_area_file(path)
+
+
+def test_every_area_of_a_file_gets_a_name_of_its_own():
+    named = name_areas([("Port A", 1), ("Port A", 2), ("", 3), ("../x", 4)], "watch")
+    names = [name for name, _ in named]
+    assert names == ["watch-Port-A", "watch-Port-A-0002", "watch-0003", "watch-x"]
