@@ -64,6 +64,11 @@ class Settings(BaseSettings):
     sentinelhub_layer: str = "1_TRUE_COLOR"
     sentinelhub_priority: str = "leastCC"
 
+    # Dated imagery (provider sentinel2)
+    stac_url: str = "https://earth-search.aws.element84.com/v1"
+    stac_collection: str = "sentinel-2-c1-l2a"
+    stac_asset: str = Field("visual", description="the 8-bit RGB picture among an item's assets")
+
     # Models
     classifier: str = "shipdet-pico"
     upscaler: str = "realesrgan-x4plus"

@@ -1,0 +1,269 @@
+"""Ask a STAC API what a satellite took of an area, and when."""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from shipdet.errors import BadOption, NoImagery, ProviderRefused, ProviderUnreachable
+from shipdet.geometry import BBox
+from shipdet.imagery.checks import looks_like_html
+from shipdet.imagery.stac.acquisition import Acquisition, Scene, group
+from shipdet.settings import Settings, get_settings
+
+#: Days that are searched when no dates are given.
+DEFAULT_DAYS = 60
+#: Scenes of one search: four years of one place.
+MAX_SCENES = 1000
+PAGE = 100
+#: For so long a search is not repeated: a page asks for an estimate with every change.
+REMEMBER_S = 300.0
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+def search_acquisitions(
+    area: BBox,
+    date_from: date | None = None,
+    date_to: date | None = None,
+    max_cloud: float = 100.0,
+    settings: Settings | None = None,
+    *,
+    within: BaseGeometry | None = None,
+) -> list[Acquisition]:
+    """List what was taken of an area.
+
+    Args:
+        area: degrees.
+        date_from: first day (UTC); None is ``DEFAULT_DAYS`` before the last one.
+        date_to: last day, itself included; None is today.
+        max_cloud: most cloud cover in percent; what states none is listed.
+        settings: those of the process when None; ``stac_url``, ``stac_collection`` and
+            ``stac_asset`` say where to ask.
+        within: the polygons whose coverage counts; None is all of ``area``.
+
+    Returns:
+        The newest first; may be empty.
+
+    Raises:
+        BadOption: the dates are reversed, or the settings name no collection of the API.
+        NoImagery: scenes were found, but none has the wanted asset.
+        ProviderRefused: the API answers 401 or 403.
+        ProviderUnreachable: the API does not answer, or with something that is not STAC.
+
+    Example:
+        >>> area = BBox(-5.47, 36.09, -5.38, 36.17)
+        >>> [a.time for a in search_acquisitions(area, date(2024, 5, 1), date(2024, 5, 7))]
+        ['2024-05-06T11:06:21Z', '2024-05-01T11:06:19Z']
+    """
+    settings = settings or get_settings()
+    last = date_to or max(datetime.now(UTC).date(), date_from or date.min)
+    first = date_from or last - timedelta(days=DEFAULT_DAYS)
+    if first > last:
+        raise BadOption(
+            f"The date range ends ({last}) before it begins ({first}): swap the two dates."
+        )
+    span = f"{first}T00:00:00Z/{last}T23:59:59Z"
+    found = _acquisitions(area, within, settings, datetime=span)
+    return [a for a in found if a.cloud is None or a.cloud <= max_cloud]
+
+
+def choose_acquisition(
+    area: BBox,
+    settings: Settings | None = None,
+    *,
+    acquisition: str = "",
+    date_from: date | None = None,
+    date_to: date | None = None,
+    max_cloud: float = 100.0,
+    within: BaseGeometry | None = None,
+) -> Acquisition:
+    """Take one acquisition of an area.
+
+    Args:
+        area: degrees.
+        settings: those of the process when None.
+        acquisition: id of it, or of one of its scenes; the dates and ``max_cloud`` then do not
+            matter.
+        date_from: see :func:`search_acquisitions`.
+        date_to: the same.
+        max_cloud: the same.
+        within: the same.
+
+    Returns:
+        The one with that id; else, of those that cover most of the area, the newest.
+
+    Raises:
+        NoImagery: there is none; the message says what there is instead.
+        BadOption: and others as :func:`search_acquisitions`.
+    """
+    settings = settings or get_settings()
+    if acquisition:
+        return _by_id(acquisition, area, within, settings)
+    found = search_acquisitions(area, date_from, date_to, 100.0, settings, within=within)
+    clear = [a for a in found if a.cloud is None or a.cloud <= max_cloud]
+    if clear:
+        # To a twentieth: a sliver at a corner is no reason to take an older one.
+        return max(clear, key=lambda a: (round(a.coverage * 20), a.acquired))
+    days = _told_days(date_from, date_to)
+    if found:
+        best = min(found, key=lambda a: a.cloud or 0.0)
+        raise NoImagery(
+            f"No acquisition {days} has at most {max_cloud:g} % of clouds: the clearest, of "
+            f"{best.acquired:%Y-%m-%d}, has {best.cloud:.0f} %; allow more or change the dates."
+        )
+    raise NoImagery(
+        f"There is no acquisition of this area {days}: widen the dates (`shipdet acquisitions` "
+        "lists them)."
+    )
+
+
+def _told_days(date_from: date | None, date_to: date | None) -> str:
+    if date_from and date_to and date_from == date_to:
+        return f"on {date_from}"
+    if date_from and date_to:
+        return f"from {date_from} to {date_to}"
+    if date_from:
+        return f"since {date_from}"
+    return f"in the {DEFAULT_DAYS} days before {date_to or 'today'}"
+
+
+def _by_id(wanted: str, area: BBox, within: BaseGeometry | None, settings: Settings) -> Acquisition:
+    items = _items(settings, ids=[wanted])
+    scene = next(iter(_scenes(items, settings)), None)
+    if scene is None:
+        raise NoImagery(
+            f"There is no acquisition '{wanted[:80]}' in {settings.stac_collection}: "
+            "`shipdet acquisitions` lists those of an area."
+        )
+    around = (scene.acquired - timedelta(minutes=15), scene.acquired + timedelta(minutes=15))
+    span = "/".join(f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in around)
+    for found in _acquisitions(area, within, settings, datetime=span):
+        if wanted in (other.id for other in found.scenes) or (
+            found.scenes[0].platform == scene.platform
+        ):
+            return found
+    raise NoImagery(
+        f"The acquisition '{wanted[:80]}' does not cover the area: choose one that "
+        "`shipdet acquisitions` lists for it."
+    )
+
+
+def _acquisitions(
+    area: BBox, within: BaseGeometry | None, settings: Settings, **wanted: Any
+) -> list[Acquisition]:
+    shape = within if within is not None else shapely.box(*area.as_tuple())
+    items = _items(settings, bbox=list(area.as_tuple()), **wanted)
+    return group(_scenes(items, settings), shape)
+
+
+def _scenes(items: list[dict[str, Any]], settings: Settings) -> list[Scene]:
+    read = [Scene.of_item(item, settings.stac_asset) for item in items]
+    scenes = [scene for scene in read if scene is not None]
+    if items and not scenes:
+        raise NoImagery(
+            f"No scene of {settings.stac_collection} has an asset '{settings.stac_asset}' with an "
+            "http address: correct SHIPDET_STAC_ASSET."
+        )
+    return scenes
+
+
+_remembered: dict[str, tuple[float, list[dict[str, Any]]]] = {}
+_lock = threading.Lock()
+
+
+def _items(settings: Settings, **wanted: Any) -> list[dict[str, Any]]:
+    """Items of the API as dictionaries, asked for once in ``REMEMBER_S``."""
+    key = json.dumps([settings.stac_url, settings.stac_collection, wanted], sort_keys=True)
+    now = time.monotonic()
+    with _lock:
+        for old in [k for k, (at, _) in _remembered.items() if now - at > REMEMBER_S]:
+            del _remembered[old]
+        if key in _remembered:
+            return _remembered[key][1]
+    items = _answered(settings, lambda: _asked(settings, wanted))
+    if len(items) >= MAX_SCENES:
+        raise BadOption(
+            f"More than {MAX_SCENES:,} scenes lie in this area and these dates: choose fewer days "
+            "or a smaller area."
+        )
+    with _lock:
+        _remembered[key] = (now, items)
+    return items
+
+
+def _asked(settings: Settings, wanted: dict[str, Any]) -> list[dict[str, Any]]:
+    from pystac_client import Client
+    from pystac_client.stac_api_io import StacApiIO
+    from urllib3.util.retry import Retry
+
+    retry = Retry(
+        total=settings.retries,
+        backoff_factor=0.5,
+        status_forcelist=(429, 500, 502, 503, 504),
+        allowed_methods=None,
+        raise_on_status=False,
+    )
+    io = StacApiIO(
+        headers={"User-Agent": settings.user_agent}, timeout=settings.timeout_s, max_retries=retry
+    )
+    client = Client.open(settings.stac_url, stac_io=io, timeout=settings.timeout_s)
+    search = client.search(
+        collections=[settings.stac_collection], limit=PAGE, max_items=MAX_SCENES, **wanted
+    )
+    return [item for item in search.items_as_dicts() if isinstance(item, dict)]
+
+
+def _answered(settings: Settings, ask: Callable[[], T]) -> T:
+    """The API's answer, or one sentence about what came instead."""
+    from pystac import STACError, STACTypeError
+    from pystac_client.errors import ClientTypeError
+    from pystac_client.exceptions import APIError
+
+    host = urlsplit(settings.stac_url).netloc or settings.stac_url[:60]
+    try:
+        return ask()
+    except APIError as error:
+        status = getattr(error, "status_code", None)
+        log.info("the STAC API %s failed: %s", host, str(error)[:300])
+        if status in (401, 403):
+            raise ProviderRefused(
+                f"The STAC API at {host} refused the search (HTTP {status}): it may need a key, so "
+                "set SHIPDET_STAC_URL to an open one."
+            ) from None
+        if status in (400, 404):
+            raise BadOption(
+                f"The STAC API at {host} knows no collection '{settings.stac_collection}' or no "
+                f"search (HTTP {status}): correct SHIPDET_STAC_URL and SHIPDET_STAC_COLLECTION."
+            ) from None
+        what = f"HTTP {status}" if status else "no connection or no answer in time"
+        raise ProviderUnreachable(
+            f"The STAC API at {host} cannot be reached or keeps failing ({what}): check the "
+            "network, try again later, or choose another provider."
+        ) from None
+    except ValueError as error:  # JSON's errors among them
+        text = getattr(error, "doc", "")
+        log.info("the STAC API %s does not answer in JSON: %s", host, error)
+        page = isinstance(text, str) and looks_like_html(text[:512].encode())
+        what = "a web page" if page else "something that is not STAC"
+        raise ProviderUnreachable(
+            f"The STAC API at {host} answers with {what}: check SHIPDET_STAC_URL, and whether a "
+            "proxy or login page stands between."
+        ) from None
+    except (
+        STACError, STACTypeError, ClientTypeError, NotImplementedError,
+        KeyError, TypeError, AttributeError,
+    ):  # fmt: skip
+        log.info("the STAC API %s does not answer as one", host, exc_info=True)
+        raise ProviderUnreachable(
+            f"The server at {host} does not answer as a STAC API with item search: correct "
+            "SHIPDET_STAC_URL."
+        ) from None
