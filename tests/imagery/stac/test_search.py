@@ -124,11 +124,7 @@ def test_a_failing_api_gets_one_sentence(pictures, path, fault, says, error):
     with StacServer(pictures, faults={path: fault}) as server:
         settings = settings_for(server, timeout_s=1.0 if fault == "slow" else 20.0)
         with pytest.raises(error, match=says):
-            search_acquisitions(
-                server.bbox,
-                *MAY,
-                settings=settings_for(server, timeout_s=1.0 if fault == "slow" else 20.0),
-            )
+            search_acquisitions(server.bbox, *MAY, settings=settings)
 
 
 def test_a_server_that_is_no_stac_api_gets_one_sentence(server):
