@@ -4,6 +4,8 @@ Drawn by code, deterministic, and labelled synthetic wherever it is shown. It li
 ocean near Null Island, at zoom 10 to 18.
 """
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 
@@ -21,9 +23,14 @@ from shipdet.imagery.sample.layout import (
 from shipdet.settings import Settings, get_settings
 
 MIN_ZOOM, MAX_ZOOM = 10, 18
+#: When the sample says that it was taken.
+ACQUIRED = "2024-06-07T10:30:00Z"
+#: Its AIS file, made from the truth: one ship is silent, one gives a wrong position, and one
+#: reports where there is no ship.
+AIS_FILE = Path(__file__).with_name("ais.csv")
 MARGIN_PX = 4  # around an enlarged tile, so that neighbours join without a seam
 
-__all__ = ["MAX_ZOOM", "MIN_ZOOM", "Ship", "bbox", "tile", "truth"]
+__all__ = ["ACQUIRED", "AIS_FILE", "MAX_ZOOM", "MIN_ZOOM", "Ship", "bbox", "tile", "truth"]
 
 
 def tile(z: int, x: int, y: int, settings: Settings | None = None) -> bytes | None:
