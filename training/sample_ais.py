@@ -94,9 +94,8 @@ def _rows(reporter: _Reporter, rng: np.random.Generator) -> Iterator[str]:
     start = np.array([reporter.lon, reporter.lat])
     while second <= REACH_MIN * 60:
         place = carried(start, reporter.course_deg, reporter.speed_kn * KNOT * second)
-        noisy = carried(
-            place, math.degrees(rng.uniform(0, 2 * math.pi)), abs(rng.normal(0, NOISE_M))
-        )
+        error_deg, error_m = float(rng.uniform(0, 360)), abs(float(rng.normal(0, NOISE_M)))
+        noisy = carried(place, error_deg, error_m)
         moment = acquired + timedelta(seconds=second)
         status = 0 if reporter.speed_kn else 1
         yield (
