@@ -2,8 +2,11 @@
 PYTHON ?= python3.11
 PYTHON := $(shell command -v $(PYTHON) || command -v python3)
 BIN := .venv/bin
+# Unit tests run in this many processes, each with one thread to compute with.
+WORKERS ?= 2
 
-.PHONY: run test lint types unit e2e test-cluster test-kills cluster cluster-down train-smoke bench clean
+.PHONY: run test lint types unit coverage e2e test-cluster test-kills cluster cluster-down \
+	train-smoke bench wheel lock clean
 
 run: .venv/installed
 	$(BIN)/python app.py
@@ -18,7 +21,11 @@ types: .venv/dev-installed
 	$(BIN)/mypy
 
 unit: .venv/dev-installed
-	$(BIN)/python -m pytest --ignore tests/e2e -m "not cluster and not kills"
+	$(BIN)/python -m pytest --ignore tests/e2e -m "not cluster and not kills" -n $(WORKERS) $(PYTEST)
+
+# The same, with the share of lines and branches that ran.
+coverage:
+	$(MAKE) unit PYTEST="--cov --cov-report=term-missing:skip-covered --cov-report=xml"
 
 e2e: .venv/dev-installed
 	$(BIN)/python -m pytest tests/e2e
@@ -45,17 +52,27 @@ train-smoke: .venv/dev-installed
 bench: .venv/dev-installed
 	$(BIN)/python -m benchmarks.run $(BENCH)
 
-# torch first, then the rest without build isolation: basicsr and realesrgan import torch while
-# they are built, and would otherwise download a second one of more than a gigabyte.
+# dist/shipdet-VERSION-py3-none-any.whl, with the bundled models in it.
+wheel: .venv/dev-installed
+	$(BIN)/pip wheel --no-deps --wheel-dir dist .
+
+# Pins everything that is installed; run it after changing versions.
+lock: .venv/dev-installed
+	{ head -1 requirements.lock; $(BIN)/pip freeze --exclude-editable; } > .venv/lock
+	mv .venv/lock requirements.lock
+
+# torch first, then the rest without build isolation: basicsr imports torch while it is built, and
+# would otherwise download a second one of more than a gigabyte.
 .venv/installed: requirements.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install setuptools wheel $$(grep -oE '^(torch|torchvision)==[^ ]+' requirements.txt)
 	$(BIN)/pip install --no-build-isolation -r requirements.txt
+	$(BIN)/pip install --no-deps --editable .
 	touch $@
 
-.venv/dev-installed: .venv/installed requirements-dev.txt requirements-cluster.txt
-	$(BIN)/pip install -r requirements-dev.txt
+.venv/dev-installed: .venv/installed requirements.lock pyproject.toml
+	$(BIN)/pip install -c requirements.lock --editable '.[cluster,geo,training,dev]'
 	touch $@
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .coverage coverage.xml dist

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from shipdet.pipeline import AreaRequest, Run, detect_area
 from shipdet.progress import finish
-from shipdet.settings import PROJECT, Settings
+from shipdet.settings import Settings
+from tests.helpers import PROJECT
 
 GIVE_UP_S = 300.0
 AREA = (-0.70, 0.06, -0.685, 0.07)  # a part of the built-in sample

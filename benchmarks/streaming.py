@@ -21,7 +21,8 @@ from shipdet.models import load_classifier
 from shipdet.mosaic import Picture
 from shipdet.pipeline import ImageRequest, Search, detect_image
 from shipdet.progress import finish
-from shipdet.settings import PROJECT, Settings
+from shipdet.settings import Settings
+from tests.helpers import PROJECT
 from tests.helpers.painted import paint_ship, sea
 from tests.helpers.tile_server import TileServer
 

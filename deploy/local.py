@@ -3,7 +3,7 @@
     python -m deploy.local up .cluster       # start everything, print the addresses
     python -m deploy.local down .cluster     # stop exactly those
 
-One folder holds data, logs, pid files and ``env``: source it and `python -m shipdet jobs ...`
+One folder holds data, logs, pid files and ``env``: source it and `shipdet jobs ...`
 talks to this cluster. Ports are the usual ones where they are free.
 """
 
@@ -241,7 +241,7 @@ def _tool(name: str) -> str:
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:
-        raise NotStarted(f"{name} is not installed: `pip install -r requirements-dev.txt`")
+        raise NotStarted(f"{name} is not installed: `pip install -e .[cluster,dev]`")
     return found
 
 

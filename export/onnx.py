@@ -2,7 +2,8 @@
 
 Writes onnx/model.onnx and onnx/model_fp16.onnx (shipdet.models.onnx_graph describes the graphs) and
 enters their checksums and differences into config.json, without which the runtime does not use
-them. A classifier's ships are compared on the labelled scenes too, where SHIPDET_DATA has them.
+them. Real images (``--image``) are compared beside generated ones, and the ships that a classifier
+finds in whole scenes (``--scene FILE GSD_M``) too.
 Fails, and leaves and replaces nothing, when a difference is above its tolerance.
 """
 
@@ -18,18 +19,13 @@ from typing import Any, get_args
 
 from export.command import run, write_config
 from export.comparing import compare, excess
-from shipdet.errors import BadModel
+from shipdet.errors import BadImage, BadModel, BadOption
+from shipdet.imagery import open_raster
 from shipdet.models.hub import WEIGHTS, ModelFolder, file_sha256, resolve
 from shipdet.models.onnx_graph import OPSET, write_graph
 from shipdet.models.onnx_runtime import FILES, Format
 from shipdet.mosaic import Mosaic
 from shipdet.settings import get_settings
-from training.datasets import load_set
-from training.paths import data_root
-from training.scenes import as_mosaic
-
-SCENE_SET = "planet-scenes"
-PICTURES = "harbours/*.jpg"
 
 
 def export(
@@ -95,11 +91,21 @@ def _written(
     return {**entry, "difference": difference}
 
 
-def known_scenes() -> list[Mosaic]:
-    """The labelled scenes, as far as this machine has them."""
-    if not (data_root() / SCENE_SET).is_dir():
-        return []
-    return [as_mosaic(scene) for scene in load_set(SCENE_SET) if scene.path.is_file()]
+def read_scene(path: str, gsd_m: str) -> Mosaic:
+    """Read an image whole, with its meters per pixel.
+
+    Raises:
+        BadImage: it cannot be read, or is too large to be held.
+        BadOption: the scale is not a number, or out of range.
+    """
+    try:
+        scale = float(gsd_m)
+    except ValueError:
+        raise BadOption(f"'{gsd_m}' is not a number of meters per pixel.") from None
+    scene = open_raster(path, scale)
+    if not isinstance(scene, Mosaic):
+        raise BadImage(f"{path} is too large to be compared: cut it.")
+    return scene
 
 
 def main() -> None:
@@ -107,12 +113,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m export.onnx", description=__doc__)
     parser.add_argument("model", help="a model folder, e.g. weights/shipdet-pico")
     parser.add_argument("--image", type=Path, action="append", help="a real image to compare")
+    parser.add_argument("--scene", nargs=2, metavar=("FILE", "GSD_M"), action="append",
+                        help="compare the ships in an image of GSD_M meters per pixel")  # fmt: skip
     parser.add_argument("--format", choices=get_args(Format), action="append")
     arguments = parser.parse_args()
-    pictures = arguments.image or sorted(data_root().glob(PICTURES))[:4]
     folder = resolve(arguments.model, get_settings())
-    scenes = known_scenes() if folder.task == "ship-classification" else []
-    export(folder, pictures, arguments.format or get_args(Format), scenes)
+    scenes = [read_scene(*scene) for scene in arguments.scene or ()]
+    if scenes and folder.task != "ship-classification":
+        raise BadOption(f"{folder.name} finds no ships, so --scene compares nothing: omit it.")
+    export(folder, arguments.image or (), arguments.format or get_args(Format), scenes)
 
 
 if __name__ == "__main__":

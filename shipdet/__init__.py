@@ -8,7 +8,7 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from shipdet._version import __version__
 
 _HOMES = {
     "AreaRequest": "shipdet.requests",

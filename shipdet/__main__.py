@@ -1,4 +1,4 @@
-"""``python -m shipdet``."""
+"""``python -m shipdet``, the same as the command ``shipdet``."""
 
 import sys
 

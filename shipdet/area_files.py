@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import ParseError
 
 from shipdet.errors import BadArea
+from shipdet.extras import require
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -208,13 +209,8 @@ def _kml_rings(polygon: "Element") -> list[list[list[float]]]:
 
 def _geopackage(path: Path, data: bytes) -> Iterator[Entry]:
     """Every polygon of the first layer that has some, in degrees."""
-    try:
-        import pyogrio
-    except ModuleNotFoundError:
-        raise BadArea(
-            "Reading a GeoPackage needs pyogrio: `pip install pyogrio`, or save the areas as "
-            "GeoJSON."
-        ) from None
+    require("pyogrio", extra="geo")
+    import pyogrio
     import shapely
     from rasterio.warp import transform_geom
 

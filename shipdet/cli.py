@@ -1,4 +1,4 @@
-"""``python -m shipdet``: detect, download, providers, models, serve, jobs.
+"""The command ``shipdet``: detect, download, providers, models, serve, jobs.
 
 Progress goes to standard error (a bar on a terminal, plain lines otherwise), results to standard
 output. Exit codes: 0 done, 1 something failed on the way, 2 bad input, 130 interrupted.
@@ -13,12 +13,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
-from shipdet import __version__
+from shipdet._version import __version__
 from shipdet.cluster.jobs_cli import JobFailed, add_commands
 from shipdet.errors import (
     BadArea,
     BadOption,
     EngineUnreachable,
+    MissingExtra,
     NoImagery,
     OutOfMemory,
     ProviderUnreachable,
@@ -32,7 +33,8 @@ from shipdet.settings import Settings, get_settings, read_settings
 
 #: What was asked for was right, but the world did not allow it.
 CIRCUMSTANCES = (
-    EngineUnreachable, JobFailed, NoImagery, OutOfMemory, ProviderUnreachable, StorageFull,
+    EngineUnreachable, JobFailed, MissingExtra, NoImagery, OutOfMemory,
+    ProviderUnreachable, StorageFull,
 )  # fmt: skip
 
 

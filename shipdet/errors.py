@@ -73,6 +73,10 @@ class BackendUnavailable(ShipdetError):
     """The chosen backend or device does not exist on this machine."""
 
 
+class MissingExtra(ShipdetError):
+    """A feature needs an optional package that is not installed."""
+
+
 class OutOfMemory(ShipdetError):
     """The device's memory is too small, even for the smallest block."""
 

@@ -7,9 +7,13 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shipdet._version import __version__
 from shipdet.errors import BadOption
 
-PROJECT = Path(__file__).resolve().parent.parent
+_PACKAGE = Path(__file__).resolve().parent
+_INSTALLED_WEIGHTS = _PACKAGE / "weights"
+#: The bundled models: inside an installed package, beside the package in a checkout.
+BUNDLED_WEIGHTS = _INSTALLED_WEIGHTS if _INSTALLED_WEIGHTS.is_dir() else _PACKAGE.parent / "weights"
 GB = 1024**3
 
 Positive = Annotated[int, Field(gt=0)]
@@ -29,7 +33,7 @@ class Settings(BaseSettings):
     cache_dir: Path = Path.home() / ".cache" / "shipdet"
     cache_max_gb: float = 5.0
     cache_days: float = Field(30.0, ge=7.0, description="tile services ask for a week at least")
-    weights_dir: Path = PROJECT / "weights"
+    weights_dir: Path = BUNDLED_WEIGHTS
 
     # Limits of one run
     max_tiles: Positive = 6561  # 20,480 px square, wherever it begins in a tile
@@ -41,7 +45,9 @@ class Settings(BaseSettings):
     max_upload_mb: Positive = 1536
 
     # Network manners
-    user_agent: str = "shipdet/0.1 (open ship detector; set SHIPDET_USER_AGENT to add a contact)"
+    user_agent: str = (
+        f"shipdet/{__version__} (open ship detector; set SHIPDET_USER_AGENT to add a contact)"
+    )
     connections_per_host: Annotated[int, Field(ge=1, le=8)] = 4
     timeout_s: float = 20.0
     retries: Annotated[int, Field(ge=0, le=10)] = 4

@@ -14,7 +14,8 @@ from shipdet.imagery import sample
 from shipdet.pipeline import sharpening
 from shipdet.progress import Progress
 from shipdet.report.raster import write_picture
-from shipdet.settings import PROJECT, get_settings
+from shipdet.settings import get_settings
+from tests.helpers import PROJECT
 from tests.helpers.painted import paint_ship, sea
 from tests.helpers.tile_server import TileServer
 from tests.helpers.tiny_models import make_classifier, make_upscaler, weights  # noqa: F401

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from shipdet.ais.columns import Columns
 from shipdet.ais.times import told
 from shipdet.errors import BadAis
+from shipdet.extras import require
 from shipdet.geometry import BBox, Floats
 
 #: Reports are kept from so long before the acquisition until so long after it.
@@ -78,7 +79,9 @@ def read_reports(file: str | Path, area: BBox, acquired: datetime) -> Reports:
     Raises:
         BadAis: the file cannot be read, lacks columns, is not in UTC, or has no report near the
             place and time.
+        MissingExtra: pyarrow is not installed.
     """
+    require("pyarrow", extra="ais")
     import pyarrow as pa
 
     path = Path(file)

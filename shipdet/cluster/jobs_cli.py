@@ -1,4 +1,4 @@
-"""``python -m shipdet jobs``: all that people do with jobs, and the stream itself.
+"""``shipdet jobs``: all that people do with jobs, and the stream itself.
 
 The engines' clients are imported by the commands that use them, so that the command line works
 where they are not installed.
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from shipdet.errors import BadArea, BadOption, EngineUnreachable, ShipdetError
+from shipdet.extras import missing_extra
 from shipdet.requests import PASSES, STRIDES
 from shipdet.settings import get_settings
 
@@ -90,9 +91,7 @@ def _module(name: str) -> Any:
     try:
         return importlib.import_module(f"shipdet.cluster.{name}")
     except ModuleNotFoundError as error:
-        raise EngineUnreachable(
-            f"{error.name} is not installed: `pip install -r requirements-cluster.txt`."
-        ) from None
+        raise missing_extra(str(error.name), extra="cluster") from None
 
 
 def _submit(arguments: argparse.Namespace) -> None:

@@ -8,15 +8,26 @@ Importing a network runs both packages' ``__init__``, which costs about two seco
 requests) and no network access; so this module is imported only when an upscaler is built.
 """
 
+import importlib.util
 import sys
 import warnings
 from types import ModuleType
 
-from torchvision.transforms.functional import rgb_to_grayscale
+from shipdet.errors import MissingExtra
+from shipdet.extras import require
+
+if sys.version_info >= (3, 13) and importlib.util.find_spec("basicsr") is None:
+    raise MissingExtra(
+        "basicsr and realesrgan do not build on Python 3.13: use Python 3.11 or 3.12, or the "
+        "upscaler realesr-general-x4v3 with the backend onnx."
+    )
+require("basicsr", "realesrgan", "torchvision", extra="upscale")
 
 _DROPPED = "torchvision.transforms.functional_tensor"
 
 if _DROPPED not in sys.modules:
+    from torchvision.transforms.functional import rgb_to_grayscale
+
     _module = ModuleType(_DROPPED, "Provided by shipdet.models.compat for basicsr 1.4.2.")
     _module.rgb_to_grayscale = rgb_to_grayscale  # type: ignore[attr-defined]
     sys.modules[_DROPPED] = _module

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from shipdet.errors import BackendUnavailable, BadOption
+from shipdet.extras import require
 from shipdet.models.runtime import BackendName, DeviceName
 
 _CGROUP_CPU = Path("/sys/fs/cgroup/cpu.max")
@@ -48,11 +49,14 @@ def check_backend(name: str) -> BackendName:
 
     Raises:
         BadOption: there is no such backend.
+        MissingExtra: ONNX Runtime is not installed.
         BackendUnavailable: it cannot run on this machine.
     """
     for state in available_backends():
         if state.name == name:
             if not state.available:
+                if name == "onnx":
+                    require("onnxruntime", extra="onnx")
                 raise BackendUnavailable(f"{state.reason}: choose the other backend.")
             return state.name
     raise BadOption(f"There is no backend called '{name[:40]}': choose torch or onnx.")

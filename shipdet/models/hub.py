@@ -73,7 +73,7 @@ def resolve(name: str, settings: Settings, *, fetch: bool = True) -> ModelFolder
     if name and folder.is_dir():
         return _checked(folder.resolve(), name, None)
     if folder.suffix.lower() in _PICKLES:
-        raise _pickle(f"{name} is", folder)
+        raise _pickle(f"{name} is")
     found = _HUB.fullmatch(name)
     if found is None:
         raise UnknownModel(
@@ -146,14 +146,14 @@ def _checked(path: Path, name: str, revision: str | None) -> ModelFolder:
 def _without_weights(path: Path, name: str) -> BadModel:
     pickles = sorted(file.name for file in path.iterdir() if file.suffix in _PICKLES)
     if pickles:
-        return _pickle(f"{name} holds {pickles[0]},", path / pickles[0])
+        return _pickle(f"{name} holds {pickles[0]},")
     return BadModel(f"{name} has no {WEIGHTS}, so it is not a usable model folder.")
 
 
-def _pickle(what: str, file: Path) -> BadModel:
+def _pickle(what: str) -> BadModel:
     return BadModel(
-        f"{what} a format that can carry code and is never loaded: convert it with "
-        f"`python -m export.checkpoint {file} OUT_FOLDER`."
+        f"{what} a format that can carry code and is never loaded: convert it to a folder with "
+        f"config.json and {WEIGHTS} first."
     )
 
 

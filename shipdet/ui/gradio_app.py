@@ -2,6 +2,7 @@
 
 import gradio as gr
 
+from shipdet.extras import require
 from shipdet.settings import Settings
 from shipdet.ui.api import add_api
 from shipdet.ui.events import wire
@@ -26,8 +27,9 @@ def build_blocks(settings: Settings) -> gr.Blocks:
     )
     with blocks:
         if settings.cluster:
+            require("psycopg", "minio", "confluent_kafka", extra="cluster")
             from shipdet.ui.jobs_api import add_jobs_api
-            from shipdet.ui.jobs_tab import add_jobs  # its clients are not installed everywhere
+            from shipdet.ui.jobs_tab import add_jobs
 
             with gr.Tabs():
                 with gr.Tab("Search", id="search") as search:

@@ -189,7 +189,7 @@ def check_control(job_id: str, own: Sequence[str], settings: Settings) -> None:
     if not settings.cluster_visitors_control and job_id not in own:
         raise NotYours(
             "This job was not submitted from this page: only the operator can cancel it or try it "
-            "again, with `python -m shipdet jobs`."
+            "again, with `shipdet jobs`."
         )
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from benchmarks.table import ROWS, table
-from shipdet.settings import PROJECT
+from tests.helpers import PROJECT
 
 RATIOS = {
     "dense_vs_naive",

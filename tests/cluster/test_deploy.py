@@ -112,7 +112,7 @@ def test_the_image_has_what_it_copies_and_what_the_commands_run():
     for line in re.findall(r"^COPY (.+)$", dockerfile, re.MULTILINE):
         for source in line.split()[:-1]:
             assert (DEPLOY.parent / source).exists(), source
-    for needed in ("openjdk-17", "requirements-cluster.txt", "curl", "nanio", "PYTHONPATH=/app"):
+    for needed in ("openjdk-17", "requirements.lock", "curl", "nanio", "PYTHONPATH=/app"):
         assert needed in dockerfile
     for service in OURS:
         assert SERVICES[service]["build"]["dockerfile"] == "deploy/Dockerfile"

@@ -1,4 +1,4 @@
-"""`python -m shipdet jobs` without engines: one sentence, and nothing heavy is imported."""
+"""`shipdet jobs` without engines: one sentence, and nothing heavy is imported."""
 
 import json
 import subprocess

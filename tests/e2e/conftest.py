@@ -17,11 +17,12 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Request, Route, sync_playwright
 
+from tests.helpers import PROJECT
 from tests.helpers.app_page import AppPage
 
 OpenApp = Callable[..., AppPage]
 
-PROJECT = Path(__file__).resolve().parents[2]
+
 CHROMIUM = "/usr/bin/chromium"
 START_S = 120  # importing gradio and torch on two busy cores
 

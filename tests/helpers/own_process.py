@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-from shipdet.settings import PROJECT
+from tests.helpers import PROJECT
 
 #: What is freed goes back to the system at once, so that what stays is held and not kept by glibc.
 GIVEN_BACK = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}

@@ -31,6 +31,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from shipdet.geometry import TILE_PX, BBox, PixelBox, lonlat_to_pixel, pixel_to_lonlat
+from tests.helpers import PROJECT
 
 # name -> file, west, north (approximate, from the data's README), for zoom 15
 MOSAICS = {
@@ -40,7 +41,7 @@ MOSAICS = {
 }
 HELD_S = 60.0
 """How long a held tile waits for its event at most."""
-PROJECT = Path(__file__).resolve().parents[2]
+
 
 Pixels = npt.NDArray[np.uint8]
 Body = Literal["tile", "html", "truncated", "blank", "wrong size", "text", "huge", "none"]

@@ -6,7 +6,7 @@ import pytest
 
 from shipdet.errors import BadModel
 from shipdet.models.config import ClassifierConfig, UpscalerConfig, parse_config, read_config
-from shipdet.settings import PROJECT
+from tests.helpers import PROJECT
 from tests.helpers.tiny_models import fine_config
 
 

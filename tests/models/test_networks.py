@@ -88,7 +88,7 @@ def test_upscalers_come_from_the_packages_everyone_uses(configs):
 
 
 def test_bundled_upscalers_match_their_published_size():
-    from shipdet.settings import PROJECT
+    from tests.helpers import PROJECT
 
     sizes = {"realesrgan-x4plus": 16_697_987, "realesr-general-x4v3": 1_213_296}
     for name, count in sizes.items():

@@ -12,7 +12,8 @@ from safetensors.torch import load_file
 from export.comparing import excess
 from shipdet.models import list_models, load_classifier, resolve
 from shipdet.models.onnx_runtime import FILES, graph_file
-from shipdet.settings import PROJECT, get_settings
+from shipdet.settings import get_settings
+from tests.helpers import PROJECT
 
 WEIGHTS = PROJECT / "weights"
 GOLDEN = Path(__file__).with_name("golden_scores.json")  # written by this file, run as a script

@@ -12,7 +12,8 @@ import pytest
 
 from shipdet.report import new_folder, prune, pruning, replaced_folder
 from shipdet.report.folder import PARTIAL
-from shipdet.settings import GB, PROJECT, Settings
+from shipdet.settings import GB, Settings
+from tests.helpers import PROJECT
 
 HOUR_S = 3600.0
 

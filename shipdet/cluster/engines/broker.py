@@ -80,8 +80,7 @@ def check_broker(settings: Settings, wait_s: float = 3.0) -> None:
         raise EngineUnreachable(_AWAY) from error
     if settings.kafka_topic not in known:
         raise EngineUnreachable(
-            f"The broker has no topic {settings.kafka_topic}: `python -m shipdet jobs prepare` "
-            "makes it."
+            f"The broker has no topic {settings.kafka_topic}: `shipdet jobs prepare` makes it."
         )
 
 

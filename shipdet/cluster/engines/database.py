@@ -16,7 +16,7 @@ CHANNEL = "shipdet_jobs"
 CONNECT_S = 5
 LONGEST_PAUSE_S = 2.0
 
-NO_TABLES = "The database lacks tables: `python -m shipdet jobs prepare` makes them."
+NO_TABLES = "The database lacks tables: `shipdet jobs prepare` makes them."
 
 log = logging.getLogger(__name__)
 

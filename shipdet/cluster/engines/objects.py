@@ -153,7 +153,7 @@ class ObjectStore:
         with _answers():
             if not self.client.bucket_exists(bucket_name=self.bucket):
                 raise EngineUnreachable(
-                    f"The object store has no bucket {self.bucket}: `python -m shipdet jobs "
+                    f"The object store has no bucket {self.bucket}: `shipdet jobs "
                     "prepare` makes it."
                 )
 

@@ -235,6 +235,6 @@ class Store:
         )
         if not rows:
             raise UnknownJob(
-                f"There is no job '{id_or_name[:64]}': `python -m shipdet jobs list` tells them."
+                f"There is no job '{id_or_name[:64]}': `shipdet jobs list` tells them."
             )
         return rows[0]

@@ -288,7 +288,7 @@ def test_a_database_without_tables_is_one_sentence(store):
     server, _, _ = store.database.address.rpartition("/")
     bare = Database(f"{server}/template1", patience_s=2.0)
     for look in (queries.list_jobs, metrics, queries.free_blocks):
-        with pytest.raises(EngineUnreachable, match="python -m shipdet jobs prepare"):
+        with pytest.raises(EngineUnreachable, match="shipdet jobs prepare"):
             look(Store(bare))
     assert bare.rows("SELECT 1 AS one") == [{"one": 1}], "the connection is still good"
     bare.close()
