@@ -86,7 +86,7 @@ def test_of_a_file_no_more_is_read_than_is_allowed(tmp_path, monkeypatch):
         read_area_file(tmp_path / "none.csv")
 
 
-def test_a_long_polygon_in_a_csv_is_read_and_one_too_long_is_told_so():
+def test_a_long_polygon_in_a_csv_is_read_a_longer_one_refused():
     ring = ", ".join(f"{i / 1e9:.16f} {i % 7 / 10:.16f}" for i in range(4_000))
     [(_, area)] = read_areas(f'wkt\n"POLYGON (({ring}))"\n'.encode(), "a.csv")
     assert len(area) > 131_072, "the csv module's own limit"
@@ -141,7 +141,7 @@ def test_a_geopackage_is_read_in_degrees(tmp_path):
     assert json.loads(json.dumps(area)) == area, "a job message holds it"
 
 
-def test_a_geopackage_of_a_visitor_or_without_polygons_is_refused(tmp_path):
+def test_a_geopackage_untrusted_or_without_polygons_is_refused(tmp_path):
     path = geopackage(tmp_path / "a.gpkg", "EPSG:4326", shapely.Point(4, 51))
     with pytest.raises(BadArea, match="no area"):
         read_area_file(path)

@@ -96,7 +96,7 @@ def test_what_is_no_area_is_one_sentence(value):
         parse_area(value)
 
 
-def test_an_area_is_the_same_without_its_heights_and_reference_system():
+def test_an_area_ignores_heights_and_reference_system():
     flat = parse_area("POLYGON ((0 0, 1 0, 1 1, 0 0))")
     assert parse_area("SRID=4326; polygon z ((0 0 9, 1 0 9, 1 1 9, 0 0 9))") == flat
     assert hash(flat) == hash(parse_area("POLYGON ((0 0, 1 0, 1 1))"))

@@ -138,7 +138,7 @@ def test_detecting_in_a_picture_writes_a_run_and_prints_json(
     assert "not an empty folder" in capsys.readouterr().err
 
 
-def test_sharpening_in_parts_tells_how_many_blocks_were_sharpened(
+def test_selective_upscaling_tells_how_many_blocks_it_upscaled(
     tiny: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_picture(tmp_path / "scene.png", sea(60, 50))

@@ -149,7 +149,7 @@ def test_cancelling_stops_a_copy_of_a_large_picture(
 @pytest.mark.parametrize(
     "note", ["copying the picture", "writing raw.jpg", "writing preview.jpg", "writing run.zip"]
 )
-def test_a_large_run_cancelled_while_it_is_written_leaves_nothing(
+def test_a_large_run_cancelled_while_written_leaves_nothing(
     settings, classifier, picture, tmp_path, note
 ):
     path = geotiff(tmp_path / "scene.tif", picture)
@@ -287,7 +287,7 @@ def peak_mb(code, *arguments, **environment):
 
 
 @pytest.mark.timeout(3600)
-def test_memory_grows_with_the_width_of_a_picture_and_not_with_its_height():
+def test_memory_grows_with_the_width_of_an_image_not_its_height():
     """Both are so high that the preview and GDAL's cache, a small one here, are full."""
     width, low, high = 1024, 8192, 24_576
 

@@ -424,9 +424,7 @@ def test_two_runs_into_one_folder_are_refused(server, settings, classifier, tmp_
 
 
 @pytest.mark.parametrize("views", [2, 8])
-def test_more_views_ask_the_classifier_more_often_and_find_the_same(
-    server, settings, classifier, views
-):
+def test_more_views_cost_more_windows_and_find_the_same(server, settings, classifier, views):
     one = whole_run(server, settings)
     asked = len(classifier.canvases_seen)
     more = whole_run(server, settings, search={"views": views})
@@ -515,7 +513,7 @@ def test_the_built_in_sample_needs_no_network(settings, classifier, sample_cache
     assert run.record["source"]["zoom"] == 17
 
 
-def test_the_models_of_this_machine_are_listed_with_the_configured_ones_first(settings):
+def test_local_models_are_listed_with_the_configured_ones_first(settings):
     names = [model.name for model in pipeline.models(settings)]
     if not names:
         pytest.skip("no model is bundled in this checkout")

@@ -44,7 +44,7 @@ def searched(pixels, settings, tmp_path, watch=None, **options):
     return finish(pipeline.detect_image(path, request, settings=settings), watch)
 
 
-def test_the_same_ships_are_found_with_the_network_on_the_blocks_around_them_only(
+def test_upscaling_only_the_blocks_around_ships_finds_the_same(
     settings, classifier, upscaler, tmp_path
 ):
     whole = searched(harbour(), settings, tmp_path)
@@ -86,7 +86,7 @@ def test_the_raw_picture_is_searched_once_for_blocks_and_support(
     assert {"survey", "upscale", "detect"} <= set(run.record["timings"])
 
 
-def test_weak_candidates_of_the_raw_picture_are_sharpened_as_well(
+def test_weak_candidates_of_the_raw_image_are_upscaled_too(
     settings, classifier, upscaler, tmp_path
 ):
     pixels = sea(*SIZE)
@@ -96,7 +96,7 @@ def test_weak_candidates_of_the_raw_picture_are_sharpened_as_well(
     assert 0 < len(upscaler.calls) < 6
 
 
-def test_cancelling_while_the_raw_picture_is_searched_leaves_nothing(
+def test_cancelling_the_search_of_the_raw_image_leaves_nothing(
     settings, classifier, upscaler, tmp_path
 ):
     path = tmp_path / "scene.png"

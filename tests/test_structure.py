@@ -1,5 +1,6 @@
 """The rules of the repository: which module may import which, and what importing costs."""
 
+import re
 import socket
 import subprocess
 import sys
@@ -132,6 +133,13 @@ def test_the_rule_sees_every_way_to_import(code, expected):
     assert [name for _, name in imports_of(code, PACKAGE / "detect" / "new.py")] == expected
 
 
+def test_names_of_tests_have_at_most_60_characters():
+    text = "".join(file.read_text() for file in (PROJECT / "tests").rglob("test_*.py"))
+    names = re.findall(r"^ *(?:async )?def (test_\w+)", text, re.MULTILINE)
+    assert len(names) > 500
+    assert not [name for name in names if len(name) > 60]
+
+
 def loaded_by(statement: str, *modules: str) -> list[str]:
     code = f"import sys; {statement}; print(*[m for m in {modules!r} if m in sys.modules])"
     run = subprocess.run(
@@ -177,7 +185,7 @@ def test_a_test_has_folders_of_its_own(isolated_settings):
     assert settings.cache_dir == isolated_settings / "cache"
 
 
-def test_the_page_is_built_without_pytorch_where_there_is_no_driver():
+def test_the_page_is_built_without_pytorch_if_there_is_no_driver():
     build = "devices._driver = lambda: False; build_blocks(get_settings())"
     names = "from shipdet.models import devices; from shipdet.ui import build_blocks"
     assert loaded_by(f"{names}; from shipdet.settings import get_settings; {build}", "torch") == []

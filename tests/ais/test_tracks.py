@@ -104,7 +104,7 @@ def test_a_wrong_first_report_does_not_spoil_the_rest():
     assert contact.lon == 10.10
 
 
-def test_of_two_ships_with_one_mmsi_the_one_with_more_reports_counts():
+def test_of_two_ships_with_one_mmsi_more_reports_win():
     here = [(second, 10.10, 57.05) for second in range(-100, 100, 10)]
     there = [(second + 5, 10.19, 57.05) for second in range(-50, 50, 10)]
     (contact,) = at(*here, *there)

@@ -64,7 +64,7 @@ def test_addresses_lead_to_services_and_their_ports():
             assert port in said or host == "spark-history", f"{host} does not listen on {port}"
 
 
-def test_every_service_is_limited_and_those_that_stay_are_checked():
+def test_every_service_is_limited_and_lasting_ones_are_checked():
     for name, service in SERVICES.items():
         limits = service["deploy"]["resources"]["limits"]
         assert set(limits) == {"cpus", "memory"}, name

@@ -112,7 +112,7 @@ def test_the_cluster_is_off_until_it_is_configured():
     assert Settings(kafka="a:1", postgres="postgresql://a", s3="http://a").cluster
 
 
-def test_deploying_needs_nothing_but_the_standard_library_to_say_what_is_wrong(tmp_path: Path):
+def test_deploying_reports_errors_without_any_package(tmp_path: Path):
     call = [sys.executable, "-m", "deploy.local", "down", str(tmp_path)]
     done = subprocess.run(call, capture_output=True, text=True, check=False)
     assert done.returncode == 0, "nothing runs there, so nothing is to be stopped"

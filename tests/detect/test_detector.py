@@ -248,7 +248,7 @@ def test_the_raw_picture_says_which_ships_it_supports(classifier):
 
 
 @pytest.mark.parametrize("how", ["dense", "exact"])
-def test_a_ship_longer_than_a_window_is_seen_whole_by_wide_windows(how):
+def test_a_ship_longer_than_a_window_is_whole_in_wide_windows(how):
     mosaic = painted([(700, 500, 330, 48, 35), (300, 250, 120, 30, 80)], 1.0, (1400, 1000))
     found = found_in(mosaic, WholeShipClassifier(), scoring=how)
     assert len(found) == 2
@@ -269,7 +269,7 @@ def test_what_only_wide_windows_see_must_stand_free():
     assert math.hypot(found.x - 1000, found.y - 500) < 15
 
 
-def test_the_raw_picture_is_asked_with_the_windows_that_found_a_ship():
+def test_the_raw_image_is_checked_with_the_windows_of_a_ship():
     raw = painted([(700, 500, 330, 48, 35)], 2.0, (1400, 1000))
     found = found_in(enlarged(raw, 2), WholeShipClassifier(), raw=raw)
     assert len(found) == 1

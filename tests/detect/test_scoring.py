@@ -124,7 +124,7 @@ def test_single_windows_are_scored_where_asked(classifier):
     + [(16, 16, "dense", "dense"), (32, 16, "dense", "exact")]
     + [(stride, 32, "dense", "exact") for stride in (56, 64, 96, 112, 192)],
 )
-def test_a_stride_that_divides_no_cell_is_scored_window_by_window(stride, cell, wanted, got):
+def test_a_stride_that_divides_no_cell_is_scored_by_windows(stride, cell, wanted, got):
     assert scoring_for(stride, cell, wanted) == got
 
 

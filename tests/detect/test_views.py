@@ -81,7 +81,7 @@ def test_certain_scores_stay_numbers():
     np.testing.assert_allclose(scores, [0, 1], atol=1e-5)
 
 
-def test_other_views_take_the_place_of_those_that_are_averaged_already(canvas):
+def test_other_views_replace_those_that_are_averaged_already(canvas):
     classifier = Lopsided()
     once = with_views(classifier, 8).dense(canvas)
     asked = classifier.asked

@@ -69,7 +69,7 @@ def test_rectangle_and_numbers_follow_each_other(open_app: OpenApp):
     assert app.view == view, "an edge within the view moves no map"
 
 
-def test_the_last_drawing_stays_while_the_numbers_still_follow_the_one_before(open_app: OpenApp):
+def test_the_last_drawing_stays_while_the_numbers_lag_behind(open_app: OpenApp):
     app = open_app()
     before = app.numbers
     app.draw(0.3, 0.4, 0.5, 0.6)

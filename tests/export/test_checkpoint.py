@@ -76,7 +76,7 @@ def test_ncnn_is_recognised_and_converted(tmp_path, architecture, half):
         np.testing.assert_allclose(loaded[name].float(), value, atol=1e-3 if half else 0)
 
 
-def test_a_checkpoint_that_is_refused_leaves_the_model_that_was_there(tmp_path):
+def test_a_refused_checkpoint_leaves_the_model_that_was_there(tmp_path):
     state = network("SRVGGNetCompact").state_dict()
     torch.save(state, tmp_path / "net.pth")
     folder = convert(tmp_path / "net.pth", tmp_path / "out")

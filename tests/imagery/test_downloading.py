@@ -128,7 +128,7 @@ def test_retry_after_is_really_waited_for(settings_for):
     assert second.at - first.at >= 0.95
 
 
-def test_a_server_that_never_stops_asking_to_slow_down_ends_the_run(settings_for, waits):
+def test_a_server_that_keeps_asking_to_slow_down_ends_the_run(settings_for, waits):
     with (
         TileServer(always=faults.too_many("1")) as server,
         pytest.raises(ProviderUnreachable, match="slow down: wait some minutes"),

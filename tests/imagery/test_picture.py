@@ -326,7 +326,7 @@ def test_a_large_geotiff_is_refused_before_it_is_read(geotiff, settings_for):
         open_raster(geotiff(chw(RGB)), None, settings_for(max_raw_pixels=2000))
 
 
-def test_what_a_picture_takes_in_memory_decides_whether_it_is_held(geotiff, settings_for):
+def test_the_memory_of_an_image_decides_whether_it_is_held(geotiff, settings_for):
     limit = settings_for(max_held_pixels=2 * RGB.shape[0] * RGB.shape[1])
     assert isinstance(open_raster(geotiff(chw(RGB)), None, limit), Mosaic)
     numbers = chw(RGB).astype(np.float64)

@@ -15,7 +15,7 @@ def test_every_provider_says_where_it_comes_from(settings):
         assert provider.licence_url.startswith("https://")
 
 
-def test_the_operators_template_is_the_only_way_to_another_server(settings_for):
+def test_the_operators_template_alone_reaches_another_server(settings_for):
     assert "xyz" not in catalogue(settings_for())
     own = settings_for(xyz_url="https://tiles.example/{z}/{x}/{y}?key=abc", xyz_title="Ours")
     assert get_provider("xyz", own).title == "Ours"
@@ -42,7 +42,7 @@ def test_esri_is_asked_y_before_x_and_without_blank_tiles(settings):
     assert template.endswith("/tile/{z}/{y}/{x}?blankTile=false")
 
 
-def test_sentinel_hub_without_an_instance_becomes_eox_and_says_so(settings):
+def test_sentinel_hub_without_an_instance_becomes_eox_noted(settings):
     provider, notes = effective_provider(get_provider("sentinelhub", settings), settings)
     assert provider.id == "eox"
     assert "was used instead" in notes[0]

@@ -26,7 +26,7 @@ def test_the_file_is_what_its_script_writes():
     assert sample.AIS_FILE.read_text(encoding="utf-8") == file_text()
 
 
-def test_every_ship_but_the_silent_and_the_misplaced_one_is_known():
+def test_every_ship_but_the_silent_and_misplaced_one_is_known():
     matches = ais.match(true_ships(), sample.AIS_FILE, sample.ACQUIRED, sample.bbox())
     assert [ship.id for ship in matches.dark] == [SILENT, WRONG]
     for ship in matches.detections:
@@ -35,7 +35,7 @@ def test_every_ship_but_the_silent_and_the_misplaced_one_is_known():
             assert ship.ais_distance_m < 30
 
 
-def test_reports_without_a_ship_are_the_ghost_and_the_misplaced_one():
+def test_unmatched_reports_are_the_ghost_and_the_misplaced_one():
     matches = ais.match(true_ships(), sample.AIS_FILE, sample.ACQUIRED, sample.bbox())
     assert [contact.mmsi for contact in matches.unseen] == [FIRST_MMSI + WRONG, GHOST]
 

@@ -19,7 +19,7 @@ def change(raw, path, value):
     return json.dumps(raw)
 
 
-def test_classifier_config_keeps_its_values_and_ignores_foreign_keys(configs):
+def test_a_classifier_config_ignores_foreign_keys(configs):
     raw = configs["classifier"](extra={"x": 1})
     config = parse_config(json.dumps(raw | {"other": 3}), "m")
     assert isinstance(config, ClassifierConfig)
@@ -28,7 +28,7 @@ def test_classifier_config_keeps_its_values_and_ignores_foreign_keys(configs):
     assert config.pretrained_cfg.std == (0.229, 0.224, 0.225)
 
 
-def test_a_dense_pass_pools_all_cells_of_a_window_or_those_in_its_middle(configs):
+def test_a_dense_pass_pools_all_cells_or_the_middle_ones(configs):
     whole = parse_config(json.dumps(configs["classifier"]()), "m")
     fine = parse_config(json.dumps(fine_config()), "m")
     assert isinstance(whole, ClassifierConfig) and isinstance(fine, ClassifierConfig)

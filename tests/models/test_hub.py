@@ -90,7 +90,7 @@ def test_a_pickle_named_as_a_file_is_refused_likewise(settings, hub, name):
     assert hub.requests == []
 
 
-def test_a_configured_repository_is_listed_once_it_is_on_this_machine(settings, hub):
+def test_a_configured_repository_is_listed_once_it_is_cached(settings, hub):
     configured = settings.model_copy(update={"upscaler": "owner/compact"})
     assert "owner/compact" not in {m.name for m in list_models(configured)}
     assert hub.requests == [], "a list fetches nothing"
@@ -162,7 +162,7 @@ def test_a_repository_that_does_not_exist_is_unknown(settings, hub):
         resolve("owner/other", settings)
 
 
-def test_without_a_hub_the_cache_serves_and_else_the_way_out_is_told(settings, hub, monkeypatch):
+def test_without_a_hub_the_cache_serves_or_the_remedy_is_told(settings, hub, monkeypatch):
     resolve("owner/compact", settings)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     assert resolve("owner/compact", settings).revision == hub_server.COMMIT
@@ -176,7 +176,7 @@ def test_a_hub_in_trouble_is_told(settings, hub):
         resolve("owner/compact", settings)
 
 
-def test_a_repository_with_other_weights_than_its_config_says_is_refused(settings, hub):
+def test_a_repository_whose_weights_do_not_match_is_refused(settings, hub):
     hub.repos["owner/compact"]["model.safetensors"] += b"\0"
     with pytest.raises(BadModel, match="damaged or was exchanged"):
         resolve("owner/compact", settings)

@@ -73,7 +73,7 @@ def test_idle_models_are_released_and_read_again_when_needed(settings, opened):
     assert opened == ["open_classifier", "open_upscaler", "open_classifier"]
 
 
-def test_a_model_that_a_run_holds_is_found_again_after_its_release(settings, opened):
+def test_a_model_that_a_run_holds_is_reused_after_its_release(settings, opened):
     held = load_classifier(None, "torch", "cpu", settings)
     release_models()
     assert load_classifier(None, "torch", "cpu", settings) is held

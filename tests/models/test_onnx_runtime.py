@@ -72,7 +72,7 @@ def test_pixels_agree_with_pytorch(settings, picture, device, name):
         assert (np.abs(enlarged.astype(int) - expected) <= 1).mean() >= 0.999
 
 
-def test_the_file_is_made_once_in_the_cache_and_not_beside_the_weights(settings, weights):
+def test_the_file_is_made_once_in_the_cache(settings, weights):
     load_classifier(backend="onnx", settings=settings)
     made = list(settings.cache_dir.glob("onnx/*/*"))
     assert [f.name for f in made] == ["model.onnx"]
@@ -83,9 +83,7 @@ def test_the_file_is_made_once_in_the_cache_and_not_beside_the_weights(settings,
     assert made[0].stat().st_mtime_ns == before
 
 
-def test_a_file_that_came_with_the_model_is_used_if_the_config_vouches_for_it(
-    settings, weights, tmp_path
-):
+def test_a_bundled_file_is_used_if_the_config_has_its_checksum(settings, weights, tmp_path):
     root = Path(shutil.copytree(weights, tmp_path / "weights"))
     settings = settings.model_copy(update={"weights_dir": root})
     folder = resolve("tiny-compact", settings)

@@ -77,7 +77,7 @@ def test_dense_is_features_then_window_means_then_head(settings, picture):
                 np.testing.assert_allclose(dense[:, row, column], expected, atol=1e-4)
 
 
-def test_a_fine_dense_pass_pools_the_cells_in_the_middle_of_a_window(settings, picture):
+def test_a_fine_dense_pass_pools_the_middle_cells_of_a_window(settings, picture):
     classifier = in_precision(settings, "tiny-fine", "fp32")
     canvases = picture(2, 160, 176)
     dense = classifier.dense(canvases)
@@ -319,7 +319,7 @@ def test_a_compilation_that_fails_is_told_once_and_done_without(compiling, pictu
     assert told == ["torch.compile failed (no compiler): going on without it"]
 
 
-def test_memory_that_runs_out_in_compiled_code_is_no_failed_compilation(compiling, picture, caplog):
+def test_out_of_memory_in_compiled_code_is_no_failed_compilation(compiling, picture, caplog):
     def full(body, images):
         raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate")
 

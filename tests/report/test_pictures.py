@@ -59,7 +59,7 @@ def test_a_png_holds_every_pixel(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
-def test_our_own_picture_passes_a_guard_that_stays_up_for_uploads(tmp_path, monkeypatch, suffix):
+def test_our_own_image_passes_a_guard_that_holds_for_uploads(tmp_path, monkeypatch, suffix):
     write_picture(tmp_path / f"a.{suffix}", sea(123, 77))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     seen = []

@@ -77,7 +77,7 @@ def test_the_folder_and_the_bundle_hold_every_file(tmp_path):
     assert [p.name for p in run.chips] == ["ship_0001.png", "ship_0002.png"]
 
 
-def test_a_sharpened_run_keeps_both_pictures_and_draws_on_the_sharp_one(tmp_path):
+def test_an_upscaled_run_keeps_both_images_and_draws_on_one(tmp_path):
     raw = raw_mosaic()
     sharp = Mosaic(
         np.repeat(np.repeat(raw.pixels, 4, axis=0), 4, axis=1),
@@ -167,7 +167,7 @@ def test_a_jpeg_cannot_be_longer_than_the_format_allows(tmp_path, monkeypatch):
     assert written(tmp_path, image_format="jpg").files["raw"].name == "raw.png"
 
 
-def test_a_large_picture_too_long_for_jpeg_is_a_png_and_that_is_noted(tmp_path):
+def test_a_large_image_too_long_for_jpeg_is_a_png_with_a_note(tmp_path):
     mosaic = raw_mosaic(run_module.JPEG_MAX_PX + 100, 16)
     files, _ = finish(write_large_imagery(tmp_path, mosaic, "jpg", 90))
     with Image.open(tmp_path / files["raw"]) as raw:

@@ -112,7 +112,7 @@ def test_no_ships_are_read_back_as_none():
     assert len(again) == 0 and again.floor == 0.25
 
 
-def test_a_higher_threshold_numbers_anew_and_asks_the_raw_picture_again():
+def test_a_higher_threshold_renumbers_and_rechecks_the_raw_image():
     found = Detections(
         (
             ship(1, 0.9, raw_score=0.6, raw_support=True),

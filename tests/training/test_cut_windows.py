@@ -36,7 +36,7 @@ def test_ships_are_in_the_middle_and_parts_at_the_border(scene: Scene) -> None:
     assert sorted(cut["partial"].tolist()) == [[160.0, 206.0], [240.0, 206.0]]
 
 
-def test_windows_without_ships_hold_neither_ships_nor_unknown_ground(scene: Scene) -> None:
+def test_windows_without_ships_hold_no_unknown_ground_either(scene: Scene) -> None:
     cut = cut_windows(scene)
     for kind in ("bright", "other"):
         places = cut[kind]

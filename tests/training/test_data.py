@@ -29,7 +29,7 @@ from training.windows import NET_GSD_M
 EMPTY = Palette([], [], [])
 
 
-def test_composed_canvases_are_repeatable_and_their_ships_can_be_seen() -> None:
+def test_composed_canvases_are_repeatable_with_visible_ships() -> None:
     first, ships = compose(EMPTY, 448, 1.0, np.random.default_rng(5))
     again, same = compose(EMPTY, 448, 1.0, np.random.default_rng(5))
     assert first.shape == (448, 448, 3)
@@ -172,7 +172,7 @@ def test_cranes_stand_on_the_quay_and_reach_over_the_water() -> None:
     assert (empty == 60).all()
 
 
-def test_merchant_ships_are_pasted_more_often_than_they_were_photographed() -> None:
+def test_merchant_ships_are_pasted_more_often_than_they_occur() -> None:
     def cutout(length: float) -> Cutout:
         size = (20, int(length))
         pixels = np.full((*size, 3), 200, np.uint8)

@@ -43,7 +43,7 @@ def test_a_model_without_folds_scores_everything(
 
 
 @pytest.mark.parametrize("folder", sorted(FOLDS.glob("*/")), ids=lambda folder: folder.name)
-def test_the_folds_that_are_kept_are_named_and_calibrated_as_the_model(folder: Path) -> None:
+def test_the_kept_folds_are_named_and_calibrated_as_the_model(folder: Path) -> None:
     judges = Judges(WEIGHTS / folder.name)
     model, *folds = [json.loads((f / "config.json").read_text()) for f in judges.folders()]
     assert folds, "a folder of folds without any"
@@ -67,7 +67,7 @@ def test_margins_undo_a_calibration() -> None:
     assert margins(scores, Calibration(scale=0.5, bias=-1)) == pytest.approx(said)
 
 
-def test_scenes_are_calibrated_together_whatever_calibration_they_came_with() -> None:
+def test_scenes_are_calibrated_together_whatever_they_came_with() -> None:
     said = np.array([2.0, 1.0, 0.5, -1.0, -2.0])
     hits = [True, True, False, True, False]
     plain = 1 / (1 + np.exp(-said))

@@ -49,7 +49,7 @@ def test_a_view_is_filled_whatever_the_pictures_size() -> None:
             assert np.ptp(view.reshape(-1, 3), axis=0).max() == 0  # no border shows
 
 
-def test_a_view_shows_the_picture_sharp_or_turned_but_not_elsewhere() -> None:
+def test_a_view_shows_the_image_turned_and_nothing_outside() -> None:
     columns = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 256, axis=0)
     picture = np.repeat(columns, 3, axis=2)
     rng = np.random.default_rng(1)
@@ -60,7 +60,7 @@ def test_a_view_shows_the_picture_sharp_or_turned_but_not_elsewhere() -> None:
         assert max(along) > 5 * min(along)
 
 
-def test_folders_are_drawn_from_by_weight_and_an_empty_one_is_told(pictures: Path) -> None:
+def test_folders_are_drawn_by_weight_and_empty_ones_reported(pictures: Path) -> None:
     views = Views(STAGE, 0)
     batch = next(views.batches())["views"]
     assert batch.shape == (2, 3, 64, 64) and batch.dtype == torch.uint8
@@ -72,7 +72,7 @@ def test_folders_are_drawn_from_by_weight_and_an_empty_one_is_told(pictures: Pat
         Views(nothing, 0)
 
 
-def test_what_the_teacher_sees_is_learnt_and_the_next_stage_begins_there(
+def test_the_teachers_maps_are_learnt_and_start_the_next_stage(
     pictures: Path, tmp_path: Path
 ) -> None:
     torch.manual_seed(0)

@@ -45,7 +45,7 @@ def test_nothing_found_is_nothing_false() -> None:
     assert len(found.missed) == found.large
 
 
-def test_the_shipped_model_finds_the_large_ships_and_hardly_anything_else(tmp_path: Path) -> None:
+def test_the_bundled_model_finds_the_large_ships_and_little_else(tmp_path: Path) -> None:
     found = judge(search(read_settings(runs_dir=tmp_path / "runs", cache_dir=tmp_path / "cache")))
     assert found.missed == ()
     assert found.false_per_10_km2 <= 1

@@ -21,7 +21,7 @@ def test_items_of_one_group_share_a_part() -> None:
     assert 0.6 < list(parts.values()).count("train") / 500 < 0.8
 
 
-def test_a_kept_split_is_read_back_and_made_anew_only_for_other_items(tmp_path: Path) -> None:
+def test_a_kept_split_is_read_back_unless_the_items_differ(tmp_path: Path) -> None:
     items = {f"a{i}": f"a{i}" for i in range(40)}
     first = kept_split("set", items, tmp_path)
     assert kept_split("set", items, tmp_path) == first

@@ -165,7 +165,7 @@ def test_every_parameter_is_in_one_group() -> None:
     assert not any(p.ndim > 1 for p in groups[1]["params"]) and groups[1]["weight_decay"] == 0
 
 
-def test_weights_trained_with_linear_layers_load_into_the_plain_architecture() -> None:
+def test_weights_with_linear_layers_load_into_the_plain_network() -> None:
     trained = build("convnext_atto", 2, conv_mlp=False).net
     state = {k: v.float() for k, v in plain_state(trained.state_dict(), "convnext_atto").items()}
     plain = build("convnext_atto", 2).net
@@ -242,7 +242,7 @@ def test_batches_made_ahead_come_in_order_and_end() -> None:
     assert [int(b["number"]) for b in prefetch(numbered(9), depth=2)] == list(range(9))
 
 
-def test_an_error_while_making_a_batch_is_raised_where_it_is_used() -> None:
+def test_an_error_in_making_a_batch_is_raised_where_it_is_used() -> None:
     def failing() -> Iterator[Batch]:
         yield from numbered(1)
         raise FileNotFoundError("no such picture")

@@ -24,7 +24,7 @@ def test_a_canvas_is_asked_about_every_16_pixels() -> None:
     assert asked_centres(CANVAS).tolist() == list(range(32, 321, 16))
 
 
-def test_a_ship_in_the_middle_of_a_window_is_positive_and_its_surroundings_are_ignored() -> None:
+def test_windows_around_a_ship_are_positive_then_ignored() -> None:
     labels = label_windows([ship(160, 192)], CANVAS)
     assert labels[10, 8] == SHIP  # row is y, column is x
     assert labels[10, 9] == UNKNOWN  # 16 px off: more than 11 % of the window, less than 22 %
@@ -38,7 +38,7 @@ def test_the_middle_of_a_long_ship_is_vague() -> None:
     assert labels[10, 12] == UNKNOWN
 
 
-def test_every_place_on_the_grid_gives_each_ship_a_positive_window() -> None:
+def test_every_grid_offset_gives_each_ship_a_positive_window() -> None:
     rng = np.random.default_rng(0)
     for x, y in rng.uniform(32, 320, (200, 2)):
         assert (label_windows([ship(x, y)], CANVAS) == SHIP).any()
@@ -50,14 +50,14 @@ def test_two_ships_side_by_side_do_not_erase_each_other() -> None:
     assert labels[8, 10] == SHIP
 
 
-def test_a_ship_that_the_sensor_cannot_resolve_is_ignored_and_a_speck_is_no_ship() -> None:
+def test_unresolved_ships_are_ignored_and_specks_are_no_ships() -> None:
     at = ship(160, 160, length=24 / NET_GSD_M)  # 24 m
     assert label_windows([at], CANVAS, gsd_m=2.9)[8, 8] == SHIP
     assert label_windows([at], CANVAS, gsd_m=4.0)[8, 8] == UNKNOWN
     assert label_windows([at], CANVAS, gsd_m=6.0)[8, 8] == NO_SHIP
 
 
-def test_windows_in_unknown_regions_are_unknown_unless_they_hold_a_labelled_ship() -> None:
+def test_windows_in_unknown_regions_need_a_labelled_ship() -> None:
     unknown = np.zeros((CANVAS, CANVAS), dtype=np.bool_)
     unknown[:, :176] = True
     labels = label_windows([ship(64, 64)], CANVAS, unknown=unknown)

@@ -34,7 +34,7 @@ def test_only_rectangles_can_be_drawn(document):
     assert re.search(r'"rectangle": \{', document)
 
 
-def test_every_base_layer_of_the_catalogue_is_there_with_its_attribution(document, settings):
+def test_every_base_layer_is_there_with_its_attribution(document, settings):
     for provider in catalogue(settings).values():
         assert (provider.url.removeprefix("/") in document) == provider.base_layer
         if provider.base_layer:

@@ -17,7 +17,7 @@ from shipdet.ui.results import result_components, show_numbers, show_results
 from tests.helpers import hub_server
 
 
-def test_the_page_opens_with_the_sample_harbour_at_the_recommended_zoom(page, values):
+def test_the_page_opens_with_the_sample_at_the_recommended_zoom(page, values):
     request = area_request(page, values)
     assert request.provider == "sample" and request.zoom is None
     assert request.bbox == sample_area().as_tuple()
@@ -42,9 +42,7 @@ def test_a_chosen_zoom_and_dates_reach_the_request(page, values):
 
 
 @pytest.mark.parametrize(("upscale", "asked"), [("none", False), ("x4", True)])
-def test_sharpening_in_parts_is_asked_for_only_where_something_is_sharpened(
-    page, values, upscale, asked
-):
+def test_selective_upscaling_needs_an_upscale_factor(page, values, upscale, asked):
     changed = {page.search.upscale: upscale, page.search.selective: True}
     assert area_request(page, {**values, **changed}).search.selective is asked
     assert not page.search.selective.visible and not values[page.search.selective]
@@ -105,7 +103,7 @@ def test_results_fill_every_part_of_the_page(page, a_run):
     ]
 
 
-def test_another_threshold_shows_other_ships_without_a_new_search(page, a_run):
+def test_another_threshold_shows_other_ships_without_a_search(page, a_run):
     table = page.results.table
     quick = show_numbers(page, replace(a_run, threshold=0.3))
     assert len(quick[table]) == 3

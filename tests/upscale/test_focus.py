@@ -69,7 +69,7 @@ def test_a_picture_without_focus_is_interpolated_as_in_one_piece():
     np.testing.assert_array_equal(result, whole)
 
 
-def test_where_the_network_does_as_interpolation_there_is_no_trace_of_a_block():
+def test_an_interpolating_network_leaves_no_trace_of_blocks():
     picture = mosaic(90, 130)
     some = finish(upscale(picture, Bicubic(), 1, SMALL, at(60, 40))).pixels
     none = finish(upscale(picture, Bicubic(), 1, SMALL, NOWHERE)).pixels
@@ -97,7 +97,7 @@ def test_sharpened_pixels_are_those_of_the_whole_way(batch):
     assert (some[:40, :40] != whole[:40, :40]).any()
 
 
-def test_too_little_memory_makes_only_the_blocks_of_the_focus_smaller():
+def test_too_little_memory_shrinks_only_the_blocks_of_the_focus():
     picture, events = mosaic(150, 150), []
     options = UpscaleOptions(block_px=64, overlap_px=12, ramp_px=4)
     fake = Blur(largest=40 * 40)
@@ -120,7 +120,7 @@ def test_closing_stops_at_the_next_block_or_row_of_others():
     assert len(fake.calls) == 1
 
 
-def test_uncovered_blocks_of_the_focus_are_neither_computed_nor_counted():
+def test_uncovered_blocks_of_the_focus_are_not_counted():
     covered = np.ones((150, 150), bool)
     covered[:, 80:] = False
     picture, fake = mosaic(150, 150, coverage=covered), Blur()

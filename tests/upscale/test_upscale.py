@@ -155,7 +155,7 @@ def test_memory_that_is_too_small_for_any_block_is_an_error():
         finish(upscale(mosaic(100, 100), Blur(largest=10), 1, SMALL))
 
 
-def test_uncovered_pixels_are_black_and_do_not_ring_into_covered_ones():
+def test_uncovered_pixels_are_black_without_ringing_outside():
     covered = np.ones((100, 120), bool)
     covered[:, 70:] = False
     covered[20:30, 10:30] = False

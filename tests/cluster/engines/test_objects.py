@@ -73,7 +73,7 @@ def test_what_is_not_there_is_one_sentence(objects, settings):
         ObjectStore(wrong).check()
 
 
-def test_a_tile_that_one_machine_has_fetched_is_there_for_another(caches):
+def test_a_tile_that_one_machine_fetched_serves_another(caches):
     here, there = caches("here"), caches("there")
     assert there.get(15, 1, 2) is None
     here.put(15, 1, 2, b"tile")

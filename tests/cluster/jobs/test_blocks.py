@@ -89,7 +89,7 @@ def test_too_many_blocks_are_refused_before_they_are_made():
         cut_area(parse_area([-179.0, -80.0, 179.0, 80.0]), 22, 4096)
 
 
-def test_the_overlap_holds_half_a_ship_and_leaves_room_for_a_core():
+def test_the_overlap_holds_half_a_ship_and_leaves_a_core():
     for zoom in range(10, 21):
         for latitude in (0, 36, 60, 75):
             gsd = gsd_at(latitude, zoom)

@@ -31,7 +31,7 @@ def test_a_message_survives_the_way_through_the_broker():
     assert JobMessage.decode(message.encode()) == message
 
 
-def test_the_same_request_has_the_same_id_and_another_has_another():
+def test_equal_requests_have_equal_ids_and_others_differ():
     assert decode().id == decode().id == decode(reference="again").id
     others = [decode(zoom=15), decode(passes=1), decode(name="harbour-2"), decode(threshold=0.4),
               decode(area=[4.0, 51.9, 4.01, 51.92]), decode(stride=64)]  # fmt: skip
@@ -39,7 +39,7 @@ def test_the_same_request_has_the_same_id_and_another_has_another():
     assert len(decode().id) == 32
 
 
-def test_sharpening_in_parts_is_another_request_and_leaves_the_ids_of_others():
+def test_selective_upscaling_changes_the_id_only_when_set():
     assert decode(passes=1, selective=True).search.selective
     assert decode(passes=1, selective=True).id != decode(passes=1, selective=False).id
     assert decode(passes=1).id == "ff69902f3dcc50ad142f84884e39fbd1"  # of the form without it
@@ -49,14 +49,14 @@ LATER = {"scoring": "exact", "views": 8, "date_from": "2024-05-01", "date_to": "
          "max_cloud": 40}  # fmt: skip
 
 
-def test_each_later_field_is_another_request_and_leaves_the_ids_of_others():
+def test_each_later_field_changes_the_id_only_when_set():
     ids = {decode(**{field: value}).id for field, value in LATER.items()}
     assert len(ids | {decode().id}) == len(LATER) + 1
     unset = {"scoring": "", "views": 0, "date_from": "", "date_to": None, "max_cloud": 20}
     assert decode(passes=1, **unset).id == "ff69902f3dcc50ad142f84884e39fbd1"
 
 
-def test_what_is_asked_of_imagery_and_scoring_reaches_the_pipeline():
+def test_options_of_imagery_and_scoring_reach_the_pipeline():
     request = decode(**LATER).request((4.0, 51.9, 4.01, 51.91), 15)
     assert (request.search.scoring, request.search.views) == ("exact", 8)
     assert (request.date_from, request.date_to) == ("2024-05-01", "2024-05-31")

@@ -129,7 +129,7 @@ def test_only_one_of_many_workers_gets_a_block(store, settings):
     assert sorted(numbers) == list(range(total)), "every block once, and no joining before"
 
 
-def test_a_silent_workers_block_goes_to_another_and_its_late_answer_is_ignored(store, settings):
+def test_a_silent_workers_block_moves_and_its_late_answer_is_lost(store, settings):
     add(store, settings)
     late = claim(store, lease_s=0.1)
     time.sleep(0.2)
@@ -208,7 +208,7 @@ def test_a_failed_job_can_be_tried_again_and_keeps_what_is_done(store, settings)
     assert store.job(job.id)["blocks_done"] == row["blocks_total"]
 
 
-def test_a_block_that_was_done_after_the_cancel_counts_when_the_job_is_tried_again(store, settings):
+def test_a_block_finished_after_the_cancel_counts_at_the_retry(store, settings):
     job = add(store, settings)
     late = claim(store)
     assert store.cancel(job.id)
@@ -219,7 +219,7 @@ def test_a_block_that_was_done_after_the_cancel_counts_when_the_job_is_tried_aga
     assert store.job(job.id)["status"] == "completed"
 
 
-def test_a_job_that_was_cancelled_while_it_was_joined_is_joined_when_tried_again(store, settings):
+def test_a_job_cancelled_while_joining_is_joined_at_the_retry(store, settings):
     job = add(store, settings)
     joining = finish_blocks(store)
     assert store.cancel(job.id)

@@ -113,7 +113,7 @@ def test_failed_and_cancelled_jobs_and_sent_letters_go_too(store, objects, setti
     assert [letter["key"] for letter in queries.unsent_letters(store)] == ["unsent"]
 
 
-def test_what_a_worker_has_just_put_stays_and_what_a_dead_one_left_goes(store, objects, settings):
+def test_fresh_objects_stay_and_those_of_dead_workers_go(store, objects, settings):
     key = objects.put(b"of a block that is not completed yet", ".tif")
     assert remove_old(store, objects, settings).objects == 0 and is_there(objects, key)
     make_older(store, 2)
@@ -123,9 +123,7 @@ def test_what_a_worker_has_just_put_stays_and_what_a_dead_one_left_goes(store, o
     assert remove_old(store, objects, settings).objects == 1 and not is_there(objects, key)
 
 
-def test_an_object_that_is_wanted_while_it_is_removed_is_put_anew(
-    store, objects, settings, monkeypatch
-):
+def test_an_object_wanted_during_its_removal_is_put_again(store, objects, settings, monkeypatch):
     key = objects.put(b"wanted", ".json")
     make_older(store, 2)
     removing, go_on = threading.Event(), threading.Event()

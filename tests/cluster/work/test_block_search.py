@@ -22,7 +22,7 @@ from shipdet.settings import Settings
     ("provider", "instance", "key"),
     [("sentinelhub", "", "eox"), ("sentinelhub", "0000", "sentinelhub"), ("eox", "", "eox")],
 )
-def test_connections_are_those_of_the_provider_that_is_really_asked(
+def test_connections_are_those_of_the_provider_in_use(
     provider, instance, key, monkeypatch, tmp_path
 ):
     held = []

@@ -63,9 +63,7 @@ def block(store: Store, number: int) -> dict:
 @pytest.mark.parametrize(
     "error", [ProviderUnreachable("away."), EngineUnreachable("away."), RuntimeError("what?")]
 )
-def test_what_may_pass_is_tried_again_alone_and_then_fails_the_job(
-    store, quick, monkeypatch, error
-):
+def test_a_passing_error_is_retried_and_then_fails_the_job(store, quick, monkeypatch, error):
     first = run(store, quick, monkeypatch, failing(error))
     assert block(store, first.block.number)["status"] == "queued"
     assert store.job("worker")["status"] == "running"
