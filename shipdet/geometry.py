@@ -28,6 +28,8 @@ MEAN_RADIUS_M = 6371008.8  # IUGG mean Earth radius, for distances on the ground
 class BBox:
     """An area of interest: west, south, east, north in degrees.
 
+    A box on another copy of the world, as a map that is scrolled across the antimeridian gives
+    it, is moved by whole turns to -180 to 180.
     Raises :class:`~shipdet.errors.BadArea` when it is not a proper box on the Web-Mercator map.
     """
 
@@ -40,8 +42,9 @@ class BBox:
         values = self.as_tuple()
         if not all(isinstance(v, int | float) and math.isfinite(v) for v in values):
             raise BadArea("West, south, east and north must be four numbers in degrees.")
-        if not (-180 <= self.west <= 180 and -180 <= self.east <= 180):
+        if not (-540 <= self.west <= 540 and -540 <= self.east <= 540):
             raise BadArea("Longitudes must lie between -180 and 180 degrees.")
+        self._bring_home()
         if not (-90 <= self.south <= 90 and -90 <= self.north <= 90):
             raise BadArea("Latitudes must lie between -90 and 90 degrees.")
         if self.west == self.east or self.south == self.north:
@@ -60,6 +63,23 @@ class BBox:
                 f"Map tiles end at {MAX_LATITUDE:.2f} degrees of latitude: choose an area nearer "
                 "to the equator."
             )
+
+    def _bring_home(self) -> None:
+        """Move a box that lies on another copy of the world; refuse one across its edge."""
+        if not 0 < self.east - self.west <= 360:
+            if not (-180 <= self.west <= 180 and -180 <= self.east <= 180):
+                raise BadArea("Longitudes must lie between -180 and 180 degrees.")
+            return
+        turns = math.floor((self.west + 180) / 360)
+        west, east = self.west - 360 * turns, self.east - 360 * turns
+        if east > 180:
+            raise BadArea(
+                f"The area crosses the antimeridian (180 degrees): split it into {west:.7g} to "
+                f"180 and -180 to {east - 360:.7g}."
+            )
+        if turns:
+            object.__setattr__(self, "west", west)
+            object.__setattr__(self, "east", east)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -86,6 +106,12 @@ class BBox:
         """Area on the sphere in square kilometres: R^2 * dlon * (sin n - sin s)."""
         band = math.sin(math.radians(self.north)) - math.sin(math.radians(self.south))
         return float(math.radians(self.east - self.west) * band * MEAN_RADIUS_M**2 / 1e6)
+
+
+def wrap_longitude(lon: npt.ArrayLike) -> Floats:
+    """Longitudes of any copy of the world, from -180 to 180; those stay as they are to the bit."""
+    degrees = np.asarray(lon, np.float64)
+    return np.where(np.abs(degrees) > 180.0, (degrees + 180.0) % 360.0 - 180.0, degrees)
 
 
 def gsd_at(latitude: float, zoom: int) -> float:
@@ -158,6 +184,7 @@ def mercator_to_lonlat(xy: Floats) -> Floats:
 
 
 Affine = tuple[float, float, float, float, float, float]
+ToLonLat = Callable[[Floats], Floats]
 
 
 @dataclass(frozen=True)
@@ -175,7 +202,7 @@ class Grid:
     gsd_y_m: float
     crs: str | None = None
     transform: Affine = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-    to_wgs84: Callable[[Floats], Floats] | None = field(default=None, compare=False, repr=False)
+    to_wgs84: ToLonLat | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def from_tiles(cls, box: PixelBox, zoom: int) -> Self:
@@ -219,7 +246,10 @@ class Grid:
         )
 
     def lonlat(self, xy: npt.ArrayLike) -> Floats:
-        """Pixel coordinates (n, 2) to longitude/latitude (n, 2); needs a georeference."""
+        """Pixel coordinates (n, 2) to longitude/latitude (n, 2); needs a georeference.
+
+        Longitudes are from -180 to 180, so that neighbors across the antimeridian differ by 360.
+        """
         if self.to_wgs84 is None:
             raise ValueError("the grid has no georeference")
         points = np.asarray(xy, dtype=np.float64).reshape(-1, 2)
@@ -231,7 +261,9 @@ class Grid:
             ],
             axis=-1,
         )
-        return self.to_wgs84(mapped)
+        lonlat = self.to_wgs84(mapped)
+        lonlat[:, 0] = wrap_longitude(lonlat[:, 0])
+        return lonlat
 
 
 def bearing_deg(a: npt.ArrayLike, b: npt.ArrayLike) -> float:

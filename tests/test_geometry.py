@@ -22,6 +22,7 @@ from shipdet.geometry import (
     pixel_to_lonlat,
     rectangle,
     tiles_of,
+    wrap_longitude,
 )
 
 ROTTERDAM = 51.95
@@ -115,8 +116,10 @@ def test_tiles_are_listed_row_by_row():
         ((math.nan, 0, 1, 1), "must be four numbers"),
         ((0, 0, math.inf, 1), "must be four numbers"),
         ((0, 0, "1", 1), "must be four numbers"),
-        ((-181, 0, 1, 1), "between -180 and 180"),
-        ((0, 0, 200, 1), "between -180 and 180"),
+        ((-181, 0, 1, 1), r"split it into 179 to 180 and -180 to 1\."),
+        ((0, 0, 200, 1), r"crosses the antimeridian .* split it into 0 to 180 and -180 to -160"),
+        ((-170, 0, 200, 1), "between -180 and 180"),
+        ((900, 0, 901, 1), "between -180 and 180"),
         ((0, -91, 1, 1), "between -90 and 90"),
     ],
 )
@@ -129,6 +132,34 @@ def test_a_bad_area_is_refused_in_one_sentence(values, sentence):
 
 def test_the_whole_map_is_a_proper_area():
     assert BBox(-180, -MAX_LATITUDE, 180, MAX_LATITUDE).center == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("west", "east", "home"),
+    [
+        (180.98, 181.02, (-179.02, -178.98)),
+        (-182, -181, (178, 179)),
+        (180, 181, (-180, -179)),
+        (359, 360, (-1, 0)),
+        (179, 180, (179, 180)),
+    ],
+)
+def test_a_box_on_another_copy_of_the_world_is_brought_home(west, east, home):
+    box = BBox(west, -1, east, 1)
+    assert (box.west, box.east) == pytest.approx(home)
+
+
+def test_longitudes_are_written_from_minus_180_to_180():
+    kept = [-180.0, -0.1, 0.0, 179.9999999, 180.0]
+    assert wrap_longitude(kept).tolist() == kept
+    assert wrap_longitude([180.5, 237.5, -181, 540.5]) == pytest.approx(
+        [-179.5, -122.5, 179, -179.5]
+    )
+
+
+def test_a_grid_across_the_antimeridian_has_longitudes_on_both_sides():
+    grid = Grid(4, 2, 1, 1, "EPSG:4326", (0.1, 0, 179.8, 0, -0.1, 1), lambda points: points)
+    assert grid.lonlat([(0, 0), (4, 2)]) == pytest.approx(np.array([[179.8, 1], [-179.8, 0.8]]))
 
 
 @pytest.mark.parametrize("text", ["1,2,3,4", " 1 2 3 4 ", "1, 2,3 ,4.0"])

@@ -16,8 +16,8 @@ from shipdet import pipeline
 from shipdet.errors import AreaTooLarge, BadImage
 from shipdet.gdal import CACHE_MB
 from shipdet.imagery import arriving, download, get_provider, open_raster
-from shipdet.imagery.geotiff import LargeGeotiff
 from shipdet.imagery.mosaic_builder import FilePicture
+from shipdet.imagery.rendering import LargeRaster
 from shipdet.mosaic import Mosaic
 from shipdet.progress import finish
 from shipdet.report.raster import write_picture
@@ -97,7 +97,7 @@ def test_deep_values_are_stretched_as_if_the_picture_were_held(settings, picture
     path = geotiff(tmp_path / "deep.tif", deep)
     whole = open_raster(path, None, settings)
     pieces = open_raster(path, None, settings.model_copy(update=HELD))
-    assert isinstance(whole, Mosaic) and isinstance(pieces, LargeGeotiff)
+    assert isinstance(whole, Mosaic) and isinstance(pieces, LargeRaster)
     assert whole.provenance == pieces.provenance
     pixels, covered = pieces.read(100, 200, 900, 1500)
     np.testing.assert_array_equal(pixels, whole.pixels[200:1500, 100:900])
@@ -203,7 +203,7 @@ def test_data_in_the_last_strip_alone_is_enough(settings, tmp_path):
     path = geotiff(tmp_path / "corner.tif", values, nodata=0)
     picture = open_raster(path, None, settings.model_copy(update=HELD))
     _, covered = picture.read(0, 0, 900, 1100)
-    assert isinstance(picture, LargeGeotiff) and covered.sum() == 1
+    assert isinstance(picture, LargeRaster) and covered.sum() == 1
 
 
 def test_other_formats_are_not_read_in_pieces(settings, picture, tmp_path):

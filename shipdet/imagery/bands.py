@@ -1,0 +1,104 @@
+"""Which bands of an image are red, green and blue."""
+
+import re
+from collections.abc import Sequence
+
+from shipdet.errors import BadImage, BadOption
+
+RGB = ("red", "green", "blue")
+# Sentinel-2's and Landsat 8's names: B04 or "B4, central wavelength 665 nm".
+_NUMBERED = re.compile(r"^b(?:and)?[ _-]?0*([234])\b", re.ASCII)
+_OF_NUMBER = {"4": "red", "3": "green", "2": "blue"}
+
+Bands = str | Sequence[int] | None
+
+
+def parse_bands(bands: Bands) -> tuple[int, ...]:
+    """Numbers of one or three bands, from 1, as ``"3,2,1"`` or (3, 2, 1); () is for no choice.
+
+    Raises BadOption for anything else.
+    """
+    if bands is None or (isinstance(bands, str) and not bands.strip()):
+        return ()
+    parts = bands.replace(",", " ").split() if isinstance(bands, str) else bands
+    try:
+        numbers = tuple(int(part) for part in parts)
+    except (TypeError, ValueError):
+        numbers = ()
+    if len(numbers) not in (1, 3) or min(numbers) < 1:
+        raise BadOption(
+            f"'{str(bands)[:40]}' is not a choice of bands: give the numbers of red, green and "
+            "blue, such as 3,2,1, or of one gray band."
+        )
+    return numbers
+
+
+def choose_bands(
+    name: str,
+    meanings: Sequence[str],
+    names: Sequence[str | None],
+    chosen: tuple[int, ...],
+    notes: list[str],
+) -> list[int]:
+    """Numbers, from 1, of the red, green and blue band, or of one gray band.
+
+    Args:
+        name: of the image, for errors.
+        meanings: the color interpretation of each band as GDAL names it ("red", "alpha", …).
+        names: the description of each band.
+        chosen: what the user chose; () lets the file decide.
+        notes: for the reader of the run record; what was decided is added.
+
+    Raises:
+        BadOption: a chosen band does not exist.
+        BadImage: all bands are transparency.
+    """
+    count = len(meanings)
+    if chosen:
+        if max(chosen) > count:
+            raise BadOption(f"'{name}' has {count} bands and no band {max(chosen)}.")
+        return list(chosen)
+    usable = [i for i in range(1, count + 1) if meanings[i - 1] != "alpha"]
+    if not usable:
+        raise BadImage(f"'{name}' has no band but transparency: give one with colors.")
+    stated = _positions([meaning if i + 1 in usable else "" for i, meaning in enumerate(meanings)])
+    plain = [(text or "").strip().lower() for text in names]
+    named = _positions(plain) or _positions([_color(text) for text in plain])
+    # Writers state red, green, blue for any three bands, so that names are the better witness.
+    found, how = (named, "names") if named and stated in ([], [1, 2, 3]) else (stated, "says")
+    if found:
+        if found != usable:
+            words = "the file names them so" if how == "names" else "the file says so"
+            notes.append(
+                f"Bands {', '.join(map(str, found))} of {count} were taken as red, green and blue: "
+                f"{words}."
+            )
+        return found
+    if len(usable) == 1:
+        return usable
+    taken = usable[:3] if len(usable) >= 3 else usable[:1]
+    what = (
+        "the first three were taken as red, green and blue"
+        if len(taken) == 3
+        else "the first was taken as gray"
+    )
+    notes.append(f"The image has {len(usable)} bands and does not say which colors: {what}.")
+    return taken
+
+
+def _positions(colors: Sequence[str]) -> list[int]:
+    """Numbers of the first red, green and blue band; empty where one is missing."""
+    if not set(RGB) <= set(colors):
+        return []
+    return [colors.index(color) + 1 for color in RGB]
+
+
+def _color(text: str) -> str:
+    """The color that a description in lower case names, or ""."""
+    numbered = _NUMBERED.match(text)
+    if numbered:
+        return _OF_NUMBER[numbered[1]]
+    words = set(re.split(r"[^a-z]+", text))
+    others = {"edge", "rededge", "coastal", "nir", "infrared", "swir", "mask", "alpha"}
+    named = [color for color in RGB if color in words]
+    return named[0] if len(named) == 1 and not words & others else ""

@@ -1,0 +1,189 @@
+"""Fill that no tag declares: a black collar, -9999, 65535, any constant along the border."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from shipdet.geometry import Floats, PixelBox
+from shipdet.imagery.survey import Numbers, Survey
+from shipdet.mosaic import Mask
+
+#: Values that stand for "no data" wherever they are, if all others are far on one side of them.
+SENTINELS = (
+    *(-999.0, -9999.0, -99999.0, -32767.0, -32768.0, -2147483647.0, -2147483648.0),
+    *(1e20, -1e20, 9.969209968386869e36, 3.4028234663852886e38, -3.4028234663852886e38),
+    *(-3.4e38, 1.7976931348623157e308, -1.7976931348623157e308),
+)
+#: Share of the border that fill touches without a gap, at least.
+CONTACT_SHARE = 0.01
+#: Share of the image that the data next to fill have, at least, and where the fill is not black.
+DATA_SHARES = (0.02, 0.1)
+#: A part of the data is a scene, and not an object on a flat background, from this share on.
+SCENE_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class Constant:
+    """Fill of one color; ``where`` (rows, columns) are cells of the survey that may have it."""
+
+    color: tuple[float, ...]
+    where: Mask
+
+
+@dataclass(frozen=True)
+class Fill:
+    """What of an image is fill: ``anywhere`` are values, in any band, that are never data."""
+
+    step: int = 1
+    anywhere: tuple[float, ...] = ()
+    constants: tuple[Constant, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.anywhere or self.constants)
+
+    def within(self, values: Numbers, box: PixelBox) -> Mask:
+        """Which pixels of a window are fill: bool (h, w) for values (h, w, bands)."""
+        found = np.zeros(values.shape[:2], np.bool_)
+        for value in self.anywhere:
+            found |= (values == _as(values, value)).any(axis=-1)
+        for constant in self.constants:
+            rows = np.arange(box.y0, box.y1) // self.step
+            columns = np.arange(box.x0, box.x1) // self.step
+            where = constant.where[rows][:, columns]
+            color = np.array([_as(values, value) for value in constant.color])
+            found |= where & (values == color).all(axis=-1)
+        return found
+
+    def note(self, share: float) -> str:
+        """For the reader of the run record; ``share`` of the image is fill."""
+        names = [f"{value:g}" for value in self.anywhere]
+        for constant in self.constants:
+            same = len(set(constant.color)) == 1
+            color = constant.color[:1] if same else constant.color
+            names.append("/".join(f"{value:g}" for value in color))
+        percent = f"{100 * share:.0f}" if share >= 0.01 else f"{100 * share:.2g}"
+        return (
+            f"{percent} % of the image has the value {' or '.join(dict.fromkeys(names))} from its "
+            "border on and was taken as no data, although no tag of the file says so."
+        )
+
+
+def find_fill(survey: Survey) -> Fill:
+    """The undeclared fill of an image."""
+    values, covered = survey.values, survey.covered
+    anywhere = tuple(_sentinels(values, covered))
+    constants: list[Constant] = []
+    left = covered & ~Fill(1, anywhere).within(values, _box(covered))
+    for color in _border_colors(values, left):
+        same = left & (values == color).all(axis=-1)
+        if _far_from_others(color, values[left & ~same]):
+            if _touching(same).any():
+                anywhere = (*anywhere, *dict.fromkeys(float(v) for v in color))
+                left &= ~same
+            continue
+        where = _touching(same)
+        if where.any() and _surrounds_a_scene(where, left & ~same, bool((color == 0).all())):
+            where |= _large(same)
+            # Cells next to a part of the fill may have some of it.
+            grown = cv2.dilate(where.view(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
+            constants.append(Constant(tuple(float(v) for v in color), grown))
+            left &= ~where
+    return Fill(survey.step, tuple(dict.fromkeys(anywhere)), tuple(constants))
+
+
+def _as(values: Numbers, value: float) -> np.generic:
+    """A value in the number type of others; what that type cannot hold equals nothing."""
+    if np.issubdtype(values.dtype, np.integer):
+        limits = np.iinfo(values.dtype.str)
+        return values.dtype.type(value) if limits.min <= value <= limits.max else np.float64(np.nan)
+    with np.errstate(over="ignore"):
+        return values.dtype.type(value)
+
+
+def _box(covered: Mask) -> PixelBox:
+    return PixelBox(0, 0, covered.shape[1], covered.shape[0])
+
+
+def _sentinels(values: Numbers, covered: Mask) -> Iterator[float]:
+    if np.issubdtype(values.dtype, np.unsignedinteger):
+        return
+    for value in SENTINELS:
+        same = (values == _as(values, value)).any(axis=-1) & covered
+        others = values[covered & ~same]
+        if same.any() and _far_from_others(np.array([value]), others):
+            outermost = others.min() > value if value < 0 else others.max() < value
+            if outermost:
+                yield value
+
+
+def _far_from_others(color: Numbers, others: Numbers) -> bool:
+    """Whether a value is outside of what other pixels have by more than their whole range."""
+    if not len(others):
+        return False
+    low, high = (float(v) for v in np.percentile(others.astype(np.float64), (1, 99)))
+    extent = max(high - low, 1e-6 * max(abs(low), abs(high)))
+    value = color.astype(np.float64)
+    return bool((value < low - extent).all() or (value > high + extent).all())
+
+
+def _border(image: Numbers) -> Numbers:
+    """The outermost pixels of (h, w, …) as (n, …)."""
+    return np.concatenate([image[0], image[-1], image[1:-1, 0], image[1:-1, -1]])
+
+
+def _least_contact(shape: tuple[int, ...]) -> int:
+    return max(8, math.ceil(CONTACT_SHARE * 2 * (shape[0] + shape[1])))
+
+
+def _border_colors(values: Numbers, covered: Mask) -> list[Numbers]:
+    """Colors that the border has often enough, the most frequent first."""
+    border = _border(values)[_border(covered)]
+    if not len(border):
+        return []
+    colors, counts = np.unique(border, axis=0, return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:8]
+    least = _least_contact(covered.shape)
+    return [colors[i] for i in order if counts[i] >= least]
+
+
+def _touching(same: Mask) -> Mask:
+    """The connected parts of a mask that touch the border enough."""
+    count, labels = cv2.connectedComponents(same.view(np.uint8), connectivity=4)
+    contact = np.bincount(_border(labels), minlength=count)
+    keep = contact >= _least_contact(same.shape)
+    keep[0] = False
+    return np.asarray(keep[labels], np.bool_)
+
+
+def _large(same: Mask) -> Mask:
+    """The connected parts of a mask that are a considerable share of the image."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(same.view(np.uint8), connectivity=4)
+    keep = stats[:, cv2.CC_STAT_AREA] >= max(64, 0.005 * same.size)
+    keep[0] = False
+    return np.asarray(keep[labels], np.bool_)
+
+
+def _surrounds_a_scene(fill: Mask, rest: Mask, black: bool) -> bool:
+    """Whether what a constant leaves is a scene, and not objects on a flat background.
+
+    A ship on water that is painted in one color, or clipped to one, is a small island in it; a
+    collar has none but splinters along its edge.
+    """
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(rest.view(np.uint8), connectivity=8)
+    if count < 2:
+        return False
+    areas: Floats = stats[:, cv2.CC_STAT_AREA].astype(np.float64)
+    areas[0] = 0
+    largest = int(areas.argmax())
+    height, width = rest.shape
+    sides = stats[largest, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]]
+    enough = areas[largest] >= DATA_SHARES[0 if black else 1] * rest.size
+    if not enough or sides[0] < min(32, width // 4) or sides[1] < min(32, height // 4):
+        return False
+    scenes = (areas >= SCENE_SHARE * rest.size)[labels]
+    near = cv2.dilate(scenes.view(np.uint8), np.ones((5, 5), np.uint8)).astype(np.bool_)
+    islands = rest & ~near
+    return int(islands.sum()) <= 1e-5 * rest.size

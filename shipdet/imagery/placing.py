@@ -1,0 +1,183 @@
+"""Where on the Earth the pixels of an image are, as its georeference states it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from rasterio.crs import CRS
+from rasterio.transform import GCPTransformer, from_gcps
+from rasterio.warp import transform as warp_points
+
+from shipdet.errors import MissingScale
+from shipdet.gdal import gdal_env, gdal_errors
+from shipdet.geometry import Affine, Floats, Grid, ToLonLat, distance_m
+from shipdet.imagery.limits import check_gsd
+
+WGS84 = CRS.from_epsg(4326)
+#: An affine transform stands for ground control points that it misses by no more pixels.
+AFFINE_RESIDUAL_PX = 0.5
+
+
+@dataclass(frozen=True)
+class Georeference:
+    """What a file states about its place; ``transform`` has six numbers, x before y."""
+
+    crs: CRS | None = None
+    transform: Affine = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+    gcps: Sequence[Any] = ()
+    gcp_crs: CRS | None = None
+    rpcs: bool = False
+
+    @classmethod
+    def of(cls, dataset: Any) -> "Georeference":
+        """That of an open rasterio dataset."""
+        t = dataset.transform
+        gcps, gcp_crs = dataset.gcps
+        return cls(
+            dataset.crs, (t.a, t.b, t.c, t.d, t.e, t.f), gcps, gcp_crs, dataset.rpcs is not None
+        )
+
+    @property
+    def placed(self) -> bool:
+        """Whether there is a CRS with a transform or control points."""
+        return (self.crs is not None and self.transform != Georeference.transform) or bool(
+            self.gcps and self.gcp_crs
+        )
+
+    def scaled(self, x: float, y: float) -> "Georeference":
+        """The same for an image of other pixels, which are ``x`` and ``y`` times as large."""
+        a, b, c, d, e, f = self.transform
+        return Georeference(self.crs, (a * x, b * y, c, d * x, e * y, f))
+
+
+def place(
+    size: tuple[int, int],
+    stated: Georeference,
+    name: str,
+    gsd_m: float | None,
+    notes: list[str],
+) -> Grid:
+    """The grid of an image of a width and height.
+
+    The scale of a georeference goes before ``gsd_m``, the meters per pixel that the user gave.
+    Raises MissingScale without either, BadOption for a scale out of range.
+    """
+    grid = _stated_grid(size, stated, notes)
+    if grid is None or not _on_earth(grid):
+        lacks = "has no map reference (CRS)"
+        if grid is not None:
+            lacks = "has a map reference (CRS) that leads to no place on the Earth"
+        elif stated.rpcs:
+            lacks = "is placed by a camera model (RPC) alone, which needs the height of the ground"
+        elif stated.gcps:
+            lacks = "has ground control points that cannot be used"
+        if gsd_m is None:
+            remedy = "an orthorectified" if stated.rpcs else "a georeferenced"
+            raise MissingScale(f"'{name}' {lacks}: give the metres per pixel, or {remedy} file.")
+        if grid is not None or stated.rpcs or stated.gcps:
+            notes.append(f"The file {lacks}: its ships have positions in pixels only.")
+        return Grid(*size, gsd_m, gsd_m)
+    gsd_x_m, gsd_y_m = _pixel_size(grid)
+    for size_m in (gsd_x_m, gsd_y_m):
+        check_gsd(size_m)
+    grid = replace(grid, gsd_x_m=gsd_x_m, gsd_y_m=gsd_y_m)
+    if gsd_m is not None and not math.isclose(gsd_m, grid.gsd_m, rel_tol=0.02):
+        notes.append(
+            f"The file's own scale of {grid.gsd_m:.3g} m per pixel was used, not the {gsd_m:g} m "
+            "that were given."
+        )
+    return grid
+
+
+def _stated_grid(size: tuple[int, int], stated: Georeference, notes: list[str]) -> Grid | None:
+    """The place that a file states, its scale left open; None where it states none."""
+    if not stated.placed:
+        return None
+    if stated.crs is None or stated.transform == Georeference.transform:
+        return _controlled_grid(size, stated, notes)
+    crs = stated.crs
+    return Grid(*size, 1.0, 1.0, crs.to_string(), stated.transform, _to_lonlat(crs))
+
+
+def _to_lonlat(crs: CRS) -> ToLonLat:
+    def convert(points: Floats) -> Floats:
+        if crs == WGS84:
+            return points
+        with gdal_env():
+            lon, lat = warp_points(crs, WGS84, points[:, 0].tolist(), points[:, 1].tolist())
+        return np.stack([lon, lat], axis=-1)
+
+    return convert
+
+
+def _controlled_grid(size: tuple[int, int], stated: Georeference, notes: list[str]) -> Grid | None:
+    """A grid from ground control points: affine where that fits, else a thin-plate spline."""
+    crs, gcps = stated.gcp_crs, stated.gcps
+    if crs is None or len(gcps) < 3:
+        return None
+    pixels = np.array([(p.col, p.row) for p in gcps], np.float64)
+    mapped = np.array([(p.x, p.y) for p in gcps], np.float64)
+    try:
+        t = from_gcps(gcps)
+        affine: Affine = (t.a, t.b, t.c, t.d, t.e, t.f)
+        residual = float(np.abs(_inverse(affine, mapped) - pixels).max())
+    except gdal_errors(ValueError, np.linalg.LinAlgError):
+        return None
+    if not math.isfinite(residual):
+        return None
+    how = f"{len(gcps)} ground control points"
+    to_lonlat = _to_lonlat(crs)
+    if residual > AFFINE_RESIDUAL_PX and len(gcps) >= 4:
+        transformer = GCPTransformer(gcps, tps=True)
+
+        def convert(points: Floats) -> Floats:
+            xy = _inverse(affine, points)
+            with gdal_env():
+                x, y = transformer.xy(xy[:, 1].tolist(), xy[:, 0].tolist(), offset="ul")
+            return to_lonlat(np.stack([np.asarray(x), np.asarray(y)], axis=-1))
+
+        notes.append(
+            f"The ships were placed by {how}; the map reference of the written image is the "
+            f"nearest straight one, which differs by up to {residual:.0f} pixels."
+        )
+        return Grid(*size, 1.0, 1.0, crs.to_string(), affine, convert)
+    notes.append(f"The image was placed by {how}.")
+    return Grid(*size, 1.0, 1.0, crs.to_string(), affine, to_lonlat)
+
+
+def _inverse(affine: Affine, mapped: Floats) -> Floats:
+    """Map coordinates (n, 2) to pixels (n, 2)."""
+    a, b, c, d, e, f = affine
+    pixels: Floats = np.linalg.solve(np.array([[a, b], [d, e]]), (mapped - (c, f)).T).T
+    return pixels
+
+
+def _on_earth(grid: Grid) -> bool:
+    """Whether middle and corners have a longitude and latitude, as every ship will need.
+
+    They have none in the CRS of a building site, say, or outside the domain of a projection.
+    """
+    width, height = grid.width, grid.height
+    points = [(width / 2, height / 2), (0, 0), (width, 0), (0, height), (width, height)]
+    try:
+        lonlat = grid.lonlat(points)
+    except gdal_errors():
+        return False
+    # An edge at a pole may lie half a pixel beyond it; the middle may not.
+    return bool(np.isfinite(lonlat).all() and abs(lonlat[0, 1]) <= 90)
+
+
+def _pixel_size(grid: Grid) -> tuple[float, float]:
+    """Ground meters per pixel across and down in the middle of the image.
+
+    Measured between places on the ground, so that degrees, feet and stretched projections all
+    come out right. Over some pixels, as one of 0.05 m is at the limit of double precision.
+    """
+    x, y, step = grid.width / 2, grid.height / 2, 8.0
+    left, right, top, bottom = grid.lonlat(
+        [(x - step, y), (x + step, y), (x, y - step), (x, y + step)]
+    )
+    across, down = distance_m(left, right), distance_m(top, bottom)
+    return float(across) / (2 * step), float(down) / (2 * step)

@@ -1,0 +1,204 @@
+"""How values of more than 8 bits become 8 bits that look as 8-bit imagery does.
+
+Detectors learn from 8-bit imagery, in which water is dark and calm and ships are bright. A stretch
+between percentiles breaks both: ships are the brightest few pixels of a sea and are clipped, and
+the noise of an empty sea is amplified to full contrast. Here the brightest pixels set the gain,
+which is bounded by what it does to the water, and what is brighter still is compressed softly
+instead of being clipped.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from shipdet.errors import BadOption
+from shipdet.geometry import Floats
+from shipdet.imagery.survey import Calibration, Numbers, Survey
+from shipdet.mosaic import Mask, Pixels
+
+StretchName = Literal["auto", "percentile", "minmax", "none"]
+
+#: Of the stretch that is called "percentile".
+PERCENTILES = (2.0, 98.0)
+#: Reflectance that is white: that of the true-color images of Sentinel-2 (TCI), 3558 / 10000.
+WHITE_REFLECTANCE = 0.3558
+#: Level above which values are compressed where the brightest would exceed 255.
+KNEE = 192.0
+#: Zero is black where it is not below the darkest value by more than this share of the range.
+HAZE_MARGIN = 0.5
+#: The same where there are values below zero, so that zero means nothing.
+MARGIN = 0.1
+#: Most levels of noise (standard deviation) that water may have.
+WATER_NOISE = 6.0
+#: Highest level of the dark parts (5th percentile), which are water where there is any.
+WATER_LEVEL = 80.0
+#: Lowest level of the median, where the noise allows it.
+DARKEST_MEDIAN = 8.0
+#: The noise lowers the gain to this share of the full one, at most.
+LEAST_GAIN = 0.4
+#: Bits per sample of sensors and of the formats that they are stored in.
+DEPTHS = (10, 11, 12, 14, 15, 16)
+#: A depth counts as filled by values that reach this share of it.
+DEPTH_FILLED = 0.85
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Level = (value - ``black``) * ``gain``, in all bands, so that colors keep their balance.
+
+    ``top`` is the level that the brightest value would have; where it is above 255, levels above
+    ``KNEE`` are compressed by the curve of Reinhard et al., "Photographic tone reproduction for
+    digital images" (2002), equation 4, which maps ``top`` to 255 and is smooth at the knee.
+    """
+
+    black: float
+    gain: float
+    top: float = 255.0
+
+    def apply(self, values: Numbers) -> Pixels:
+        """The values as uint8 of the same shape."""
+        kind = np.float32 if values.dtype.itemsize <= 2 or values.dtype == np.float32 else None
+        level: npt.NDArray[np.floating] = np.subtract(values, self.black, dtype=kind or np.float64)
+        level *= self.gain
+        if self.top > 255.0:
+            over = level > KNEE
+            u = (level[over] - KNEE) / (255.0 - KNEE)
+            u_top = (self.top - KNEE) / (255.0 - KNEE)
+            level[over] = KNEE + (255.0 - KNEE) * u * (1 + u / u_top**2) / (1 + u)
+        finite = np.nan_to_num(level, copy=False, nan=0.0, posinf=255.0, neginf=0.0)
+        return np.asarray(np.clip(np.rint(finite), 0, 255), np.uint8)
+
+    def note(self, dtype: np.dtype[np.generic]) -> str:
+        """For the reader of the run record."""
+        white = self.black + self.top / self.gain
+        softly = ", the brightest softly compressed" if self.top > 255.5 else ""
+        return (
+            f"{dtype} values from {self.black:.6g} to {white:.6g} were stretched to 8 bits{softly}."
+        )
+
+
+def check_stretch(name: str) -> StretchName:
+    """The name of a stretch, or BadOption with the list of those that exist."""
+    for known in get_args(StretchName):
+        if name == known:
+            return known  # type: ignore[no-any-return]
+    raise BadOption(f"The stretch '{name}' is not one of {', '.join(get_args(StretchName))}.")
+
+
+def choose_stretch(
+    name: StretchName, survey: Survey, usable: Mask, calibration: Calibration
+) -> Stretch | None:
+    """The stretch of an image; None where its values are 8 bits already and stay as they are.
+
+    Args:
+        name: "auto" as the module says, "percentile" from the 2nd to the 98th, "minmax", or
+            "none": values are cut to 0 to 255.
+        survey: of the image.
+        usable: bool (rows, columns), which cells of the survey have a say.
+        calibration: of the values.
+    """
+    if name == "none" or (name == "auto" and survey.values.dtype == np.uint8):
+        return None if survey.values.dtype == np.uint8 else Stretch(0.0, 1.0)
+    values = survey.values[usable].astype(np.float64)
+    if not len(values):
+        return Stretch(0.0, 1.0)
+    peaks = survey.peaks[usable]
+    if name == "auto":
+        noise = _noise(values, survey.right[usable].astype(np.float64))
+        levels = _eight_bits(values, noise)
+        return levels or _bounded(values, peaks, noise, survey.values.dtype, calibration)
+    if name == "minmax":
+        low, high = float(values.min()), float(peaks.max())
+    else:
+        low, high = (float(v) for v in np.percentile(values, PERCENTILES))
+    return _between(low, high)
+
+
+def _between(low: float, high: float) -> Stretch:
+    if high <= low:  # one value everywhere
+        return Stretch(low - 1.0, 127.5)
+    return Stretch(low, 255.0 / (high - low))
+
+
+def _noise(values: Floats, right: Floats) -> float:
+    """Standard deviation of the noise in the darker half, where the water is.
+
+    Estimated from the differences of neighbors, whose median a coast or a ship does not move:
+    1.4826 * median(|difference|) / sqrt(2).
+    """
+    gray = values.mean(axis=-1)
+    dark = gray <= np.median(gray)
+    return float(1.4826 * np.median(np.abs(values[dark] - right[dark])) / math.sqrt(2))
+
+
+def _eight_bits(values: Floats, noise: float) -> Stretch | None:
+    """The stretch that gives 8-bit values back that were multiplied or moved; None for others.
+
+    Such values have at most 256 levels in equal steps. The steps of a sensor's own values (1, or
+    0.0001 and the like where they are stored as decimal fractions) tell nothing.
+    """
+    flat = values.reshape(-1)
+    if len(np.unique(flat[:: max(1, len(flat) // 4096)])) > 256:
+        return None
+    levels = np.unique(flat)
+    if not 16 <= len(levels) <= 256:
+        return None
+    low, extent = float(levels[0]), float(levels[-1] - levels[0])
+    count = round(extent / float(np.diff(levels).min()))
+    if count > 255:
+        return None
+    step = extent / count
+    steps = (levels - low) / step
+    if np.abs(steps - np.rint(steps)).max() > 0.02 or noise / step > 2 * WATER_NOISE:
+        return None
+    if math.isclose(step, 1.0, rel_tol=1e-6):
+        plain = low >= 0 and 64 <= levels[-1] <= 255
+        return Stretch(0.0, 1.0) if plain else None
+    decimals = -math.log10(step)
+    if decimals > 1 and abs(decimals - round(decimals)) < 1e-3:
+        return None
+    first = min(max(round(low / step), 0), 255 - count)
+    return Stretch(low - first * step, 1.0 / step)
+
+
+def _bounded(
+    values: Floats,
+    peaks: Floats,
+    noise: float,
+    dtype: np.dtype[np.generic],
+    calibration: Calibration,
+) -> Stretch:
+    """See the module."""
+    low, dark, median = (float(v) for v in np.percentile(values.mean(axis=-1), (0.1, 5, 50)))
+    # A few cells may be hot pixels; a ship is in more of them.
+    few = min(max(8, len(peaks) // 100_000), len(peaks) - 1)
+    high = float(np.partition(peaks, len(peaks) - 1 - few)[len(peaks) - 1 - few])
+    if high <= low:
+        return _between(low, low)
+    black, white = calibration.zero, calibration.white
+    if white is None:
+        negative = low < black
+        black = (
+            low - (high - low) * MARGIN
+            if negative
+            else max(black, low - (high - low) * HAZE_MARGIN)
+        )
+    if high <= black:  # calibrated, and all below zero
+        return _between(black, black)
+    full = 255.0 / (high - black)
+    if white is None and black == 0.0 and np.issubdtype(dtype, np.integer):
+        filled = (2**bits - 1 for bits in DEPTHS)
+        full = next((255.0 / f for f in filled if DEPTH_FILLED * f <= high <= f), full)
+    quiet = WATER_NOISE / noise if noise > 0 else math.inf
+    calm = min(quiet, WATER_LEVEL / (dark - black) if dark > black else math.inf)
+    if white is None:
+        gain = max(min(full, calm), LEAST_GAIN * full)
+    else:
+        known = 255.0 / (WHITE_REFLECTANCE * (white - black))
+        gain = max(min(known, calm), min(known, full))
+    if 0 < (median - black) * gain < DARKEST_MEDIAN:
+        gain = max(gain, min(DARKEST_MEDIAN / (median - black), quiet))
+    return Stretch(black, gain, max(255.0, (high - black) * gain))

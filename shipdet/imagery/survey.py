@@ -1,0 +1,127 @@
+"""An evenly spread sample of an image, from which its fill and its brightness are judged."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from shipdet.geometry import Floats, PixelBox
+from shipdet.mosaic import Mask
+
+Numbers = npt.NDArray[np.generic]
+
+#: Pixels in a sample, at least; an image of fewer than four times as many is its own sample.
+SAMPLED = 1_000_000
+#: Rows that are read at a time.
+STRIP_PX = 512
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Values that stand for a reflectance of 0 and, where it is known, of 1."""
+
+    zero: float = 0.0
+    white: float | None = None
+
+
+class RasterValues(Protocol):
+    """The values of an image before they become 8 bits."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Number type of the values."""
+
+    @property
+    def calibration(self) -> Calibration:
+        """What the values mean."""
+
+    def read(self, box: PixelBox) -> tuple[Numbers, Mask]:
+        """Values (h, w, 1 or 3) and coverage (h, w) of a window inside the image."""
+
+
+@dataclass(frozen=True)
+class ArrayValues:
+    """Values (h, w, 1 or 3) and coverage (h, w) in memory."""
+
+    values: Numbers
+    covered: Mask
+    calibration: Calibration = Calibration()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """See :class:`RasterValues`."""
+        return self.covered.shape[1], self.covered.shape[0]
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """See :class:`RasterValues`."""
+        return self.values.dtype
+
+    def read(self, box: PixelBox) -> tuple[Numbers, Mask]:
+        """See :class:`RasterValues`."""
+        cut = slice(box.y0, box.y1), slice(box.x0, box.x1)
+        return self.values[cut], self.covered[cut]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Cells of ``step`` x ``step`` pixels, in the order of the image.
+
+    ``values`` (rows, columns, bands) is the first pixel of each cell and ``right`` its neighbor
+    to the right; ``covered`` (rows, columns) is where ``values`` has data; ``peaks``
+    (rows, columns) is the largest value in a cell, -inf in one without data.
+    """
+
+    step: int
+    values: Numbers
+    right: Numbers
+    covered: Mask
+    peaks: Floats
+    any_covered: bool
+
+
+def strips(size: tuple[int, int], multiple: int = 1) -> Iterator[PixelBox]:
+    """All of an image, from the top, in strips whose height is a multiple of a number."""
+    width, height = size
+    rows = multiple * math.ceil(STRIP_PX / multiple)
+    for top in range(0, height, rows):
+        yield PixelBox(0, top, width, min(top + rows, height))
+
+
+def survey(source: RasterValues) -> Survey:
+    """Read an image once, strip by strip."""
+    width, height = source.size
+    step = max(1, math.isqrt(width * height // SAMPLED))
+    parts: list[tuple[Numbers, Numbers, Mask, Floats]] = []
+    any_covered = False
+    for strip in strips(source.size, step):
+        values, covered = source.read(strip)
+        any_covered |= bool(covered.any())
+        columns = np.arange(0, width, step)
+        rows = slice(None, None, step)
+        right = np.minimum(columns + 1, width - 1)
+        parts.append(
+            (
+                values[rows][:, columns],
+                values[rows][:, right],
+                covered[rows][:, columns],
+                _peaks(values, covered, step),
+            )
+        )
+    joined = [np.concatenate(part) for part in zip(*parts, strict=True)]
+    return Survey(step, joined[0], joined[1], joined[2], joined[3], any_covered)
+
+
+def _peaks(values: Numbers, covered: Mask, step: int) -> Floats:
+    brightest = np.where(covered, values.max(axis=-1), -np.inf)
+    for axis in (0, 1):
+        starts = np.arange(0, brightest.shape[axis], step)
+        brightest = np.maximum.reduceat(brightest, starts, axis=axis)
+    return np.asarray(brightest, np.float64)

@@ -1,0 +1,131 @@
+"""Which bands are red, green and blue: what the user says, then the file, then the order."""
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.enums import ColorInterp
+from rasterio.transform import from_origin
+
+from shipdet.errors import BadOption
+from shipdet.imagery import open_raster
+from tests.helpers.painted import sea
+
+R, G, B, N = (np.random.default_rng(k).integers(1, 255, (30, 40), dtype=np.uint8) for k in range(4))
+RGB = np.dstack([R, G, B])
+
+
+@pytest.fixture
+def geotiff(tmp_path):
+    def write(bands, meanings=(), names=(), **options):
+        path = tmp_path / "bands.tif"
+        stack = np.stack(bands)
+        count, height, width = stack.shape
+        profile = {"driver": "GTiff", "width": width, "height": height, "count": count}
+        place = {"crs": "EPSG:32631", "transform": from_origin(500_000, 5_700_000, 3, 3)}
+        options = {"photometric": "MINISBLACK", **options}
+        with rasterio.open(path, "w", dtype=stack.dtype, **profile, **place, **options) as dataset:
+            dataset.write(stack)
+            if meanings:
+                dataset.colorinterp = [ColorInterp[name] for name in meanings]
+            for index, name in enumerate(names, start=1):
+                dataset.set_band_description(index, name)
+        return path
+
+    return write
+
+
+def test_the_stated_colors_win_over_the_order(geotiff):
+    picture = open_raster(geotiff([B, G, R, N], ["blue", "green", "red", "undefined"]))
+    assert np.array_equal(picture.pixels, RGB)
+    assert "Bands 3, 2, 1 of 4 were taken as red, green and blue" in picture.provenance.notes[0]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["B02", "B03", "B04", "B08"],
+        ["B2", "B3", "B4", "B8"],
+        ["blue", "green", "red", "nir"],
+        ["Blue", "Green", "Red", "Near Infrared"],
+        ["Band 2", "Band 3", "Band 4", "Band 5"],
+        ["B2, central wavelength 490 nm", "B3, 560 nm", "B4, 665 nm", "B8, 842 nm"],
+        ["surface blue", "surface green", "surface red", "red edge"],
+    ],
+)
+def test_the_names_of_bands_say_their_colors(geotiff, names):
+    picture = open_raster(geotiff([B, G, R, N], names=names))
+    assert np.array_equal(picture.pixels, RGB)
+    assert "the file names them so" in picture.provenance.notes[0]
+
+
+def test_eight_bands_of_planetscope_are_told_apart(geotiff):
+    names = ["coastal_blue", "blue", "green_i", "green", "yellow", "red", "rededge", "nir"]
+    picture = open_raster(geotiff([N, B, N, G, N, R, N, N], names=names))
+    assert np.array_equal(picture.pixels, RGB)
+
+
+def test_names_win_over_the_colors_that_writers_state_by_default(geotiff):
+    path = geotiff([B, G, R], names=["B02", "B03", "B04"], photometric="RGB")
+    assert np.array_equal(open_raster(path).pixels, RGB)
+
+
+def test_plain_rgb_needs_no_note(geotiff):
+    picture = open_raster(geotiff([R, G, B], photometric="RGB"))
+    assert np.array_equal(picture.pixels, RGB) and picture.provenance.notes == ()
+
+
+def test_without_a_statement_the_first_three_are_taken_and_that_is_noted(geotiff):
+    picture = open_raster(geotiff([R, G, B, N]))
+    assert np.array_equal(picture.pixels, RGB)
+    assert "does not say which colors: the first three" in picture.provenance.notes[0]
+
+
+def test_two_bands_are_read_as_the_first_in_gray(geotiff):
+    picture = open_raster(geotiff([R, G]))
+    assert np.array_equal(picture.pixels, np.dstack([R, R, R]))
+    assert "the first was taken as gray" in picture.provenance.notes[0]
+
+
+@pytest.mark.parametrize("bands", ["3,2,1", "3 2 1", (3, 2, 1), [3, 2, 1]])
+def test_the_user_may_choose_bands(geotiff, bands):
+    path = geotiff([B, G, R, N], ["red", "green", "blue", "undefined"])
+    assert np.array_equal(open_raster(path, bands=bands).pixels, RGB)
+    array = np.dstack([B, G, R, N])
+    assert np.array_equal(open_raster(array, 3.0, bands=bands).pixels, RGB)
+
+
+def test_one_chosen_band_is_gray(geotiff):
+    picture = open_raster(geotiff([R, G, B, N]), bands="4")
+    assert np.array_equal(picture.pixels, np.dstack([N, N, N]))
+
+
+@pytest.mark.parametrize("bands", ["1,2", "red", "0", "1,2,3,4", (1, -1, 2)])
+def test_a_senseless_choice_of_bands_is_refused(geotiff, bands):
+    with pytest.raises(BadOption, match="not a choice of bands"):
+        open_raster(geotiff([R, G, B]), bands=bands)
+
+
+def test_a_band_that_does_not_exist_is_refused(geotiff):
+    with pytest.raises(BadOption, match="has 3 bands and no band 7"):
+        open_raster(geotiff([R, G, B]), bands="7")
+
+
+def test_known_reflectance_is_as_bright_as_true_color_images(geotiff):
+    # Water of 4 % and land of 20 % reflectance, as Sentinel-2 has them.
+    rng = np.random.default_rng(1)
+    values = rng.normal(400, 20, (3, 200, 240))
+    values[:, :, 150:] = rng.normal(2000, 200, (3, 200, 90))
+    path = geotiff(values.astype(np.uint16), names=["B04", "B03", "B02"])
+    assert np.median(open_raster(path).pixels[:, :150]) == pytest.approx(29, abs=3)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.scales, dataset.offsets = (1e-4,) * 3, (-0.02,) * 3
+    assert np.median(open_raster(path).pixels[:, :150]) == pytest.approx(14, abs=3)
+
+
+def test_bands_of_different_scales_are_brought_to_one_unit(geotiff):
+    pixels = sea(120, 90)
+    values = np.moveaxis(pixels * [1.0, 10.0, 100.0], -1, 0).astype(np.uint16)
+    path = geotiff(values, names=["red", "green", "blue"])
+    with rasterio.open(path, "r+") as dataset:
+        dataset.scales = (1.0, 0.1, 0.01)
+    assert np.abs(open_raster(path).pixels.astype(int) - pixels).max() <= 1
