@@ -1,10 +1,16 @@
 """GDAL's surroundings: every use of rasterio in the package is inside :func:`gdal_env`."""
 
+import logging
 import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import rasterio
+
+log = logging.getLogger(__name__)
 
 CACHE_MB = 256
 """Of GDAL's cache of blocks, one for the whole process; its own default is 5 % of the memory."""
@@ -14,6 +20,8 @@ WRITING = {
     "GDAL_PAM_ENABLED": False,  # no side-car files
 }
 """Options for writing GeoTIFFs."""
+DATA_VARIABLES = ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH")
+"""Where other programs (PostGIS, QGIS, conda) say that *their* GDAL has its data and plugins."""
 
 
 def gdal_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
@@ -39,3 +47,29 @@ def gdal_env(**options: Any) -> "rasterio.Env":
     import rasterio  # takes a while to import
 
     return rasterio.Env(**options)
+
+
+def _use_own_data() -> None:
+    """Let rasterio read the data of its own wheel, whatever the environment names.
+
+    Databases of another version of PROJ cannot be read, and rasterio prefers the environment's.
+    The variables are removed from this process, because PROJ reads them in every thread. A
+    rasterio without data of its own (built against the system's GDAL) keeps the environment's.
+    """
+    spec = find_spec("rasterio")
+    if spec is None or spec.origin is None:
+        return  # importing it says so
+    data = Path(spec.origin).parent / "proj_data"
+    named = [name for name in DATA_VARIABLES if name in os.environ]
+    if not named or not (data / "proj.db").is_file():
+        return
+    for name in named:
+        del os.environ[name]
+    log.info("%s ignored: rasterio has data of its own", " and ".join(named))
+    if "rasterio" in sys.modules:  # it has read the variables already
+        from rasterio.env import set_proj_data_search_path
+
+        set_proj_data_search_path(str(data))
+
+
+_use_own_data()  # here, since values of rasterio are made while modules are imported

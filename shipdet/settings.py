@@ -1,9 +1,14 @@
 """Every knob of the program: ``SHIPDET_*`` environment variables or a ``.env`` file."""
 
+import logging
+import os
+import tempfile
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import platformdirs
 from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -18,19 +23,57 @@ GB = 1024**3
 
 Positive = Annotated[int, Field(gt=0)]
 
+log = logging.getLogger(__name__)
+
+
+def user_folder(find: Callable[..., Path]) -> Path:
+    """The user's folder for this program, or one in the temporary folder where there is no home.
+
+    Args:
+        find: one of platformdirs' functions, such as ``platformdirs.user_cache_path``.
+    """
+    try:
+        folder = find("shipdet", appauthor=False)
+        if folder.is_absolute():  # without a home, "~" stays as it is
+            return folder
+    except (KeyError, RuntimeError):  # no HOME, and no passwd entry either
+        pass
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    folder = Path(tempfile.gettempdir(), f"shipdet-{user}")
+    _say_homeless(folder)
+    return folder
+
+
+@lru_cache(maxsize=1)
+def _say_homeless(folder: Path) -> None:
+    log.warning("this user has no home folder: files are kept in %s", folder)
+
+
+def _cache_dir() -> Path:
+    return user_folder(platformdirs.user_cache_path)
+
+
+def _runs_dir() -> Path:
+    return user_folder(platformdirs.user_data_path) / "runs"
+
 
 class Settings(BaseSettings):
     """What an operator may set; defaults suit a laptop or a two-core Space."""
 
     model_config = SettingsConfigDict(
-        env_prefix="SHIPDET_", env_file=".env", extra="ignore", frozen=True, populate_by_name=True
+        env_prefix="SHIPDET_",
+        env_file=".env",
+        env_file_encoding="utf-8-sig",  # Windows' editors begin UTF-8 with a mark
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
     )
 
     # Folders
-    runs_dir: Path = Path("runs")
+    runs_dir: Path = Field(default_factory=_runs_dir)
     runs_max_gb: float = 5.0
     runs_max_age_days: float = 30.0
-    cache_dir: Path = Path.home() / ".cache" / "shipdet"
+    cache_dir: Path = Field(default_factory=_cache_dir)
     cache_max_gb: float = 5.0
     cache_days: float = Field(30.0, ge=7.0, description="tile services ask for a week at least")
     weights_dir: Path = BUNDLED_WEIGHTS
@@ -56,6 +99,10 @@ class Settings(BaseSettings):
     # Imagery
     provider: str = "esri"
     xyz_url: str = Field("", repr=False, description="operator's own template with {z}, {x}, {y}")
+    #: what {s} in it stands for: "a,b,c", or Leaflet's "abc"
+    xyz_subdomains: str = ""
+    #: side of its tiles; one of 512 px covers the ground of four of 256 px of the next zoom
+    xyz_tile_px: Literal[256, 512] = 256
     xyz_title: str = "Own tiles"
     xyz_attribution: str = ""
     xyz_licence: str = ""
@@ -80,6 +127,8 @@ class Settings(BaseSettings):
     upscaler: str = "realesrgan-x4plus"
     backend: Literal["torch", "onnx"] = "torch"
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    #: number format of the networks; auto: see models/precision.py
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     torch_compile: bool = False  # minutes at the first run, then somewhat faster ones
     model_idle_s: float = Field(900.0, ge=0, description="then models are released; 0: never")
 
@@ -130,13 +179,39 @@ class Settings(BaseSettings):
 
 
 def read_settings(**changes: Any) -> Settings:
-    """Settings as the environment says, but for some; BadOption names all that are wrong."""
+    """Settings from the environment and ``.env``, with some changed.
+
+    Raises:
+        BadOption: names all settings that are wrong, or says why ``.env`` cannot be read.
+    """
     try:
+        if "_env_file" not in changes:
+            _check_env_file()
         return Settings(**changes)
     except ValidationError as error:
         wrong = {str(e["loc"][0]): e["msg"][0].lower() + e["msg"][1:] for e in error.errors()}
         told = [f"{_variable(name)} ({message})" for name, message in wrong.items()]
         raise BadOption(f"Correct the setting{'s' * (len(told) > 1)} {', '.join(told)}.") from None
+
+
+def _check_env_file() -> None:
+    """BadOption when there is a ``.env`` file that is not UTF-8 text or may not be read."""
+    path = Path(str(Settings.model_config["env_file"]))
+    try:
+        if not path.is_file():
+            return
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    except OSError as error:
+        raise BadOption(
+            f"The file {path.absolute()} cannot be read ({error.strerror}): allow this user to "
+            "read it, or move it away."
+        ) from None
+    if "\0" in text:  # also UTF-16 without its mark, which would be read as no settings at all
+        raise BadOption(
+            f"The file {path.absolute()} is not UTF-8 text: save it again with the encoding UTF-8."
+        )
 
 
 def _variable(name: str) -> str:

@@ -2,6 +2,8 @@
 
 import io
 import struct
+import zlib
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -21,16 +23,34 @@ class BlankTile(Exception):
     """The answer says that there is no picture here."""
 
 
+class Decoded(NamedTuple):
+    """A tile's RGB pixels, its coverage, and whether it was of twice the size."""
+
+    pixels: Pixels
+    covered: Mask
+    halved: bool = False
+
+
 def looks_like_html(data: bytes) -> bool:
     """Whether an answer is a web page or XML message, as proxies and login pages send."""
     start = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     return start.startswith((b"<!doctype", b"<html", b"<head", b"<?xml", b"<serviceexception"))
 
 
-def decode_tile(data: bytes, rule: BlankRule) -> tuple[Pixels, Mask]:
-    """Decode a tile to uint8 RGB (256, 256, 3) and coverage (256, 256).
+def decode_tile(data: bytes, rule: BlankRule, tile_px: int = TILE_PX) -> Decoded:
+    """Decode a tile to uint8 RGB (tile_px, tile_px, 3) and coverage (tile_px, tile_px).
 
-    Raises BadTile for what is no tile and BlankTile for a provider's "no picture" tile.
+    Pictures of twice the size ("@2x") are averaged. Of 16 bits the upper 8 are kept, for gray as
+    for color, since tiles that were stretched one by one would not fit together.
+
+    Args:
+        data: PNG, JPEG or WebP.
+        rule: how the provider marks tiles without a picture.
+        tile_px: side of the provider's tiles.
+
+    Raises:
+        BadTile: the data are no tile.
+        BlankTile: the tile says that there is no picture.
     """
     if not data:
         raise BadTile("an empty answer")
@@ -38,22 +58,55 @@ def decode_tile(data: bytes, rule: BlankRule) -> tuple[Pixels, Mask]:
         raise BadTile("a web page instead of a picture")
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            if image.size != (TILE_PX, TILE_PX):  # before decoding, whatever the size claimed
-                raise BadTile(f"a picture of {image.width}x{image.height} instead of 256x256")
-            transparent = image.has_transparency_data
-            rgba = np.asarray(image.convert("RGBA" if transparent else "RGB"))
+            if image.size not in ((tile_px, tile_px), (2 * tile_px, 2 * tile_px)):
+                # before decoding, whatever the size claimed
+                raise BadTile(
+                    f"a picture of {image.width}x{image.height} instead of {tile_px}x{tile_px}"
+                )
+            pixels, covered = _rgb(image)
     except BadTile:
         raise
     except UnidentifiedImageError:
         raise BadTile("something that is not a PNG, JPEG or WebP picture") from None
-    except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError):
+    except (
+        OSError, ValueError, SyntaxError, IndexError, KeyError, TypeError, EOFError, struct.error,
+        zlib.error, OverflowError, MemoryError, Image.DecompressionBombError,
+    ):  # fmt: skip
         # Pillow reports damage in all of these ways.
         raise BadTile("a damaged or truncated picture") from None
-    covered = rgba[..., 3] > 0 if transparent else np.ones(rgba.shape[:2], dtype=np.bool_)
-    pixels = np.ascontiguousarray(rgba[..., :3])
-    if not covered.any() or is_blank(pixels, rule):
+    if not covered.any():
         raise BlankTile
-    return pixels, covered
+    twice = len(pixels) != tile_px
+    if twice:
+        pixels, covered = _halved(pixels, covered)
+    if is_blank(pixels, rule):
+        raise BlankTile
+    return Decoded(pixels, covered, twice)
+
+
+def _rgb(image: Image.Image) -> tuple[Pixels, Mask]:
+    """A picture of any mode as 8-bit RGB, and where it is not transparent."""
+    if image.mode.startswith("I"):  # 16-bit gray; Pillow would cut it off at 255
+        deep = np.asarray(image).astype(np.int64)
+        gray = np.clip(deep >> 8, 0, 255).astype(np.uint8)
+        hidden = image.info.get("transparency")
+        shown = np.ones(gray.shape, np.bool_) if hidden is None else deep != hidden
+        return np.repeat(gray[..., None], 3, axis=2), shown
+    if image.has_transparency_data:
+        rgba = np.asarray(image.convert("RGBA"))
+        return np.ascontiguousarray(rgba[..., :3]), rgba[..., 3] > 0
+    rgb = np.asarray(image.convert("RGB"))
+    return rgb, np.ones(rgb.shape[:2], np.bool_)
+
+
+def _halved(pixels: Pixels, covered: Mask) -> tuple[Pixels, Mask]:
+    """Each 2 x 2 covered pixels averaged to one, which is covered where any of them is."""
+    half = len(pixels) // 2
+    weights = covered.reshape(half, 2, half, 2, 1).astype(np.uint16)
+    sums = (pixels.reshape(half, 2, half, 2, 3) * weights).sum((1, 3))
+    counts = weights.sum((1, 3))
+    safe = np.maximum(counts, 1)
+    return ((sums + safe // 2) // safe).astype(np.uint8), counts[..., 0] > 0
 
 
 def is_blank(pixels: Pixels, rule: BlankRule) -> bool:

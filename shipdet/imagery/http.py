@@ -2,34 +2,31 @@
 
 import asyncio
 import logging
-import ssl
 from contextvars import ContextVar
-from functools import lru_cache
 from typing import Self
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from shipdet.errors import ProviderRefused, ProviderUnreachable, StorageFull
+from shipdet.errors import BadOption, ProviderRefused, ProviderUnreachable, StorageFull
+from shipdet.geometry import TILE_PX
 from shipdet.imagery.cache import Missing, TileCache
-from shipdet.imagery.checks import BadTile, BlankTile, decode_tile
+from shipdet.imagery.checks import BadTile, BlankTile, Decoded, decode_tile
+from shipdet.imagery.encodings import BadBody, decode_body, too_large
+from shipdet.imagery.network import proxied, tls
 from shipdet.imagery.providers import Provider
-from shipdet.imagery.retry import Breaker, Pause, RetryPolicy
+from shipdet.imagery.retry import Breaker, Pause, RetryPolicy, refused
 from shipdet.imagery.sources import NO_PICTURE, Gap, Tile
 from shipdet.settings import Settings
 
-MAX_TILE_BYTES = 4 * 1024**2  # a 256-px RGBA tile is 256 KiB uncompressed
+MAX_TILE_BYTES = 4 * 1024**2  # a 512-px RGBA tile of 16 bits is 2 MiB uncompressed
 MAX_REDIRECTS = 3
+DENIED = "access denied (HTTP 403)"
+DENIAL_BYTES = 2048  # of a denial's body, to see who sends it
 
 # Addresses may hold an instance id or key, and httpx logs every address it asks.
 _asking: ContextVar[bool] = ContextVar("asking for a tile", default=False)
 logging.getLogger("httpx").addFilter(lambda record: not _asking.get())
-
-
-@lru_cache(maxsize=1)
-def _tls() -> ssl.SSLContext:
-    # Reading the certificates takes a good part of a second: once is enough.
-    return httpx.create_ssl_context()
 
 
 class _Failure(Exception):
@@ -46,6 +43,17 @@ class _Failure(Exception):
         super().__init__(what)
         self.what, self.repeats = what, repeats
         self.retry_after, self.slow_down = retry_after, slow_down
+
+
+class _Denied(Exception):
+    """The server answered 403; ``store`` when it is an object store, as which tiles often lie.
+
+    Object stores say so of an object that does not exist to whoever may not list them.
+    """
+
+    def __init__(self, store: bool) -> None:
+        super().__init__(DENIED)
+        self.store = store
 
 
 class HttpSource:
@@ -70,46 +78,102 @@ class HttpSource:
         self.pause = Pause(policy)
         self.slots = asyncio.Semaphore(settings.connections_per_host)
         self.cache_trouble = ""
+        self.halved = False  # whether tiles were of twice the size
+        self.came = False  # whether any tile was had
+        self.denied = 0  # denials since the last tile that was had
+        # Of tiles of 512 px, those on their way: four tiles of 256 px wait for each.
+        self.large: dict[tuple[int, int], asyncio.Task[Tile | Gap]] = {}
+        if not (settings.user_agent.isascii() and settings.user_agent.isprintable()):
+            raise BadOption("SHIPDET_USER_AGENT may hold letters, digits and signs of ASCII only.")
+        certificates, self.certificate_note = tls()
+        limits = httpx.Limits(max_connections=settings.connections_per_host)
+        hosts = [self._address(number, 0) for number in range(max(1, len(provider.subdomains)))]
+        ways, self.proxy_variable = proxied(hosts, certificates, limits)
         self.client = httpx.AsyncClient(
             headers={"User-Agent": settings.user_agent, "Accept-Encoding": "identity"},
             timeout=httpx.Timeout(settings.timeout_s, pool=None),
-            limits=httpx.Limits(max_connections=settings.connections_per_host),
             follow_redirects=False,
-            verify=_tls(),
+            trust_env=False,
+            verify=certificates,
+            limits=limits,
+            mounts=ways,
         )
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        waiting = list(self.large.values())
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
         await self.client.aclose()
 
     def notes(self) -> tuple[str, ...]:
-        """The cache's trouble, if it had any."""
-        return (self.cache_trouble,) if self.cache_trouble else ()
+        """What the reader of the run record should know about the server and the cache."""
+        larger = (
+            f"The tiles of {self.provider.title} have 512 pixels and were reduced to 256: set "
+            "SHIPDET_XYZ_TILE_PX=512 to fetch a quarter as many of them."
+        )
+        https = self.template.startswith("https:")
+        return tuple(
+            note
+            for note, told in (
+                (self.cache_trouble, bool(self.cache_trouble)),
+                (self.certificate_note, https and bool(self.certificate_note)),
+                (larger, self.halved and self.provider.tile_px == TILE_PX),
+            )
+            if told
+        )
 
     async def tile(self, x: int, y: int) -> Tile | Gap:
-        """One tile: from the cache, else from the server.
+        """One tile of 256 px: from the cache, else from the server.
 
         Raises ProviderRefused or ProviderUnreachable when it makes no sense to go on.
         """
-        known = await asyncio.to_thread(self.cache.get, self.zoom, x, y)
+        if self.provider.tile_px == TILE_PX:
+            return await self._tile(x, y)
+        parent = x // 2, y // 2
+        if parent not in self.large:
+            self.large[parent] = asyncio.create_task(self._tile(*parent))
+            self.large[parent].add_done_callback(lambda _: self.large.pop(parent))
+        tile = await asyncio.shield(self.large[parent])
+        return tile if isinstance(tile, Gap) else _quarter(tile, x % 2, y % 2)
+
+    @property
+    def _zoom(self) -> int:
+        """The zoom in addresses: a tile of 512 px covers four of the next one."""
+        return self.zoom if self.provider.tile_px == TILE_PX else self.zoom - 1
+
+    async def _tile(self, x: int, y: int) -> Tile | Gap:
+        """One tile as the server has it."""
+        known = await asyncio.to_thread(self.cache.get, self._zoom, x, y)
         if isinstance(known, Missing):
             return Gap(known.reason)
         if known is not None:
             try:
-                pixels, covered = await asyncio.to_thread(decode_tile, known, self.provider.blank)
-                return Tile(pixels, covered, cached=True)
+                return self._had(await self._decoded(known), cached=True)
             except (BadTile, BlankTile):
-                await asyncio.to_thread(self.cache.forget, self.zoom, x, y)
+                await asyncio.to_thread(self.cache.forget, self._zoom, x, y)
         return await self._fetch(x, y)
+
+    async def _decoded(self, data: bytes) -> Decoded:
+        provider = self.provider
+        return await asyncio.to_thread(decode_tile, data, provider.blank, provider.tile_px)
+
+    def _had(self, decoded: Decoded, cached: bool) -> Tile:
+        self.came, self.denied = True, 0
+        self.halved |= decoded.halved
+        return Tile(decoded.pixels, decoded.covered, cached)
 
     async def _fetch(self, x: int, y: int) -> Tile | Gap:
         repetition = 0
         while True:
             try:
                 data = await self._ask(x, y)
-                pixels, covered = await asyncio.to_thread(decode_tile, data, self.provider.blank)
+                decoded = await self._decoded(data)
+            except _Denied as denied:
+                return self._denial(denied)
             except BlankTile:
                 self.breaker.success()
                 await self._keep(x, y, None)
@@ -121,7 +185,7 @@ class HttpSource:
             else:
                 self.breaker.success()
                 await self._keep(x, y, data)
-                return Tile(pixels, covered)
+                return self._had(decoded, cached=False)
 
             if not failure.slow_down:
                 self.breaker.failure(failure.what, first=repetition == 0)
@@ -135,6 +199,18 @@ class HttpSource:
                 await self.policy.sleep(delay_s)
             repetition += 1
 
+    def _denial(self, denied: _Denied) -> Gap:
+        """A gap, unless it must be the whole server that may not be used.
+
+        Not kept in the cache: another key may see the tile.
+        """
+        self.denied += 1
+        gone_on = self.came and self.denied < self.settings.breaker_failures
+        if not denied.store and not gone_on:
+            provider = self.provider
+            raise ProviderRefused(refused(provider.title, 403, provider.needs_instance))
+        return Gap(DENIED, failed=True, denied=True)
+
     def _give_up(self, failure: _Failure) -> Gap:
         if failure.slow_down:
             raise ProviderUnreachable(
@@ -143,10 +219,15 @@ class HttpSource:
             )
         return Gap(failure.what, failed=True)
 
-    async def _ask(self, x: int, y: int) -> bytes:
+    def _address(self, x: int, y: int) -> str:
         url = self.template
-        for name, value in (("{z}", self.zoom), ("{x}", x), ("{y}", y)):
+        for name, value in (("{z}", self._zoom), ("{x}", x), ("{y}", y)):
             url = url.replace(name, str(value))
+        subdomains = self.provider.subdomains
+        return url.replace("{s}", subdomains[(x + y) % len(subdomains)]) if subdomains else url
+
+    async def _ask(self, x: int, y: int) -> bytes:
+        url = self._address(x, y)
         async with self.slots:
             await self.pause.wait()
             quiet = _asking.set(True)
@@ -156,11 +237,18 @@ class HttpSource:
                     return await self._get(url)
             except (TimeoutError, httpx.TimeoutException):
                 raise _Failure("no answer in time") from None
-            except (httpx.RequestError, httpx.InvalidURL):
+            except (httpx.RequestError, httpx.InvalidURL, UnicodeError) as error:
                 # Without the cause: its text may hold the address, and that a secret.
-                raise _Failure("no connection") from None
+                raise _Failure(self._no_connection(error)) from None
             finally:
                 _asking.reset(quiet)
+
+    def _no_connection(self, error: Exception) -> str:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return "its certificate is not trusted"
+        if self.proxy_variable:
+            return f"no connection through the proxy of {self.proxy_variable}"
+        return "no connection"
 
     async def _get(self, url: str) -> bytes:
         for _ in range(MAX_REDIRECTS + 1):
@@ -171,13 +259,19 @@ class HttpSource:
         raise _Failure("endless redirects", repeats=1)
 
     async def _body(self, response: httpx.Response) -> bytes:
+        if response.status_code == 403:
+            raise _Denied(await _is_object_store(response))
         self._check_status(response)
         body = bytearray()
         async for chunk in response.aiter_raw():
             body += chunk
             if len(body) > MAX_TILE_BYTES:
-                raise BadTile(f"an answer of more than {MAX_TILE_BYTES // 1024**2} MiB")
-        return bytes(body)
+                raise BadTile(too_large(MAX_TILE_BYTES))
+        encoding = response.headers.get("content-encoding", "")
+        try:
+            return await asyncio.to_thread(decode_body, bytes(body), encoding, MAX_TILE_BYTES)
+        except BadBody as bad:
+            raise BadTile(str(bad)) from None
 
     def _check_status(self, response: httpx.Response) -> None:
         status, headers = response.status_code, response.headers
@@ -188,16 +282,11 @@ class HttpSource:
                 if headers.get(name, "").lower() == value:
                     raise BlankTile
             return
-        if status in (401, 403):
-            remedy = (
-                "check SHIPDET_SENTINELHUB_INSTANCE_ID"
-                if self.provider.needs_instance
-                else "its terms or your key may not allow it"
-            )
-            raise ProviderRefused(
-                f"{self.provider.title} refused the download (HTTP {status}): {remedy}, or choose "
-                "another provider."
-            )
+        if status == 401:
+            needs_instance = self.provider.needs_instance
+            raise ProviderRefused(refused(self.provider.title, status, needs_instance))
+        if status == 407:
+            raise _Failure("the proxy wants a login (HTTP 407)", repeats=0)
         again = status in (408, 429) or status >= 500
         raise _Failure(
             f"HTTP {status}",
@@ -211,11 +300,36 @@ class HttpSource:
             return
         try:
             if data is None:
-                await asyncio.to_thread(self.cache.put_missing, self.zoom, x, y, NO_PICTURE)
+                await asyncio.to_thread(self.cache.put_missing, self._zoom, x, y, NO_PICTURE)
             else:
-                await asyncio.to_thread(self.cache.put, self.zoom, x, y, data)
+                await asyncio.to_thread(self.cache.put, self._zoom, x, y, data)
         except StorageFull as error:
             self.cache_trouble = f"Tiles were not kept for the next run. {error}"
+
+
+def _quarter(tile: Tile, column: int, row: int) -> Tile | Gap:
+    """One of the four tiles of 256 px in one of 512 px."""
+    part = (
+        slice(row * TILE_PX, (row + 1) * TILE_PX),
+        slice(column * TILE_PX, (column + 1) * TILE_PX),
+    )
+    covered = tile.covered[part]
+    if not covered.any():
+        return Gap(NO_PICTURE)
+    return Tile(tile.pixels[part], covered, tile.cached)
+
+
+async def _is_object_store(response: httpx.Response) -> bool:
+    """Whether a 403 comes from S3 or one of its kind, by its headers or its XML."""
+    headers = response.headers
+    if "x-amz-request-id" in headers or headers.get("server", "").lower() == "amazons3":
+        return True
+    start = b""
+    async for chunk in response.aiter_raw():
+        start += chunk[:DENIAL_BYTES]
+        if len(start) >= DENIAL_BYTES:
+            break
+    return b"AccessDenied" in start
 
 
 def _target(url: str, location: str) -> str:

@@ -2,20 +2,29 @@
 
 import hashlib
 import json
+import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shipdet.errors import BadOption, ProviderRefused, UnknownProvider
+from shipdet.geometry import TILE_PX
 from shipdet.imagery.options import ImageryOptions, check_priority
 from shipdet.settings import Settings, get_settings
 
 CATALOGUE_FILE = Path(__file__).with_name("providers.json")
 
 Color = tuple[int, int, int]
+
+OPEN = re.compile(r"\{[zxys]\}")
+"""The placeholders of a template."""
+LEFT_OVER = re.compile(
+    r"\$?\{[^{}]*\}|%7B.*?%7D|<[^<>]*>|[{}<>]|\bYOUR[_-][A-Z_-]*(KEY|TOKEN|ID)\b", re.IGNORECASE
+)
+"""What templates of other programs and examples have in addresses besides."""
 
 
 class _Value(BaseModel):
@@ -58,6 +67,10 @@ class Provider(_Value):
     max_zoom: int
     min_useful_zoom: int
     tile_kb: float
+    #: side of a tile; one of 512 px covers the ground of four of 256 px of the next zoom
+    tile_px: Literal[256, 512] = 256
+    #: what {s} in ``url`` stands for, in turn
+    subdomains: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")], ...] = ()
     blank: BlankRule = BlankRule()
     is_imagery: bool = True
     downloadable: bool = True
@@ -70,6 +83,8 @@ class Provider(_Value):
     def _consistent(self) -> Self:
         if not self.min_zoom <= self.min_useful_zoom <= self.native_zoom <= self.max_zoom:
             raise ValueError(f"the zoom levels of {self.id} are out of order")
+        if ("{s}" in self.url) != bool(self.subdomains):
+            raise ValueError(f"{self.id} has {{s}} in its address or subdomains, not both")
         if not self.downloadable and not self.reason:
             raise ValueError(f"{self.id} is not downloadable: say why")
         return self
@@ -134,7 +149,10 @@ def effective_provider(
 
 
 def url_template(provider: Provider, options: ImageryOptions, settings: Settings) -> str:
-    """The URL with only ``{z}``, ``{x}`` and ``{y}`` left open. Holds secrets: never show it."""
+    """The URL with only ``{z}``, ``{x}``, ``{y}`` and ``{s}`` left open.
+
+    Holds secrets: never show it.
+    """
     url = provider.url
     if provider.needs_instance:
         values = {
@@ -164,22 +182,61 @@ def cache_digest(template: str) -> str:
 
 
 def _own(settings: Settings) -> Provider:
-    parts = urlsplit(settings.xyz_url)
-    complete = all(f"{{{name}}}" in settings.xyz_url for name in "zxy")
-    if parts.scheme not in ("http", "https") or not parts.hostname or not complete:
-        raise BadOption(
-            "SHIPDET_XYZ_URL must be an http or https address with {z}, {x} and {y} in it."
-        )
-    zoom = settings.xyz_max_zoom
+    subdomains = _subdomains(settings.xyz_subdomains)
+    _check_own(settings.xyz_url, subdomains)
+    last = settings.xyz_max_zoom
+    if settings.xyz_tile_px > TILE_PX:  # as detailed as the next zoom of 256-px tiles
+        last += 1
     return Provider(
         id="xyz",
         title=settings.xyz_title,
         url=settings.xyz_url,
         attribution=settings.xyz_attribution,
         licence=settings.xyz_licence,
-        native_zoom=zoom,
-        max_zoom=zoom,
-        min_useful_zoom=min(14, zoom),
+        native_zoom=last,
+        min_zoom=settings.xyz_tile_px // TILE_PX - 1,
+        max_zoom=last,
+        min_useful_zoom=min(14, last),
         tile_kb=20,
+        tile_px=settings.xyz_tile_px,
+        subdomains=subdomains if "{s}" in settings.xyz_url else (),
         base_layer=False,  # the template may hold a key, which no browser should see
     )
+
+
+def _check_own(url: str, subdomains: tuple[str, ...]) -> None:
+    """BadOption, without the address, when it is not a template of tiles ready to be asked."""
+    setting = "SHIPDET_XYZ_URL"
+    if any(sign.isspace() or not sign.isprintable() for sign in url):
+        raise BadOption(f"{setting} has white space in it: remove it (a space in a name is %20).")
+    try:
+        parts = urlsplit(url)
+        web = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, half an IPv6 address
+        web = False
+    if not web or not all(f"{{{name}}}" in url for name in "zxy"):
+        raise BadOption(f"{setting} must be an http or https address with {{z}}, {{x}} and {{y}}"
+                        " in it.")  # fmt: skip
+    if "{s}" in url and not subdomains:
+        raise BadOption(
+            f"{setting} has {{s}} in it: set SHIPDET_XYZ_SUBDOMAINS to what it stands for, such as "
+            "a,b,c, or write one of them in its place."
+        )
+    rest = OPEN.sub("", url)
+    left = LEFT_OVER.search(rest)
+    if left:
+        name = left[0][:40]
+        remedy = (
+            "remove it, or write @2x in its place and set SHIPDET_XYZ_TILE_PX=512"
+            if name == "{r}"
+            else "write what it stands for in its place"
+        )
+        raise BadOption(f"{setting} still has the placeholder {name} in it: {remedy}.")
+
+
+def _subdomains(text: str) -> tuple[str, ...]:
+    """Names from ``a,b,c``; without a comma each letter is one, as in Leaflet's ``abc``."""
+    names = tuple(text.replace(",", " ").split() if "," in text else text.strip())
+    if not all(re.fullmatch(r"[A-Za-z0-9-]+", name) for name in names):
+        raise BadOption("SHIPDET_XYZ_SUBDOMAINS must be names with commas between, such as a,b,c.")
+    return names

@@ -85,10 +85,34 @@ def unreachable(title: str, what: str) -> str:
             f"{title} answers with web pages instead of pictures: check whether a proxy or login "
             "page stands between this machine and the internet."
         )
+    if "a picture of" in what:
+        return (
+            f"{title} answers with {what.replace('a picture', 'pictures')} pixels: check the "
+            "address, and set SHIPDET_XYZ_TILE_PX where tiles have 512 pixels."
+        )
+    if "which was not asked for" in what:
+        return f"{title} answers with {what}: choose another provider or address."
+    if "certificate" in what:
+        return (
+            f"{title} cannot be asked safely ({what}): where a company's proxy stands between, set "
+            "SSL_CERT_FILE to a file with its certificate, otherwise choose another provider."
+        )
+    if "proxy" in what:
+        return f"{title} cannot be reached ({what}): check the proxy's address and login."
     return (
         f"{title} cannot be reached or keeps failing ({what}): check the network, try again "
         "later, or choose another provider; tiles already fetched are kept."
     )
+
+
+def refused(title: str, status: int, needs_instance: bool) -> str:
+    """The sentence about a server that denies access."""
+    remedy = (
+        "check SHIPDET_SENTINELHUB_INSTANCE_ID"
+        if needs_instance
+        else "its terms or your key may not allow it"
+    )
+    return f"{title} refused the download (HTTP {status}): {remedy}, or choose another provider."
 
 
 @dataclass

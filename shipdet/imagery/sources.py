@@ -24,10 +24,18 @@ class Tile:
 
 @dataclass(frozen=True)
 class Gap:
-    """A tile that could not be had; ``failed`` when the server failed rather than said no."""
+    """A tile that could not be had.
+
+    Attributes:
+        reason: in a few words.
+        failed: the server failed rather than said no.
+        denied: the server denied access, which is also how object stores answer for a tile that
+            does not exist.
+    """
 
     reason: str
     failed: bool = False
+    denied: bool = False
 
 
 class Source(Protocol):
@@ -51,8 +59,8 @@ class SampleSource:
         data = await asyncio.to_thread(sample.tile, self.zoom, x, y, self.settings)
         if data is None:
             return Gap(NO_PICTURE)
-        pixels, covered = await asyncio.to_thread(decode_tile, data, self.provider.blank)
-        return Tile(pixels, covered)
+        decoded = await asyncio.to_thread(decode_tile, data, self.provider.blank)
+        return Tile(decoded.pixels, decoded.covered)
 
     def notes(self) -> tuple[str, ...]:
         """Nothing beyond the provider's own notes."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from shipdet.errors import NoImagery, ProviderUnreachable
+from shipdet.errors import NoImagery, ProviderRefused, ProviderUnreachable
 from shipdet.geometry import TILE_PX, BBox, tiles_of
 from shipdet.imagery.async_steps import Report, run_async
 from shipdet.imagery.cache import open_cache
@@ -26,7 +26,7 @@ from shipdet.imagery.providers import (
     url_template,
     used_priority,
 )
-from shipdet.imagery.retry import RetryPolicy, unreachable
+from shipdet.imagery.retry import RetryPolicy, refused, unreachable
 from shipdet.imagery.sources import Gap, SampleSource, Source, Tile
 from shipdet.imagery.tile_plan import Plan, plan
 from shipdet.mosaic import Mosaic, Picture, Provenance
@@ -47,7 +47,8 @@ def download(
 
     Closing the generator cancels; tiles that were fetched stay in the cache. Raises, before
     anything is fetched, what :func:`~shipdet.imagery.tile_plan.plan` raises; later ProviderRefused
-    (401, 403), ProviderUnreachable, or NoImagery when not a single tile could be had.
+    (401, 403), ProviderUnreachable, or NoImagery when not a single tile could be had. A 403 for
+    single tiles among others is a gap.
     """
     with arriving(bbox, zoom, provider, options, settings, policy=policy) as arrival:
         picture = yield from arrival.finish()
@@ -218,7 +219,8 @@ class _Assembly:
     def provenance(self, notes: tuple[str, ...]) -> Provenance:
         """What is known of the picture so far.
 
-        Raises NoImagery or ProviderUnreachable when all of it has come and there is nothing in it.
+        Raises NoImagery, ProviderRefused or ProviderUnreachable when all of it has come and there
+        is nothing in it.
         """
         missing = self.gaps.total()
         complete = self.fetched + self.cached + missing == self.plan.tiles
@@ -244,8 +246,10 @@ class _Assembly:
             details=self._details(),
         )
 
-    def _nothing(self) -> NoImagery | ProviderUnreachable:
+    def _nothing(self) -> NoImagery | ProviderRefused | ProviderUnreachable:
         title, zoom = self.provider.title, self.plan.zoom
+        if self.gaps and all(gap.denied for gap in self.gaps):
+            return ProviderRefused(refused(title, 403, self.provider.needs_instance))
         if self.gaps and all(gap.failed for gap in self.gaps):
             return ProviderUnreachable(unreachable(title, next(iter(self.gaps)).reason))
         if zoom > self.provider.min_useful_zoom:

@@ -6,7 +6,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -66,6 +66,17 @@ def storage_errors(where: Path) -> Iterator[None]:
 
 
 @contextmanager
+def _making(folder: Path) -> Iterator[None]:
+    """StorageFull for whatever keeps a folder from being made: /proc, a deleted place, a loop."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # another remedy
+        raise StorageFull(f"{folder} cannot be written: choose another results folder.") from error
+
+
+@contextmanager
 def new_folder(out: Path | None, name: str, settings: Settings) -> Iterator[tuple[Path, Path]]:
     """A folder to write a run into: yields (where to write, where it will be).
 
@@ -77,17 +88,18 @@ def new_folder(out: Path | None, name: str, settings: Settings) -> Iterator[tupl
         stem = f"{name}-{stamp}" if name else stamp
         final = settings.runs_dir / f"{stem}-{secrets.token_hex(3)}"
     else:
-        final = out.resolve()  # "." has no name of its own
-        with storage_errors(out):
+        with storage_errors(out), _making(out):
+            final = out.resolve()  # "." has no name of its own
             taken = final.exists() and (not final.is_dir() or any(final.iterdir()))
         if taken:
             raise BadOption(f"{out} exists and is not an empty folder: choose another one.")
     partial = final.with_name(final.name + PARTIAL)
-    with storage_errors(final):
-        final.parent.mkdir(parents=True, exist_ok=True)
-        with _made(partial):
-            yield partial, final
-            os.replace(partial, final)
+    with storage_errors(final), ExitStack() as stack:
+        with _making(final):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(_made(partial))
+        yield partial, final
+        os.replace(partial, final)
 
 
 @contextmanager

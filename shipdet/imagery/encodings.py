@@ -1,0 +1,85 @@
+"""Undo the compression in which a server sends a body, within a limit of size.
+
+httpx would decode by the header alone and without a limit: tiles that lie compressed in an object
+store come without the header, and a small body can hold gigabytes.
+"""
+
+import zlib
+
+PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF")
+MAX_LAYERS = 3  # a proxy may compress what was compressed already
+
+
+class BadBody(Exception):
+    """The body cannot be decoded; the message says what it is."""
+
+
+def decode_body(body: bytes, header: str, limit: int) -> bytes:
+    """A body as it was before it was compressed.
+
+    What the first bytes show counts more than the header, because servers leave the header out
+    or send it with bodies that are not compressed.
+
+    Args:
+        body: as it came, at most ``limit`` bytes.
+        header: the Content-Encoding header, empty where there is none.
+        limit: most bytes of the result.
+
+    Raises:
+        BadBody: damaged, too large, or in an encoding that is not known here.
+    """
+    named = [name.strip().lower() for name in header.split(",") if name.strip()]
+    for _ in range(MAX_LAYERS):
+        if not body or body.startswith(PICTURES):
+            return body
+        if body.startswith(b"\x1f\x8b"):
+            body = _inflated(body, zlib.MAX_WBITS | 16, limit)
+        elif body[0] == 0x78 and int.from_bytes(body[:2]) % 31 == 0:  # zlib: RFC 1950, 2.2
+            body = _inflated(body, zlib.MAX_WBITS, limit)
+        elif body.startswith(b"\x28\xb5\x2f\xfd"):
+            raise BadBody("a body compressed with zstd, which was not asked for")
+        elif named and named[-1] == "deflate":
+            body = _inflated(body, -zlib.MAX_WBITS, limit)  # without a header, as some send it
+        elif named and named[-1] == "br":
+            body = _unbrotlied(body, limit)
+        else:
+            return body
+        del named[-1:]
+    return body
+
+
+def _inflated(body: bytes, window_bits: int, limit: int) -> bytes:
+    inflater = zlib.decompressobj(window_bits)
+    try:
+        result = inflater.decompress(body, limit + 1)
+    except zlib.error:
+        raise BadBody("a damaged or truncated picture") from None
+    if len(result) > limit:
+        raise BadBody(too_large(limit))
+    if not inflater.eof:
+        raise BadBody("a damaged or truncated picture")
+    return result
+
+
+def _unbrotlied(body: bytes, limit: int) -> bytes:
+    try:
+        import brotli  # comes with gradio
+    except ImportError:
+        raise BadBody("a body compressed with brotli, which was not asked for") from None
+    decompressor = brotli.Decompressor()
+    try:
+        result: bytes = decompressor.process(body, output_buffer_limit=limit + 1)
+    except TypeError:  # before brotli 1.2 its output could not be limited
+        raise BadBody("a body compressed with brotli, which was not asked for") from None
+    except brotli.error:
+        raise BadBody("a damaged or truncated picture") from None
+    if len(result) > limit:
+        raise BadBody(too_large(limit))
+    if not decompressor.is_finished():
+        raise BadBody("a damaged or truncated picture")
+    return result
+
+
+def too_large(limit: int) -> str:
+    """What a body of more than ``limit`` bytes is called."""
+    return f"an answer of more than {limit // 1024**2} MiB"

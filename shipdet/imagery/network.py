@@ -1,0 +1,174 @@
+"""How a server is reached from this machine: proxies and certificates of the environment.
+
+httpx reads the same variables, but ends in a traceback on values that other programs accept, and
+sends requests for this machine to the proxy.
+"""
+
+import logging
+import os
+import ssl
+from functools import lru_cache
+from importlib.util import find_spec
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpx
+
+from shipdet.errors import BadOption
+
+SCHEMES = ("http", "https", "socks5", "socks5h")
+
+log = logging.getLogger(__name__)
+
+
+def proxied(
+    addresses: list[str], certificates: ssl.SSLContext, limits: httpx.Limits
+) -> tuple[dict[str, httpx.AsyncHTTPTransport], str]:
+    """The ``mounts`` of a client for those of the addresses that are asked through a proxy.
+
+    Args:
+        addresses: one of each host.
+        certificates: what to trust.
+        limits: of the connections to each host.
+
+    Returns:
+        The mounts, and the variable that names the proxy, empty where there is none.
+
+    Raises:
+        BadOption: a host or a proxy cannot be asked.
+    """
+    ways, variable = {}, ""
+    for address in addresses:
+        try:
+            host = httpx.URL(address).host
+        except httpx.InvalidURL:
+            raise BadOption(
+                "The provider's address cannot be used: check its host and port."
+            ) from None
+        proxy = proxy_for(address)
+        if proxy is not None:
+            ways[f"all://{host}"] = httpx.AsyncHTTPTransport(
+                proxy=proxy, verify=certificates, limits=limits
+            )
+            variable = _proxy_of(address)[1]
+    return ways, variable
+
+
+def proxy_for(address: str) -> str | None:
+    """The proxy to ask for an address, or None for a direct connection.
+
+    The variables are those of curl and urllib: ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and
+    ``NO_PROXY``, in upper or lower case, or else the system's settings on Windows and macOS. This
+    machine itself is never asked through a proxy.
+
+    Raises:
+        BadOption: the variable cannot be used; names it, without its value, which may hold a
+            password.
+    """
+    parts = urlsplit(address)
+    host = (parts.hostname or "").rstrip(".")
+    if is_loopback(host) or _excepted(host, parts.port, getproxies().get("no", "")):
+        return None
+    value, variable = _proxy_of(address)
+    if not value or proxy_bypass(host):
+        return None
+    return _checked(value, variable)
+
+
+def _proxy_of(address: str) -> tuple[str, str]:
+    """The proxy that is set for an address, and the variable that names it."""
+    proxies = getproxies()
+    for scheme in (urlsplit(address).scheme, "all"):
+        value = proxies.get(scheme, "").strip()
+        if value:
+            names = (f"{scheme}_proxy", f"{scheme}_proxy".upper())
+            set_there = (name for name in names if os.environ.get(name))
+            return value, next(set_there, "the system's settings")
+    return "", ""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        place = ip_address(host)
+    except ValueError:
+        return False
+    return place.is_loopback or place.is_unspecified
+
+
+def _excepted(host: str, port: int | None, no_proxy: str) -> bool:
+    """Whether NO_PROXY names the host: itself, its domain, its network, or everything."""
+    return any(_names(entry, host, port) for entry in no_proxy.lower().replace(",", " ").split())
+
+
+def _names(entry: str, host: str, port: int | None) -> bool:
+    if entry == "*":
+        return True
+    try:
+        return ip_address(host) in ip_network(entry.replace("[", "").replace("]", ""), strict=False)
+    except ValueError:
+        pass  # one of them is a name, or the entry has a port
+    try:
+        parts = urlsplit(f"//{entry}")
+        name, only_port = parts.hostname or "", parts.port
+    except ValueError:
+        return False
+    name = name.removeprefix("*").lstrip(".")
+    named = bool(name) and (host == name or host.endswith(f".{name}"))
+    return named and only_port in (None, port)
+
+
+def _checked(value: str, variable: str) -> str:
+    if "://" not in value:
+        value = f"http://{value}"
+    if value.startswith("socks://"):  # as desktops write it
+        value = value.replace("socks", "socks5", 1)
+    remedy = "correct it, or add the server to NO_PROXY"
+    try:
+        parts = urlsplit(value)
+        usable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        if usable and parts.scheme in SCHEMES:
+            httpx.Proxy(value)
+    except (ValueError, httpx.InvalidURL):
+        parts, usable = urlsplit("//"), False
+    if not usable:
+        raise BadOption(f"The proxy in {variable} is not an address of the form "
+                        f"http://host:port: {remedy}.")  # fmt: skip
+    if parts.scheme not in SCHEMES:
+        raise BadOption(
+            f"The proxy in {variable} is of a kind that cannot be used "
+            f"({', '.join(SCHEMES)} can): {remedy}."
+        )
+    if parts.scheme.startswith("socks") and find_spec("socksio") is None:
+        raise BadOption(
+            f"{variable} names a SOCKS proxy, which needs one more package: install it with "
+            "`pip install socksio`, or add the server to NO_PROXY."
+        )
+    return value
+
+
+@lru_cache(maxsize=1)
+def tls() -> tuple[ssl.SSLContext, str]:
+    """The certificates to trust, and a note where those of the environment cannot be used.
+
+    Reading them takes a good part of a second: once is enough.
+    """
+    variable = next((n for n in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(n)), "")
+    note = ""
+    if variable:
+        path = Path(os.environ[variable])
+        try:
+            if variable == "SSL_CERT_DIR" and not path.is_dir():
+                raise OSError  # OpenSSL says nothing, and trusts nobody then
+            return httpx.create_ssl_context(), ""
+        except OSError:  # ssl.SSLError is one
+            note = (
+                f"{variable} names certificates that cannot be read: the usual ones were used "
+                "instead; correct the variable or remove it."
+            )
+            log.warning(note)
+    return httpx.create_ssl_context(trust_env=False), note
