@@ -196,9 +196,9 @@ def read_settings(**changes: Any) -> Settings:
 
 def _check_env_file() -> None:
     """BadOption when there is a ``.env`` file that is not UTF-8 text or may not be read."""
-    path = Path(str(Settings.model_config["env_file"]))
+    name = Settings.model_config["env_file"]
     try:
-        if not path.is_file():
+        if name is None or not (path := Path(str(name))).is_file():
             return
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -12,10 +12,12 @@ The picture's top left corner lies on the corner of the tile that holds ``west, 
 tiles are those of the server ``beside`` it, or 404. Faults are given for the first requests
 (``first``), for single tiles (``faults``, by (x, y) of the server's zoom) or for all (``always``).
 A list of faults is used up request by request; None in it means a proper answer, and so does an
-exhausted list. A tile in ``held`` is answered once its event is set. Only the standard library,
-numpy and Pillow are needed; pytest is not.
+exhausted list. With ``tile_px`` 512 each tile is four of those of its zoom, and is addressed as a
+tile of the zoom before. A tile in ``held`` is answered once its event is set. Only the standard
+library, numpy and Pillow are needed; pytest is not.
 """
 
+import gzip
 import io
 import os
 import threading
@@ -44,7 +46,19 @@ HELD_S = 60.0
 
 
 Pixels = npt.NDArray[np.uint8]
-Body = Literal["tile", "html", "truncated", "blank", "wrong size", "text", "huge", "none"]
+Body = Literal[
+    "tile",
+    "double",
+    "gzip",
+    "html",
+    "xml",
+    "truncated",
+    "blank",
+    "wrong size",
+    "text",
+    "huge",
+    "none",
+]
 
 
 @dataclass(frozen=True)
@@ -61,6 +75,9 @@ SERVER_ERROR = Fault(500)
 NOT_FOUND = Fault(404)
 UNAUTHORIZED = Fault(401)
 FORBIDDEN = Fault(403)
+STORE_DENIES = Fault(403, body="xml", headers={"Content-Type": "application/xml"})
+DOUBLE = Fault(body="double")
+COMPRESSED = Fault(body="gzip")
 HTML = Fault(body="html")
 TRUNCATED = Fault(body="truncated")
 BLANK = Fault(body="blank")
@@ -120,6 +137,7 @@ class TileServer:
         north: float = 36.150,
         zoom: int = 15,
         image_format: Literal["PNG", "JPEG", "WEBP"] = "PNG",
+        tile_px: Literal[256, 512] = 256,
         first: Sequence[Fault | None] = (),
         faults: Mapping[tuple[int, int], Fault | Sequence[Fault | None]] | None = None,
         always: Fault | None = None,
@@ -135,6 +153,7 @@ class TileServer:
         self.x0, self.y0 = int(left), int(top)
         self.columns = self.picture.shape[1] // TILE_PX
         self.rows = self.picture.shape[0] // TILE_PX
+        self.tile_px = tile_px
         self.first = list(first)
         self.always = always
         self.held = dict(held or {})
@@ -241,6 +260,8 @@ class TileServer:
     def _body(self, z: int, x: int, y: int, kind: Body) -> bytes | None:
         if kind == "html":
             return b"<!DOCTYPE html><html><body>Please log in.</body></html>"
+        if kind == "xml":
+            return b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>'
         if kind == "text":
             return b"This is not a picture at all, but some text." * 10
         if kind == "huge":
@@ -249,6 +270,8 @@ class TileServer:
             return b""
         if kind == "blank":
             return self._encode(np.full((TILE_PX, TILE_PX, 3), 204, np.uint8))
+        if self.tile_px > TILE_PX:
+            return self._large(z, x, y)
         column, row = x - self.x0, y - self.y0
         if z != self.zoom or not (0 <= column < self.columns and 0 <= row < self.rows):
             return self.beside and self.beside._body(z, x, y, kind)
@@ -256,8 +279,25 @@ class TileServer:
         tile = self.picture[top : top + TILE_PX, left : left + TILE_PX]
         if kind == "wrong size":
             return self._encode(tile[:100, :120])
+        if kind == "double":
+            return self._encode(np.repeat(np.repeat(tile, 2, axis=0), 2, axis=1))
         data = self._encode(tile)
+        if kind == "gzip":
+            return gzip.compress(data)
         return data[: len(data) // 2] if kind == "truncated" else data
+
+    def _large(self, z: int, x: int, y: int) -> bytes | None:
+        """A tile of 512 px of the zoom before, transparent beyond the picture."""
+        left, top = (2 * x - self.x0) * TILE_PX, (2 * y - self.y0) * TILE_PX
+        height, width = self.picture.shape[:2]
+        tile = np.zeros((2 * TILE_PX, 2 * TILE_PX, 4), np.uint8)
+        x0, x1 = max(left, 0), min(left + 2 * TILE_PX, width)
+        y0, y1 = max(top, 0), min(top + 2 * TILE_PX, height)
+        if z != self.zoom - 1 or x0 >= x1 or y0 >= y1:
+            return None
+        inner = tile[y0 - top : y1 - top, x0 - left : x1 - left]
+        inner[..., :3], inner[..., 3] = self.picture[y0:y1, x0:x1], 255
+        return self._encode(tile)
 
     def _encode(self, pixels: Pixels) -> bytes:
         buffer = io.BytesIO()

@@ -7,7 +7,13 @@ import threading
 import numpy as np
 import pytest
 
-from shipdet.errors import AreaTooLarge, NoImagery, ProviderRefused, ProviderUnreachable
+from shipdet.errors import (
+    AreaTooLarge,
+    BadOption,
+    NoImagery,
+    ProviderRefused,
+    ProviderUnreachable,
+)
 from shipdet.geometry import BBox
 from shipdet.imagery import cache as cache_module
 from shipdet.imagery import download, get_provider, sample
@@ -258,6 +264,123 @@ def test_a_redirect_on_the_same_server_is_followed(settings_for, waits):
         mosaic = fetch(server, settings_for(server), waits, server.bbox_of(0, 0, 10, 10))
         assert server.requests[1].path == target
     assert mosaic.coverage.all()
+
+
+def test_compressed_tiles_are_understood(settings_for, waits):
+    with TileServer(always=faults.COMPRESSED) as server:
+        settings = settings_for(server)
+        mosaic = fetch(server, settings, waits)
+        again = fetch(server, settings, waits)
+    assert np.array_equal(mosaic.pixels, server.picture)
+    assert np.array_equal(again.pixels, server.picture)
+    assert again.provenance.cached == 12
+
+
+def test_tiles_of_twice_the_size_are_used_and_noted(settings_for, waits):
+    with TileServer(always=faults.DOUBLE) as server:
+        mosaic = fetch(server, settings_for(server), waits)
+    assert np.array_equal(mosaic.pixels, server.picture)
+    assert "set SHIPDET_XYZ_TILE_PX=512" in mosaic.provenance.notes[-1]
+
+
+@pytest.mark.parametrize("west", [-5.445, -5.434])  # the picture begins in each half of a tile
+def test_tiles_of_512_px_lie_where_they_belong(settings_for, waits, west):
+    with TileServer(tile_px=512, west=west) as server:
+        settings = settings_for(server, xyz_tile_px=512)
+        mosaic = fetch(server, settings, waits)
+        asked = {request[:3] for request in server.requests}
+        assert len(asked) == server.count <= 6, "a tile was asked for more than once"
+        again = fetch(server, settings, waits)
+        assert len(asked) == server.count
+    assert {z for z, _, _ in asked} == {server.zoom - 1}
+    assert np.array_equal(mosaic.pixels, server.picture)
+    assert np.array_equal(again.pixels, server.picture)
+    assert mosaic.coverage.all()
+    assert (again.provenance.cached, again.provenance.tiles) == (12, 12)
+
+
+def test_a_missing_tile_of_512_px_is_four_gaps(settings_for, waits):
+    with TileServer(tile_px=512) as server:
+        large = ((server.x0 + 2) // 2, server.y0 // 2)
+        server.faults[large] = faults.NOT_FOUND
+        mosaic = fetch(server, settings_for(server, xyz_tile_px=512), waits)
+    assert 2 <= mosaic.provenance.missing <= 4
+    assert (mosaic.coverage.sum() + mosaic.provenance.missing * 256**2) == 12 * 256**2
+
+
+def test_leaving_early_ends_the_fetching_of_large_tiles(settings_for):
+    answer = threading.Event()
+    with TileServer(tile_px=512) as server:
+        corner = (server.x0 // 2, server.y0 // 2)
+        server.held[corner] = answer
+        settings = settings_for(server, timeout_s=60.0, xyz_tile_px=512)
+        steps = download(server.bbox, 15, get_provider("xyz", settings), settings=settings)
+        for event in steps:
+            if event.done >= 4:
+                break
+        steps.close()
+        assert not any(t.name == "shipdet-fetch" for t in threading.enumerate())
+        answer.set()
+
+
+def test_servers_of_several_names_are_asked_in_turn(settings_for, waits):
+    with TileServer() as server:
+        url = f"http://{server.host}/{{s}}/{{z}}/{{x}}/{{y}}"
+        settings = settings_for(xyz_url=url, xyz_subdomains="a,b,c")
+        mosaic = fetch(server, settings, waits)
+        names = [request.path.split("/")[1] for request in server.requests]
+    assert np.array_equal(mosaic.pixels, server.picture)
+    assert {names.count(name) for name in "abc"} == {4}
+
+
+@pytest.mark.parametrize("gap", [(0, 0), (3, 2)])
+def test_a_denied_tile_of_an_object_store_is_a_gap(settings_for, waits, gap):
+    with TileServer() as server:
+        server.faults[server.x0 + gap[0], server.y0 + gap[1]] = faults.STORE_DENIES
+        settings = settings_for(server)
+        mosaic = fetch(server, settings, waits)
+        again = fetch(server, settings, waits)
+        assert server.count == 13, "a denial was remembered, although another key may see the tile"
+    assert mosaic.provenance.missing == again.provenance.missing == 1
+    assert "1 x access denied (HTTP 403)" in mosaic.provenance.notes[-1]
+
+
+def test_an_object_store_that_denies_all_refuses(settings_for, waits):
+    with (
+        TileServer(always=faults.STORE_DENIES) as server,
+        pytest.raises(ProviderRefused, match=r"refused the download \(HTTP 403\)"),
+    ):
+        fetch(server, settings_for(server), waits)
+
+
+def test_a_denied_tile_after_others_is_a_gap(settings_for, waits):
+    with TileServer() as server:
+        server.faults[server.x0 + 3, server.y0 + 2] = faults.FORBIDDEN
+        mosaic = fetch(server, settings_for(server, connections_per_host=1), waits)
+    assert mosaic.provenance.missing == 1
+
+
+def test_a_server_that_begins_to_deny_refuses(settings_for, waits):
+    with TileServer(first=[None] * 2, always=faults.FORBIDDEN) as server:
+        settings = settings_for(server, connections_per_host=1, breaker_failures=4)
+        with pytest.raises(ProviderRefused, match="HTTP 403"):
+            fetch(server, settings, waits)
+        assert server.count <= 8
+
+
+def test_a_name_that_no_header_can_hold_is_refused(settings_for, waits):
+    with TileServer() as server, pytest.raises(BadOption, match="SHIPDET_USER_AGENT"):
+        fetch(server, settings_for(server, user_agent="Jörg\nHost: x"), waits)
+
+
+def test_a_dead_proxy_is_named(settings_for, waits, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    settings = settings_for(xyz_url="http://tiles.example.org/{z}/{x}/{y}")
+    with (
+        TileServer() as server,
+        pytest.raises(ProviderUnreachable, match="through the proxy of HTTP_PROXY"),
+    ):
+        fetch(server, settings, waits)
 
 
 GREY = BlankRule(colors=((204, 204, 204),), tolerance=24, spread=4, share=0.9)

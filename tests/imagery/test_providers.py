@@ -27,6 +27,55 @@ def test_a_template_that_cannot_work_is_refused(settings_for, url):
         catalogue(settings_for(xyz_url=url))
 
 
+@pytest.mark.parametrize(
+    ("rest", "named"),
+    [
+        ("{r}.png", r"\{r\} in it: remove it"),
+        (".png?key={apikey}", r"placeholder \{apikey\}"),
+        (".png?key=%7Bkey%7D", "placeholder %7Bkey%7D"),
+        (".png?key=<key>", "placeholder <key>"),
+        (".png?key=YOUR_API_KEY", "placeholder YOUR_API_KEY"),
+        ("?{", r"placeholder \{"),
+        ("/{-y}", r"placeholder \{-y\}"),
+        ("/{switch:a,b}", r"placeholder \{switch:a,b\}"),
+        (".png ", "white space"),
+        (".png\n", "white space"),
+        (".png?name=a b", "white space"),
+        ("/{s}", "SHIPDET_XYZ_SUBDOMAINS"),
+    ],
+)
+def test_what_is_left_open_in_a_template_is_named(settings_for, rest, named):
+    url = f"https://a.example/{{z}}/{{x}}/{{y}}{rest}"
+    with pytest.raises(BadOption, match=f"SHIPDET_XYZ_URL.*{named}"):
+        catalogue(settings_for(xyz_url=url))
+
+
+@pytest.mark.parametrize("host", ["a.example:port", "[a.example", "[abc].example", ":80", ""])
+def test_a_host_that_is_none_is_a_wrong_setting(settings_for, host):
+    with pytest.raises(BadOption, match="SHIPDET_XYZ_URL"):
+        catalogue(settings_for(xyz_url=f"https://{host}/{{z}}/{{x}}/{{y}}"))
+
+
+@pytest.mark.parametrize(
+    ("text", "names"), [("a,b, c", ("a", "b", "c")), ("abc", ("a", "b", "c")), ("t1,", ("t1",))]
+)
+def test_subdomains_are_written_with_commas_or_as_letters(settings_for, text, names):
+    settings = settings_for(xyz_url="https://{s}.example.org/{z}/{x}/{y}", xyz_subdomains=text)
+    assert get_provider("xyz", settings).subdomains == names
+
+
+def test_subdomains_that_are_no_names_are_refused(settings_for):
+    settings = settings_for(xyz_url="https://{s}.example.org/{z}/{x}/{y}", xyz_subdomains="a/b,c")
+    with pytest.raises(BadOption, match="SHIPDET_XYZ_SUBDOMAINS"):
+        catalogue(settings)
+
+
+def test_tiles_of_512_px_are_as_detailed_as_the_next_zoom(settings_for):
+    url = "https://a.example/{z}/{x}/{y}"
+    own = get_provider("xyz", settings_for(xyz_url=url, xyz_max_zoom=17, xyz_tile_px=512))
+    assert (own.min_zoom, own.native_zoom, own.max_zoom) == (1, 18, 18)
+
+
 def test_an_unknown_provider_lists_the_known_ones(settings):
     with pytest.raises(UnknownProvider, match="esri, eox, sentinelhub, osm, sample"):
         get_provider("google", settings)
