@@ -525,9 +525,9 @@ def test_local_models_are_listed_with_the_configured_ones_first(settings):
         assert (model.threshold is not None) == (model.task == "ship-classification")
 
 
-def test_both_backends_find_the_same_ships(settings, tmp_path, monkeypatch):
+def test_both_backends_find_the_same_ships(settings, tmp_path):
     # Half precision on PyTorch, where a processor is faster in it, is not what is compared here.
-    monkeypatch.setattr("shipdet.models.torch_runtime.pick_precision", lambda device: "fp32")
+    settings = settings.model_copy(update={"precision": "fp32"})
     tile = tmp_path / "scene.png"
     tile.write_bytes(sample.tile(16, 32641, 32754) or b"")
     runs = {}

@@ -7,6 +7,8 @@ sends requests for this machine to the proxy.
 import logging
 import os
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib.util import find_spec
 from ipaddress import ip_address, ip_network
@@ -149,6 +151,32 @@ def _checked(value: str, variable: str) -> str:
             "`pip install socksio`, or add the server to NO_PROXY."
         )
     return value
+
+
+@contextmanager
+def own_requests() -> Iterator[None]:
+    """Let requests of other libraries to this machine's own server go out without a proxy.
+
+    Clients that are made inside never use the environment's proxies, nor certificates that cannot
+    be read: httpx ends in a traceback on some of them. The environment is changed for a moment.
+    """
+    changes: dict[str, str | None] = {"NO_PROXY": "*", "no_proxy": "*"}
+    if tls()[1]:
+        changes |= {"SSL_CERT_FILE": None, "SSL_CERT_DIR": None}
+    before = {name: os.environ.get(name) for name in changes}
+    _set_all(changes)
+    try:
+        yield
+    finally:
+        _set_all(before)
+
+
+def _set_all(variables: dict[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 @lru_cache(maxsize=1)

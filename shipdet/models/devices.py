@@ -2,6 +2,7 @@
 
 import ctypes
 import importlib.util
+import logging
 import os
 import sys
 from functools import lru_cache
@@ -13,6 +14,16 @@ from shipdet.extras import require
 from shipdet.models.runtime import BackendName, DeviceName
 
 _CGROUP_CPU = Path("/sys/fs/cgroup/cpu.max")
+_log = logging.getLogger(__name__)
+
+
+class _Fork:
+    """What a process that was forked has inherited: PyTorch without its threads, CUDA."""
+
+    torch = False
+    cuda = False
+    #: noted before the fork, since PyTorch denies it in the child
+    cuda_in_parent = False
 
 
 class BackendState(NamedTuple):
@@ -93,8 +104,14 @@ def pick_device(wanted: DeviceName) -> Literal["cpu", "cuda"]:
 
     Raises:
         BadOption: not one of auto, cpu, cuda.
-        BackendUnavailable: cuda was asked for and there is none.
+        BackendUnavailable: cuda was asked for and there is none, or it cannot be used because
+            this process was forked from one that uses it.
     """
+    if _Fork.cuda and wanted in ("auto", "cuda"):
+        raise BackendUnavailable(
+            "A process that was forked from one that uses the GPU cannot use it: start it with "
+            'multiprocessing.get_context("spawn"), or choose the device cpu.'
+        )
     if wanted == "auto":
         return "cuda" if cuda_available() else "cpu"
     if wanted == "cuda":
@@ -122,3 +139,31 @@ def cpu_threads() -> int:
         return max(1, min(usable or 1, int(quota) // int(period)))
     except (OSError, ValueError):  # no cgroup, or "max": no quota
         return max(1, usable or 1)
+
+
+def torch_threads() -> int:
+    """Threads for PyTorch: :func:`cpu_threads`, but one where a fork has lost its threads.
+
+    A forked process has PyTorch's pool of threads but none of its threads, and would wait for
+    them without end.
+    """
+    return 1 if _Fork.torch else cpu_threads()
+
+
+def _before_fork() -> None:
+    torch = sys.modules.get("torch")
+    cuda = getattr(torch, "cuda", None)
+    _Fork.cuda_in_parent = bool(cuda and cuda.is_initialized())
+
+
+def _after_fork_in_child() -> None:
+    _Fork.cuda = _Fork.cuda or _Fork.cuda_in_parent
+    set_threads = getattr(sys.modules.get("torch"), "set_num_threads", None)
+    if set_threads is not None:
+        _Fork.torch = True
+        set_threads(1)
+        _log.info("forked after PyTorch was loaded: computing with one thread")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)

@@ -6,6 +6,7 @@ after the cache has let go of it, so that there are never two of the same.
 
 import importlib
 import logging
+import os
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -25,13 +26,23 @@ _MODULES: dict[BackendName, str] = {
 }
 _KEPT = 4  # both networks on both backends
 
-_Key = tuple[Path, str, BackendName, Literal["cpu", "cuda"]]
+_Key = tuple[Path, str, BackendName, Literal["cpu", "cuda"], str]
 _cache: OrderedDict[_Key, Classifier | Upscaler] = OrderedDict()
 _alive: WeakValueDictionary[_Key, Classifier | Upscaler] = WeakValueDictionary()
 _lock = threading.Lock()
 _idle: threading.Timer | None = None
 
 _log = logging.getLogger(__name__)
+
+
+def _after_fork() -> None:
+    """Let a forked process load models although a thread of its parent was doing so."""
+    global _lock, _idle
+    _lock, _idle = threading.Lock(), None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def load_classifier(
@@ -111,7 +122,7 @@ def _load(
 ) -> Classifier | Upscaler:
     chosen = check_backend(backend or settings.backend)
     place = pick_device(device or settings.device)
-    key = (folder.path, folder.sha256, chosen, place)
+    key = (folder.path, folder.sha256, chosen, place, settings.precision)
     with _lock:  # held while loading, so that two requests do not load the same model twice
         model = _cache.get(key) or _alive.get(key)
         if model is None:

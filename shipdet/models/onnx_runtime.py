@@ -56,7 +56,7 @@ class _Graph:
         self, folder: ModelFolder, device: Device, settings: Settings, precision: Format | None
     ) -> None:
         self._folder, self._device, self._settings = folder, device, settings
-        self._format: Format = precision or ("fp16" if device == "cuda" else "fp32")
+        self._format: Format = precision or pick_format(device, settings)
         self._session = self._opened()
 
     @property
@@ -192,6 +192,23 @@ class OnnxUpscaler:
         check_blocks(blocks)
         enlarged: Pixels = self._graph.run(blocks)[0]
         return enlarged
+
+
+def pick_format(device: Device, settings: Settings) -> Format:
+    """The number format of the graph to run: the setting ``precision``, or the device's best.
+
+    Raises:
+        BackendUnavailable: the setting is bf16, which ONNX Runtime has no kernels for.
+    """
+    wanted = settings.precision
+    if wanted == "bf16":
+        raise BackendUnavailable(
+            "ONNX Runtime cannot compute in bf16: set SHIPDET_PRECISION to auto, fp32 or fp16, or "
+            "choose the torch backend."
+        )
+    if wanted == "auto":
+        return "fp16" if device == "cuda" else "fp32"
+    return wanted
 
 
 def graph_file(folder: ModelFolder, precision: Format, settings: Settings) -> Path:

@@ -4,9 +4,10 @@ The first layer takes pixels and the last one makes pixels or scores; there a ha
 is coarser than a grey level, and both are a hundredth of the work, so they stay in float32.
 """
 
-import copy
-import time
+import platform
+from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
@@ -14,51 +15,55 @@ from torch import Tensor, nn
 
 from shipdet.models.runtime import Precision
 
+PrecisionSetting = Literal["auto", "fp32", "bf16", "fp16"]
+
 DTYPES: dict[Precision, torch.dtype] = {
     "fp32": torch.float32,
     "bf16": torch.bfloat16,
     "fp16": torch.float16,
 }
-GAIN = 1.5
-"""How many times faster bf16 must be on a CPU to be worth its rounding."""
-TRIALS = 12
 
 
-def pick_precision(device: Literal["cpu", "cuda"]) -> Precision:
-    """The format to run in: fp16 on CUDA, bf16 on a CPU that is really faster in it, else fp32."""
+def pick_precision(device: Literal["cpu", "cuda"], wanted: PrecisionSetting = "auto") -> Precision:
+    """The number format to run in, the same on every start of a machine.
+
+    ``auto`` is fp16 on CUDA, bf16 on a CPU that multiplies bf16 matrices faster than fp32 ones, and
+    fp32 on all others. An Intel CPU is such a one with AMX: with AVX-512 BF16 alone it runs the
+    networks 1.5 times slower in bf16. An AMD CPU (from Zen 4 on) is one with AVX-512 BF16: an EPYC
+    runs them three times faster.
+
+    Args:
+        device: where the network runs.
+        wanted: the setting ``precision``.
+    """
+    if wanted != "auto":
+        return wanted
     if device == "cuda":
         return "fp16"
-    return "bf16" if _cpu_has_bf16() and _bf16_gain() >= GAIN else "fp32"
+    return "bf16" if cpu_prefers_bf16(torch.cpu.get_capabilities(), cpu_vendor()) else "fp32"
 
 
-def _cpu_has_bf16() -> bool:
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "amx_tile"))
+def cpu_prefers_bf16(capabilities: Mapping[str, Any], vendor: str) -> bool:
+    """Whether a CPU is faster in bf16.
+
+    Args:
+        capabilities: instruction sets by name, as ``torch.cpu.get_capabilities()`` gives them.
+        vendor: see :func:`cpu_vendor`.
+    """
+    if capabilities.get("amx_bf16"):
+        return True
+    return vendor == "AuthenticAMD" and bool(capabilities.get("avx512_bf16"))
 
 
 @lru_cache(maxsize=1)
-def _bf16_gain() -> float:
-    """Time of a 3x3 convolution in fp32 over that in bf16, tried for some 50 ms.
-
-    The processor's flags do not tell: an AMD EPYC with AVX-512 BF16 runs it three times faster in
-    bf16, an Intel Xeon with the same flag but without AMX 1.5 times slower. Both formats take
-    turns and the fastest of each counts, so that other work on the machine hits both alike.
-    """
-    with torch.inference_mode():
-        layer = nn.Conv2d(64, 64, 3, padding=1).to(memory_format=torch.channels_last)
-        picture = torch.rand(1, 64, 64, 64).to(memory_format=torch.channels_last)
-        half_layer, half_picture = copy.deepcopy(layer).bfloat16(), picture.bfloat16()
-        full, half = [], []
-        for _ in range(TRIALS):
-            full.append(_seconds(layer, picture))
-            half.append(_seconds(half_layer, half_picture))
-    return min(full) / min(half)
-
-
-def _seconds(layer: nn.Module, picture: Tensor) -> float:
-    start = time.perf_counter()
-    layer(picture)
-    return time.perf_counter() - start
+def cpu_vendor() -> str:
+    """The CPU's vendor as the CPU itself names it, such as AuthenticAMD; empty where unknown."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+    except OSError:  # not Linux; on Windows the name ends with the vendor
+        return platform.processor().rpartition(", ")[2]
+    vendors = (line.partition(":")[2].strip() for line in lines if line.startswith("vendor_id"))
+    return next(vendors, "")
 
 
 def network_ends(net: nn.Module) -> tuple[nn.Module, nn.Module]:

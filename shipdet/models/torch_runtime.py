@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from shipdet.errors import OutOfMemory
 from shipdet.models.config import ClassifierConfig, UpscalerConfig
-from shipdet.models.devices import cpu_threads
+from shipdet.models.devices import torch_threads
 from shipdet.models.hub import ModelFolder
 from shipdet.models.networks import build_classifier, build_upscaler, load_weights
 from shipdet.models.precision import lower_body, network_ends, pick_precision
@@ -52,7 +52,7 @@ class _Torch:
         self._device: Device = device
         self._precision: Precision = precision or pick_precision(device)
         if device == "cpu":
-            torch.set_num_threads(cpu_threads())
+            torch.set_num_threads(torch_threads())
         self._prepare()
 
     @property
@@ -239,7 +239,7 @@ def open_classifier(
         config,
         lambda: load_weights(build_classifier(config), folder.weights),
         device,
-        precision,
+        precision or pick_precision(device, settings.precision),
         settings.torch_compile,
     )
 
@@ -256,7 +256,7 @@ def open_upscaler(
         config,
         lambda: load_weights(build_upscaler(config), folder.weights),
         device,
-        precision,
+        precision or pick_precision(device, settings.precision),
         settings.torch_compile,
     )
 

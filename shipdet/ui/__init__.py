@@ -9,7 +9,10 @@ from shipdet.extras import require
 
 require("gradio", "gradio_folium", "folium", extra="app")
 
-from shipdet.ui.gradio_app import build_blocks  # noqa: E402
-from shipdet.ui.server import serve  # noqa: E402
+from shipdet.imagery.network import own_requests  # noqa: E402
+
+with own_requests():  # gradio makes clients while it is imported
+    from shipdet.ui.gradio_app import build_blocks
+    from shipdet.ui.server import serve
 
 __all__ = ["build_blocks", "serve"]

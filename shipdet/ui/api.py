@@ -23,6 +23,7 @@ from shipdet.report.folder import run_folder
 from shipdet.requests import AreaRequest, ImageRequest, Search, Upscale
 from shipdet.settings import Settings
 from shipdet.ui.html import sentence
+from shipdet.ui.plain_http import remember
 from shipdet.ui.streams import DEVICE, RunEvents, area_events, image_events
 
 log = logging.getLogger(__name__)
@@ -227,4 +228,6 @@ def one_sentence() -> Iterator[None]:
     except Exception as error:
         if not isinstance(error, ShipdetError):
             log.exception("an API call failed")
-        raise gr.Error(sentence(error), print_exception=False) from error
+        told = sentence(error)
+        remember(told)
+        raise gr.Error(told, print_exception=False) from error

@@ -1,6 +1,7 @@
 """The web server: limits, allowed paths, and the routes beside gradio's own."""
 
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 
 import gradio as gr
@@ -10,10 +11,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shipdet.errors import BadOption, EngineUnreachable
+from shipdet.errors import BadOption, EngineUnreachable, StorageFull
 from shipdet.imagery import sample
+from shipdet.imagery.network import own_requests
 from shipdet.settings import Settings
 from shipdet.ui.gradio_app import build_blocks
+from shipdet.ui.plain_http import SentencesOverHttp
 
 DAY_S = 86_400
 
@@ -28,23 +31,35 @@ def launch(settings: Settings, block: bool) -> gr.Blocks:
 
     Raises BadOption when the port is in use.
     """
-    settings.runs_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.runs_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageFull(
+            f"The folder of results {settings.runs_dir} cannot be made ({error.strerror}): set "
+            "SHIPDET_RUNS_DIR to another one."
+        ) from error
     blocks = build_blocks(settings)
     blocks.queue(max_size=settings.max_queue)
     chosen = settings.model_fields_set
+    # It asks its own address whether it is up; only a public link is asked for elsewhere.
+    direct: AbstractContextManager[None] = nullcontext() if settings.share else own_requests()
     try:
-        blocks.launch(
-            # Left to gradio where the operator has not chosen, so that a Space's variables count.
-            server_name=settings.host if "host" in chosen else None,
-            server_port=settings.port if "port" in chosen and settings.port else None,
-            share=settings.share,
-            prevent_thread_lock=True,
-            allowed_paths=[str(settings.runs_dir.resolve())],
-            max_file_size=settings.max_upload_mb * 1024**2,
-            app_kwargs={"routes": routes(settings), "middleware": [Middleware(OwnScriptsOnly)]},
-            ssr_mode=False,  # its proxy would not pass on the routes
-            show_error=False,
-        )
+        with direct:
+            blocks.launch(
+                # Left to gradio where the operator has not chosen: a Space's variables count.
+                server_name=settings.host if "host" in chosen else None,
+                server_port=settings.port if "port" in chosen and settings.port else None,
+                share=settings.share,
+                prevent_thread_lock=True,
+                allowed_paths=[str(settings.runs_dir.resolve())],
+                max_file_size=settings.max_upload_mb * 1024**2,
+                app_kwargs={
+                    "routes": routes(settings),
+                    "middleware": [Middleware(OwnScriptsOnly), Middleware(SentencesOverHttp)],
+                },
+                ssr_mode=False,  # its proxy would not pass on the routes
+                show_error=False,
+            )
     except OSError as error:
         raise BadOption(
             f"The app cannot listen at {settings.host}, port {settings.port}: most likely another "

@@ -8,9 +8,10 @@ import torch
 
 from shipdet.errors import BackendUnavailable, BadModel, BadOption, OutOfMemory, UnknownModel
 from shipdet.models import load_classifier, load_upscaler, loading, release_models, resolve
-from shipdet.models import precision as precisions
 from shipdet.models.devices import available_backends, cpu_threads, cuda_available
 from shipdet.models.networks import build, load_weights
+from shipdet.models.onnx_runtime import pick_format
+from shipdet.models.precision import cpu_prefers_bf16, pick_precision
 from shipdet.models.runtime import calibrated
 from shipdet.models.torch_runtime import TorchClassifier, TorchUpscaler
 
@@ -150,14 +151,44 @@ def test_float16_that_overflows_is_done_again_in_float32(settings, picture):
     assert half.backend.precision == "fp32"
 
 
-def test_bf16_is_chosen_only_where_it_is_faster(monkeypatch):
-    monkeypatch.setattr(precisions, "_cpu_has_bf16", lambda: True)
-    for gain, expected in ((3.0, "bf16"), (0.7, "fp32")):
-        monkeypatch.setattr(precisions, "_bf16_gain", lambda gain=gain: gain)
-        assert precisions.pick_precision("cpu") == expected
-    monkeypatch.setattr(precisions, "_cpu_has_bf16", lambda: False)
-    assert precisions.pick_precision("cpu") == "fp32"
-    assert precisions.pick_precision("cuda") == "fp16"
+@pytest.mark.parametrize(
+    ("vendor", "flags", "faster"),
+    [
+        ("AuthenticAMD", {"avx512_bf16": True, "amx_bf16": False}, True),  # Zen 4
+        ("AuthenticAMD", {"avx512_bf16": False, "amx_bf16": False}, False),
+        ("GenuineIntel", {"avx512_bf16": True, "amx_bf16": False}, False),  # Cooper Lake
+        ("GenuineIntel", {"avx512_bf16": True, "amx_bf16": True}, True),  # Sapphire Rapids
+        ("", {"avx512_bf16": True}, False),
+        ("", {}, False),
+    ],
+)
+def test_bf16_is_chosen_by_what_the_cpu_can(vendor, flags, faster):
+    assert cpu_prefers_bf16(flags, vendor) == faster
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("wanted", ["fp32", "bf16", "fp16"])
+def test_the_setting_fixes_the_precision(device, wanted):
+    assert pick_precision(device, wanted) == wanted
+
+
+def test_the_choice_is_the_same_every_time():
+    assert pick_precision("cuda") == "fp16"
+    assert len({pick_precision("cpu") for _ in range(3)}) == 1
+
+
+@pytest.mark.parametrize("wanted", ["fp32", "bf16"])
+def test_a_loaded_model_runs_as_the_setting_says(settings, wanted):
+    loaded = load_classifier(
+        device="cpu", settings=settings.model_copy(update={"precision": wanted})
+    )
+    assert loaded.backend.precision == wanted
+
+
+def test_onnx_runtime_says_that_it_has_no_bf16(settings):
+    with pytest.raises(BackendUnavailable, match="SHIPDET_PRECISION to auto, fp32 or fp16"):
+        pick_format("cpu", settings.model_copy(update={"precision": "bf16"}))
+    assert pick_format("cpu", settings) == "fp32"
 
 
 @pytest.mark.parametrize(

@@ -147,3 +147,24 @@ def test_a_cancelled_job_stops_and_leaves_nothing_behind(client, served):
         assert time.monotonic() < deadline, "the run goes on"
         time.sleep(0.05)
     assert client.predict(**SMALL, api_name="/detect_area")["stage"] == "done"
+
+
+def stream_of(url: str, name: str, data: list[object]) -> str:
+    """All that plain HTTP gives for a call."""
+    event = httpx.post(f"{url}gradio_api/call/{name}", json={"data": data}).json()["event_id"]
+    return httpx.get(f"{url}gradio_api/call/{name}/{event}", timeout=60).text
+
+
+def test_errors_over_plain_http_carry_their_sentence(served):
+    told = stream_of(served[1], "estimate", [190, 0, 191, 1, "sample", 14, "none", False])
+    assert told.startswith('event: error\ndata: "')
+    assert json.loads(told.splitlines()[1].removeprefix("data: ")).endswith(".")
+    file = {"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}}
+    rest = [3.0, "none", "", "", "", 0, "", None, "png", 90, "", False, 0]
+    assert "null" not in stream_of(served[1], "detect_image", [file, *rest])[-100:]
+
+
+def test_answers_over_plain_http_stay_as_they_are(served):
+    told = stream_of(served[1], "estimate", [WEST, SOUTH, EAST, NORTH, "sample", 15, "none", False])
+    assert told.startswith("event: complete\n")
+    assert json.loads(told.splitlines()[1].removeprefix("data: "))[0]["zoom"] == 15
