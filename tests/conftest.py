@@ -100,9 +100,3 @@ def classifier(monkeypatch: pytest.MonkeyPatch) -> BrightnessClassifier:
     monkeypatch.setattr("shipdet.pipeline.searching.load_classifier", lambda *_, **__: painted)
     monkeypatch.setattr("shipdet.pipeline.choosing.resolve", lambda *_: chosen)
     return painted
-
-
-@pytest.fixture(scope="session")
-def sample_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache folder in which the built-in sample is drawn once for all tests."""
-    return tmp_path_factory.mktemp("sample-cache")

@@ -22,12 +22,12 @@ from tests.helpers.tiny_models import make_classifier, make_upscaler, weights  #
 
 
 @pytest.fixture
-def tiny(monkeypatch: pytest.MonkeyPatch, weights: Path, sample_cache: Path) -> None:  # noqa: F811
-    """Small random models, and the sample drawn once."""
+def tiny(monkeypatch: pytest.MonkeyPatch, weights: Path, tmp_path: Path) -> None:  # noqa: F811
+    """Small random models, and a cache of their own."""
     monkeypatch.setenv("SHIPDET_WEIGHTS_DIR", str(weights))
     monkeypatch.setenv("SHIPDET_CLASSIFIER", "tiny-atto")
     monkeypatch.setenv("SHIPDET_UPSCALER", "tiny-compact")
-    monkeypatch.setenv("SHIPDET_CACHE_DIR", str(sample_cache))
+    monkeypatch.setenv("SHIPDET_CACHE_DIR", str(tmp_path / "cache"))
     get_settings.cache_clear()
 
 

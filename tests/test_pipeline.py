@@ -498,8 +498,7 @@ def test_old_runs_go_when_a_new_one_is_written(server, settings, classifier):
     assert not first.folder.exists() and left_behind(small) == [second.id]
 
 
-def test_the_built_in_sample_needs_no_network(settings, classifier, sample_cache):
-    settings = settings.model_copy(update={"cache_dir": sample_cache})
+def test_the_built_in_sample_needs_no_network(settings, classifier):
     ship = next(s for s in sample.truth() if s.state == "anchored")
     bbox = (ship.lon - 0.004, ship.lat - 0.004, ship.lon + 0.004, ship.lat + 0.004)
     request = AreaRequest(bbox=bbox, provider="sample", search=Search(threshold=0.12))

@@ -8,10 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shipdet.imagery.sample import Ship
-from shipdet.imagery.sample.layout import Kind
-from shipdet.imagery.sample.ships import ship_alone
 from training.cutouts import Cutout
+from training.harbor.layout import Kind, Ship
+from training.harbor.ships import ship_alone
 from training.windows import NET_GSD_M
 
 Picture = NDArray[np.uint8]

@@ -8,7 +8,6 @@ from shipdet.imagery import sample
 from shipdet.imagery.checks import decode_tile
 from shipdet.imagery.providers import Provider
 from shipdet.mosaic import Mask, Pixels
-from shipdet.settings import Settings
 
 NO_PICTURE = "no picture there"
 
@@ -49,14 +48,14 @@ class Source(Protocol):
 
 
 class SampleSource:
-    """The built-in sample, drawn by code."""
+    """The built-in sample."""
 
-    def __init__(self, provider: Provider, zoom: int, settings: Settings) -> None:
-        self.provider, self.zoom, self.settings = provider, zoom, settings
+    def __init__(self, provider: Provider, zoom: int) -> None:
+        self.provider, self.zoom = provider, zoom
 
     async def tile(self, x: int, y: int) -> Tile | Gap:
         """Cut one tile; outside the scene there is none."""
-        data = await asyncio.to_thread(sample.tile, self.zoom, x, y, self.settings)
+        data = await asyncio.to_thread(sample.tile, self.zoom, x, y)
         if data is None:
             return Gap(NO_PICTURE)
         decoded = await asyncio.to_thread(decode_tile, data, self.provider.blank)

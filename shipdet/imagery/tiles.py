@@ -147,7 +147,7 @@ async def _source(
     policy: RetryPolicy | None,
 ) -> AsyncIterator[Source]:
     if provider.kind == "sample":
-        yield SampleSource(provider, size.zoom, settings)
+        yield SampleSource(provider, size.zoom)
         return
     from shipdet.imagery.http import HttpSource  # httpx takes a while to import
 

@@ -104,7 +104,7 @@ def routes(settings: Settings) -> list[BaseRoute]:
 
     def sample_tile(request: Request) -> Response:
         where = request.path_params
-        png = sample.tile(where["z"], where["x"], where["y"], settings)
+        png = sample.tile(where["z"], where["x"], where["y"])
         headers = {"Cache-Control": f"public, max-age={DAY_S}"}
         if png is None:
             return Response(status_code=404, headers=headers)

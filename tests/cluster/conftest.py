@@ -27,19 +27,18 @@ SCENE_ZOOM = 17
 REAL = "algeciras"  # of the mosaics
 
 
-def cut_scene(cache: Path) -> tuple[np.ndarray, int, int]:
+def cut_scene() -> tuple[np.ndarray, int, int]:
     """The built-in sample harbour as one picture of whole tiles, and the first tile's x and y.
 
     It is drawn by code, so these tests need no imagery of anybody's.
     """
-    settings = Settings(cache_dir=cache)
     box = pixel_box(sample.bbox(), SCENE_ZOOM)
     x0, y0 = -(-box.x0 // TILE_PX), -(-box.y0 // TILE_PX)
     columns, rows = box.x1 // TILE_PX - x0, box.y1 // TILE_PX - y0
     picture = np.zeros((rows * TILE_PX, columns * TILE_PX, 3), np.uint8)
     for row in range(rows):
         for column in range(columns):
-            data = sample.tile(SCENE_ZOOM, x0 + column, y0 + row, settings)
+            data = sample.tile(SCENE_ZOOM, x0 + column, y0 + row)
             assert data is not None
             top, left = row * TILE_PX, column * TILE_PX
             tile = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
@@ -48,9 +47,9 @@ def cut_scene(cache: Path) -> tuple[np.ndarray, int, int]:
 
 
 @pytest.fixture(scope="session")
-def tiles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TileServer]:
+def tiles() -> Iterator[TileServer]:
     """A tile server with the sample harbour at zoom 17, and beside it real imagery, if any."""
-    picture, x0, y0 = cut_scene(tmp_path_factory.mktemp("scene"))
+    picture, x0, y0 = cut_scene()
     middle = [(x0 + 0.5) * TILE_PX, (y0 + 0.5) * TILE_PX]
     west, north = pixel_to_lonlat(middle, SCENE_ZOOM).tolist()
     real = TileServer.of_mosaic(REAL) if mosaic_path(REAL).exists() else None

@@ -27,12 +27,11 @@ SMALL = {
 @pytest.fixture(scope="module")
 def served(
     weights: Path,
-    sample_cache: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[Settings, str]]:
     settings = Settings(
         weights_dir=weights,
-        cache_dir=sample_cache,
+        cache_dir=tmp_path_factory.mktemp("cache"),
         runs_dir=tmp_path_factory.mktemp("runs"),
         classifier="tiny-atto",
         upscaler="tiny-compact",
@@ -48,7 +47,7 @@ def client(served: tuple[Settings, str], tmp_path: Path) -> Client:
 
 
 def test_the_server_is_healthy_and_serves_the_sample(served):
-    with httpx.Client(base_url=served[1], timeout=60) as http:  # the first tile draws the scene
+    with httpx.Client(base_url=served[1], timeout=60) as http:
         assert http.get("healthz").json() == {"status": "ok"}
         assert http.get("tiles/sample/15/16320/16376.png").content[:4] == b"\x89PNG"
         assert http.get("tiles/sample/15/0/0.png").status_code == 404
@@ -93,7 +92,7 @@ def test_detect_area_streams_progress_and_hands_over_the_files(client):
 
 def test_detect_image_takes_an_uploaded_file(client, served, tmp_path):
     tile = tmp_path / "tile.png"
-    tile.write_bytes(sample.tile(16, 32641, 32754, served[0]) or b"")
+    tile.write_bytes(sample.tile(16, 32641, 32754) or b"")
     done = client.predict(
         handle_file(tile), gsd_m=2.4, threshold=0.9, stride=112, api_name="/detect_image"
     )

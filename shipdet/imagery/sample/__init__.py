@@ -1,26 +1,19 @@
-"""A synthetic harbour as map tiles, with known ships, for use without any network.
+"""A synthetic harbor as map tiles, with known ships, for use without any network.
 
-Drawn by code, deterministic, and labelled synthetic wherever it is shown. It lies in the open
-ocean near Null Island, at zoom 10 to 18.
+Labeled synthetic wherever it is shown; it lies in the open ocean near Null Island, at zoom 10 to
+18. The picture and its truth are files of this package, drawn by the project's training code.
 """
 
+import json
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from shipdet.geometry import TILE_PX
-from shipdet.imagery.sample.layout import (
-    HEIGHT_PX,
-    LEFT_PX,
-    REFERENCE_ZOOM,
-    TOP_PX,
-    WIDTH_PX,
-    Ship,
-    bbox,
-    truth,
-)
-from shipdet.settings import Settings, get_settings
+from shipdet.geometry import TILE_PX, BBox, pixel_to_lonlat
 
 MIN_ZOOM, MAX_ZOOM = 10, 18
 #: When the sample says that it was taken.
@@ -28,24 +21,70 @@ ACQUIRED = "2024-06-07T10:30:00Z"
 #: Its AIS file, made from the truth: one ship is silent, one gives a wrong position, and one
 #: reports where there is no ship.
 AIS_FILE = Path(__file__).with_name("ais.csv")
-MARGIN_PX = 4  # around an enlarged tile, so that neighbours join without a seam
+MARGIN_PX = 4  # around an enlarged tile, so that neighbors join without a seam
 
 __all__ = ["ACQUIRED", "AIS_FILE", "MAX_ZOOM", "MIN_ZOOM", "Ship", "bbox", "tile", "truth"]
 
 
-def tile(z: int, x: int, y: int, settings: Settings | None = None) -> bytes | None:
+@dataclass(frozen=True, slots=True)
+class Ship:
+    """A ship of the sample as it really is.
+
+    Attributes:
+        lon, lat: its middle, degrees.
+        length_m, width_m: of the hull, meters.
+        heading_deg: where the bow points, clockwise from north.
+        axis_deg: the same without bow and stern, 0 to 180.
+        kind: what it carries or does.
+        state: whether it lies at a quay, at anchor, or makes way.
+    """
+
+    lon: float
+    lat: float
+    length_m: float
+    width_m: float
+    heading_deg: float
+    axis_deg: float
+    kind: Literal["container", "tanker", "bulk", "cargo", "ferry", "tug", "fishing", "patrol"]
+    state: Literal["moored", "anchored", "moving"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the picture lies, in global pixels of its zoom."""
+
+    zoom: int
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+def bbox() -> BBox:
+    """The whole scene."""
+    place = _place()
+    right, bottom = place.left + place.width, place.top + place.height
+    corners = pixel_to_lonlat([[place.left, place.top], [right, bottom]], place.zoom)
+    (west, north), (east, south) = corners.tolist()
+    return BBox(west, south, east, north)
+
+
+@lru_cache(maxsize=1)
+def truth() -> tuple[Ship, ...]:
+    """Every ship of the scene."""
+    return tuple(Ship(**ship) for ship in _file()["ships"])
+
+
+def tile(z: int, x: int, y: int) -> bytes | None:
     """A 256-px PNG tile (x to the east, y to the south), or None where the sample has none.
 
-    Any integers are safe. Transparent where a tile reaches beyond the scene. The first call draws
-    the scene, which takes some seconds, and keeps it in ``settings.cache_dir``.
+    Any integers are safe. Transparent where a tile reaches beyond the scene.
     """
     if not MIN_ZOOM <= z <= MAX_ZOOM or not _touches(z, x, y):
         return None
     import cv2  # heavy, and not needed by those who only want the bbox
 
-    from shipdet.imagery.sample import scene
-
-    pixels, covered = _cut(scene.load((settings or get_settings()).cache_dir), z, x, y)
+    pixels, covered = _cut(_scene(), z, x, y)
     bgr = pixels[..., ::-1]
     if not covered.all():
         bgr = np.dstack([bgr, np.where(covered, 255, 0).astype(np.uint8)])
@@ -55,15 +94,39 @@ def tile(z: int, x: int, y: int, settings: Settings | None = None) -> bytes | No
     return png.tobytes()
 
 
+@lru_cache(maxsize=1)
+def _file() -> dict[str, Any]:
+    text = Path(__file__).with_name("harbor.json").read_text(encoding="utf-8")
+    return dict(json.loads(text))
+
+
+@lru_cache(maxsize=1)
+def _place() -> _Place:
+    told = _file()
+    return _Place(*(told[k] for k in ("zoom", "left_px", "top_px", "width_px", "height_px")))
+
+
+@lru_cache(maxsize=1)
+def _scene() -> npt.NDArray[np.uint8]:
+    """The picture (height, width, 3), 38 MB."""
+    import cv2
+
+    data = np.frombuffer(Path(__file__).with_name("harbor.jpg").read_bytes(), np.uint8)
+    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert bgr is not None, "a file of the package is damaged"
+    return np.ascontiguousarray(bgr[..., ::-1])
+
+
 def _touches(z: int, x: int, y: int) -> bool:
     if not (0 <= x < 2**z and 0 <= y < 2**z):  # integers of any size come from addresses
         return False
-    size = TILE_PX * 2.0 ** (REFERENCE_ZOOM - z)
+    place = _place()
+    size = TILE_PX * 2.0 ** (place.zoom - z)
     return (
-        (x + 1) * size > LEFT_PX
-        and x * size < LEFT_PX + WIDTH_PX
-        and (y + 1) * size > TOP_PX
-        and y * size < TOP_PX + HEIGHT_PX
+        (x + 1) * size > place.left
+        and x * size < place.left + place.width
+        and (y + 1) * size > place.top
+        and y * size < place.top + place.height
     )
 
 
@@ -73,25 +136,26 @@ def _cut(
     """Pixels (256, 256, 3) and coverage of one tile, averaged or enlarged from the scene."""
     import cv2
 
+    place = _place()
     pixels = np.zeros((TILE_PX, TILE_PX, 3), np.uint8)
     covered = np.zeros((TILE_PX, TILE_PX), np.bool_)
-    if z > REFERENCE_ZOOM:
-        factor = 2 ** (z - REFERENCE_ZOOM)
+    if z > place.zoom:
+        factor = 2 ** (z - place.zoom)
         side = TILE_PX // factor
-        left, top = x * side - LEFT_PX - MARGIN_PX, y * side - TOP_PX - MARGIN_PX
+        left, top = x * side - place.left - MARGIN_PX, y * side - place.top - MARGIN_PX
         # The scene's edge is repeated where the margin reaches beyond it.
-        rows = np.clip(np.arange(top, top + side + 2 * MARGIN_PX), 0, HEIGHT_PX - 1)
-        columns = np.clip(np.arange(left, left + side + 2 * MARGIN_PX), 0, WIDTH_PX - 1)
+        rows = np.clip(np.arange(top, top + side + 2 * MARGIN_PX), 0, place.height - 1)
+        columns = np.clip(np.arange(left, left + side + 2 * MARGIN_PX), 0, place.width - 1)
         around = np.ascontiguousarray(scene[rows][:, columns])
         large = cv2.resize(around, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
         margin = MARGIN_PX * factor
         pixels[:] = large[margin:-margin, margin:-margin]
         covered[:] = True
         return pixels, covered
-    factor = 2 ** (REFERENCE_ZOOM - z)  # the scene's corner is a whole pixel of every zoom
-    left, top = LEFT_PX // factor - x * TILE_PX, TOP_PX // factor - y * TILE_PX
-    x0, x1 = max(left, 0), min(left + WIDTH_PX // factor, TILE_PX)
-    y0, y1 = max(top, 0), min(top + HEIGHT_PX // factor, TILE_PX)
+    factor = 2 ** (place.zoom - z)  # the scene's corner is a whole pixel of every zoom
+    left, top = place.left // factor - x * TILE_PX, place.top // factor - y * TILE_PX
+    x0, x1 = max(left, 0), min(left + place.width // factor, TILE_PX)
+    y0, y1 = max(top, 0), min(top + place.height // factor, TILE_PX)
     part = scene[
         (y0 - top) * factor : (y1 - top) * factor, (x0 - left) * factor : (x1 - left) * factor
     ]

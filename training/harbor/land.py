@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from shipdet.imagery.sample import layout
-from shipdet.imagery.sample.brush import Brush, Color, steps
-from shipdet.imagery.sample.layout import GSD_M, HEIGHT_PX, WIDTH_PX
-from shipdet.imagery.sample.ships import CARGO
-from shipdet.imagery.sample.texture import clouds, spectral, tiled
+from training.harbor import layout
+from training.harbor.brush import Brush, Color, steps
+from training.harbor.layout import GSD_M, HEIGHT_PX, WIDTH_PX
+from training.harbor.ships import CARGO
+from training.harbor.texture import clouds, spectral, tiled
 
 Pixels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]

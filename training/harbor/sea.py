@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from shipdet.imagery.sample.layout import GSD_M, HEIGHT_PX, WIDTH_PX, Ship
-from shipdet.imagery.sample.texture import clouds, spectral, tiled
+from training.harbor.layout import GSD_M, HEIGHT_PX, WIDTH_PX, Ship
+from training.harbor.texture import clouds, spectral, tiled
 
 DEEP = (50, 72, 74)
 SHALLOW = (88, 112, 98)

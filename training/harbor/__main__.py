@@ -1,0 +1,63 @@
+"""Draw the sample and write the files that ``shipdet.imagery.sample`` serves.
+
+    python -m training.harbor --out shipdet/imagery/sample
+
+``harbor.jpg`` is the scene; ``harbor.json`` says where it lies and what its ships are.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from training.harbor import layout
+from training.harbor.scene import render
+
+QUALITY = 93  # with full color: 3 MB, and errors like those of the sensor's own noise
+
+
+def truth() -> dict[str, object]:
+    """Place and ships of the scene, as harbor.json has them."""
+    ships = [
+        {
+            "lon": round(ship.lon, 7),
+            "lat": round(ship.lat, 7),
+            "length_m": ship.length_m,
+            "width_m": ship.width_m,
+            "heading_deg": ship.heading_deg,
+            "axis_deg": ship.heading_deg % 180,
+            "kind": ship.kind,
+            "state": ship.state,
+        }
+        for ship in layout.truth()
+    ]
+    return {
+        "zoom": layout.REFERENCE_ZOOM,
+        "left_px": layout.LEFT_PX,
+        "top_px": layout.TOP_PX,
+        "width_px": layout.WIDTH_PX,
+        "height_px": layout.HEIGHT_PX,
+        "ships": ships,
+    }
+
+
+def write(scene: npt.NDArray[np.uint8], folder: Path) -> None:
+    """Write a scene and its truth into a folder."""
+    Image.fromarray(scene).save(folder / "harbor.jpg", quality=QUALITY, subsampling=0)
+    text = json.dumps(truth(), indent=1) + "\n"
+    (folder / "harbor.json").write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, required=True, help="an existing folder")
+    write(render(), parser.parse_args().out)
+
+
+if __name__ == "__main__":
+    main()
