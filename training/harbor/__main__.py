@@ -23,8 +23,8 @@ def truth() -> dict[str, object]:
     """Place and ships of the scene, as harbor.json has them."""
     ships = [
         {
-            "lon": round(ship.lon, 7),
-            "lat": round(ship.lat, 7),
+            "lon": ship.lon,
+            "lat": ship.lat,
             "length_m": ship.length_m,
             "width_m": ship.width_m,
             "heading_deg": ship.heading_deg,
