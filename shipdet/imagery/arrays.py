@@ -82,8 +82,10 @@ def read_data_array(
         values = values[..., None]
     if values.dtype.kind not in "iuf" or 0 in values.shape:
         raise BadImage(f"'{name}' has no numbers that make an image.")
-    labels = source.attrs.get("long_name", ())
-    if others and others[0] in source.coords and not isinstance(labels, list | tuple):
+    labels = source.attrs.get("long_name", "")
+    if not isinstance(labels, list | tuple):
+        labels = []
+    if others and others[0] in source.coords and not labels:
         labels = source.coords[others[0]].values.tolist()
     count = values.shape[-1]
     names = (

@@ -7,8 +7,10 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import shapely
 
 from shipdet.detections import Detection, Detections
+from shipdet.geometry import Floats
 
 CSV_COLUMNS = (
     *("id", "score", "x", "y", "x0", "y0", "x1", "y1", "lon", "lat"),
@@ -42,21 +44,46 @@ def geojson(detections: Detections) -> dict[str, Any]:
     for detection in detections:
         if detection.corners_lonlat is None:
             continue
-        ring = [[round(float(x), 7), round(float(y), 7)] for x, y in detection.corners_lonlat]
-        ring = [*ring, ring[0]]
-        if _signed_area(ring) < 0:  # RFC 7946, 3.1.6: the right-hand rule
-            ring.reverse()
         told = properties(detection)
         del told["corners"]
         features.append(
             {
                 "type": "Feature",
                 "id": detection.id,
-                "geometry": {"type": "Polygon", "coordinates": [ring]},
+                "geometry": _geometry(detection.corners_lonlat),
                 "properties": told,
             }
         )
     return {"type": "FeatureCollection", "features": features}
+
+
+def _geometry(corners: Floats) -> dict[str, Any]:
+    """A Polygon or, where an outline crosses the antimeridian, one MultiPolygon of both sides.
+
+    RFC 7946, 3.1.9: coordinates stay within -180 and 180 degrees and the outline is cut there;
+    3.1.6: rings are counter-clockwise.
+    """
+    lon = corners[0, 0] + (corners[:, 0] - corners[0, 0] + 180.0) % 360.0 - 180.0  # one piece
+    if np.abs(lon).max() <= 180.0:
+        return _polygon(corners)
+    outline = shapely.Polygon(np.stack([lon, corners[:, 1]], axis=-1))
+    parts = []
+    for turn in (-360.0, 0.0, 360.0):
+        part = outline.intersection(shapely.box(turn - 180.0, -90.0, turn + 180.0, 90.0))
+        if part.area > 0:
+            ring = np.array(part.exterior.coords)[:-1]
+            parts.append(_polygon(ring - (turn, 0.0)))
+    if len(parts) == 1:
+        return parts[0]
+    return {"type": "MultiPolygon", "coordinates": [part["coordinates"] for part in parts]}
+
+
+def _polygon(corners: Floats) -> dict[str, Any]:
+    ring = [[round(float(x), 7), round(float(y), 7)] for x, y in corners]
+    ring = [*ring, ring[0]]
+    if _signed_area(ring) < 0:
+        ring.reverse()
+    return {"type": "Polygon", "coordinates": [ring]}
 
 
 def _signed_area(ring: list[list[float]]) -> float:

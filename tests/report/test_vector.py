@@ -127,3 +127,25 @@ def test_a_higher_threshold_renumbers_and_rechecks_the_raw_image():
     assert above.floor == 0.5 and above.above(0.2).floor == 0.5
     assert found.above(0.7)[1].score == 0.7, "the threshold itself is enough"
     assert found.above(0.2)[2].raw_support is None
+
+
+@pytest.mark.parametrize("lon", [180.0, -180.0, 179.9999, -179.9999])
+def test_an_outline_across_the_antimeridian_is_cut_there(lon):
+    corners = np.array([[-3e-4, 1e-4], [3e-4, 1e-4], [3e-4, -1e-4], [-3e-4, -1e-4]])
+    outline = corners + np.array([lon, -17.0])
+    outline[:, 0] = (outline[:, 0] + 180) % 360 - 180
+    feature = vector.geojson(Detections((ship(corners_lonlat=outline),)))["features"][0]
+    assert feature["geometry"]["type"] == "MultiPolygon"
+    width = 0.0
+    for (ring,) in feature["geometry"]["coordinates"]:
+        lons, lats = np.array(ring).T
+        assert (np.abs(lons) <= 180).all() and np.ptp(lons) < 1e-3 and ring[0] == ring[-1]
+        assert np.sum(lons[:-1] * lats[1:] - lons[1:] * lats[:-1]) > 0  # counter-clockwise
+        width += np.ptp(lons)
+    assert width == pytest.approx(6e-4, abs=1e-6)
+
+
+def test_an_outline_that_ends_at_the_antimeridian_is_one_polygon():
+    outline = np.array([[179.999, 1], [180.0, 1], [180.0, 0.999], [179.999, 0.999]])
+    feature = vector.geojson(Detections((ship(corners_lonlat=outline),)))["features"][0]
+    assert feature["geometry"]["type"] == "Polygon"

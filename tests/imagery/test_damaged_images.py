@@ -1,0 +1,142 @@
+"""Truncated and changed files of every format: a picture or one sentence, in bounded time."""
+
+import io
+import json
+import subprocess
+import sys
+import textwrap
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from PIL import Image
+from rasterio.transform import from_origin
+
+from tests.helpers.painted import sea
+
+PIXELS = sea(90, 70, seed=2)
+MEMORY_MB = 3000  # of address space beyond what the process has when it begins
+SECONDS = 20.0  # for one file, of processor time
+
+READ = textwrap.dedent(
+    f"""
+    import json, resource, sys, time
+    from pathlib import Path
+    import cv2, rasterio
+    from shipdet.errors import ShipdetError
+    from shipdet.imagery import geotiff, open_raster
+    open_raster(Path(sys.argv[1]) / "whole", 3.0)
+    cv2.setNumThreads(1)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + {MEMORY_MB} * 2**20,) * 2)
+    told = {{"read": 0, "refused": 0, "slowest": 0.0, "wrong": []}}
+    for path in sorted(Path(sys.argv[1]).iterdir()):
+        began = time.process_time()
+        try:
+            picture = open_raster(path, 3.0)
+            assert picture.pixels.shape[2] == 3 and picture.coverage.any()
+            told["read"] += 1
+        except ShipdetError as error:
+            told["refused"] += 1
+            if not str(error).endswith(".") or "\\n" in str(error):
+                told["wrong"].append(f"{{path.name}}: {{error}}")
+        except BaseException as error:
+            told["wrong"].append(f"{{path.name}}: {{type(error).__name__}}: {{error}}"[:300])
+        told["slowest"] = max(told["slowest"], time.process_time() - began)
+    print(json.dumps(told))
+    """
+)
+
+
+def geotiff(pixels, **options):
+    with rasterio.MemoryFile() as memory:
+        height, width, count = pixels.shape
+        profile = {"width": width, "height": height, "count": count, "dtype": pixels.dtype}
+        place = {"crs": "EPSG:32631", "transform": from_origin(500_000, 5_700_000, 3, 3)}
+        with memory.open(driver="GTiff", **profile, **place, **options) as dataset:
+            dataset.write(np.moveaxis(pixels, -1, 0))
+        return memory.read()
+
+
+def pillow(image, image_format, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, image_format, **options)
+    return buffer.getvalue()
+
+
+def whole_file(kind):
+    deep = PIXELS[..., 0].astype(np.uint16) * 200
+    return {
+        "png": lambda: pillow(Image.fromarray(PIXELS), "PNG"),
+        "png of 16 bits": lambda: pillow(Image.fromarray(deep), "PNG"),
+        "png with a palette": lambda: pillow(Image.fromarray(PIXELS).quantize(), "PNG"),
+        "jpeg": lambda: pillow(Image.fromarray(PIXELS), "JPEG"),
+        "progressive jpeg": lambda: pillow(Image.fromarray(PIXELS), "JPEG", progressive=True),
+        "geotiff": lambda: geotiff(PIXELS),
+        "tiled geotiff": lambda: geotiff(
+            PIXELS, tiled=True, blockxsize=32, blockysize=32, compress="DEFLATE"
+        ),
+        "geotiff of floats": lambda: geotiff(
+            PIXELS.astype(np.float32), compress="LZW", BIGTIFF="YES"
+        ),
+        "geotiff in jpeg": lambda: geotiff(PIXELS, compress="JPEG", photometric="YCBCR"),
+    }[kind]()
+
+
+def damaged(data, rng):
+    """One of many ways to damage a file."""
+    data = bytearray(data)
+    way = rng.integers(5)
+    if way == 0:
+        return bytes(data[: rng.integers(4, len(data))])
+    # Headers and directories decide most: half of the damage is done there.
+    reach = len(data) if rng.random() < 0.5 else min(len(data), 400)
+    for _ in range(rng.integers(1, 12)):
+        at = int(rng.integers(4, reach))
+        if way == 1:
+            data[at] = rng.integers(256)
+        elif way == 2:
+            data[at : at + 4] = rng.integers(0, 256, 4, dtype=np.uint8).tobytes()
+        elif way == 3:
+            data[at : at + 4] = b"\xff\xff\xff\x7f"
+        else:
+            del data[at : at + int(rng.integers(1, 16))]
+    return bytes(data)
+
+
+def mended(data):
+    """A PNG whose checksums are right, so that readers look at what is in its chunks."""
+    out, at = bytearray(data[:8]), 8
+    while at + 12 <= len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        if at + 12 + length > len(data):
+            break
+        body = data[at + 4 : at + 8 + length]
+        out += data[at : at + 8 + length] + zlib.crc32(body).to_bytes(4, "big")
+        at += 12 + length
+    return bytes(out + data[at:])
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("kind", ["png", "png of 16 bits", "png with a palette", "jpeg",
+                                  "progressive jpeg", "geotiff", "tiled geotiff",
+                                  "geotiff of floats", "geotiff in jpeg"])  # fmt: skip
+def test_a_damaged_file_is_a_picture_or_one_sentence(tmp_path: Path, kind):
+    data = whole_file(kind)
+    rng = np.random.default_rng(len(kind))
+    (tmp_path / "whole").write_bytes(data)
+    for number in range(120):
+        changed = damaged(data, rng)
+        if kind.startswith("png") and number % 2:
+            changed = mended(changed)
+        (tmp_path / f"{number:03d}").write_bytes(changed)
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", READ, str(tmp_path)], capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    told = json.loads(run.stdout.splitlines()[-1])
+    assert told["wrong"] == []
+    assert told["read"] + told["refused"] == 121 and told["refused"] > 5 and told["read"] > 0
+    assert told["slowest"] < SECONDS

@@ -1,0 +1,105 @@
+"""Whatever a GeoTIFF is written as, it gives the picture that was put into it."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import rasterio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rasterio.enums import ColorInterp
+from rasterio.transform import Affine
+from rasterio.warp import transform as warp
+
+from shipdet.geometry import distance_m
+from shipdet.imagery import open_raster
+from tests.helpers.painted import paint_ship, sea
+
+SCENE = np.clip(sea(96, 80, seed=3), 2, 255)
+paint_ship(SCENE, 3.0, (150, 120), 120, 30, 40)
+SCENE[60:, 70:] = np.random.default_rng(1).normal(130, 25, (20, 26, 3)).clip(2, 255)
+FACTORS = {
+    "uint8": [1], "uint16": [1, 16, 37, 257], "int16": [1, 11, 100], "uint32": [257, 65_536],
+    "int32": [3, 1000], "float32": [1, 1 / 255, 0.4 / 255], "float64": [1 / 255, 1e5],
+}  # fmt: skip
+PLACES = {  # a longitude and latitude inside each
+    "EPSG:4326": (4.1, 51.9), "EPSG:3857": (-70.2, -41.0), "EPSG:32631": (3.2, 51.5),
+    "EPSG:32760": (179.9999, -17.0), "EPSG:3031": (20.0, -70.0), "EPSG:28992": (4.1, 51.9),
+}  # fmt: skip
+ORDERS = ([0, 1, 2], [2, 1, 0], [1, 2, 0])
+
+
+@st.composite
+def files(draw):
+    dtype = draw(st.sampled_from(sorted(FACTORS)))
+    crs = draw(st.sampled_from(sorted(PLACES)))
+    return {
+        "dtype": dtype,
+        "factor": draw(st.sampled_from(FACTORS[dtype])),
+        "order": draw(st.sampled_from(ORDERS)),
+        "extra": draw(st.integers(0, 2)),
+        "hole": draw(st.sampled_from(["none", "nodata", "mask", "nan", "collar"])),
+        "crs": crs,
+        "size": draw(st.floats(0.5, 8.0)),
+        "angle": draw(st.sampled_from([0.0, 0.0, 17.0, 90.0, 180.0])),
+        "flip": draw(st.booleans()),
+        "layout": {
+            "compress": draw(st.sampled_from(["NONE", "DEFLATE", "LZW", "PACKBITS", "ZSTD"])),
+            "interleave": draw(st.sampled_from(["pixel", "band"])),
+            **draw(st.sampled_from([{}, {"tiled": True, "blockxsize": 32, "blockysize": 16}])),
+            "BIGTIFF": draw(st.sampled_from(["YES", "NO"])),
+            "ENDIANNESS": draw(st.sampled_from(["LITTLE", "BIG"])),
+        },
+    }
+
+
+def written(path, kind):
+    """The file, which pixels have data, and the place of the middle in degrees."""
+    values = (SCENE.astype(np.float64) * kind["factor"]).astype(kind["dtype"])
+    covered = np.ones(SCENE.shape[:2], np.bool_)
+    hole, is_float = kind["hole"], kind["dtype"].startswith("float")
+    if hole != "none" and not (hole == "nan" and not is_float):
+        covered[:, :20] = False
+    fill = {"nan": np.nan, "collar": 0, "nodata": 1}.get(hole, 7)
+    if not covered.all():
+        values[~covered] = fill if hole != "nodata" else 0
+    bands = [values[..., i] for i in kind["order"]] + [values[..., 0]] * kind["extra"]
+    meanings = [("red", "green", "blue")[i] for i in kind["order"]] + ["undefined"] * kind["extra"]
+    lon, lat = PLACES[kind["crs"]]
+    (x,), (y,) = warp("EPSG:4326", kind["crs"], [lon], [lat])
+    size = kind["size"] / (111_320 if kind["crs"] == "EPSG:4326" else 1)
+    height, width = covered.shape
+    flip = Affine.scale(size, size if kind["flip"] else -size)
+    turned = Affine.translation(x, y) @ Affine.rotation(kind["angle"]) @ flip
+    transform = turned @ Affine.translation(-width / 2, -height / 2)
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+        with rasterio.open(
+            path, "w", driver="GTiff", width=width, height=height, count=len(bands),
+            dtype=kind["dtype"], crs=kind["crs"], transform=transform, photometric="MINISBLACK",
+            nodata=0 if hole == "nodata" else None, **kind["layout"],
+        ) as dataset:  # fmt: skip
+            dataset.colorinterp = [ColorInterp[meaning] for meaning in meanings]
+            dataset.write(np.stack(bands))
+            if hole == "mask":
+                dataset.write_mask(covered)
+    return covered, (lon, lat)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(files())
+def test_every_way_to_write_an_image_gives_the_same_picture(kind):
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "scene.tif"
+        covered, middle = written(path, kind)
+        picture = open_raster(path)
+        pixels, coverage = picture.read(0, 0, 96, 80)
+    assert np.array_equal(coverage, covered)
+    difference = np.abs(pixels.astype(int) - SCENE)[covered]
+    assert difference.max() <= 1
+    assert not pixels[~covered].any()
+    grid = picture.grid
+    assert distance_m(grid.lonlat([(48, 40)])[0], middle) < 0.01
+    assert np.abs(grid.lonlat([(0, 0), (96, 80)])[:, 0]).max() <= 180
+    # A pixel is as long on the ground as its corners are apart.
+    left, right = grid.lonlat([(40, 40), (56, 40)])
+    assert abs(float(distance_m(left, right)) / 16 / grid.gsd_x_m - 1) < 0.01

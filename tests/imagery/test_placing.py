@@ -1,0 +1,128 @@
+"""Where an image is: transforms, control points, camera models, pages, names of files."""
+
+import os
+
+import numpy as np
+import pytest
+import rasterio
+from PIL import Image
+from rasterio.control import GroundControlPoint
+from rasterio.rpc import RPC
+from rasterio.transform import Affine, from_origin
+from rasterio.warp import transform as warp
+
+from shipdet.errors import MissingScale
+from shipdet.geometry import distance_m
+from shipdet.imagery import open_raster
+
+PIXELS = np.random.default_rng(8).integers(1, 255, (66, 72, 3), dtype=np.uint8)
+HEIGHT, WIDTH = PIXELS.shape[:2]
+
+
+@pytest.fixture
+def geotiff(tmp_path):
+    def write(pixels=PIXELS, name="scene.tif", gcps=(), rpcs=None, **options):
+        path = tmp_path / name
+        height, width, count = pixels.shape
+        profile = {"width": width, "height": height, "count": count, "dtype": pixels.dtype}
+        with rasterio.open(path, "w", driver="GTiff", **profile, **options) as dataset:
+            dataset.write(np.moveaxis(pixels, -1, 0))
+            if gcps:
+                dataset.gcps = (gcps, "EPSG:4326")
+            if rpcs:
+                dataset.rpcs = rpcs
+        return path
+
+    return write
+
+
+def place(x, y, bend=0.0):
+    """Degrees of a pixel of a 3 m grid in UTM zone 10, bent by some pixels in the middle."""
+    sag = bend * (1 - (2 * x / WIDTH - 1) ** 2)
+    lon, lat = warp("EPSG:32610", "EPSG:4326", [550_000 + 3 * x], [4_180_000 - 3 * (y + sag)])
+    return lon[0], lat[0]
+
+
+def control_points(bend=0.0):
+    return [
+        GroundControlPoint(y, x, *place(x, y, bend))
+        for x in np.linspace(0, WIDTH, 5)
+        for y in np.linspace(0, HEIGHT, 5)
+    ]
+
+
+@pytest.mark.parametrize("bend", [0.0, 6.0])
+def test_control_points_place_an_image(geotiff, bend):
+    picture = open_raster(geotiff(gcps=control_points(bend)))
+    assert picture.grid.gsd_m == pytest.approx(3.0, rel=0.02)
+    points = [(0, 0), (WIDTH / 2, 20), (WIDTH, HEIGHT)]
+    true = [place(x, y, bend) for x, y in points]
+    assert distance_m(picture.grid.lonlat(points), true).max() < 3.0
+    assert "25 ground control points" in picture.provenance.notes[0]
+    half = picture.grid.scaled(2 * WIDTH, 2 * HEIGHT)
+    assert half.lonlat([(WIDTH, 40)]) == pytest.approx(picture.grid.lonlat([(WIDTH / 2, 20)]))
+
+
+def test_control_points_that_are_too_few_are_told(geotiff):
+    with pytest.raises(MissingScale, match="ground control points that cannot be used"):
+        open_raster(geotiff(gcps=control_points()[:2]))
+
+
+def test_a_camera_model_alone_gives_no_place_and_says_so(geotiff):
+    coefficients = [1.0, *(0.0 for _ in range(19))]
+    linear = [0.0, 1.0, *(0.0 for _ in range(18))]
+    rpcs = RPC(
+        0, 100, 38, 0.1, coefficients, linear, 30, 30, -122, 0.1, coefficients, linear, 30, 30
+    )
+    path = geotiff(rpcs=rpcs)
+    with pytest.raises(MissingScale, match=r"camera model \(RPC\) .* orthorectified"):
+        open_raster(path)
+    picture = open_raster(path, 3.0)
+    assert not picture.grid.georeferenced
+    assert "positions in pixels only" in picture.provenance.notes[0]
+
+
+def test_longitudes_of_0_to_360_come_home(geotiff):
+    degree = 3 / 111_320
+    place = {"crs": "EPSG:4326", "transform": Affine(degree, 0, 237.5, 0, -degree, 0.5)}
+    picture = open_raster(geotiff(**place))
+    assert picture.grid.lonlat([(0, 0)])[0] == pytest.approx([-122.5, 0.5])
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:32760", "EPSG:3832"])
+def test_an_image_across_the_antimeridian_keeps_its_scale(geotiff, crs):
+    (x,), (y,) = warp("EPSG:4326", crs, [180.0], [-17.0])
+    size = 3 / 106_500 if crs == "EPSG:4326" else 3
+    transform = Affine(size, 0, x - size * WIDTH / 2, 0, -size, y)
+    grid = open_raster(geotiff(crs=crs, transform=transform)).grid
+    assert grid.gsd_m == pytest.approx(3.0, rel=0.06)
+    left, right = grid.lonlat([(0, 0), (WIDTH, 0)])
+    assert 179.99 < left[0] < 180 and -180 < right[0] < -179.99
+    assert distance_m(left, right) == pytest.approx(WIDTH * grid.gsd_x_m, rel=0.01)
+
+
+def test_a_thumbnail_before_the_image_is_passed_over(tmp_path):
+    full = Image.fromarray(PIXELS)
+    path = tmp_path / "pages.tif"
+    full.resize((36, 33)).save(path, save_all=True, append_images=[full])
+    picture = open_raster(path, 3.0)
+    assert np.array_equal(picture.pixels, PIXELS)
+    assert "page 2 with 72x66 was taken" in picture.provenance.notes[0]
+
+
+def test_the_first_page_is_taken_where_none_is_larger(tmp_path):
+    full = Image.fromarray(PIXELS)
+    path = tmp_path / "pages.tif"
+    full.save(path, save_all=True, append_images=[full.resize((36, 33))])
+    picture = open_raster(path, 3.0)
+    assert np.array_equal(picture.pixels, PIXELS) and picture.provenance.notes == ()
+
+
+def test_a_name_that_is_not_utf8_is_read_and_told(geotiff, tmp_path):
+    place = {"crs": "EPSG:32631", "transform": from_origin(500_000, 5_700_000, 3, 3)}
+    path = os.fsencode(geotiff(**place))
+    odd = os.path.join(os.path.dirname(path), b"lat\xe9n.tif")
+    os.rename(path, odd)
+    picture = open_raster(os.fsdecode(odd))
+    assert np.array_equal(picture.pixels, PIXELS)
+    assert picture.provenance.title == "lat�n.tif"
