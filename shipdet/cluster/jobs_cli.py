@@ -158,9 +158,8 @@ def _show(arguments: argparse.Namespace) -> None:
         )
     lines = [_line(job), *(f"  {note}" for note in job["notes"])]
     lines += [
-        f"{n['told']['id']:6d}  {n['told']['score']:6.1%}  {n['told']['lat']:.5f} "
-        f"{n['told']['lon']:.5f}  {n['told']['length_m']:5.0f} m long"
-        for n in job["detections"]
+        f"{n['id']:6d}  {n['score']:6.1%}  {n['lat']:.5f} {n['lon']:.5f}  {n['length_m']:5.0f} m"
+        for n in (row["properties"] for row in job["detections"])
     ]
     lines += [f"  {r['kind']:10s} {r['bytes']:>12,} bytes  {r['url']}" for r in job["results"]]
     _print(job, arguments.json, "\n".join(lines))

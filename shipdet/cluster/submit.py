@@ -1,4 +1,4 @@
-"""What people do with jobs: submit, cancel, retry, wait."""
+"""Actions on jobs: submit, cancel, retry, wait."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -15,16 +15,16 @@ from shipdet.cluster.store.statements import OPEN, Row
 from shipdet.errors import BadJob, BadOption, EngineUnreachable, UnknownJob
 from shipdet.settings import Settings
 
-LOOK_S = 1.0  # while a job is waited for and nothing is told
+LOOK_S = 1.0  # between two looks while no change is notified
 
 
 def open_store(settings: Settings) -> Store:
-    """The job store, for a reader that wants an answer soon."""
+    """Open the job store, with an error soon when the database does not answer."""
     return Store(Database(settings.postgres, patience_s=5.0))
 
 
 def prepare(settings: Settings) -> list[str]:
-    """Make tables, bucket and topics where they are missing; returns the migrations applied."""
+    """Create missing tables, bucket and topics; returns the migrations applied."""
     applied = migrate(Database(settings.postgres))
     ObjectStore(settings).prepare()
     make_topics(settings)
@@ -32,14 +32,19 @@ def prepare(settings: Settings) -> list[str]:
 
 
 def submit(messages: Sequence[JobMessage], settings: Settings) -> list[str]:
-    """Send jobs to the topic; returns their ids. All are checked before the first is sent.
+    """Send jobs to the topic; all are checked before the first is sent.
 
-    Raises what the pipeline would raise for an area, BadJob for a name that is another job's,
-    EngineUnreachable.
+    Returns:
+        Their ids.
+
+    Raises:
+        BadJob: Another job has a name.
+        EngineUnreachable: An engine does not answer.
+        ShipdetError: As the pipeline for the same request.
     """
     by_name = {message.name: message for message in messages}
     if len(by_name) < len(messages):
-        raise BadJob("Two of the areas have the same name: every job needs one of its own.")
+        raise BadJob("Two of the areas have the same name: give each its own.")
     for message in messages:
         check_length(message.encode())
         plan_job(message, settings)
@@ -57,7 +62,7 @@ def submit(messages: Sequence[JobMessage], settings: Settings) -> list[str]:
 
 
 def cancel(store: Store, id_or_name: str) -> Row:
-    """Stop a job at its next block; BadOption when it has ended already."""
+    """Stop a job at its next block; BadOption when it has ended."""
     job = store.job(id_or_name)
     if not store.cancel(job["id"]):
         raise BadOption(f"Job {job['name']} is {store.job(job['id'])['status']} already.")
@@ -83,19 +88,26 @@ def retry(store: Store, id_or_name: str, settings: Settings) -> Row:
 def wait(
     store: Store, ids: Sequence[str], timeout_s: float | None = None
 ) -> Iterator[dict[str, Row]]:
-    """The jobs' rows, by id, whenever one has changed, until all have ended.
+    """Yield the rows of jobs, by id, at every change, until all have ended.
 
-    A job that the stream has not read yet is not among them. Raises EngineUnreachable when
-    ``timeout_s`` passes before the end.
+    A job that the stream has not read yet has no row.
+
+    Args:
+        store: The job store.
+        ids: Ids of jobs.
+        timeout_s: The longest wait; None: no limit.
+
+    Raises:
+        EngineUnreachable: The jobs have not ended after ``timeout_s``.
     """
     end = None if timeout_s is None else time.monotonic() + timeout_s
-    told: dict[str, Any] = {}
+    last: dict[str, Any] = {}
     while True:
         for _ in store.database.changes(LOOK_S):
             rows = store.database.rows("SELECT * FROM jobs WHERE id = ANY(%s)", list(ids))
             now = {row["id"]: row for row in rows}
-            if now != told:
-                told = now
+            if now != last:
+                last = now
                 yield now
             if len(now) == len(set(ids)) and not any(r["status"] in OPEN for r in now.values()):
                 return
@@ -104,7 +116,7 @@ def wait(
 
 
 def find_ids(store: Store, names: Sequence[str]) -> list[str]:
-    """Ids of jobs given by id or name; an id that is not known yet stands for itself."""
+    """Find the ids of jobs given by id or name; an unknown id is returned as it is."""
     found = []
     for name in names:
         try:

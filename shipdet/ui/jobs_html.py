@@ -86,9 +86,9 @@ def ships_geojson(job: Row) -> dict[str, Any]:
     features = [
         {
             "type": "Feature",
-            "id": row["told"]["id"],
+            "id": row["properties"]["id"],
             "geometry": {"type": "Polygon", "coordinates": [[*row["outline"], row["outline"][0]]]},
-            "properties": row["told"],
+            "properties": row["properties"],
         }
         for row in job["detections"]
     ]

@@ -119,6 +119,8 @@ def routes(settings: Settings) -> list[BaseRoute]:
 
 def _cluster_routes(settings: Settings) -> list[BaseRoute]:
     """Which engines can be reached, and the cluster's figures."""
+    from prometheus_client import CONTENT_TYPE_LATEST
+
     from shipdet.cluster.engines.health import engines
     from shipdet.cluster.store.prometheus import metrics
     from shipdet.cluster.submit import open_store
@@ -130,7 +132,7 @@ def _cluster_routes(settings: Settings) -> list[BaseRoute]:
 
     def figures(_: Request) -> Response:
         try:
-            return PlainTextResponse(metrics(open_store(settings)))
+            return Response(metrics(open_store(settings)), media_type=CONTENT_TYPE_LATEST)
         except EngineUnreachable as error:
             return PlainTextResponse(str(error), 503)
 

@@ -134,7 +134,9 @@ def empty_store(spare_database: str, settings: Settings) -> Iterator["Store"]:
     from shipdet.cluster.store.job_store import Store
 
     opened = Store(Database(spare_database, patience_s=2.0))
-    opened.database.run(lambda c: c.execute("TRUNCATE jobs, dead_letters, objects CASCADE"))
+    opened.database.run(
+        lambda c: c.execute("TRUNCATE jobs, dead_letters, objects, counters CASCADE")
+    )
     yield opened
     opened.database.close()
 

@@ -55,7 +55,7 @@ def test_hostile_messages_end_as_dead_letters_and_stop_nothing(stream, tiles, se
         "SELECT name FROM jobs WHERE name ~ '^(hostile|old)-' AND status <> 'failed'"
     )
     assert queued == []
-    assert 'shipdet_dead_letters{kind="rejected"}' in metrics(store)
+    assert 'shipdet_dead_letters_total{kind="rejected"}' in metrics(store)
 
 
 def read_letters(settings: Settings) -> set[bytes]:

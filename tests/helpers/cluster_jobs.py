@@ -35,7 +35,7 @@ def directly(message: JobMessage, folder: Path, settings: Settings) -> Run:
 
 
 def ships(store: Store, id: str) -> list[dict]:
-    return [row["told"] for row in queries.show_job(store, id)["detections"]]
+    return [row["properties"] for row in queries.show_job(store, id)["detections"]]
 
 
 def unmatched(some: list[tuple[float, float]], others: list[tuple[float, float]], px: float) -> int:

@@ -38,7 +38,8 @@ def test_a_finished_job_stops_ageing():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"), [(0, "0 s"), (59, "59 s"), (60, "1 min"), (7200, "2 h"), (200_000, "2 d")]
+    ("seconds", "told"),
+    [(0, "0 s"), (59, "59 s"), (60, "1 min"), (7200, "2 h"), (200_000, "2 d")],
 )
 def test_time_spans_are_short(seconds, told):
     assert jobs_html.duration(seconds) == told
@@ -46,7 +47,7 @@ def test_time_spans_are_short(seconds, told):
 
 def test_ships_are_closed_outlines_on_the_map():
     outline = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]
-    job = {"detections": [{"told": {"id": 1, "score": 0.9}, "outline": outline}]}
+    job = {"detections": [{"properties": {"id": 1, "score": 0.9}, "outline": outline}]}
     [feature] = jobs_html.ships_geojson(job)["features"]
     ring = feature["geometry"]["coordinates"][0]
     assert ring[0] == ring[-1] and len(ring) == 5

@@ -1,4 +1,4 @@
-"""Messages to Kafka, and the topics they go to."""
+"""Kafka: messages and topics."""
 
 import base64
 import json
@@ -13,13 +13,17 @@ from shipdet.settings import Settings
 
 WAIT_S = 10.0
 PARTITIONS = 4
-LETTER_BYTES = 64 * 1024  # of the original message that a dead letter repeats
+LETTER_BYTES = 64 * 1024  # of the refused message that a dead letter holds
 
 _AWAY = "The Kafka broker does not answer: check that it runs and that SHIPDET_KAFKA is right."
 
 
 def send(settings: Settings, topic: str, messages: Iterable[tuple[str, bytes]]) -> None:
-    """Send (key, value) pairs and wait until the broker has all; EngineUnreachable otherwise."""
+    """Send (key, value) pairs and wait until the broker has all of them.
+
+    Raises:
+        EngineUnreachable: The broker did not confirm all of them.
+    """
     producer = Producer(
         {
             **_address(settings),
@@ -30,14 +34,14 @@ def send(settings: Settings, topic: str, messages: Iterable[tuple[str, bytes]]) 
     )
     failures: list[KafkaError] = []
 
-    def told(error: KafkaError | None, _: Any) -> None:
+    def delivered(error: KafkaError | None, _: Any) -> None:
         if error is not None:
             failures.append(error)
 
     for key, value in messages:
         while True:
             try:
-                producer.produce(topic, value, key.encode(), on_delivery=told)
+                producer.produce(topic, value, key.encode(), on_delivery=delivered)
                 break
             except BufferError:  # the client's queue is full: let it send some
                 producer.poll(1.0)
@@ -47,7 +51,7 @@ def send(settings: Settings, topic: str, messages: Iterable[tuple[str, bytes]]) 
 
 
 def send_letters(settings: Settings, letters: Iterable[dict[str, Any]]) -> None:
-    """Publish rows of the dead letters' outbox as JSON."""
+    """Publish rows of the outbox of dead letters, as JSON."""
     send(
         settings,
         settings.kafka_dead_letters,
@@ -56,7 +60,7 @@ def send_letters(settings: Settings, letters: Iterable[dict[str, Any]]) -> None:
 
 
 def make_topics(settings: Settings) -> None:
-    """Make both topics where they are missing; EngineUnreachable when the broker is away."""
+    """Create the missing topics; EngineUnreachable when the broker does not answer."""
     client = AdminClient(_address(settings))
     wanted = {settings.kafka_topic, settings.kafka_dead_letters}
     try:
@@ -73,7 +77,7 @@ def make_topics(settings: Settings) -> None:
 
 
 def check_broker(settings: Settings, wait_s: float = 3.0) -> None:
-    """EngineUnreachable unless the broker answers and has the topics."""
+    """Raise EngineUnreachable unless the broker answers and has the topic of jobs."""
     try:
         known = AdminClient(_address(settings)).list_topics(timeout=wait_s).topics
     except KafkaException as error:
@@ -87,7 +91,7 @@ def check_broker(settings: Settings, wait_s: float = 3.0) -> None:
 def _address(settings: Settings) -> dict[str, Any]:
     if not settings.kafka:
         raise EngineUnreachable("No broker is configured: set SHIPDET_KAFKA.")
-    # The client would tell every failed connection on standard error; the errors are told once.
+    # Without log_level the client prints each failed connection to standard error.
     return {"bootstrap.servers": settings.kafka, "log_level": 0}
 
 
@@ -98,5 +102,5 @@ def _letter(letter: dict[str, Any]) -> bytes:
         text = {"value": value[:LETTER_BYTES].decode()}
     except UnicodeDecodeError:
         text = {"value_base64": base64.b64encode(value[:LETTER_BYTES]).decode()}
-    told = {"kind": letter["kind"], "job": letter["job_id"], "reason": letter["reason"]}
-    return json.dumps({**told, "bytes": len(value), **text}).encode()
+    about = {"kind": letter["kind"], "job": letter["job_id"], "reason": letter["reason"]}
+    return json.dumps({**about, "bytes": len(value), **text}).encode()

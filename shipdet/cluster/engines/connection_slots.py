@@ -1,4 +1,4 @@
-"""Connections to a tile service, shared by all workers: never more than the service is due."""
+"""Connections to a tile service, limited over all workers."""
 
 import hashlib
 import time
@@ -19,8 +19,8 @@ POLL_S = 0.1
 class Slots:
     """Some of a provider's connections, held until :meth:`give_back`.
 
-    A slot is an advisory lock of a database session, so a worker that dies gives its slots back
-    without anybody's help.
+    A slot is an advisory lock of a database session, so the server frees the slots of a worker that
+    dies.
     """
 
     def __init__(self, database: Database, provider: str, limit: int) -> None:
@@ -30,7 +30,11 @@ class Slots:
         self.connection: Connection[DictRow] | None = None
 
     def take(self, most: int) -> Steps[int]:
-        """Wait for a slot, take up to ``most``; returns how many. EngineUnreachable."""
+        """Wait for a slot and take up to ``most``; returns how many.
+
+        Raises:
+            EngineUnreachable: The database does not answer.
+        """
         try:
             self.connection = self.database.connect()
             while True:
@@ -45,7 +49,7 @@ class Slots:
             raise EngineUnreachable("PostgreSQL does not answer: check that it runs.") from error
 
     def give_back(self) -> None:
-        """Let others have the slots; a second time does nothing."""
+        """Free the slots; a second call does nothing."""
         if self.connection is not None:
             self.connection.close()
             self.connection = None
@@ -60,7 +64,7 @@ class Slots:
 
 @contextmanager
 def slots(database: Database, provider: str, limit: int) -> Iterator[Slots]:
-    """Slots that are given back when the block ends, however it ends."""
+    """Slots that are freed at the end of the ``with`` block."""
     held = Slots(database, provider, limit)
     try:
         yield held

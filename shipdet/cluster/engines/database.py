@@ -1,4 +1,4 @@
-"""The connection to PostgreSQL: opened again when it was lost, migrated, listened to."""
+"""The connection to PostgreSQL, which is opened again when it is lost."""
 
 import logging
 import threading
@@ -24,10 +24,12 @@ T = TypeVar("T")
 
 
 class Database:
-    """One connection per thread, in dictionaries.
+    """A database with one connection per thread; rows are dictionaries.
 
-    ``patience_s`` is how long a transaction is tried again while the server does not answer:
-    every transaction of this package may run twice without harm.
+    Args:
+        address: ``postgresql://user:password@host/database``.
+        patience_s: For how long a transaction is repeated while the server does not answer. Every
+            transaction of this package may run twice without harm.
     """
 
     def __init__(self, address: str, patience_s: float = 30.0) -> None:
@@ -40,7 +42,11 @@ class Database:
         return Database, (self.address, self.patience_s)
 
     def run(self, work: Callable[[Connection[DictRow]], T]) -> T:
-        """Run one transaction; EngineUnreachable when the server stays away or has no tables."""
+        """Run one transaction and return what ``work`` returns.
+
+        Raises:
+            EngineUnreachable: The server does not answer within the patience, or has no tables.
+        """
         end = time.monotonic() + self.patience_s
         pause_s = 0.05
         while True:
@@ -63,7 +69,7 @@ class Database:
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     def rows(self, query: str, *values: Any) -> list[DictRow]:
-        """The rows of one query."""
+        """Run one query and return its rows."""
         return self.run(lambda c: c.execute(query, values).fetchall())
 
     def close(self) -> None:
@@ -74,10 +80,11 @@ class Database:
             connection.close()
 
     def connect(self) -> Connection[DictRow]:
-        """A new connection in autocommit, of the caller's own.
+        """Open a new connection in autocommit; the caller closes it.
 
-        Raises psycopg's OperationalError when the server does not answer, EngineUnreachable for
-        an address that is none.
+        Raises:
+            psycopg.OperationalError: The server does not answer.
+            EngineUnreachable: The address is malformed.
         """
         try:
             return psycopg.connect(
@@ -98,20 +105,20 @@ class Database:
             ) from None
 
     def changes(self, timeout_s: float) -> Iterator[str]:
-        """Ids of jobs that change while this is read; ends after ``timeout_s`` without one.
+        """Yield the ids of jobs that change, until none has changed for ``timeout_s``.
 
-        The first value is an empty string, once the server is listening, so that a reader can
-        look at what was there before.
+        The first value is an empty string, once the server listens: from then on no change is
+        missed.
         """
         try:
             with self.connect() as connection:
                 connection.execute(f"LISTEN {CHANNEL}")
                 yield ""
                 while True:
-                    told = list(connection.notifies(timeout=timeout_s, stop_after=1))
-                    if not told:
+                    notices = list(connection.notifies(timeout=timeout_s, stop_after=1))
+                    if not notices:
                         return
-                    yield from (notice.payload for notice in told)
+                    yield from (notice.payload for notice in notices)
         except psycopg.OperationalError as error:
             raise EngineUnreachable("PostgreSQL does not answer: check that it runs.") from error
 

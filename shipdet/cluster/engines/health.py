@@ -16,7 +16,7 @@ WAIT_S = 3.0
 
 @dataclass(frozen=True)
 class Engine:
-    """One engine: whether it answers, and if not what to do."""
+    """One engine: whether it answers, and otherwise what to do."""
 
     name: str
     reachable: bool
@@ -24,7 +24,7 @@ class Engine:
 
 
 def engines(settings: Settings) -> list[Engine]:
-    """Ask every engine once; one that is not configured but optional is left out."""
+    """Ask every configured engine once."""
     checks: dict[str, Callable[[], None]] = {
         "PostgreSQL": lambda: _check_database(settings),
         "Kafka": lambda: check_broker(settings, WAIT_S),

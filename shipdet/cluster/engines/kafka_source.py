@@ -1,7 +1,7 @@
 """Kafka as a streaming source of Spark's Python Data Source API.
 
-Columns, options and offsets are those of Spark's own ``kafka`` source, so that a query runs with
-either. Spark keeps that name for its own, so this one is called ``kafka_python``.
+Columns, options and offsets are those of Spark's own ``kafka`` source, so a query runs with either.
+Spark reserves that name, so this one is called ``kafka_python``.
 """
 
 import json
@@ -25,7 +25,7 @@ SCHEMA = (
     "timestamp TIMESTAMP, timestampType INT"
 )
 WAIT_S = 10.0  # for the broker's answer
-SILENCE_S = 60.0  # without a record that should be there, before the task fails
+SILENCE_S = 60.0  # without an expected record, before the task fails
 
 Offsets = dict[str, dict[str, int]]  # topic -> partition -> next offset, as Spark writes them
 
@@ -58,7 +58,7 @@ class Range(InputPartition):
 
 
 class KafkaReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
-    """Offsets on the driver, records on the executors; nothing is committed to the broker."""
+    """Reads offsets on the driver and records on the executors; commits nothing to the broker."""
 
     def __init__(self, options: Mapping[str, str]) -> None:
         self.topics = [topic.strip() for topic in options["subscribe"].split(",")]
@@ -98,11 +98,11 @@ class KafkaReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
         return ReadAllAvailable() if self.limit is None else ReadMaxRows(self.limit)
 
     def prepareForTriggerAvailableNow(self) -> None:
-        """Remember where the topics end now: the query ends there."""
+        """End the query where the topics end now."""
         self.target = self._latest()
 
     def latestOffset(self, start: Offsets, limit: ReadLimit) -> Offsets:
-        """The end of the next batch, shared fairly between the partitions when limited."""
+        """The end of the next batch; a limit is shared evenly between the partitions."""
         latest = self.target or self._latest()
         end = {t: {p: start.get(t, {}).get(p, 0) for p in parts} for t, parts in latest.items()}
         left = limit.max_rows if isinstance(limit, ReadMaxRows) else None
@@ -121,7 +121,7 @@ class KafkaReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
         return end
 
     def partitions(self, start: Offsets, end: Offsets) -> list[InputPartition]:
-        """One task per partition that has something new."""
+        """One task per partition with new records."""
         return [
             Range(topic, int(partition), start.get(topic, {}).get(partition, 0), last)
             for topic, parts in end.items()
@@ -130,7 +130,7 @@ class KafkaReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
         ]
 
     def read(self, partition: InputPartition) -> Iterator[tuple[Any, ...]]:
-        """The records of a range of offsets; raises when the broker has lost some of them."""
+        """Yield the records of a range; RuntimeError when the broker has deleted some of them."""
         assert isinstance(partition, Range)
         consumer = self._consumer()
         try:
@@ -147,8 +147,8 @@ class KafkaReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
     def _lost(self, partition: Range, low: int) -> None:
         if self.fails_on_loss:
             raise RuntimeError(
-                f"{partition.topic} has no records from {partition.start} to {low} any more: set "
-                "failOnDataLoss to false to go on without them."
+                f"{partition.topic} lacks the records from {partition.start} to {low}: set "
+                "failOnDataLoss to false to continue without them."
             )
 
     def _consumer(self) -> Consumer:
@@ -185,7 +185,7 @@ class KafkaReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
 
 
 def _records(consumer: Consumer, wanted: Range) -> Iterator[tuple[Any, ...]]:
-    """Records until the range's end. Compacted and aborted ones leave gaps in the offsets."""
+    """Yield records to the end of a range; compaction and aborts leave gaps in the offsets."""
     silent_s = 0.0
     while True:
         messages = consumer.consume(500, timeout=1.0)

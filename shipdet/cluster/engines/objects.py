@@ -1,4 +1,4 @@
-"""Pictures and files in an S3 store, named by their content."""
+"""Files in an S3 store, named by their content."""
 
 import hashlib
 import io
@@ -31,10 +31,13 @@ URL_HOURS = 12
 
 
 class ObjectStore:
-    """One bucket. What is put twice is stored once, and nothing is ever written over.
+    """One bucket. Equal content is stored once, and no file is overwritten.
 
-    ``before_put`` gets the key of content before it is looked for, so that it is not removed
-    meanwhile.
+    Args:
+        settings: Address, keys and bucket.
+        repeats: How often a request is repeated.
+        before_put: Called with the key before the bucket is asked for it, so that the file is not
+            removed in between.
     """
 
     def __init__(
@@ -53,7 +56,7 @@ class ObjectStore:
         self.signer = _client(public, settings, repeats)
 
     def prepare(self) -> None:
-        """Make the bucket, when there is none."""
+        """Create the bucket if it is missing."""
         with _answers():
             if not self.client.bucket_exists(bucket_name=self.bucket):
                 try:
@@ -63,7 +66,7 @@ class ObjectStore:
                         raise
 
     def put_file(self, file: Path) -> str:
-        """Store a file; returns its key, which is the file's SHA-256 and suffix."""
+        """Store a file; returns its key, made of its SHA-256 and suffix."""
         with file.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         key = object_key(digest, file.suffix)
@@ -88,7 +91,7 @@ class ObjectStore:
         return key
 
     def get(self, key: str) -> bytes:
-        """An object's bytes; EngineUnreachable when it cannot be had."""
+        """Read an object; EngineUnreachable when the store does not give it."""
         with _answers():
             response = self.client.get_object(bucket_name=self.bucket, object_name=key)
             try:
@@ -98,12 +101,12 @@ class ObjectStore:
                 response.release_conn()
 
     def get_file(self, key: str, file: Path) -> None:
-        """Fetch an object into a file."""
+        """Download an object into a file."""
         with _answers():
             self.client.fget_object(bucket_name=self.bucket, object_name=key, file_path=str(file))
 
     def write(self, key: str, data: bytes) -> None:
-        """Write an object under a name of the caller's choice."""
+        """Write an object under a given key."""
         self.client.put_object(
             bucket_name=self.bucket,
             object_name=key,
@@ -113,7 +116,7 @@ class ObjectStore:
         )
 
     def remove(self, keys: Iterable[str]) -> None:
-        """Remove objects; one that is not there counts as removed."""
+        """Remove objects; missing ones are ignored."""
         with _answers():
             wanted = (DeleteObject(key) for key in keys)
             for error in self.client.remove_objects(self.bucket, wanted):
@@ -123,7 +126,7 @@ class ObjectStore:
                 )
 
     def remove_tiles(self, before: datetime) -> int:
-        """Remove cached tiles that were kept before a time; returns how many."""
+        """Remove cached tiles older than a time; returns how many."""
         removed = 0
 
         def old() -> Iterator[str]:
@@ -137,7 +140,12 @@ class ObjectStore:
         return removed
 
     def address(self, key: str, name: str = "") -> str:
-        """An address that a browser can fetch for some hours; ``name`` is what it saves it as."""
+        """Sign an address that a browser can fetch for ``URL_HOURS``.
+
+        Args:
+            key: The object.
+            name: The file name under which a browser saves it; empty: it is shown.
+        """
         extra: dict[str, str | list[str] | tuple[str]] = {}
         if name:
             extra["response-content-disposition"] = f'attachment; filename="{name}"'
@@ -149,7 +157,7 @@ class ObjectStore:
         )
 
     def check(self) -> None:
-        """EngineUnreachable unless the bucket can be reached."""
+        """Raise EngineUnreachable unless the bucket answers."""
         with _answers():
             if not self.client.bucket_exists(bucket_name=self.bucket):
                 raise EngineUnreachable(
@@ -158,7 +166,7 @@ class ObjectStore:
                 )
 
     def size(self, key: str) -> int:
-        """Bytes of an object that is there."""
+        """Size of an object in bytes; 0 when it is missing."""
         with _answers():
             return self._size(key) or 0
 
@@ -172,12 +180,12 @@ class ObjectStore:
 
 
 def object_key(digest: str, suffix: str) -> str:
-    """Where content lies: ``objects/ab/abcd....tif``."""
+    """Key of content: ``objects/ab/abcd....tif``."""
     return f"{OBJECTS}/{digest[:2]}/{digest}{suffix}"
 
 
 def media_type(key: str) -> str:
-    """The media type that a key's suffix stands for."""
+    """Media type of a key, by its suffix."""
     return MEDIA_TYPES.get(Path(key).suffix, "application/octet-stream")
 
 
@@ -202,7 +210,7 @@ def _client(address: str, settings: Settings, repeats: int) -> Minio:
 
 @contextmanager
 def _answers() -> Iterator[None]:
-    """Turn what the client raises into one sentence."""
+    """Turn the client's errors into EngineUnreachable."""
     try:
         yield
     except S3Error as error:

@@ -101,7 +101,7 @@ def _same_ships(ships: Sequence[Detection], numbers: Sequence[int]) -> list[set[
     common = shapely.area(shapely.intersection(boxes[c], boxes[d]))
     inside = common >= SAME_SHARE * np.minimum(areas[c], areas[d])
     for n, m in [*zip(a[near], b[near], strict=True), *zip(c[inside], d[inside], strict=True)]:
-        if numbers[n] != numbers[m]:  # a block has told its own ships apart on one picture
+        if numbers[n] != numbers[m]:  # one block's ships are different ships
             twins[n].add(int(m))
             twins[m].add(int(n))
     return twins

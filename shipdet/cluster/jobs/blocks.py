@@ -17,11 +17,13 @@ from shipdet.geometry import (
     tiles_of,
 )
 
-BLOCK_PX = 2048  # largest side of a block with its overlap
+#: Largest side of a block with its overlap.
+BLOCK_PX = 2048
 #: What a block sees around its core: half of the longest ship, whose center may be on the border.
 REACH_M = LONGEST_SHIP_M / 2
 
-Lattice = tuple[float, float]
+#: Pixels between places where a window may begin, in x and y.
+WindowGrid = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -43,15 +45,23 @@ class Block:
 
 
 def cut_area(
-    area: Area, zoom: int, limit: int, side_px: int = BLOCK_PX, lattice: Lattice = (1.0, 1.0)
+    area: Area, zoom: int, limit: int, side_px: int = BLOCK_PX, window_grid: WindowGrid = (1.0, 1.0)
 ) -> list[Block]:
-    """The blocks of an area at a zoom, row by row, without those that its polygon leaves empty.
+    """Cut an area into blocks, row by row; blocks that its polygon does not touch are left out.
 
-    An area of at most ``side_px`` (see :func:`largest_side`) is one block, cropped to the pixel.
-    Of several, cores begin and end on tile corners, and boxes on the ``lattice``: (x, y) pixels
-    from one place of a window to the next as counted from the area's corner, so that windows lie
-    in a block as they would in the whole picture. Raises
-    AreaTooLarge for more than ``limit`` blocks, before they are made.
+    An area of at most ``side_px`` is one block, cropped to the pixel. Of several, cores begin and
+    end on tile corners, and boxes on the window grid, counted from the area's corner, so windows
+    lie in a block where they would in the whole picture.
+
+    Args:
+        area: The area.
+        zoom: The map zoom of the pixels.
+        limit: The most blocks.
+        side_px: The largest side of a block, as :func:`largest_side` gives it.
+        window_grid: Pixels from one place of a window to the next.
+
+    Raises:
+        AreaTooLarge: The area needs more than ``limit`` blocks.
     """
     whole = pixel_box(area.box, zoom)
     overlap = overlap_px(gsd_at(area.box.center[1], zoom), side_px)
@@ -70,46 +80,49 @@ def cut_area(
         for x0, x1 in pairwise(columns):
             core = PixelBox(x0, y0, x1, y1)
             if count == 1 or area.touches(box_degrees(core, zoom)):
-                blocks.append(Block(len(blocks), _grown(core, overlap, whole, lattice), core))
+                blocks.append(Block(len(blocks), _grown(core, overlap, whole, window_grid), core))
     return blocks
 
 
 def largest_side(searched_px: float, passes: int) -> int:
-    """Side of a block in whole tiles, so that after sharpening it has at most ``searched_px``."""
+    """Compute the side of a block in whole tiles.
+
+    After ``passes`` of super-resolution (x4 each) the block has at most ``searched_px`` pixels.
+    """
     side = math.isqrt(int(searched_px / 16**passes)) // TILE_PX * TILE_PX
     return max(2 * TILE_PX, min(BLOCK_PX, side))
 
 
 def overlap_px(gsd_m: float, side_px: int = BLOCK_PX) -> int:
-    """Half tiles that hold ``REACH_M`` on the ground, at most a quarter of a block's side."""
+    """Compute the overlap: half tiles that hold ``REACH_M``, at most a quarter of the side."""
     half = TILE_PX // 2
     wanted = max(1, math.ceil(REACH_M / gsd_m / half))
     return min(wanted, max(1, side_px // 4 // half)) * half
 
 
 def box_degrees(box: PixelBox, zoom: int) -> BBox:
-    """A box of global pixels in degrees; :func:`pixel_box` gives the same pixels back."""
+    """Convert a box of global pixels to degrees; :func:`pixel_box` is the inverse."""
     corners = pixel_to_lonlat([[box.x0, box.y0], [box.x1, box.y1]], zoom)
     (west, north), (east, south) = corners.tolist()
     return BBox(west, south, east, north)
 
 
 def _edges(start: int, end: int, core_px: int) -> list[int]:
-    """Where cores begin and end along one axis: on tile corners, but for the area's own ends."""
+    """Edges of the cores along one axis: tile corners, and the ends of the area."""
     if end - start <= core_px:
         return [start, end]
     first = start // TILE_PX * TILE_PX
     inner = [edge for edge in range(first + core_px, end, core_px) if edge > start]
-    # A last sliver narrower than a half tile goes to the block before: its overlap sees it anyway.
+    # A last strip narrower than half a tile goes to the block before it, whose overlap has it.
     if end - inner[-1] < TILE_PX // 2:
         inner.pop()
     return [start, *inner, end]
 
 
-def _grown(core: PixelBox, overlap: int, whole: PixelBox, lattice: Lattice) -> PixelBox:
-    """The core and its overlap, moved outwards to the lattice, within the area."""
-    x0, x1 = _reach(core.x0 - overlap, core.x1 + overlap, whole.x0, whole.x1, lattice[0])
-    y0, y1 = _reach(core.y0 - overlap, core.y1 + overlap, whole.y0, whole.y1, lattice[1])
+def _grown(core: PixelBox, overlap: int, whole: PixelBox, window_grid: WindowGrid) -> PixelBox:
+    """The core and its overlap, moved outwards to the window grid, within the area."""
+    x0, x1 = _reach(core.x0 - overlap, core.x1 + overlap, whole.x0, whole.x1, window_grid[0])
+    y0, y1 = _reach(core.y0 - overlap, core.y1 + overlap, whole.y0, whole.y1, window_grid[1])
     return PixelBox(x0, y0, x1, y1)
 
 

@@ -1,8 +1,8 @@
-"""From a job's message to the blocks that it needs, or the reason why it cannot be done."""
+"""The zoom and the blocks of a job."""
 
 from shipdet import pipeline
 from shipdet.areas import Area
-from shipdet.cluster.jobs.blocks import Block, Lattice, box_degrees, cut_area, largest_side
+from shipdet.cluster.jobs.blocks import Block, WindowGrid, box_degrees, cut_area, largest_side
 from shipdet.cluster.jobs.message import JobMessage
 from shipdet.errors import BadModel, UnknownModel
 from shipdet.geometry import Grid, pixel_box
@@ -15,12 +15,16 @@ STEP_PX = 64  # network pixels: a multiple of all dense strides, of wide windows
 
 
 def plan_job(message: JobMessage, settings: Settings) -> tuple[int, list[Block]]:
-    """The zoom and the blocks of a job; fetches nothing.
+    """Plan a job; fetches nothing.
 
-    Raises what the pipeline would raise for the same area, but for its size: AreaTooLarge comes
-    with the limit of blocks (``cluster_max_blocks``).
+    Returns:
+        The zoom, and the blocks in order.
+
+    Raises:
+        AreaTooLarge: The area needs more than ``cluster_max_blocks`` blocks.
+        ShipdetError: As the pipeline for the same request.
     """
-    # A message comes from anybody: its model must be on the list before anything looks for it.
+    # Anybody may send a message: only listed models are looked up.
     for name in filter(None, (message.model, message.upscaler)):
         if name not in public_names(settings):
             raise UnknownModel(
@@ -34,16 +38,16 @@ def plan_job(message: JobMessage, settings: Settings) -> tuple[int, list[Block]]
         zoom, _ = recommended_zoom(provider, area.box.center[1], message.passes)
     side = largest_side(settings.max_searched_pixels, message.passes)
     zoom = check_zoom(zoom, provider)
-    lattice = _lattice(message, area, zoom, settings)
-    blocks = cut_area(area, zoom, settings.cluster_max_blocks, side, lattice)
+    window_grid = _window_grid(message, area, zoom, settings)
+    blocks = cut_area(area, zoom, settings.cluster_max_blocks, side, window_grid)
     pipeline.estimate(message.request(box_degrees(blocks[0].box, zoom).as_tuple(), zoom), settings)
     return zoom, blocks
 
 
-def _lattice(message: JobMessage, area: Area, zoom: int, settings: Settings) -> Lattice:
-    """Pixels of the picture between places where every stride puts a window, in x and y.
+def _window_grid(message: JobMessage, area: Area, zoom: int, settings: Settings) -> WindowGrid:
+    """Picture pixels between places where every stride puts a window.
 
-    The detector resamples a picture to whole network pixels, so the two differ a little.
+    The detector resamples a picture to whole network pixels, so x and y differ a little.
     """
     config = resolve_public(message.model or settings.classifier, settings).config
     if not isinstance(config, ClassifierConfig):

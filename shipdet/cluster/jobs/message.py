@@ -1,8 +1,7 @@
-"""The job message: what travels through Kafka, checked against mistakes and hostility alike."""
+"""The job message that travels through Kafka, checked against mistakes and malice."""
 
 import hashlib
 import json
-import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, field_validator, model_validator
@@ -20,17 +19,7 @@ PROVIDER = r"^[a-z0-9]{0,40}$"
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
 ModelName = Annotated[str, Field(max_length=MAX_TEXT, pattern=r"^[\w./@-]*$")]
 
-#: Not part of the identity where they are the default, so that requests from before these fields
-#: have the id that they had.
-_LATER = ("selective", "scoring", "views", "date_from", "date_to", "max_cloud")
 _UPSCALES: dict[int, Upscale] = {passes: name for name, passes in PASSES.items()}
-#: Fields of the older form that say what kind it is; it never had a version.
-_OLD = {"submit_name", "bbox_wkt"}
-_OLD_MODES: dict[str, int] = {
-    **{mode: 0 for mode in ("", "0", "none", "off", "no", "raw", "x1", "1x")},
-    **{mode: 1 for mode in ("1", "once", "on", "yes", "x4", "4x", "4")},
-    **{mode: 2 for mode in ("2", "twice", "x16", "16x", "16")},
-}
 
 
 class JobMessage(_Request):
@@ -89,12 +78,14 @@ class JobMessage(_Request):
 
     @property
     def id(self) -> str:
-        """32 hex digits of the request's SHA-256; the same request has the same id."""
-        told = self.model_dump(mode="json", exclude={"reference", "version"})
-        for name in _LATER:
-            if told[name] == type(self).model_fields[name].default:
-                del told[name]
-        canonical = json.dumps(told, sort_keys=True, separators=(",", ":"))
+        """32 hex digits of the request's SHA-256: the same request has the same id.
+
+        Defaults are left out, so a new option does not change the ids of requests without it.
+        """
+        values = self.model_dump(
+            mode="json", exclude={"reference", "version"}, exclude_defaults=True
+        )
+        canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
     @property
@@ -136,17 +127,23 @@ class JobMessage(_Request):
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """Read a message of this or the older form; BadJob or BadArea with one sentence."""
+        """Read a message from the topic.
+
+        Args:
+            data: JSON in UTF-8, at most ``MAX_MESSAGE_BYTES``.
+
+        Raises:
+            BadJob: It is not a message of version 2, or a value is out of range.
+            BadArea: Its area cannot be searched.
+        """
         return cls.of(_json(data))
 
     @classmethod
     def of(cls, value: object) -> Self:
-        """Check a message's values; raises as :meth:`decode`."""
+        """Check the values of a message; raises as :meth:`decode`."""
         if not isinstance(value, dict):
             raise BadJob("A job message must be a JSON object.")
-        if "version" not in value and _OLD & value.keys():
-            value = _from_old_form(value)
-        elif "version" not in value:
+        if "version" not in value:
             raise BadJob("A job message needs its version: this program reads version 2.")
         try:
             message = cls.check(**{str(key): v for key, v in value.items()})
@@ -166,39 +163,12 @@ def _json(data: bytes) -> object:
     check_length(data)
 
     def refuse(text: str) -> None:
-        raise ValueError(f"{text} is no JSON number")
+        raise ValueError(f"{text} is not a JSON number")
 
     try:
         return json.loads(data, parse_constant=refuse)
     except (ValueError, RecursionError):  # also undecodable bytes and endless digits
         raise BadJob("The message is not JSON in UTF-8.") from None
-
-
-def _from_old_form(old: dict[str, Any]) -> dict[str, Any]:
-    """``aoi_id, submit_name, bbox_wkt, zoom, upscaled, stride, thresh, provider, upscale_mode``.
-
-    ``upscaled`` is true, false or the number of passes; ``upscale_mode`` counts before it.
-    """
-    known = _OLD | {"aoi_id", "zoom", "upscaled", "upscale_mode", "stride", "thresh", "provider"}
-    unknown = sorted(str(key) for key in old.keys() - known)
-    if unknown:
-        raise BadJob(f"The message has a field that is not known: {unknown[0][:40]!r}.")
-    missing = sorted(_OLD - old.keys())
-    if missing:
-        raise BadJob(f"The message lacks {missing[0]}.")
-    new: dict[str, Any] = {"version": 2, "name": old["submit_name"], "area": old["bbox_wkt"]}
-    mode = old.get("upscale_mode")
-    passes = 0 if old.get("upscaled") is None else old["upscaled"]
-    if mode is not None:
-        passes = _OLD_MODES.get(str(mode).strip().lower())
-        if passes is None:
-            raise BadJob(f"The upscale mode {str(mode)[:40]!r} is not none, x4 or x16.")
-    new["passes"] = int(passes) if isinstance(passes, bool) else passes
-    thresh = old.get("thresh")
-    new["threshold"] = float(thresh) if type(thresh) is int else thresh
-    new["reference"] = str(old.get("aoi_id") or "")
-    new["provider"] = re.sub(r"[^a-z0-9]", "", str(old.get("provider") or "").lower())
-    return new | {key: old[key] for key in ("zoom", "stride") if old.get(key) is not None}
 
 
 def _check_storable(value: object) -> None:
@@ -209,7 +179,7 @@ def _check_storable(value: object) -> None:
     except UnicodeEncodeError:  # a lone surrogate
         raise ValueError(refusal) from None
     except (RecursionError, TypeError, ValueError):
-        raise ValueError("the area is no plain JSON") from None
+        raise ValueError("the area is not plain JSON") from None
     if b"\\u0000" in data:  # as JSON writes a NUL
         raise ValueError(refusal)
 

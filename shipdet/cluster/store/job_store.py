@@ -27,15 +27,16 @@ from shipdet.errors import UnknownJob
 
 
 class Store:
-    """What the stream, its workers, the command line and the app know about jobs."""
+    """Jobs and their blocks, as stream, workers, command line and app see them."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
 
     def register(self, message: JobMessage, zoom: int, blocks: Sequence[Block]) -> bool:
-        """Add a job with its blocks; False when it is known already, which changes nothing.
+        """Add a job with its blocks; False, and no change, when it exists.
 
-        Raises BadJob when another job has its name.
+        Raises:
+            BadJob: Another job has its name.
         """
 
         def work(connection: Connection[DictRow]) -> bool:
@@ -47,15 +48,15 @@ class Store:
         return self.database.run(work)
 
     def register_failed(self, message: JobMessage, reason: str) -> bool:
-        """Add a job that cannot be planned, as failed; False when it is known already."""
+        """Add a job that cannot be planned, as failed; False when it exists."""
         return self.database.run(
             lambda c: insert_job(c, message, message.zoom, "failed", 0, reason)
         )
 
     def claim(self, worker: str, lease_s: float) -> Claim | None:
-        """Take the next block: of the job that was served, or came, longest ago.
+        """Take the next free block, of the job that was served longest ago.
 
-        A block whose worker has been silent for its lease counts as free. None: nothing to do.
+        A block whose lease has ended is free. None when there is no free block.
         """
 
         def work(connection: Connection[DictRow]) -> Claim | None:
@@ -74,7 +75,7 @@ class Store:
                 "WHERE id = %s AND status IN ('queued', 'running') RETURNING *",
                 (worker, row["job_id"]),
             ).fetchone()
-            if taken is None or job is None:  # cancelled since: leave the block as it was
+            if taken is None or job is None:  # cancelled in between: leave the block as it was
                 connection.execute(
                     "UPDATE blocks SET status = 'queued', attempts = attempts - 1 "
                     "WHERE job_id = %s AND number = %s",
@@ -93,7 +94,7 @@ class Store:
         return self.database.run(work)
 
     def renew(self, claim: Claim, lease_s: float) -> bool:
-        """Prolong a lease; False when the block is another's by now, or the job has ended."""
+        """Extend a lease; False when the claim is lost or the job has ended."""
         return bool(
             self.database.rows(
                 "UPDATE blocks SET lease_until = now() + %s * interval '1 s' FROM jobs "
@@ -104,7 +105,7 @@ class Store:
         )
 
     def complete_block(self, claim: Claim, candidates: Row, objects: Row, record: Row) -> bool:
-        """Keep what a block gave; False when the claim was lost, which changes nothing."""
+        """Store the results of a block; False, and no change, when the claim is lost."""
 
         def work(connection: Connection[DictRow]) -> bool:
             done = end_block(
@@ -120,7 +121,7 @@ class Store:
         return self.database.run(work)
 
     def repeat_block(self, claim: Claim, reason: str, after_s: float) -> bool:
-        """Give a block back, to be tried again not before ``after_s``; False as above."""
+        """Queue a block again, for ``after_s`` from now; False when the claim is lost."""
         return self.database.run(
             lambda c: end_block(
                 c,
@@ -131,7 +132,7 @@ class Store:
         )
 
     def fail_block(self, claim: Claim, reason: str) -> bool:
-        """Fail a block for good, and its job with it, with a dead letter; False as above."""
+        """Fail a block and its job, with a dead letter; False when the claim is lost."""
 
         def work(connection: Connection[DictRow]) -> bool:
             if not end_block(connection, claim, "status = 'failed', error = %s", (reason,)):
@@ -150,7 +151,7 @@ class Store:
         return self.database.run(work)
 
     def finished_blocks(self, job_id: str) -> list[tuple[Block, Row]]:
-        """All blocks of a job that are done, with their rows."""
+        """Read the done blocks of a job, with their rows."""
         rows = self.database.rows(
             "SELECT * FROM blocks WHERE job_id = %s AND number >= 0 AND status = 'done' "
             "ORDER BY number",
@@ -161,10 +162,16 @@ class Store:
     def complete_job(
         self, claim: Claim, ships: Sequence[Row], results: Sequence[Row], outcome: Row
     ) -> bool:
-        """Write a job's detections and results and complete it, all or nothing.
+        """Complete a job with its detections and results, in one transaction.
 
-        ``outcome`` has ``timings`` and ``notes``. False when the claim was lost or the job has
-        ended otherwise.
+        Args:
+            claim: The claim of the joining block.
+            ships: Rows of the table of detections.
+            results: Rows of the table of results.
+            outcome: ``timings`` and ``notes``.
+
+        Returns:
+            False, and no change, when the claim is lost or the job has ended.
         """
 
         def work(connection: Connection[DictRow]) -> bool:
@@ -189,7 +196,7 @@ class Store:
         return self.database.run(work)
 
     def cancel(self, job_id: str) -> bool:
-        """Stop a job at its next block; False when it has ended already."""
+        """Stop a job at its next block; False when it has ended."""
         return bool(
             self.database.rows(
                 "UPDATE jobs SET status = 'cancelled', finished_at = now() "
@@ -199,9 +206,15 @@ class Store:
         )
 
     def retry(self, job_id: str, zoom: int, blocks: Sequence[Block]) -> bool:
-        """Queue a failed or cancelled job again; blocks that are done stay done.
+        """Queue a failed or cancelled job again; done blocks are kept.
 
-        ``zoom`` and ``blocks`` are its plan, for a job that never had one.
+        Args:
+            job_id: The job.
+            zoom: The zoom of its plan.
+            blocks: The blocks of its plan; missing ones are added.
+
+        Returns:
+            False when the job is not failed or cancelled.
         """
 
         def work(connection: Connection[DictRow]) -> bool:
@@ -214,27 +227,27 @@ class Store:
             if job is None:
                 return False
             insert_blocks(connection, job_id, blocks)
-            # The joining is due again in any case: cancelled at its end, it is done in vain.
+            # The joining runs again even if it is done: the job was cancelled while it ran.
             connection.execute(
                 "UPDATE blocks SET status = 'queued', attempts = 0, not_before = now() "
                 "WHERE job_id = %s AND (status <> 'done' OR number = %s)",
                 (job_id, JOIN),
             )
-            # A worker hears late of a cancel, and its block was done without being counted.
+            # A worker may have completed a block after the cancel, which was not counted.
             count_done(connection, job_id)
             return True
 
         return self.database.run(work)
 
     def job(self, id_or_name: str) -> Row:
-        """A job by its id or else its name; raises UnknownJob."""
-        # A name may look like an id, and must not hide the job that has it.
+        """Read a job by its id, else by its name; UnknownJob when there is none."""
+        # A name may look like an id: the id comes first.
         rows = self.database.rows(
             "SELECT * FROM jobs WHERE id = %s OR name = %s ORDER BY id <> %s LIMIT 1",
             *(id_or_name,) * 3,
         )
         if not rows:
             raise UnknownJob(
-                f"There is no job '{id_or_name[:64]}': `shipdet jobs list` tells them."
+                f"There is no job '{id_or_name[:64]}': `shipdet jobs list` lists them."
             )
         return rows[0]

@@ -1,32 +1,64 @@
 """The cluster's figures as Prometheus text."""
 
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import SummaryMetricFamily as Summary
+from prometheus_client.registry import Collector
+
 from shipdet.cluster.store.job_store import Store
-from shipdet.cluster.store.queries import figures
+from shipdet.cluster.store.queries import Figures, figures
+
+#: Counters: the name in the database and in the metrics, the label, what is counted.
+COUNTERS = (
+    ("jobs", "jobs_ended", "status", "Jobs that ended, by how; a job that is retried ends again."),
+    ("blocks", "blocks_done", "", "Blocks that were searched."),
+    ("ships", "ships", "", "Ships of completed jobs."),
+    ("dead_letters", "dead_letters", "kind", "Messages refused and jobs failed."),
+    ("tiles", "tiles", "source", "Map tiles, by where they came from."),
+)
 
 
 def metrics(store: Store) -> str:
-    """Jobs, blocks, ships, dead letters, tiles and seconds per stage in Prometheus' text format."""
-    found = figures(store)
-    lines: list[str] = []
+    """Render jobs, blocks, ships, dead letters, tiles and seconds per stage.
 
-    def add(name: str, kind: str, about: str, values: list[tuple[str, float]]) -> None:
-        lines.append(f"# HELP shipdet_{name} {about}")
-        lines.append(f"# TYPE shipdet_{name} {kind}")
-        lines.extend(f"shipdet_{name}{label} {value:g}" for label, value in values)
+    Gauges count the rows that are there. Counters count events since the tables were made and
+    never fall, whatever :mod:`~shipdet.cluster.store.retention` removes.
 
-    def counted(key: str, label: str) -> list[tuple[str, float]]:
-        return [(f'{{{label}="{row[label]}"}}', float(row["n"])) for row in found[key]]
+    Returns:
+        Text in Prometheus' exposition format.
 
-    add("jobs", "gauge", "Jobs by status.", counted("jobs", "status"))
-    add("blocks", "gauge", "Blocks by status.", counted("blocks", "status"))
-    add("ships", "gauge", "Ships of completed jobs.", [("", float(found["ships"][0]["n"]))])
-    add("dead_letters", "counter", "Messages and jobs that came to nothing.",
-        counted("letters", "kind"))  # fmt: skip
-    add("tiles", "counter", "Map tiles by where they came from.", counted("tiles", "how"))
-    stages = [(f'{{stage="{row["stage"]}"}}', row) for row in found["stages"]]
-    lines.append("# HELP shipdet_stage_seconds Seconds that blocks took, by stage.")
-    lines.append("# TYPE shipdet_stage_seconds summary")
-    for label, row in stages:
-        lines.append(f"shipdet_stage_seconds_sum{label} {row['seconds']:g}")
-        lines.append(f"shipdet_stage_seconds_count{label} {row['n']:g}")
-    return "\n".join(lines) + "\n"
+    Raises:
+        EngineUnreachable: The database does not answer or has no tables.
+    """
+    registry = CollectorRegistry()
+    registry.register(_Figures(figures(store)))
+    return generate_latest(registry).decode()
+
+
+class _Figures(Collector):
+    def __init__(self, found: Figures) -> None:
+        self.found = found
+
+    def collect(self) -> Iterator[Metric]:
+        for name, rows in (("jobs", self.found.jobs), ("blocks", self.found.blocks)):
+            about = f"{name.capitalize()} in the database, by status."
+            gauge = GaugeMetricFamily(f"shipdet_{name}", about, labels=["status"])
+            for status, count in rows.items():
+                gauge.add_metric([status], count)
+            yield gauge
+        for key, name, label, about in COUNTERS:
+            counted = self.found.counters.get(key, {})
+            counter = CounterMetricFamily(
+                f"shipdet_{name}", about, labels=[label] if label else None
+            )
+            for value, count in (counted if label else {"": 0.0} | counted).items():
+                counter.add_metric([value] if label else [], count)
+            yield counter
+        about = "Seconds that blocks took, by stage."
+        summary = Summary("shipdet_stage_seconds", about, labels=["stage"])
+        times = self.found.counters.get("stage_count", {})
+        for stage, seconds in self.found.counters.get("stage_seconds", {}).items():
+            summary.add_metric([stage], int(times[stage]), seconds)
+        yield summary

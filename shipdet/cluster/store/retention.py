@@ -1,4 +1,4 @@
-"""What is too old is removed: ended jobs, objects that no job has any more, letters, tiles."""
+"""Removal of old jobs, sent dead letters, unused objects and cached tiles."""
 
 import logging
 import threading
@@ -28,8 +28,8 @@ DELETE FROM jobs WHERE id = ANY(ARRAY(
 ))
 """
 _LETTERS = "DELETE FROM dead_letters WHERE sent_at < now() - %s * interval '1 day'"
-# An object that no job names may be one that a worker has just put there for a block which it has
-# not completed yet: a day is longer than any block takes.
+# A worker may have put an object there for a block that it has not completed yet, so objects stay
+# for a day, which is longer than any block takes.
 _OBJECTS = """
 DELETE FROM objects WHERE key = ANY(ARRAY(
     SELECT key FROM objects o WHERE used_at < now() - interval '1 day'
@@ -42,7 +42,7 @@ DELETE FROM objects WHERE key = ANY(ARRAY(
 
 @dataclass(frozen=True)
 class Removed:
-    """How much was removed of each kind."""
+    """How many of each kind were removed."""
 
     jobs: int
     objects: int
@@ -51,9 +51,9 @@ class Removed:
 
 
 def keep_object(store: Store, key: str) -> None:
-    """Say that an object is about to be relied on, before looking whether it is there.
+    """Mark an object as needed, before asking the object store for it.
 
-    While it is being removed this waits, so that it is put anew afterwards.
+    This waits while the object is being removed; the caller then puts it again.
     """
     store.database.run(
         lambda c: c.execute(
@@ -66,11 +66,19 @@ def keep_object(store: Store, key: str) -> None:
 def remove_old(
     store: Store, objects: ObjectStore, settings: Settings, days: float | None = None
 ) -> Removed:
-    """Remove jobs that ended ``days`` ago (``cluster_keep_days``) and letters sent as long ago.
+    """Remove old jobs and letters, and files that nothing needs.
 
-    Objects go when no job names them and nobody has wanted them for a day, cached tiles after
-    ``cache_days``. It may be interrupted anywhere and run twice at a time. Raises
-    EngineUnreachable.
+    Objects are removed when no job names them and no worker has needed them for a day, cached tiles
+    after ``cache_days``. It may be interrupted at any point and run in parallel.
+
+    Args:
+        store: The job store.
+        objects: The object store.
+        settings: ``cluster_keep_days`` and ``cache_days``.
+        days: Age of the end of jobs and of sent letters, instead of ``cluster_keep_days``.
+
+    Raises:
+        EngineUnreachable: An engine does not answer.
     """
     if days is None:
         days = settings.cluster_keep_days
@@ -82,8 +90,8 @@ def remove_old(
         return connection.execute(_LETTERS, (days,)).rowcount
 
     def unused(connection: Connection[DictRow]) -> int:
-        # In the transaction: whoever wants one of them meanwhile waits in keep_object, and when
-        # the store does not answer they all stay on the list.
+        # Inside the transaction: a worker that needs one of them waits in keep_object, and when the
+        # object store does not answer, all rows stay.
         keys = [row["key"] for row in connection.execute(_OBJECTS, (BATCH,))]
         objects.remove(keys)
         return len(keys)
@@ -97,13 +105,13 @@ def remove_old(
 
 
 def keep_clean(settings: Settings, stop: threading.Event) -> None:
-    """Remove what is too old, now and then, until told to stop; engines may be away."""
+    """Call :func:`remove_old` every ``EVERY_S`` until ``stop`` is set; engines may be away."""
     store = Store(Database(settings.postgres))
     while not stop.is_set():
         try:
             log.info("%s", remove_old(store, ObjectStore(settings), settings))
         except (ShipdetError, psycopg.Error) as error:
-            log.warning("nothing old is removed for now: %s", error)
+            log.warning("old jobs are not removed now: %s", error)
         store.database.close()
         stop.wait(EVERY_S)
 

@@ -1,4 +1,4 @@
-"""The statements that the store is made of, and the values that its rows become."""
+"""SQL statements of the job store, and the values of its rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Claim:
-    """A block that one worker may work on until its lease ends; ``token`` tells it from others."""
+    """A worker's right to a block until its lease ends; ``token`` identifies the claim."""
 
     job_id: str
     token: str
@@ -32,14 +32,14 @@ class Claim:
 
     @property
     def joins(self) -> bool:
-        """Whether this is the joining of a job whose blocks are all done."""
+        """Whether this block joins the others of its job."""
         return self.block.number == JOIN
 
 
 def free_block(lock: str = "") -> str:
-    """The query for the block whose turn it is: at most one row of job_id and number."""
-    # The inner order is kept: the first job in turn that has a free block gives it. One that only
-    # waits to be joined comes first, since that is quick.
+    """The query for the next block: at most one row of job_id and number."""
+    # LATERAL keeps the inner order: the first job in turn that has a free block gives it. Jobs that
+    # wait for their joining come first, since that is quick.
     return f"""
         SELECT b.job_id, b.number FROM (
             SELECT id, blocks_done, blocks_total FROM jobs WHERE status IN ('queued', 'running')
@@ -57,7 +57,7 @@ def free_block(lock: str = "") -> str:
 def insert_letter(
     connection: Connection[DictRow], key: str, job_id: str, kind: str, reason: str, value: bytes
 ) -> None:
-    """Put a dead letter into the outbox; the same key a second time changes nothing."""
+    """Put a dead letter into the outbox, once per key."""
     connection.execute(
         "INSERT INTO dead_letters (key, job_id, kind, reason, value) VALUES (%s, %s, %s, %s, %s) "
         "ON CONFLICT DO NOTHING",
@@ -73,7 +73,7 @@ def insert_job(
     total: int,
     error: str = "",
 ) -> bool:
-    """Add a job; False when it is there already, BadJob when its name is another job's."""
+    """Add a job; False when it exists, BadJob when another job has its name."""
     box = message.parsed_area.box
     row = connection.execute(
         "INSERT INTO jobs (id, name, reference, message, provider, zoom, west, south, east, north, "
@@ -97,7 +97,7 @@ def insert_job(
 
 
 def insert_blocks(connection: Connection[DictRow], job_id: str, blocks: Sequence[Block]) -> None:
-    """Add a job's blocks and its joining, where they are missing."""
+    """Add the missing blocks of a job, and the one that joins them."""
     empty = PixelBox(0, 0, 0, 0)
     with connection.cursor() as cursor:
         cursor.executemany(
@@ -111,7 +111,7 @@ def insert_blocks(connection: Connection[DictRow], job_id: str, blocks: Sequence
 def end_block(
     connection: Connection[DictRow], claim: Claim, change: str, values: tuple[Any, ...]
 ) -> bool:
-    """Change a block that is still the claim's own; False when it is not."""
+    """Change a block if the claim still holds it; False otherwise."""
     row = connection.execute(
         f"UPDATE blocks SET {change}, lease_until = NULL "
         "WHERE job_id = %s AND number = %s AND token = %s AND status = 'running' RETURNING number",
@@ -121,7 +121,7 @@ def end_block(
 
 
 def count_done(connection: Connection[DictRow], job_id: str) -> None:
-    """Tell an open job how many of its blocks are done."""
+    """Write the number of done blocks into an open job."""
     connection.execute(
         "UPDATE jobs SET blocks_done = (SELECT count(*) FROM blocks "
         "WHERE job_id = %(id)s AND number >= 0 AND status = 'done') "
@@ -137,9 +137,9 @@ def block_of(row: DictRow) -> Block:
 
 INSERT_SHIP = """
 INSERT INTO detections (job_id, number, score, lon, lat, x, y, length_m, width_m, axis_deg,
-                        outline, told)
+                        outline, properties)
 VALUES (%(job)s, %(number)s, %(score)s, %(lon)s, %(lat)s, %(x)s, %(y)s, %(length_m)s, %(width_m)s,
-        %(axis_deg)s, %(outline)s, %(told)s)
+        %(axis_deg)s, %(outline)s, %(properties)s)
 ON CONFLICT DO NOTHING
 """
 

@@ -1,4 +1,4 @@
-"""One block through the pipeline: fetched, searched, its files kept in the object store."""
+"""The search of one block."""
 
 from contextlib import closing
 from pathlib import Path
@@ -26,12 +26,16 @@ KEPT = ("mosaic", "overlay")  # of the run's files
 def search_block(
     claim: Claim, store: Store, objects: ObjectStore, folder: Path, settings: Settings
 ) -> Steps[None]:
-    """Search a block and keep what it gave; ``folder`` is emptied by the caller.
+    """Search a block and store its candidates and files.
 
-    A block without any picture is done and empty: the job decides what that means.
+    A block without imagery is done and empty. ``folder`` is removed by the caller.
+
+    Raises:
+        ProviderUnreachable: Tiles are missing, and another attempt may get them.
+        ShipdetError: As the pipeline.
     """
     asked = get_provider(claim.message.provider or settings.provider, settings)
-    provider, _ = effective_provider(asked, settings)  # whose connections these are
+    provider, _ = effective_provider(asked, settings)  # whose connections are used
     try:
         run = yield from _run(claim, store, provider, folder, settings)
     except NoImagery as error:
@@ -51,7 +55,7 @@ def search_block(
 def _run(
     claim: Claim, store: Store, provider: Provider, folder: Path, settings: Settings
 ) -> Steps[Run]:
-    """The pipeline's run of a block, with no more connections than its share."""
+    """Run the pipeline on a block, with its share of the connections."""
     box = box_degrees(claim.block.box, claim.zoom)
     request = claim.message.request(box.as_tuple(), claim.zoom)
     own = {"runs_dir": folder / "runs", "connections_per_host": 1}
@@ -65,7 +69,7 @@ def _run(
 
 
 def _while_fetching(steps: Steps[Run], held: Slots) -> Steps[Run]:
-    """Pass a run's events on, and give the connections back once its tiles are there."""
+    """Pass on the events of a run; free the connections when its tiles are there."""
     with closing(steps):
         while True:
             try:
@@ -73,25 +77,25 @@ def _while_fetching(steps: Steps[Run], held: Slots) -> Steps[Run]:
             except StopIteration as stop:
                 run: Run = stop.value
                 return run
-            # By the last tile and not by the next stage: stages may overlap.
+            # At the last tile, not at the next stage: stages may overlap.
             if event.stage == "report" or (event.stage == "fetch" and event.done >= event.total):
                 held.give_back()
             yield event
 
 
 def _check_complete(run: Run, provider: Provider) -> None:
-    """Refuse a picture with tiles that the server failed to give: another attempt may get them."""
+    """Raise ProviderUnreachable when tiles failed, other than those the provider lacks."""
     reasons = run.record["source"]["details"].get("missing_reasons", {})
     failed = {reason: count for reason, count in reasons.items() if reason != NO_PICTURE}
     if failed:
         raise ProviderUnreachable(
-            f"{sum(failed.values())} tiles of {provider.title} could not be had "
-            f"({next(iter(failed))}): the block is tried again."
+            f"{sum(failed.values())} tiles of {provider.title} could not be "
+            f"fetched ({next(iter(failed))}): the block is tried again."
         )
 
 
 def _record(run: Run) -> dict[str, Any]:
-    """What the job wants to know of a block's run."""
+    """The part of a block's run record that the job needs."""
     record, source = run.record, run.record["source"]
     return {
         "threshold": run.threshold,

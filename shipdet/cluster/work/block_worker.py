@@ -1,4 +1,4 @@
-"""What a Python worker of Spark does: take blocks and run them until its time is over."""
+"""A Python worker of Spark: it takes blocks and runs them for some seconds."""
 
 import logging
 import os
@@ -29,19 +29,20 @@ from shipdet.imagery.cache import open_caches_with
 from shipdet.progress import Steps
 from shipdet.settings import Settings
 
-TURN_S = 5.0  # after that a worker gives its place back to Spark, so that others get a turn
-#: Another attempt may have more luck with these; everything else is wrong for good.
+#: After these seconds a worker returns its place to Spark, so that others get a turn.
+TURN_S = 5.0
+#: Errors that another attempt may not have.
 PASSING = (EngineUnreachable, OutOfMemory, ProviderUnreachable, StorageFull)
 
 log = logging.getLogger(__name__)
 
 
 class Lost(Exception):
-    """The block is not this worker's any more: cancelled, or its lease ended."""
+    """The claim is lost: the job was cancelled, or the lease ended."""
 
 
 def take_turn(settings: Settings, turn_s: float = TURN_S) -> int:
-    """Run blocks for about ``turn_s``, or until there are none; returns how many.
+    """Run blocks for about ``turn_s``, or until none is free; returns how many.
 
     Models stay loaded in the process between turns.
     """
@@ -58,28 +59,27 @@ def take_turn(settings: Settings, turn_s: float = TURN_S) -> int:
 
 
 def run_claim(claim: Claim, store: Store, objects: ObjectStore, settings: Settings) -> None:
-    """Run one block to its end: done, to be repeated, or failed with its job. Raises nothing."""
+    """Run one block: it ends done, queued again, or failed with its job. Raises nothing."""
     if claim.attempt > settings.cluster_attempts:
-        store.fail_block(claim, "The worker was lost every time: its memory may be too small.")
+        store.fail_block(claim, "The worker died at every attempt: give it more memory.")
         return
     try:
         with _lease(claim, store, settings) as lost, scratch_folder() as folder:
             work = join_job if claim.joins else search_block
             _drive(work(claim, store, objects, folder, settings), lost)
     except Lost:
-        log.info("block %s of %s was given up", claim.block.number, claim.job_id)
+        log.info("the claim of block %s of %s was lost", claim.block.number, claim.job_id)
     except ShipdetError as error:
         _end_badly(claim, store, str(error), isinstance(error, PASSING), settings)
-    except Exception as error:  # whatever it is, it must not stop the stream
+    except Exception as error:  # no block may stop the stream
         log.exception("block %s of %s failed", claim.block.number, claim.job_id)
-        sentence = (
-            f"The block failed unexpectedly ({type(error).__name__}); the worker's log tells more."
-        )
+        kind = type(error).__name__
+        sentence = f"The block failed unexpectedly ({kind}); the worker's log has the details."
         _end_badly(claim, store, sentence, True, settings)
 
 
 def _end_badly(claim: Claim, store: Store, reason: str, passing: bool, settings: Settings) -> None:
-    # While the database is away nothing can be said: the lease will end and tell the same.
+    # While the database does not answer, the end of the lease frees the block.
     with suppress(EngineUnreachable):
         if passing and claim.attempt < settings.cluster_attempts:
             after_s = settings.cluster_retry_s * 2.0 ** (claim.attempt - 1)
@@ -89,7 +89,7 @@ def _end_badly(claim: Claim, store: Store, reason: str, passing: bool, settings:
 
 
 def _drive(steps: Steps[None], lost: threading.Event) -> None:
-    """Run a step to its end, or close it as soon as the claim is lost."""
+    """Run a step to its end; close it when the claim is lost."""
     try:
         for _ in steps:
             if lost.is_set():
@@ -100,13 +100,13 @@ def _drive(steps: Steps[None], lost: threading.Event) -> None:
 
 @contextmanager
 def _lease(claim: Claim, store: Store, settings: Settings) -> Iterator[threading.Event]:
-    """Keep a claim alive while it is worked on; the event tells that it is lost."""
+    """Renew a lease during the ``with`` block; the event is set when the claim is lost."""
     lost, over = threading.Event(), threading.Event()
     lease_s = settings.cluster_lease_s
 
     def renew() -> None:
         while not over.wait(lease_s / 4):
-            # The database's own patience is longer than a lease, so silence is not told here.
+            # An unreachable database is no proof of a lost claim.
             with suppress(EngineUnreachable):
                 if not store.renew(claim, lease_s):
                     lost.set()
@@ -124,12 +124,12 @@ def _lease(claim: Claim, store: Store, settings: Settings) -> Iterator[threading
 
 @lru_cache(maxsize=2)
 def _engines(settings: Settings) -> tuple[Store, ObjectStore]:
-    """Store and objects of this process, and the tile cache that all processes share.
+    """Open the stores and the shared tile cache of this process, once.
 
-    Called when a worker begins, which is when those killed before it are cleaned up after.
+    Folders of killed workers are removed at this point.
     """
     remove_abandoned()
-    shared = ObjectStore(settings, repeats=0)  # a cache that waits is none
+    shared = ObjectStore(settings, repeats=0)  # fail fast: never block on the cache
     open_caches_with(lambda s, provider, digest: SharedTileCache(s, provider, digest, shared))
     store = Store(Database(settings.postgres))
     return store, ObjectStore(settings, before_put=partial(keep_object, store))

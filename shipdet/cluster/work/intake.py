@@ -1,4 +1,4 @@
-"""Messages from the topic: registered as jobs, or put among the dead letters. Never lost."""
+"""Messages of the topic: each becomes a job or a dead letter."""
 
 import hashlib
 import logging
@@ -14,10 +14,12 @@ log = logging.getLogger(__name__)
 
 
 def accept(value: bytes, store: Store, settings: Settings) -> bool:
-    """Register what a message asks for; returns whether there is a new job.
+    """Register the job of a message; returns whether it is new.
 
-    The same message a second time changes nothing. Only EngineUnreachable is raised: then nothing
-    is known of the message and it must come again.
+    A repeated message changes nothing.
+
+    Raises:
+        EngineUnreachable: The message was not stored and must be read again.
     """
     message = None
     try:
@@ -28,7 +30,7 @@ def accept(value: bytes, store: Store, settings: Settings) -> bool:
         raise
     except ShipdetError as error:
         reason = str(error)
-    except Exception as error:  # a message must not be able to stop the stream
+    except Exception as error:  # no message may stop the stream
         log.exception("a message could not be read")
         reason = f"The message cannot be read ({type(error).__name__})."
     _refuse(value, message, reason, store)
@@ -44,9 +46,9 @@ def _refuse(value: bytes, message: JobMessage | None, reason: str, store: Store)
             job_id = message.id
         except EngineUnreachable:
             raise
-        except ShipdetError as error:  # its name is another job's, so it cannot have a row
+        except ShipdetError as error:  # another job has its name, so it gets no row
             reason = str(error)
-        except Exception:  # a letter is enough; the messages behind this one are waiting
+        except Exception:  # the dead letter is enough
             log.exception("a refused message could not be registered")
     key = hashlib.sha256(value).hexdigest()
     add_letter(store, key, reason, value, job_id)

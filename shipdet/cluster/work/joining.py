@@ -1,4 +1,4 @@
-"""The last block of a job: one list of ships, one picture, one map file out of all blocks."""
+"""The joining of a job: one list of ships, one picture and one map file from all blocks."""
 
 import json
 from collections.abc import Sequence
@@ -32,9 +32,10 @@ Done = Sequence[tuple[Block, Row]]
 def join_job(
     claim: Claim, store: Store, objects: ObjectStore, folder: Path, settings: Settings
 ) -> Steps[None]:
-    """Merge, draw, write and complete a job whose blocks are all done.
+    """Merge the blocks of a job, write its files and complete it.
 
-    Raises NoImagery when not one of them had a picture.
+    Raises:
+        NoImagery: No block has imagery.
     """
     area, zoom = claim.message.parsed_area, claim.zoom
     done = store.finished_blocks(claim.job_id)
@@ -92,7 +93,7 @@ def _preview(shown: Done, whole: PixelBox, objects: ObjectStore, folder: Path) -
     width, height = (max(1, round(side * share)) for side in (whole.width, whole.height))
     if len(shown) == 1 and shown[0][0].box == whole and share == 1.0:
         objects.get_file(shown[0][1]["objects"]["preview"], folder / "block.jpg")
-        return read_picture(folder / "block.jpg")  # sharpened, where that was asked for
+        return read_picture(folder / "block.jpg")  # after super-resolution, if any
     picture = np.zeros((height, width, 3), np.uint8)
     for block, row in shown:
         objects.get_file(row["objects"]["preview"], folder / "block.jpg")
@@ -137,11 +138,10 @@ def _map_files(
 
 def _ship(detection: Any) -> Row:
     """A row of the table of detections."""
-    told = vector.properties(detection)
     return {
         "number": detection.id,
         "outline": Jsonb(np.round(detection.corners_lonlat, 7).tolist()),
-        "told": Jsonb(told),
+        "properties": Jsonb(vector.properties(detection)),
         **{
             name: float(getattr(detection, name))
             for name in ("score", "lon", "lat", "x", "y", "length_m", "width_m", "axis_deg")
@@ -194,6 +194,6 @@ def _record(
 
 
 def _sharpened(records: list[dict[str, Any]]) -> dict[str, int] | None:
-    """How many blocks of pictures went through super-resolution, of all; None where none should."""
-    told = [record["sharpened"] for record in records if record.get("sharpened")]
-    return {key: sum(t[key] for t in told) for key in ("blocks", "sharpened")} if told else None
+    """Sum how many picture blocks went through super-resolution; None without it."""
+    counts = [record["sharpened"] for record in records if record.get("sharpened")]
+    return {k: sum(c[k] for c in counts) for k in ("blocks", "sharpened")} if counts else None

@@ -1,4 +1,4 @@
-"""The blocks' GeoTIFFs as one: a list of them (VRT), or one file (COG)."""
+"""One map file from the GeoTIFFs of the blocks: a VRT that lists them, or a COG."""
 
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -17,9 +17,9 @@ Keys = Sequence[tuple[Block, str]]
 
 
 def write_vrt(path: Path, grid: Grid, whole: PixelBox, keys: Keys) -> None:
-    """Write a GDAL virtual raster whose sources are objects beside it in the store.
+    """Write a GDAL virtual raster whose sources are objects of the store.
 
-    It opens as ``/vsis3/BUCKET/objects/...vrt``, or from a copy of the bucket's folders.
+    It opens as ``/vsis3/BUCKET/objects/...vrt``, or from a copy of the bucket.
     """
     root = ElementTree.Element(
         "VRTDataset", rasterXSize=str(grid.width), rasterYSize=str(grid.height)
@@ -29,9 +29,9 @@ def write_vrt(path: Path, grid: Grid, whole: PixelBox, keys: Keys) -> None:
     ElementTree.SubElement(root, "GeoTransform").text = ", ".join(
         repr(value) for value in (c, a, b, f, d, e)
     )
-    for number, colour in enumerate(("Red", "Green", "Blue"), start=1):
+    for number, color in enumerate(("Red", "Green", "Blue"), start=1):
         band = ElementTree.SubElement(root, "VRTRasterBand", dataType="Byte", band=str(number))
-        ElementTree.SubElement(band, "ColorInterp").text = colour
+        ElementTree.SubElement(band, "ColorInterp").text = color
         _add_sources(band, str(number), whole, keys)
     mask = ElementTree.SubElement(root, "MaskBand")
     band = ElementTree.SubElement(mask, "VRTRasterBand", dataType="Byte")
@@ -61,7 +61,7 @@ def _add_sources(band: ElementTree.Element, name: str, whole: PixelBox, keys: Ke
 def write_joined_geotiff(
     path: Path, grid: Grid, whole: PixelBox, keys: Keys, objects: ObjectStore, copyright_text: str
 ) -> Steps[None]:
-    """Write the cores of all blocks as one COG; memory holds one block at a time."""
+    """Write the cores of all blocks as one COG, one block in memory at a time."""
     import rasterio
     from rasterio.shutil import copy
     from rasterio.windows import Window

@@ -1,4 +1,4 @@
-"""Folders for what a worker writes, removed by the next worker when their own was killed."""
+"""Temporary folders of workers; those of killed workers are removed by the next one."""
 
 import fcntl
 import os
@@ -9,15 +9,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PREFIX = "shipdet-block-"
-NEW = "shipdet-new-"  # of a folder that is not locked yet, so that nobody takes it for abandoned
+NEW = "shipdet-new-"  # of a folder that is not locked yet, and must not be removed
 
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """An empty folder in the system's temporary one, removed when the block ends.
+    """An empty temporary folder, removed at the end of the ``with`` block.
 
-    Its owner holds a lock on it, which the kernel opens when the process dies, however it dies:
-    that is how :func:`remove_abandoned` tells whose owner is gone.
+    The owner holds a lock on it. The kernel frees the lock when the process dies, so
+    :func:`remove_abandoned` finds the folders of dead processes.
     """
     new = Path(tempfile.mkdtemp(prefix=NEW))
     folder = new.with_name(PREFIX + new.name.removeprefix(NEW))
@@ -32,7 +32,7 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def remove_abandoned() -> int:
-    """Remove this machine's scratch folders whose owner was killed; returns how many."""
+    """Remove the folders of killed workers of this machine; returns how many."""
     removed = 0
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError):  # another user's, or just removed

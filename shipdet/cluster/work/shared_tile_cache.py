@@ -1,4 +1,4 @@
-"""One tile cache for all workers: the disk first, then the S3 store."""
+"""A tile cache of all workers: the local disk, then the object store."""
 
 import logging
 import time
@@ -13,16 +13,15 @@ from shipdet.errors import StorageFull
 from shipdet.imagery.cache import DAY_S, MISSING_DAYS, Missing, TileCache
 from shipdet.settings import Settings
 
-REST_S = 10.0  # without the store after it failed: a cache must not slow a block down
+REST_S = 10.0  # for which the store is not asked after it failed
 
 log = logging.getLogger(__name__)
 
 
 class SharedTileCache(TileCache):
-    """A :class:`~shipdet.imagery.cache.TileCache` whose tiles other workers have too.
+    """A :class:`~shipdet.imagery.cache.TileCache` whose tiles are shared with other workers.
 
-    A store that does not answer, or a disk that is full when a tile comes from the store, costs
-    speed and nothing else.
+    When the store does not answer, or the disk is full, tiles are fetched from the provider.
     """
 
     def __init__(
@@ -34,25 +33,25 @@ class SharedTileCache(TileCache):
         self.rests_until = 0.0
 
     def get(self, z: int, x: int, y: int) -> bytes | Missing | None:
-        """As on disk, and then what another worker has kept in the store."""
+        """Look on disk, then in the store."""
         known = super().get(z, x, y)
         if known is not None:
             return known
         data = self._fetch(z, x, y, "tile", self.keep_s)
         if data is not None:
-            with suppress(StorageFull):  # it was had, which is what counts
+            with suppress(StorageFull):  # the tile itself is there
                 super().put(z, x, y, data)
             return data
         reason = self._fetch(z, x, y, "none", MISSING_DAYS * DAY_S)
         return None if reason is None else Missing(reason.decode(errors="replace"))
 
     def put(self, z: int, x: int, y: int, data: bytes) -> None:
-        """Keep a tile on this machine and for the others."""
+        """Keep a tile on disk and in the store."""
         super().put(z, x, y, data)
         self._store(z, x, y, "tile", data)
 
     def put_missing(self, z: int, x: int, y: int, reason: str) -> None:
-        """Remember a gap on this machine and for the others."""
+        """Keep a gap on disk and in the store."""
         super().put_missing(z, x, y, reason)
         self._store(z, x, y, "none", reason.encode())
 
@@ -74,7 +73,7 @@ class SharedTileCache(TileCache):
             age_s = time.time() - kept.timestamp()
             return None if age_s > keep_s else response.read()
         except (KeyError, ValueError, urllib3.exceptions.HTTPError):
-            return None  # without a date nobody knows how old it is
+            return None  # without a date its age is unknown
         finally:
             response.close()
             response.release_conn()

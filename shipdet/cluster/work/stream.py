@@ -1,7 +1,7 @@
-"""The stream: messages in, blocks spread over Spark's workers, until it is told to stop.
+"""The stream: it reads messages and spreads blocks over Spark's workers.
 
-The driver holds nothing that matters. A message counts as read when the database knows it; a
-block belongs to whoever holds its lease; so the driver may die at any moment and start again.
+All state is in the database: a message counts as read when its job is registered, and a block
+belongs to the holder of its lease. So the driver may die at any time and start again.
 """
 
 import logging
@@ -34,10 +34,14 @@ log = logging.getLogger(__name__)
 def run_stream(
     settings: Settings, *, drain: bool = False, stop: threading.Event | None = None
 ) -> None:
-    """Take messages and run their jobs; returns when ``stop`` is set.
+    """Read messages and run their jobs.
 
-    With ``drain`` only what is there now is taken, and the call returns when no job is open.
-    Engines that go away are waited for.
+    Engines that do not answer are waited for.
+
+    Args:
+        settings: Addresses of the engines, lanes and limits.
+        drain: Read only the messages that are there now, and return when no job is open.
+        stop: Ends the stream when it is set.
     """
     stop = stop or threading.Event()
     store = Store(Database(settings.postgres))
@@ -46,7 +50,7 @@ def run_stream(
     try:
         for lane in lanes:
             lane.start()
-        # Not waited for at the end: it may be interrupted anywhere.
+        # Not joined at the end: it may be interrupted at any point.
         threading.Thread(target=keep_clean, args=(settings, stop), daemon=True).start()
         _keep_reading(spark, store, settings, drain, stop)
     finally:
@@ -57,14 +61,14 @@ def run_stream(
 
 
 def make_session(settings: Settings) -> SparkSession:
-    """A Spark session for the stream; what it does not set comes from spark-defaults.conf."""
+    """Open a Spark session; other options come from spark-defaults.conf."""
     builder = (
         SparkSession.builder.appName("shipdet")
         .master(settings.spark_master)
-        # Reading must not wait until all blocks that were queued before it are done.
+        # Reading does not wait for the blocks that were queued before it.
         .config("spark.scheduler.mode", "FAIR")
         .config("spark.sql.streaming.stopTimeout", "20s")
-        # Of 15 s Python and Java may miss each other on a machine that is busy.
+        # The default of 15 s is too short on a busy machine.
         .config("spark.python.authenticate.socketTimeout", "60s")
         .config("spark.log.level", "WARN")
         .config("spark.ui.showConsoleProgress", "false")
@@ -79,7 +83,7 @@ def make_session(settings: Settings) -> SparkSession:
 def _keep_reading(
     spark: SparkSession, store: Store, settings: Settings, drain: bool, stop: threading.Event
 ) -> None:
-    """Keep a query running, and publish dead letters, until there is nothing left to do."""
+    """Keep a query running and publish dead letters until the stream ends."""
     query = None
     try:
         while not stop.is_set():
@@ -106,7 +110,7 @@ def _keep_reading(
 def start_query(
     spark: SparkSession, store: Store, settings: Settings, drain: bool
 ) -> StreamingQuery:
-    """The streaming query that reads messages; its checkpoint knows where it was."""
+    """Start the query that reads messages, from where its checkpoint ends."""
     if settings.kafka_source == "python":
         from shipdet.cluster.engines.kafka_source import NAME, KafkaSource
 
@@ -114,7 +118,7 @@ def start_query(
     else:
         NAME = "kafka"  # Spark's own connector, which the operator has put on the class path
 
-    # A byte more than is read, so that it is refused: a batch of endless messages fits in memory.
+    # One byte more than the limit, so that a longer message is refused and the batch stays small.
     value = substring("value", 1, MAX_MESSAGE_BYTES + 1).alias("value")
 
     def take(batch: DataFrame, _: int) -> None:
@@ -137,7 +141,7 @@ def start_query(
 
 
 def publish_letters(store: Store, settings: Settings) -> None:
-    """Send dead letters that wait in the outbox; a crash in between sends some twice."""
+    """Publish the dead letters of the outbox; after a crash some are sent twice."""
     while letters := unsent_letters(store):
         send_letters(settings, letters)
         mark_sent(store, [letter["key"] for letter in letters])
@@ -152,7 +156,7 @@ def _stopped(query: StreamingQuery | None) -> None:
 
 
 class _Lane(threading.Thread):
-    """Keeps one place on the workers busy: one Spark job after another, each a turn of blocks."""
+    """One lane: it runs one Spark job after the other, each a turn of blocks."""
 
     def __init__(
         self, spark: SparkSession, settings: Settings, number: int, stop: threading.Event
@@ -162,7 +166,7 @@ class _Lane(threading.Thread):
         self.store = Store(Database(settings.postgres))
 
     def run(self) -> None:
-        """Give turns to the workers while there is work."""
+        """Start turns while there are free blocks."""
         context, settings = self.spark.sparkContext, self.settings
         context.setLocalProperty("spark.scheduler.pool", "blocks")
         context.setLocalProperty("spark.job.description", "blocks")
@@ -174,7 +178,7 @@ class _Lane(threading.Thread):
             except ShipdetError as error:
                 log.warning("a lane pauses: %s", error)
                 self.ending.wait(PAUSE_S)
-            except Exception as error:  # a worker was lost more often than Spark tries again
+            except Exception as error:  # a worker died more often than Spark repeats
                 if not self.ending.is_set():
                     log.warning("a turn was lost (%s)", type(error).__name__)
                 self.ending.wait(PAUSE_S)
@@ -183,7 +187,7 @@ class _Lane(threading.Thread):
 
 
 def main(settings: Settings, drain: bool) -> None:
-    """The stream as a program: until SIGTERM or an interrupt."""
+    """Run the stream until SIGTERM or an interrupt."""
     import signal
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")

@@ -40,11 +40,11 @@ def test_cores_tile_the_area_without_gap_or_overlap(size):
     assert (covered == 1).all()
 
 
-def test_boxes_lie_on_the_lattice_of_the_whole_picture():
+def test_boxes_lie_on_the_window_grid_of_the_picture():
     area = area_of(5300, 5200)
     whole = pixel_box(area.box, ZOOM)
     step = (101.7, 102.3)
-    for block in cut_area(area, ZOOM, 100, lattice=step):
+    for block in cut_area(area, ZOOM, 100, window_grid=step):
         for edge, first, last, size in (
             (block.box.x0, whole.x0, whole.x1, step[0]),
             (block.box.x1, whole.x0, whole.x1, step[0]),

@@ -10,16 +10,6 @@ from shipdet.errors import BadArea, BadJob, ShipdetError
 
 GOOD = {"version": 2, "name": "harbour-1", "area": [4.0, 51.9, 4.01, 51.91]}
 TRIANGLE = {"type": "Polygon", "coordinates": [[[4, 51.9], [4.01, 51.9], [4.01, 51.91]]]}
-OLD = {
-    "aoi_id": "7f3c",
-    "submit_name": "Rotterdam.1",
-    "bbox_wkt": "POLYGON ((4 51.9, 4.01 51.9, 4.01 51.91, 4 51.91, 4 51.9))",
-    "zoom": 15,
-    "upscaled": True,
-    "stride": 112,
-    "thresh": 0.5,
-    "provider": "Sentinel Hub",
-}
 
 
 def decode(**changes: object) -> JobMessage:
@@ -39,25 +29,23 @@ def test_equal_requests_have_equal_ids_and_others_differ():
     assert len(decode().id) == 32
 
 
-def test_selective_upscaling_changes_the_id_only_when_set():
-    assert decode(passes=1, selective=True).search.selective
-    assert decode(passes=1, selective=True).id != decode(passes=1, selective=False).id
-    assert decode(passes=1).id == "ff69902f3dcc50ad142f84884e39fbd1"  # of the form without it
-
-
-LATER = {"scoring": "exact", "views": 8, "date_from": "2024-05-01", "date_to": "2024-05-31",
+OPTIONS = {"scoring": "exact", "views": 8, "date_from": "2024-05-01", "date_to": "2024-05-31",
          "max_cloud": 40}  # fmt: skip
 
 
-def test_each_later_field_changes_the_id_only_when_set():
-    ids = {decode(**{field: value}).id for field, value in LATER.items()}
-    assert len(ids | {decode().id}) == len(LATER) + 1
+def test_each_option_is_another_request():
+    ids = {decode(**{field: value}).id for field, value in OPTIONS.items()}
+    assert len(ids | {decode().id}) == len(OPTIONS) + 1
+
+
+def test_an_option_at_its_default_is_not_part_of_the_id():
     unset = {"scoring": "", "views": 0, "date_from": "", "date_to": None, "max_cloud": 20}
-    assert decode(passes=1, **unset).id == "ff69902f3dcc50ad142f84884e39fbd1"
+    assert decode(passes=1, **unset).id == decode(passes=1).id
+    assert decode(passes=1).id == "be85182c94452d904185666318d613bc"
 
 
 def test_options_of_imagery_and_scoring_reach_the_pipeline():
-    request = decode(**LATER).request((4.0, 51.9, 4.01, 51.91), 15)
+    request = decode(**OPTIONS).request((4.0, 51.9, 4.01, 51.91), 15)
     assert (request.search.scoring, request.search.views) == ("exact", 8)
     assert (request.date_from, request.date_to) == ("2024-05-01", "2024-05-31")
     assert request.max_cloud == 40
@@ -69,24 +57,6 @@ def test_a_date_has_one_form():
 
 def test_numbers_of_an_area_may_be_whole():
     assert decode(area=[4, 51, 5, 52]).id == decode(area=[4.0, 51.0, 5.0, 52.0]).id
-
-
-def test_the_older_form_is_read():
-    message = JobMessage.decode(json.dumps(OLD).encode())
-    assert (message.name, message.zoom, message.passes) == ("Rotterdam.1", 15, 1)
-    assert (message.stride, message.threshold, message.provider) == (112, 0.5, "sentinelhub")
-    assert message.reference == "7f3c"
-    assert message.parsed_area.box.as_tuple() == (4.0, 51.9, 4.01, 51.91)
-
-
-@pytest.mark.parametrize(
-    ("upscaled", "mode", "passes"),
-    [(False, None, 0), (True, None, 1), (2, None, 2), (True, "x16", 2), (True, "none", 0),
-     (0, "4x", 1), (None, None, 0)],
-)  # fmt: skip
-def test_the_older_form_says_in_two_ways_how_to_sharpen(upscaled, mode, passes):
-    old = OLD | {"upscaled": upscaled, "upscale_mode": mode}
-    assert JobMessage.decode(json.dumps(old).encode()).passes == passes
 
 
 @pytest.mark.parametrize(
@@ -154,10 +124,8 @@ def test_a_wrong_value_is_one_sentence(changes, says):
     [
         b"", b"null", b"[]", b"5", b'"text"', b"{}", b"\xff\xfe", b"{" * 100_000,
         b"[" * 100_000 + b"]" * 100_000, b'{"version": NaN}', b"1" * 10_000,
-        b" " * (MAX_MESSAGE_BYTES + 1), b'{"submit_name": {}, "bbox_wkt": []}',
-        b'{"bbox_wkt": "POLYGON EMPTY"}', b'{"version": 2, "version": 1}',
-        b'{"submit_name": "abc", "bbox_wkt": "POLYGON ((0 0, 1 0, 1 1))", "upscaled": {}}',
-        b'{"submit_name": "abc", "bbox_wkt": "POLYGON ((0 0, 1 0, 1 1))", "upscale_mode": []}',
+        b" " * (MAX_MESSAGE_BYTES + 1), b'{"version": 2, "version": 1}',
+        b'{"name": "abc", "area": [4, 51.9, 4.01, 51.91]}',
     ],
 )  # fmt: skip
 def test_what_is_no_message_is_refused(data):

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.cluster
 
 SHIP = {
     "number": 1, "score": 0.9, "lon": 4.0, "lat": 51.9, "x": 10.0, "y": 10.0, "length_m": 100.0,
-    "width_m": 20.0, "axis_deg": 30.0, "outline": "[]", "told": "{}",
+    "width_m": 20.0, "axis_deg": 30.0, "outline": "[]", "properties": "{}",
 }  # fmt: skip
 OUTCOME = {"timings": {}, "notes": []}
 
@@ -240,7 +240,7 @@ def test_cancelling_stops_at_the_next_block(store, settings):
     assert not store.cancel(job.id)
 
 
-def test_changes_are_told(store, settings):
+def test_changes_are_heard(store, settings):
     heard: list[str] = []
     changes = store.database.changes(1.0)
     assert next(changes) == ""
@@ -305,3 +305,59 @@ def test_a_name_that_looks_like_an_id_hides_no_job(store, settings):
 def test_an_unknown_job_is_one_sentence(store):
     with pytest.raises(UnknownJob, match="no job"):
         store.job("nothing")
+
+
+RECORD = {"tiles": {"fetched": 3, "cached": 2, "missing": 0}, "timings": {"fetch": 1.5}}
+
+
+def figures_of(store: Store) -> dict[str, float]:
+    lines = [line for line in metrics(store).splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+
+def test_counters_count_events_and_outlive_what_they_counted(store, settings):
+    job = add(store, settings, size=0.1)
+    total = store.job(job.id)["blocks_total"]
+    assert figures_of(store)['shipdet_blocks{status="queued"}'] == total
+    while not (taken := claim(store)).joins:
+        assert store.complete_block(taken, {"floor": 0.1, "items": []}, {}, RECORD)
+        assert not store.complete_block(taken, {"floor": 0.1, "items": []}, {}, RECORD)
+    assert store.complete_job(taken, [SHIP], [], OUTCOME)
+    queries.add_letter(store, "twice", "bad.", b"x")
+    queries.add_letter(store, "twice", "bad.", b"x")
+    assert store.register_failed(message("other"), "no")
+    expected = {
+        "shipdet_blocks_done_total": total,
+        "shipdet_ships_total": 1,
+        'shipdet_jobs_ended_total{status="completed"}': 1,
+        'shipdet_jobs_ended_total{status="failed"}': 1,
+        'shipdet_dead_letters_total{kind="rejected"}': 1,
+        'shipdet_tiles_total{source="fetched"}': 3 * total,
+        'shipdet_stage_seconds_count{stage="fetch"}': total,
+        'shipdet_stage_seconds_sum{stage="fetch"}': 1.5 * total,
+    }
+    before = figures_of(store)
+    assert expected.items() <= before.items()
+    assert before['shipdet_jobs{status="completed"}'] == 1
+    store.database.run(lambda c: c.execute("TRUNCATE jobs, dead_letters CASCADE"))
+    after = figures_of(store)
+    assert expected.items() <= after.items()
+    assert 'shipdet_jobs{status="completed"}' not in after
+
+
+def test_many_blocks_that_end_at_once_are_all_counted(store, settings):
+    add(store, settings, size=0.1)
+
+    def work() -> None:
+        own = Store(Database(store.database.address))
+        while (taken := own.claim("w", 60)) is not None and not taken.joins:
+            assert own.complete_block(taken, {}, {}, RECORD | {"timings": {"a": 1, "b": 2}})
+        own.database.close()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    total = store.job("harbour")["blocks_total"]
+    assert figures_of(store)["shipdet_blocks_done_total"] == total > 10

@@ -1,4 +1,4 @@
--- Jobs, their blocks, what was found, and what came to nothing.
+-- Jobs, their blocks, their results, the files of the object store, dead letters and counters.
 
 CREATE TABLE jobs (
     id           text PRIMARY KEY,
@@ -25,12 +25,14 @@ CREATE TABLE jobs (
     claimed_at   timestamptz,
     finished_at  timestamptz
 );
--- Whose turn it is: the job that was served, or came, longest ago. So a small new job waits for one
--- block of each older one at most, and new jobs without end do not keep an old one waiting.
+-- The next block is taken from the job that was served longest ago; a new job counts from its
+-- arrival. So a small new job waits for one block of each older one at most, and an old job is
+-- served however many new ones arrive.
 CREATE INDEX jobs_turn ON jobs (coalesce(claimed_at, created_at)) WHERE status IN ('queued', 'running');
 CREATE INDEX jobs_created ON jobs (created_at DESC);
+CREATE INDEX jobs_finished ON jobs (finished_at);
 
--- number -1 is the joining of all others. Pixels are global ones of the job's zoom.
+-- Block -1 joins the results of all others. Pixels are global ones of the job's zoom.
 CREATE TABLE blocks (
     job_id      text NOT NULL REFERENCES jobs ON DELETE CASCADE,
     number      integer NOT NULL,
@@ -51,18 +53,18 @@ CREATE TABLE blocks (
 CREATE INDEX blocks_open ON blocks (job_id, number) WHERE status IN ('queued', 'running');
 
 CREATE TABLE detections (
-    job_id    text NOT NULL REFERENCES jobs ON DELETE CASCADE,
-    number    integer NOT NULL,
-    score     real NOT NULL,
-    lon       double precision NOT NULL,
-    lat       double precision NOT NULL,
-    x         double precision NOT NULL,
-    y         double precision NOT NULL,
-    length_m  double precision NOT NULL,
-    width_m   double precision NOT NULL,
-    axis_deg  double precision NOT NULL,
-    outline   jsonb NOT NULL,
-    told      jsonb NOT NULL,
+    job_id     text NOT NULL REFERENCES jobs ON DELETE CASCADE,
+    number     integer NOT NULL,
+    score      real NOT NULL,
+    lon        double precision NOT NULL,
+    lat        double precision NOT NULL,
+    x          double precision NOT NULL,
+    y          double precision NOT NULL,
+    length_m   double precision NOT NULL,
+    width_m    double precision NOT NULL,
+    axis_deg   double precision NOT NULL,
+    outline    jsonb NOT NULL,
+    properties jsonb NOT NULL,
     PRIMARY KEY (job_id, number)
 );
 CREATE INDEX detections_place ON detections (lon, lat);
@@ -74,6 +76,12 @@ CREATE TABLE results (
     media_type text NOT NULL,
     bytes      bigint NOT NULL,
     PRIMARY KEY (job_id, kind)
+);
+
+-- Files of the object store, and when a worker last needed each. A file that no job names is removed.
+CREATE TABLE objects (
+    key     text PRIMARY KEY,
+    used_at timestamptz NOT NULL DEFAULT now()
 );
 
 -- An outbox: rows are published to the dead-letter topic and then marked as sent.
@@ -91,17 +99,84 @@ CREATE INDEX dead_letters_unsent ON dead_letters (created_at) WHERE sent_at IS N
 CREATE FUNCTION jobs_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF OLD.status = 'completed' THEN
-        RAISE EXCEPTION 'job % is completed and does not change any more', OLD.id;
+        RAISE EXCEPTION 'job % is completed and can no longer change', OLD.id;
     END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER jobs_guard BEFORE UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION jobs_guard();
 
-CREATE FUNCTION jobs_tell() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION jobs_notify() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'INSERT' OR NEW.status <> OLD.status OR NEW.blocks_done <> OLD.blocks_done THEN
         PERFORM pg_notify('shipdet_jobs', NEW.id);
     END IF;
     RETURN NULL;
 END $$;
-CREATE TRIGGER jobs_tell AFTER INSERT OR UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION jobs_tell();
+CREATE TRIGGER jobs_notify AFTER INSERT OR UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION jobs_notify();
+
+-- Counters of the metrics. They count events and only rise; deleting rows does not change them.
+CREATE TABLE counters (
+    name  text NOT NULL,
+    label text NOT NULL DEFAULT '',
+    value double precision NOT NULL,
+    PRIMARY KEY (name, label)
+);
+
+CREATE FUNCTION count_event(event text, label text, amount double precision) RETURNS void
+LANGUAGE sql AS $$
+    INSERT INTO counters VALUES (event, label, amount)
+    ON CONFLICT ON CONSTRAINT counters_pkey DO UPDATE SET value = counters.value + excluded.value
+$$;
+
+CREATE FUNCTION jobs_count() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.status IN ('completed', 'failed', 'cancelled')
+       AND (TG_OP = 'INSERT' OR NEW.status <> OLD.status) THEN
+        PERFORM count_event('jobs', NEW.status, 1);
+        IF NEW.status = 'completed' THEN
+            PERFORM count_event('ships', '', NEW.ships);
+        END IF;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER jobs_count AFTER INSERT OR UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION jobs_count();
+
+-- Rows of counters are locked in the order of their names, so that two blocks that end at the same
+-- time cannot wait for each other.
+CREATE FUNCTION blocks_count() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM count_event('blocks', '', 1);
+    PERFORM count_event('stage_count', key, 1), count_event('stage_seconds', key, value::float8)
+        FROM (SELECT * FROM jsonb_each_text(NEW.record->'timings') ORDER BY key) stages;
+    PERFORM count_event('tiles', key, value::float8)
+        FROM (SELECT * FROM jsonb_each_text(NEW.record->'tiles') ORDER BY key) tiles;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER blocks_count AFTER UPDATE ON blocks FOR EACH ROW
+    WHEN (NEW.number >= 0 AND NEW.status = 'done' AND OLD.status <> 'done')
+    EXECUTE FUNCTION blocks_count();
+
+CREATE FUNCTION dead_letters_count() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM count_event('dead_letters', NEW.kind, 1);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER dead_letters_count AFTER INSERT ON dead_letters FOR EACH ROW
+    EXECUTE FUNCTION dead_letters_count();
+
+-- Ships as points for map programs, where PostGIS is there and this role may install it.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'postgis') THEN
+        BEGIN
+            CREATE EXTENSION IF NOT EXISTS postgis;
+        EXCEPTION WHEN insufficient_privilege THEN
+            RAISE NOTICE 'postgis is available, but this role may not install it';
+        END;
+    END IF;
+    IF EXISTS (SELECT FROM pg_extension WHERE extname = 'postgis') THEN
+        ALTER TABLE detections ADD COLUMN place geometry(Point, 4326)
+            GENERATED ALWAYS AS (ST_SetSRID(ST_MakePoint(lon, lat), 4326)) STORED;
+        CREATE INDEX detections_gist ON detections USING gist (place);
+    END IF;
+END $$;
