@@ -47,7 +47,7 @@ PAUSE_S = 3.0  # between two jobs at rest
 
 
 class RepeatedTiles(TileServer):
-    """One patch of so many tiles repeated over a square of ``side_px``."""
+    """One patch of tiles repeated over a square of ``side_px``."""
 
     def __init__(self, side_px: int) -> None:
         picture = sea(PATCH_PX, PATCH_PX)
@@ -83,7 +83,7 @@ class Finished:
 
 @contextmanager
 def running(folder: Path, tiles: TileServer, workers: int) -> Iterator[tuple[Cluster, Store]]:
-    """A cluster with so many one-place workers, and its job store."""
+    """A cluster with ``workers`` workers of one core each, and its job store."""
     extra = {
         **tiles.environ(),
         "SHIPDET_PROVIDER": "xyz",

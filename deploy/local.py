@@ -40,8 +40,8 @@ FRUGAL = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 class Cluster:
     """The engines in a folder.
 
-    ``extra`` are settings for stream, workers and app; each of the Spark ``workers`` has so many
-    ``places``.
+    ``extra`` are settings for stream, workers and app; each of the Spark ``workers`` has ``places``
+    cores.
     """
 
     folder: Path
@@ -59,16 +59,11 @@ class Cluster:
             self.env = {}
 
     def start(self, *, stream: bool = True, app: bool = True) -> None:
-        """Start the engines, make tables, bucket and topics, then stream and app."""
-        for name in ("logs", "pids", "events", "conf", "spark"):
-            (self.folder / name).mkdir(parents=True, exist_ok=True)
-        if not self.env:
-            self._settle()
+        """Start the engines, make tables, bucket and topics, then start stream and app."""
+        self.start_storage()
         self.env |= self.extra
         _write_env(self.folder / "env", self.env)
-        self.start_postgres()
         self.start_kafka()
-        self.start_s3()
         self.start_spark()
         for name, port in self.ports.items():
             if name != "app":
@@ -79,6 +74,17 @@ class Cluster:
         if app:
             self.start_python("app", "-m", "shipdet", "serve")
             self.processes.wait_for_port("app", self.ports["app"])
+
+    def start_storage(self) -> None:
+        """Start the database and the object store, if they do not run."""
+        if not self.env:
+            self.settle()
+        if "postgres" in self.processes.running():
+            return
+        self.start_postgres()
+        self.start_s3()
+        for name in ("postgres", "s3"):
+            self.processes.wait_for_port(name, self.ports[name])
 
     def stop(self) -> None:
         """Stop what was started here, in the opposite order; data and logs stay."""
@@ -190,8 +196,10 @@ class Cluster:
         }
         self.processes.start(name, call, {**self.environ(), **daemon, **env}, PROJECT)
 
-    def _settle(self) -> None:
-        """Choose ports and secrets, and write Spark's settings."""
+    def settle(self) -> None:
+        """Choose ports and secrets, and write them and Spark's settings into the folder."""
+        for name in ("logs", "pids", "events", "conf", "spark"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
         ports = {n: free_port(p if self.usual_ports else 0) for n, p in PORTS.items()}
         password = secrets.token_urlsafe(16)
         folder = self.folder
@@ -224,6 +232,7 @@ class Cluster:
             f"spark.driver.extraJavaOptions {FRUGAL}\n"
             f"spark.executor.extraJavaOptions {FRUGAL}\n"
         )
+        _write_env(folder / "env", self.env)
 
 
 def _read_env(file: Path) -> dict[str, str]:

@@ -84,7 +84,7 @@ class Processes:
         (self.pids / name).unlink(missing_ok=True)
 
     def gone(self, name: str, patience_s: float) -> bool:
-        """Whether a process ends within so many seconds."""
+        """Whether a process ends within ``patience_s``."""
         end = time.monotonic() + patience_s
         while self.pid(name) is not None:
             if time.monotonic() > end:
@@ -107,8 +107,8 @@ class Processes:
             ended = (self.pids / name).exists() and self.pid(name) is None
             if ended or time.monotonic() > end:
                 log = self.logs / f"{name}.log"
-                told = log.read_text(errors="replace")[-1500:] if log.exists() else ""
-                raise NotStarted(f"{name} does not listen on port {port}:\n{told}")
+                end_of_log = log.read_text(errors="replace")[-1500:] if log.exists() else ""
+                raise NotStarted(f"{name} does not listen on port {port}:\n{end_of_log}")
             time.sleep(0.1)
 
 
@@ -117,7 +117,7 @@ def _birth(pid: int) -> str:
     with suppress(OSError, ChildProcessError):
         os.waitpid(pid, os.WNOHANG)  # our own dead child would stay in the table
     try:
-        told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return ""
-    return "" if told[0] == "Z" else told[19]
+    return "" if fields[0] == "Z" else fields[19]

@@ -60,22 +60,14 @@ def tiles() -> Iterator[TileServer]:
 
 
 @pytest.fixture(scope="session")
-def engines(tiles: TileServer) -> Iterator[Cluster]:
-    """All engines but the stream and the app."""
+def storage() -> Iterator[Cluster]:
+    """A cluster of which the database and the object store run."""
     # Not a folder of pytest's: the user postgres may not enter those.
     folder = Path(tempfile.mkdtemp(prefix="shipdet-cluster-"))
     folder.chmod(0o755)
-    extra = {
-        **tiles.environ(),
-        "SHIPDET_PROVIDER": "xyz",
-        "SHIPDET_CACHE_DIR": str(folder / "cache"),
-        "SHIPDET_CLUSTER_LEASE_S": "8",
-        "SHIPDET_CLUSTER_RETRY_S": "0.5",
-        "SHIPDET_KAFKA_BATCH": "1000",
-    }
-    cluster = Cluster(folder, extra, usual_ports=False)
+    cluster = Cluster(folder, usual_ports=False)
     try:
-        cluster.start(stream=False, app=False)
+        cluster.start_storage()
         yield cluster
     finally:
         cluster.stop()
@@ -83,6 +75,21 @@ def engines(tiles: TileServer) -> Iterator[Cluster]:
         if logs:
             shutil.copytree(folder / "logs", logs, dirs_exist_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def engines(storage: Cluster, tiles: TileServer) -> Cluster:
+    """All engines but the stream and the app."""
+    storage.extra = {
+        **tiles.environ(),
+        "SHIPDET_PROVIDER": "xyz",
+        "SHIPDET_CACHE_DIR": str(storage.folder / "cache"),
+        "SHIPDET_CLUSTER_LEASE_S": "8",
+        "SHIPDET_CLUSTER_RETRY_S": "0.5",
+        "SHIPDET_KAFKA_BATCH": "1000",
+    }
+    storage.start(stream=False, app=False)
+    return storage
 
 
 @pytest.fixture
@@ -93,13 +100,24 @@ def stream(engines: Cluster) -> Cluster:
     return engines
 
 
-@pytest.fixture
-def settings(engines: Cluster, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """The engines' settings, in this process as in the stream's."""
-    for name, value in engines.env.items():
+def settings_of(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A cluster's settings, in this process as in the stream's."""
+    for name, value in cluster.env.items():
         if name.startswith("SHIPDET_"):
             monkeypatch.setenv(name, value)
     return Settings()
+
+
+@pytest.fixture
+def settings(engines: Cluster, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The settings of all engines."""
+    return settings_of(engines, monkeypatch)
+
+
+@pytest.fixture
+def storage_settings(storage: Cluster, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The settings of the database and the object store, which start in a few seconds."""
+    return settings_of(storage, monkeypatch)
 
 
 @pytest.fixture
@@ -113,22 +131,22 @@ def store(settings: Settings) -> Iterator["Store"]:
 
 
 @pytest.fixture(scope="session")
-def spare_database(engines: Cluster) -> str:
+def spare_database(storage: Cluster) -> str:
     """The address of a database beside the stream's, with the tables."""
     import psycopg
 
     from shipdet.cluster.engines.database import Database
     from shipdet.cluster.store.migrations import migrate
 
-    server, _, _ = engines.env["SHIPDET_POSTGRES"].rpartition("/")
-    with psycopg.connect(engines.env["SHIPDET_POSTGRES"], autocommit=True) as connection:
+    server, _, _ = storage.env["SHIPDET_POSTGRES"].rpartition("/")
+    with psycopg.connect(storage.env["SHIPDET_POSTGRES"], autocommit=True) as connection:
         connection.execute("CREATE DATABASE spare")
     migrate(Database(f"{server}/spare"))
     return f"{server}/spare"
 
 
 @pytest.fixture
-def empty_store(spare_database: str, settings: Settings) -> Iterator["Store"]:
+def empty_store(spare_database: str, storage_settings: Settings) -> Iterator["Store"]:
     """A job store of the test's own, without any job."""
     from shipdet.cluster.engines.database import Database
     from shipdet.cluster.store.job_store import Store

@@ -58,7 +58,7 @@ def test_without_a_cluster_the_setting_that_is_missing_is_named(arguments, capsy
 
 
 @pytest.mark.parametrize("address", ["abc", "postgresql://u:s3cret@[::1/db", "host=a bogus=s3cret"])
-def test_an_address_that_is_none_is_told_without_it(address, capsys, monkeypatch):
+def test_a_malformed_address_is_not_repeated(address, capsys, monkeypatch):
     pytest.importorskip("psycopg")
     monkeypatch.setenv("SHIPDET_POSTGRES", address)
     assert run("jobs", "list") == 1

@@ -15,6 +15,8 @@ import pytest
 
 pytest.importorskip("pyspark")
 
+from pyspark.sql.streaming.datasource import ReadAllAvailable
+
 from shipdet.cluster.engines.broker import LETTER_BYTES, send
 from shipdet.cluster.engines.kafka_source import KafkaReader, Range
 from shipdet.cluster.jobs.message import MAX_MESSAGE_BYTES
@@ -66,7 +68,7 @@ def read_letters(settings: Settings) -> set[bytes]:
     )  # fmt: skip
     start = reader.initialOffset()
     found = set()
-    for part in reader.partitions(start, reader._latest()):
+    for part in reader.partitions(start, reader.latestOffset(start, ReadAllAvailable())):
         assert isinstance(part, Range)
         for row in reader.read(part):
             letter = json.loads(row[1])

@@ -19,7 +19,7 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> KafkaReader:
     return KafkaSource(options).streamReader(None)
 
 
-def test_it_begins_where_it_was_told_to(reader):
+def test_it_begins_at_the_given_offsets(reader):
     assert reader.initialOffset() == {"a": {"0": 5, "1": 0, "2": 0}}
     reader.starting = "latest"
     assert reader.initialOffset() == {"a": {"0": 105, "1": 10, "2": 0}}

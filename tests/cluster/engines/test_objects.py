@@ -18,7 +18,9 @@ pytestmark = pytest.mark.cluster
 
 @pytest.fixture
 def objects(settings: Settings) -> ObjectStore:
-    return ObjectStore(settings)
+    made = ObjectStore(settings)
+    made.prepare()
+    return made
 
 
 @pytest.fixture
@@ -105,7 +107,7 @@ def test_a_disk_that_is_full_costs_nothing_but_speed(caches, tmp_path):
     assert there.get(15, 1, 2) == b"tile"
 
 
-def test_a_process_can_be_told_to_share_its_tiles(settings, objects):
+def test_a_process_may_share_its_tiles(settings, objects):
     open_caches_with(lambda s, provider, digest: SharedTileCache(s, provider, digest, objects))
     try:
         assert isinstance(open_cache(settings, "xyz", "0" * 16), SharedTileCache)

@@ -65,10 +65,10 @@ def members(group: int) -> list[str]:
     found = []
     for file in Path("/proc").glob("[0-9]*/stat"):
         try:
-            name, _, told = file.read_text().rpartition(")")
+            name, _, fields = file.read_text().rpartition(")")
         except OSError:
             continue
-        state, _, pgrp = told.split()[:3]
+        state, _, pgrp = fields.split()[:3]
         if int(pgrp) == group and state != "Z":
             found.append(name)
     return found
@@ -82,7 +82,7 @@ def test_a_process_that_has_got_the_same_id_since_is_left_alone(processes, tmp_p
         stranger.send_signal(signal.SIGKILL)
 
 
-def test_what_ends_at_once_is_told_with_its_log(processes, tmp_path):
+def test_the_log_of_what_ends_at_once_is_shown(processes, tmp_path):
     call = [sys.executable, "-c", "raise SystemExit('no such option')"]
     processes.start("bad", call, os.environ, tmp_path)
     with pytest.raises(NotStarted, match="no such option"):
@@ -90,12 +90,8 @@ def test_what_ends_at_once_is_told_with_its_log(processes, tmp_path):
 
 
 def test_settings_are_kept_between_programs(tmp_path):
-    (tmp_path / "conf").mkdir()
     cluster = Cluster(tmp_path, usual_ports=False)
-    cluster._settle()
-    from deploy.local import _write_env
-
-    _write_env(tmp_path / "env", cluster.env)
+    cluster.settle()
     again = Cluster(tmp_path)
     assert again.env == cluster.env and again.ports == cluster.ports
     assert (tmp_path / "env").stat().st_mode & 0o077 == 0, "it holds secrets"
