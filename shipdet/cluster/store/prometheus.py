@@ -53,8 +53,8 @@ class _Figures(Collector):
             counter = CounterMetricFamily(
                 f"shipdet_{name}", about, labels=[label] if label else None
             )
-            for value, count in (counted if label else {"": 0.0} | counted).items():
-                counter.add_metric([value] if label else [], count)
+            for value, total in (counted if label else {"": 0.0} | counted).items():
+                counter.add_metric([value] if label else [], total)
             yield counter
         about = "Seconds that blocks took, by stage."
         summary = Summary("shipdet_stage_seconds", about, labels=["stage"])
