@@ -5,6 +5,7 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 RUN_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+LOCKED_WITHIN_S = 2.0  # a younger folder may be about to be locked
 PARTIAL = ".partial"  # suffix of a folder that is being written
 GONE = "This run is not on disk any more: run the detection again."
 _UNUSABLE = (  # errors that another folder remedies
@@ -122,15 +124,18 @@ def replaced_folder(final: Path) -> Iterator[Path]:
 def _made(partial: Path) -> Iterator[None]:
     """A new folder, locked for as long as its process lives; what is there at the end is removed.
 
-    Raises Busy when there is such a folder.
+    One that a killed process has left is replaced. Raises Busy when a living one writes to it.
     """
     try:
         partial.mkdir()
     except FileExistsError:
-        raise Busy(
-            f"Another run is writing to {partial.with_suffix('')}: choose another folder, or "
-            f"remove {partial} if no run is active."
-        ) from None
+        if not _abandoned(partial):
+            raise Busy(
+                f"Another run is writing to {partial.with_suffix('')}: choose another folder, or "
+                f"remove {partial} if no run is active."
+            ) from None
+        shutil.rmtree(partial)
+        partial.mkdir()
     lock = try_lock(partial)
     try:
         yield
@@ -138,6 +143,15 @@ def _made(partial: Path) -> Iterator[None]:
         shutil.rmtree(partial, ignore_errors=True)
         if lock is not None:
             os.close(lock)
+
+
+def _abandoned(partial: Path) -> bool:
+    """Whether the process that wrote a folder was killed: nobody holds its lock."""
+    lock = try_lock(partial)
+    if lock is None:
+        return False
+    os.close(lock)
+    return time.time() - partial.stat().st_mtime > LOCKED_WITHIN_S
 
 
 def try_lock(folder: Path) -> int | None:

@@ -5,6 +5,7 @@ import os
 import resource
 import shutil
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -113,6 +114,25 @@ def test_two_runs_into_one_folder_are_refused(settings, tmp_path):
                 pytest.fail("the block must not run")
         assert (partial / "first").exists(), "the other's folder is not removed"
     assert everything(out) == ["first"]
+
+
+def test_what_a_killed_run_left_is_replaced(settings, tmp_path):
+    left = tmp_path / "out.partial"
+    left.mkdir()
+    (left / "half").touch()
+    os.utime(left, (0, 0))
+    with new_folder(tmp_path / "out", "", settings) as (partial, _):
+        (partial / "whole").touch()
+    assert everything(tmp_path / "out") == ["whole"]
+    assert not left.exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a place like /proc")
+@pytest.mark.parametrize("out", ["/proc/x", "/proc/x/y/z"])
+def test_where_no_folder_can_be_made_is_one_sentence(settings, out):
+    with pytest.raises(StorageFull, match=f"{out} cannot be written: choose another"):
+        with new_folder(Path(out), "", settings):
+            pytest.fail("the block must not run")
 
 
 def test_a_file_too_large_for_the_disk_is_one_sentence(settings):

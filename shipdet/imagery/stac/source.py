@@ -91,7 +91,8 @@ class StacSource:
             return Gap(known.reason)
         if known is not None:
             try:
-                return Tile(*await asyncio.to_thread(decode_tile, known, BlankRule()), cached=True)
+                decoded = await asyncio.to_thread(decode_tile, known, BlankRule())
+                return Tile(decoded.pixels, decoded.covered, cached=True)
             except (BadTile, BlankTile):
                 await asyncio.to_thread(self.cache.forget, self.zoom, x, y)
         async with self._slots:
@@ -119,8 +120,12 @@ class StacSource:
     async def _check_scene(self, scene: Scene) -> None:
         import httpx
 
+        from shipdet.imagery.network import proxy_for, tls  # imports httpx, which takes a while
+
         host = urlsplit(scene.href).netloc
         headers = {"Range": "bytes=0-15", "User-Agent": self.settings.user_agent}
+        certificates, _ = await asyncio.to_thread(tls)
+        proxy = proxy_for(scene.href)
         what = "no connection"
         for repetition in range(self.policy.retries + 1):
             if repetition:
@@ -129,7 +134,11 @@ class StacSource:
                 async with (
                     asyncio.timeout(2 * self.settings.timeout_s),
                     httpx.AsyncClient(
-                        timeout=self.settings.timeout_s, follow_redirects=True
+                        timeout=self.settings.timeout_s,
+                        follow_redirects=True,
+                        trust_env=False,
+                        verify=certificates,
+                        proxy=proxy,
                     ) as client,
                     client.stream("GET", scene.href, headers=headers) as response,
                 ):
@@ -137,7 +146,7 @@ class StacSource:
             except (TimeoutError, httpx.TimeoutException):
                 what = "no answer in time"
                 continue
-            except (httpx.RequestError, httpx.InvalidURL):
+            except (httpx.RequestError, httpx.InvalidURL, UnicodeError):
                 what = "no connection"
                 continue
             if response.status_code == 429 or response.status_code >= 500:

@@ -1,0 +1,54 @@
+"""Runs whose process is killed: nothing half-done is shown, and what was fetched is kept."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.tile_server import TileServer
+
+ROOT = Path(__file__).parent.parent
+
+
+def download(server: TileServer, folder: Path, out: Path) -> "subprocess.Popen[str]":
+    west, south, east, north = server.bbox.as_tuple()
+    area = [str(value) for value in (west, south, east, north)]
+    command = ["download", "--bbox", *area, "--provider", "xyz", "--zoom", str(server.zoom)]
+    environment = os.environ | server.environ() | {
+        "PYTHONPATH": str(ROOT), "SHIPDET_CACHE_DIR": str(folder / "cache"),
+        "SHIPDET_RUNS_DIR": str(folder / "runs"),
+    }  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, "-m", "shipdet", *command, "--out", str(out)], env=environment,
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no SIGKILL")
+def test_a_killed_run_leaves_its_tiles_and_no_half_run(tmp_path):
+    answer = threading.Event()
+    out = tmp_path / "out"
+    with TileServer() as server:
+        held = {(server.x0 + x, server.y0 + 2): answer for x in range(4)}
+        server.held = held
+        first = download(server, tmp_path, out)
+        while server.running < 4 or server.count < 12:  # the rest has been kept
+            assert first.poll() is None, first.communicate()[1]
+            time.sleep(0.05)
+        first.send_signal(signal.SIGKILL)
+        first.communicate()
+        assert not out.exists()
+        assert out.with_name("out.partial").is_dir(), "nothing could tidy up"
+        answer.set()
+        time.sleep(2.1)  # a folder of less than two seconds may be about to be locked
+        second = download(server, tmp_path, out)
+        told, errors = second.communicate(timeout=200)
+        assert second.returncode == 0, errors
+        assert "8 from the cache, 0 missing" in told
+    assert (out / "run.json").is_file()
+    assert not out.with_name("out.partial").exists()
