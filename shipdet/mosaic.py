@@ -79,3 +79,28 @@ class Mosaic:
     def read(self, x0: int, y0: int, x1: int, y1: int) -> tuple[Pixels, Mask]:
         """See :class:`Picture`."""
         return self.pixels[y0:y1, x0:x1], self.coverage[y0:y1, x0:x1]
+
+
+def fill_uncovered(pixels: Pixels, covered: Mask) -> Pixels:
+    """Give every pixel without data the color of the nearest one with data.
+
+    The edge of the data then looks like a flat continuation to a network, and not like a coast.
+
+    Args:
+        pixels: uint8 (h, w, 3); not changed.
+        covered: bool (h, w).
+
+    Returns:
+        uint8 (h, w, 3); ``pixels`` itself where all or none of it is covered. Distances are those
+        of OpenCV's 5 x 5 mask, which are within 2 % of Euclidean ones.
+    """
+    if covered.all() or not covered.any():
+        return pixels
+    import cv2  # takes a while to import
+
+    _, labels = cv2.distanceTransformWithLabels(
+        (~covered).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    nearest = np.zeros(int(labels.max()) + 1, np.int64)
+    nearest[labels[covered]] = np.flatnonzero(covered)
+    return np.asarray(pixels.reshape(-1, 3)[nearest[labels]])

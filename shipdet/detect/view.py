@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from shipdet.detect.shrunk import Shrunk
 from shipdet.geometry import Floats
-from shipdet.mosaic import Mask, Picture, Pixels
+from shipdet.mosaic import Mask, Picture, Pixels, fill_uncovered
 from shipdet.progress import Steps
 
 _MARGIN = 4  # source pixels around a piece, what bicubic interpolation reaches
@@ -92,7 +92,7 @@ class NetworkView:
             # Pixel on pixel, as for every canvas of a reduced picture: nothing to interpolate.
             inner = slice(_MARGIN, _MARGIN + height), slice(_MARGIN, _MARGIN + width)
             piece, mask = source[inner].copy(), covered[inner].copy()
-            return _fill(piece, mask), mask
+            return fill_uncovered(piece, mask), mask
         # Centre of network pixel i, minus half a pixel because OpenCV counts from pixel centres.
         matrix = np.array(
             [
@@ -105,7 +105,7 @@ class NetworkView:
             return piece, np.ones((height, width), np.bool_)
         nearest = _warp(covered.view(np.uint8), matrix, width, height, cv2.INTER_NEAREST)
         mask = nearest.view(np.bool_)
-        return _fill(piece, mask), mask
+        return fill_uncovered(piece, mask), mask
 
     @staticmethod
     def _reach(start: float, length: int, factor: float) -> tuple[int, int]:
@@ -158,16 +158,3 @@ def _mirrored_from(start: int, stop: int, size: int) -> tuple[int, int]:
 def _mirror(index: npt.NDArray[np.int_], size: int) -> npt.NDArray[np.int_]:
     folded = index % (2 * size)
     return np.minimum(folded, 2 * size - 1 - folded)
-
-
-def _fill(pixels: Pixels, mask: Mask) -> Pixels:
-    """Pixels outside the mask replaced by the nearest one inside it."""
-    if mask.all() or not mask.any():
-        return pixels
-    _, labels = cv2.distanceTransformWithLabels(
-        (~mask).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    nearest = np.zeros(int(labels.max()) + 1, np.int64)
-    nearest[labels[mask]] = np.flatnonzero(mask)
-    flat = pixels.reshape(-1, 3)
-    return np.asarray(flat[nearest[labels]])

@@ -13,10 +13,10 @@ from typing import Literal
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import distance_transform_edt
 
 from shipdet.errors import OutOfMemory
 from shipdet.models.runtime import Pixels, Upscaler
+from shipdet.mosaic import fill_uncovered
 from shipdet.progress import Progress, Steps
 from shipdet.upscale.focus import Focus
 from shipdet.upscale.plan import Span, fade, spans
@@ -115,7 +115,7 @@ def tiled(
             sharp = [focus is None or focus.meets(y, x) for x in waiting]
             size = bisect_right(list(accumulate(sharp)), blocks.batch)
             group, waiting = waiting[:size], waiting[size:]
-            sources = [_filled(pixels, coverage, y, x) for x in group]
+            sources = [_block(pixels, coverage, y, x) for x in group]
             chosen = [source for source, wanted in zip(sources, sharp, strict=False) if wanted]
             enlarged: Iterator[Pixels] = iter(())
             if chosen:
@@ -211,18 +211,10 @@ def _mix(target: Pixels, source: Pixels, weight: npt.NDArray[np.float32]) -> Non
     target[...] = np.rint(old + weight * (source - old))
 
 
-def _filled(pixels: Pixels, coverage: Mask, y: Span, x: Span) -> Pixels:
-    """A block whose empty pixels have the value of the nearest covered one.
-
-    The edge of the covered area then looks like a flat continuation, not like a coast.
-    """
-    source = pixels[y.start : y.stop, x.start : x.stop]
-    there = coverage[y.start : y.stop, x.start : x.stop]
-    if there.all():
-        return source
-    nearest = distance_transform_edt(~there, return_distances=False, return_indices=True)
-    filled: Pixels = source[tuple(nearest)]
-    return filled
+def _block(pixels: Pixels, coverage: Mask, y: Span, x: Span) -> Pixels:
+    """The pixels of a block, filled where they have no data."""
+    cut = slice(y.start, y.stop), slice(x.start, x.stop)
+    return fill_uncovered(pixels[cut], coverage[cut])
 
 
 def _blacken(result: Pixels, coverage: Mask, scale: int) -> None:
