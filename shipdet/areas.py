@@ -53,6 +53,14 @@ class Area:
             return np.asarray((x >= west) & (x <= east) & (y >= south) & (y <= north))
         return np.asarray(shapely.intersects_xy(self.polygon, x, y), np.bool_)
 
+    @property
+    def parts(self) -> list[BBox]:
+        """The upright box around each polygon: an area cut at the antimeridian has two."""
+        if self.polygon is None:
+            return [self.box]
+        bounds = [tuple(map(float, p.bounds)) for p in shapely.get_parts(self.polygon)]
+        return [BBox(*b) for b in bounds if b[0] < b[2] and b[1] < b[3]] or [self.box]
+
     def touches(self, box: BBox) -> bool:
         """Whether the area and a box have a place in common."""
         shape = shapely.box(*self.box.as_tuple()) if self.polygon is None else self.polygon

@@ -1,8 +1,9 @@
 """Cut an area into blocks that workers search on their own."""
 
 import math
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import product
 
 from shipdet.areas import Area
 from shipdet.detections import LONGEST_SHIP_M
@@ -69,18 +70,22 @@ def cut_area(
     whole_px = side_px if max(whole.width, whole.height) <= side_px else core_px
     columns = _edges(whole.x0, whole.x1, whole_px)
     rows = _edges(whole.y0, whole.y1, whole_px)
-    count = (len(columns) - 1) * (len(rows) - 1)
+    reached = [_reached(part, zoom, columns, rows) for part in area.parts]
+    count = max(len(down) * len(across) for down, across in reached)
+    cells: list[tuple[int, int]] = []
+    if count <= limit:  # before they are made
+        cells = sorted({cell for down, across in reached for cell in product(down, across)})
+        count = len(cells)
     if count > limit:
         raise AreaTooLarge(
             f"The area needs {count:,} blocks at zoom {zoom}, and a job may have {limit:,}: "
             "choose a lower zoom, or submit it in parts."
         )
     blocks: list[Block] = []
-    for y0, y1 in pairwise(rows):
-        for x0, x1 in pairwise(columns):
-            core = PixelBox(x0, y0, x1, y1)
-            if count == 1 or area.touches(box_degrees(core, zoom)):
-                blocks.append(Block(len(blocks), _grown(core, overlap, whole, window_grid), core))
+    for row, column in cells:
+        core = PixelBox(columns[column], rows[row], columns[column + 1], rows[row + 1])
+        if count == 1 or area.touches(box_degrees(core, zoom)):
+            blocks.append(Block(len(blocks), _grown(core, overlap, whole, window_grid), core))
     return blocks
 
 
@@ -105,6 +110,15 @@ def box_degrees(box: PixelBox, zoom: int) -> BBox:
     corners = pixel_to_lonlat([[box.x0, box.y0], [box.x1, box.y1]], zoom)
     (west, north), (east, south) = corners.tolist()
     return BBox(west, south, east, north)
+
+
+def _reached(part: BBox, zoom: int, columns: list[int], rows: list[int]) -> tuple[range, range]:
+    """Rows and columns of the cores that a part of an area reaches, however far others are."""
+    box = pixel_box(part, zoom)
+    return (
+        range(max(0, bisect_right(rows, box.y0) - 1), bisect_left(rows, box.y1)),
+        range(max(0, bisect_right(columns, box.x0) - 1), bisect_left(columns, box.x1)),
+    )
 
 
 def _edges(start: int, end: int, core_px: int) -> list[int]:

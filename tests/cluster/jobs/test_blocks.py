@@ -106,3 +106,15 @@ def test_a_block_is_small_enough_after_sharpening():
     area = area_of(3000, 900)
     for block in cut_area(area, ZOOM, 100, side):
         assert block.box.width * block.box.height * 256 <= 256e6 * 1.2
+
+
+def test_an_area_cut_at_the_antimeridian_is_two_parts_and_not_the_world():
+    def square(west, east):
+        return [[[west, -17], [east, -17], [east, -16.98], [west, -16.98], [west, -17]]]
+
+    parts = [square(179.98, 180), square(-180, -179.98)]
+    area = parse_area({"type": "MultiPolygon", "coordinates": parts})
+    blocks = cut_area(area, 16, 8)
+    west = {box_degrees(block.core, 16).west > 0 for block in blocks}
+    assert 2 <= len(blocks) <= 8 and west == {True, False}
+    assert [part.as_tuple()[::2] for part in area.parts] == [(179.98, 180), (-180, -179.98)]
