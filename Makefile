@@ -21,7 +21,8 @@ types: .venv/dev-installed
 	$(BIN)/mypy
 
 unit: .venv/dev-installed
-	$(BIN)/python -m pytest --ignore tests/e2e -m "not cluster and not kills" -n $(WORKERS) $(PYTEST)
+	$(BIN)/python -m pytest --ignore tests/e2e -m "not cluster and not kills" -n $(WORKERS) \
+		--dist loadfile $(PYTEST)
 
 # The same, with the share of lines and branches that ran.
 coverage:

@@ -36,7 +36,7 @@ def compare(
     if isinstance(folder.config, UpscalerConfig):
         return _pixel_difference(folder, folder.config, precision, pictures)
     difference = _score_difference(folder, folder.config, precision, pictures)
-    return difference | _ship_difference(folder, folder.config, precision, scenes)
+    return difference | ship_difference(folder, folder.config, precision, scenes)
 
 
 def excess(difference: Difference, precision: Format) -> list[str]:
@@ -78,7 +78,7 @@ def _score_difference(
     return worst
 
 
-def _ship_difference(
+def ship_difference(
     folder: ModelFolder, config: ClassifierConfig, precision: Format, scenes: Sequence[Mosaic]
 ) -> Difference:
     """How many ships only one backend finds, and how far apart the same ones are in pixels."""
@@ -89,8 +89,8 @@ def _ship_difference(
     exported = onnx_runtime.open_classifier(folder, config, "cpu", settings, precision)
     ships, apart, centre_px = 0, 0, 0.0
     for scene in scenes:
-        expected = _ships(scene, reference, config).centers
-        found = _ships(scene, exported, config).centers
+        expected = ships_in(scene, reference, config).centers
+        found = ships_in(scene, exported, config).centers
         ships += len(expected)
         apart += abs(len(found) - len(expected))
         if len(found) and len(expected):
@@ -99,7 +99,7 @@ def _ship_difference(
     return {"ships": float(ships), "ships_apart": float(apart), "centre_px_max": centre_px}
 
 
-def _ships(scene: Mosaic, classifier: WindowScorer, config: ClassifierConfig) -> Detections:
+def ships_in(scene: Mosaic, classifier: WindowScorer, config: ClassifierConfig) -> Detections:
     """What a search with the model's own settings finds."""
     block = config.shipdet
     return finish(

@@ -13,6 +13,11 @@ import pytest
 from shipdet.settings import Settings, get_settings
 from tests.helpers.painted import BrightnessClassifier
 
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+if WORKER:  # processes side by side: one thread each, and ports of their own for gradio
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ["GRADIO_SERVER_PORT"] = str(7860 + 100 * (1 + int(WORKER.removeprefix("gw"))))
+
 
 class NetworkBlocked(OSError):
     """A test wanted to leave this machine."""

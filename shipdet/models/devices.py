@@ -81,14 +81,14 @@ def cuda_available() -> bool:
     wait for: without a driver the answer is known. (`spaces` lets PyTorch see a GPU before there
     is one.)
     """
-    if not {"torch", "spaces"} & sys.modules.keys() and not _driver():
+    if not {"torch", "spaces"} & sys.modules.keys() and not has_gpu_driver():
         return False
     import torch
 
     return torch.cuda.is_available()
 
 
-def _driver() -> bool:
+def has_gpu_driver() -> bool:
     """False where no GPU's driver can be loaded; True where that cannot be told."""
     if sys.platform != "linux" or Path("/dev/kfd").exists():
         return True

@@ -29,10 +29,10 @@ def prune(settings: Settings, keep: Path) -> None:
             continue
         with suppress(OSError):  # no run, just removed, or a folder of another user's
             if not folder.name.endswith(PARTIAL):
-                runs.append(((folder / "run.json").stat().st_mtime, folder, _size(folder)))
+                runs.append(((folder / "run.json").stat().st_mtime, folder, folder_bytes(folder)))
                 total += runs[-1][2]
             elif _LEFT.search(folder.name) and not _removed(folder):
-                total += _size(folder)
+                total += folder_bytes(folder)
     oldest = time.time() - settings.runs_max_age_days * 86_400
     for written, folder, size in sorted(runs):
         too_much = total > settings.runs_max_gb * GB
@@ -54,5 +54,6 @@ def _removed(partial: Path) -> bool:
     return True
 
 
-def _size(folder: Path) -> int:
+def folder_bytes(folder: Path) -> int:
+    """The size of all files of a folder, in bytes."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

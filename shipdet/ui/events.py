@@ -76,7 +76,7 @@ def _wire_settings(page: Page, blocks: gr.Blocks, source: gr.State, settings: Se
     ]
 
     def estimated(values: Values) -> Updates:
-        return _estimated(page, source, settings, values)
+        return estimate_updates(page, source, settings, values)
 
     outputs = [
         page.area.zoom, page.zoom_reason, page.dates, page.estimate, page.search.model,
@@ -105,7 +105,8 @@ def _wire_settings(page: Page, blocks: gr.Blocks, source: gr.State, settings: Se
     page.picture_tab.select(lambda: "picture", None, source, **AT_ONCE)
 
 
-def _estimated(page: Page, source: gr.State, settings: Settings, values: Values) -> Updates:
+def estimate_updates(page: Page, source: gr.State, settings: Settings, values: Values) -> Updates:
+    """What the page shows of a request before it runs: tiles, size, time, the model's values."""
     area = page.area
     provider = get_provider(values[area.provider], settings)
     south, north = values[area.south], values[area.north]

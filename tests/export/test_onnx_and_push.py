@@ -103,9 +103,9 @@ def test_a_ship_that_only_one_backend_finds_counts(settings, weights, monkeypatc
     folder = resolve("tiny-fine", settings)
     lists = iter([[(5.0, 5.0), (50.0, 50.0)], [(5.0, 7.0)]])
     monkeypatch.setattr(
-        comparing, "_ships", lambda *_: SimpleNamespace(centers=np.array(next(lists)))
+        comparing, "ships_in", lambda *_: SimpleNamespace(centers=np.array(next(lists)))
     )
-    found = comparing._ship_difference(folder, folder.config, "fp32", [None])
+    found = comparing.ship_difference(folder, folder.config, "fp32", [None])
     assert (found["ships"], found["ships_apart"]) == (2, 1)
     assert found["centre_px_max"] > 40
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from shipdet.errors import BackendUnavailable, BadModel, BadOption, OutOfMemory, UnknownModel
-from shipdet.models import load_classifier, load_upscaler, loading, release_models, resolve
+from shipdet.models import load_classifier, load_upscaler, release_models, resolve
 from shipdet.models.devices import available_backends, cpu_threads, cuda_available
 from shipdet.models.networks import build, load_weights
 from shipdet.models.onnx_runtime import pick_format
@@ -233,13 +233,16 @@ def test_arrays_of_another_shape_are_a_programming_error(settings):
         upscaler.upscale(np.zeros((1, 8, 8, 3), np.float32))
 
 
-def test_a_model_is_loaded_once_and_shared(settings, monkeypatch):
+def test_a_model_is_loaded_once_and_shared(settings, caplog):
+    caplog.set_level("INFO", logger="shipdet.models.loading")
     first = load_classifier(settings=settings)
     assert load_classifier("tiny-atto", "torch", "auto", settings) is first
     release_models()
-    assert not loading._cache
     assert load_classifier(settings=settings) is first, "a run still holds it"
-    assert len(loading._cache) == 1
+    release_models()
+    loaded = [line for line in caplog.messages if line.startswith("loaded ")]
+    released = [line for line in caplog.messages if line.startswith("released ")]
+    assert (len(loaded), released) == (1, ["released 1 models"] * 2)
 
 
 def test_a_model_for_another_task_is_refused(settings):

@@ -99,7 +99,7 @@ def test_a_run_that_is_still_being_written_is_not_removed(settings):
 def test_pruning_survives_another_process_that_prunes(settings, monkeypatch):
     newest = finished(settings, "newest")
     old = [finished(settings, f"old{n}", age_days=40) for n in range(3)]
-    real, gone = pruning._size, threading.Event()
+    real, gone = pruning.folder_bytes, threading.Event()
 
     def size(where):
         if not gone.is_set():  # the other process is faster
@@ -114,7 +114,7 @@ def test_pruning_survives_another_process_that_prunes(settings, monkeypatch):
         return stat(self, *args, **kwargs)
 
     stat = pruning.Path.stat
-    monkeypatch.setattr(pruning, "_size", size)
+    monkeypatch.setattr(pruning, "folder_bytes", size)
     monkeypatch.setattr(pruning.Path, "stat", vanishing)
     prune(limits(settings, runs_max_age_days=30), newest)
     monkeypatch.undo()

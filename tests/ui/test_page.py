@@ -64,7 +64,7 @@ def test_a_model_of_the_hub_comes_with_its_own_threshold(
         assert values[page.search.model] is None
         assert area_request(page, values).search.threshold is None
 
-        updates = events._estimated(page, source, settings, {**values, source: "area"})
+        updates = events.estimate_updates(page, source, settings, {**values, source: "area"})
         chosen = updates[page.search.model].value
         assert chosen == "owner/tiny" and default_threshold(chosen, settings) == 0.62
         with gr.Blocks():

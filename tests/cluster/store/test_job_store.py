@@ -129,7 +129,7 @@ def test_only_one_of_many_workers_gets_a_block(store, settings):
     assert sorted(numbers) == list(range(total)), "every block once, and no joining before"
 
 
-def test_a_silent_workers_block_moves_its_late_answer_is_lost(store, settings):
+def test_a_late_answer_of_a_silent_worker_is_ignored(store, settings):
     add(store, settings)
     late = claim(store, lease_s=0.1)
     time.sleep(0.2)
