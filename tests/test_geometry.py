@@ -157,7 +157,7 @@ def test_longitudes_are_written_from_minus_180_to_180():
     )
 
 
-def test_a_grid_across_the_antimeridian_has_longitudes_on_both_sides():
+def test_a_grid_across_the_antimeridian_has_both_longitudes():
     grid = Grid(4, 2, 1, 1, "EPSG:4326", (0.1, 0, 179.8, 0, -0.1, 1), lambda points: points)
     assert grid.lonlat([(0, 0), (4, 2)]) == pytest.approx(np.array([[179.8, 1], [-179.8, 0.8]]))
 

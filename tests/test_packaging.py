@@ -6,6 +6,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -191,3 +192,38 @@ def test_the_lock_file_names_no_machine() -> None:
 
 def test_the_citation_has_the_version_of_the_package() -> None:
     assert f"\nversion: {__version__}\n" in (PROJECT / "CITATION.cff").read_text()
+
+
+#: Packages that shipdet imports and that come with one of its dependencies.
+BROUGHT = {
+    "branca": "folium",
+    "brotli": "gradio",
+    "pystac": "pystac-client",
+    "starlette": "gradio",
+    "torchvision": "timm",
+    "urllib3": "minio",
+}
+
+
+def test_every_imported_package_is_a_dependency_or_in_an_extra() -> None:
+    ranges = [*PROJECT_TABLE["dependencies"], *(r for rs in EXTRAS.values() for r in rs)]
+    declared = {canonicalize_name(Requirement(r).name) for r in ranges}
+    providers = packages_distributions()
+    imported = {
+        name.split(".")[0]
+        for file in (PROJECT / "shipdet").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom) and not getattr(node, "level", 0)
+        for name in (
+            [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module]
+        )
+    }
+    foreign = imported - sys.stdlib_module_names - {"shipdet"}
+    assert len(foreign) > 20
+    undeclared = {
+        name
+        for name in foreign - BROUGHT.keys()
+        if not declared & {canonicalize_name(each) for each in providers.get(name, [name])}
+    }
+    assert not undeclared
+    assert set(BROUGHT.values()) <= declared

@@ -74,7 +74,7 @@ def test_plain_rgb_needs_no_note(geotiff):
     assert np.array_equal(picture.pixels, RGB) and picture.provenance.notes == ()
 
 
-def test_without_a_statement_the_first_three_are_taken_and_that_is_noted(geotiff):
+def test_without_stated_colors_the_first_three_bands_are_used(geotiff):
     picture = open_raster(geotiff([R, G, B, N]))
     assert np.array_equal(picture.pixels, RGB)
     assert "does not say which colors: the first three" in picture.provenance.notes[0]
