@@ -138,6 +138,42 @@ def test_exif_rotation_is_applied(saved, settings):
     assert "turned upright" in mosaic.provenance.notes[0]
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_exif_orientation_is_applied_to_16_bits_too(saved, tmp_path, settings, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    plain = open_raster(saved(Image.fromarray(RGB), exif=exif), 1.0, settings)
+    data = cv2.imencode(".png", RGB[..., ::-1].astype(np.uint16) * 257)[1].tobytes()
+    body = b"eXIf" + exif.tobytes().removeprefix(b"Exif\0\0")
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    (tmp_path / "deep.png").write_bytes(data[:33] + chunk + data[33:])
+    deep = open_raster(tmp_path / "deep.png", 1.0, settings, stretch="minmax")
+    assert deep.pixels.shape == plain.pixels.shape
+    assert np.abs(deep.pixels.astype(int) - plain.pixels).max() <= 1
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 300])
+def test_an_orientation_that_does_not_exist_is_upright(saved, settings, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = open_raster(saved(Image.fromarray(RGB), exif=exif), 1.0, settings)
+    assert np.array_equal(picture.pixels, RGB) and picture.provenance.notes == ()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_transparent_value_of_16_bits_is_not_covered(tmp_path, settings, channels):
+    values = np.random.default_rng(2).integers(300, 60_000, (40, 60, channels)).astype(np.uint16)
+    values[:, :9] = 77
+    values[20, 30] = 77
+    data = cv2.imencode(".png", values)[1].tobytes()
+    body = b"tRNS" + struct.pack(">H", 77) * channels
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    (tmp_path / "deep.png").write_bytes(data[:33] + chunk + data[33:])
+    covered = open_raster(tmp_path / "deep.png", 1.0, settings).coverage
+    assert not covered[:, :9].any() and not covered[20, 30]
+    assert covered.sum() == 40 * 51 - 1
+
+
 def test_a_picture_without_scale_asks_for_one(saved, settings):
     with pytest.raises(MissingScale, match="give the metres per pixel"):
         open_raster(saved(Image.fromarray(RGB)), None, settings)
