@@ -3,7 +3,7 @@
 from benchmarks.timing import Effort, seconds
 from shipdet.models import load_classifier, load_upscaler
 from shipdet.mosaic import Mosaic
-from shipdet.pipeline.searching import FLOOR
+from shipdet.pipeline.choosing import plan_search
 from shipdet.pipeline.sharpening import Sharpened, sharpen
 from shipdet.progress import finish
 from shipdet.report import Clock
@@ -26,7 +26,7 @@ def selective_vs_whole(effort: Effort) -> dict[str, float]:
 
     def sharpened(selective: bool) -> Sharpened:
         search = Search(upscale="x4", upscaler=UPSCALER, selective=selective)
-        return finish(sharpen(raw, classifier, upscaler, search, FLOOR, Clock(), settings))
+        return finish(sharpen(raw, classifier, upscaler, plan_search(search, settings), Clock()))
 
     result = sharpened(True)  # also warms everything up
     whole, some = (seconds(lambda chosen=chosen: sharpened(chosen)) for chosen in (False, True))

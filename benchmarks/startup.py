@@ -10,8 +10,9 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
-from shipdet.pipeline import AreaRequest, Run, detect_area
+from shipdet.pipeline import Run, iter_area
 from shipdet.progress import finish
+from shipdet.requests import AreaRequest
 from shipdet.settings import Settings
 from tests.helpers import PROJECT
 
@@ -75,4 +76,4 @@ def second_detection() -> dict[str, float]:
 
 def _searched(settings: Settings) -> Run:
     request = AreaRequest(bbox=AREA, provider="sample", zoom=16)
-    return finish(detect_area(request, settings=settings))
+    return finish(iter_area(request, settings=settings))

@@ -16,11 +16,12 @@ from benchmarks.memory import resident_mb, start_counting
 from benchmarks.timing import Effort, shortest
 from shipdet.detect import detect
 from shipdet.gdal import gdal_env
-from shipdet.imagery import arriving, download, get_provider
+from shipdet.imagery import arriving, download, get_provider, plan
 from shipdet.models import load_classifier
 from shipdet.mosaic import Picture
-from shipdet.pipeline import ImageRequest, Search, detect_image
+from shipdet.pipeline import iter_image
 from shipdet.progress import finish
+from shipdet.requests import ImageRequest, Search
 from shipdet.settings import Settings
 from tests.helpers import PROJECT
 from tests.helpers.painted import paint_ship, sea
@@ -53,7 +54,7 @@ def child(width: int, height: int) -> None:
         before = start_counting()
         start = time.perf_counter()
         request = ImageRequest(search=Search(scoring="dense", image_format="jpg"))
-        run = finish(detect_image(path, request, settings=settings))
+        run = finish(iter_image(path, request, settings=settings))
         figures = {
             "width_px": width,
             "height_px": height,
@@ -111,7 +112,8 @@ def overlapped(effort: Effort) -> float:
 
         def at_once() -> None:
             chosen = settings()
-            with arriving(server.bbox, 17, get_provider("xyz", chosen), None, chosen) as arrival:
+            planned = plan(server.bbox, 17, get_provider("xyz", chosen), 0, chosen)
+            with arriving(planned, None, chosen) as arrival:
                 finish(arrival.begin())
                 searched(arrival.picture)
                 finish(arrival.finish())

@@ -1,8 +1,13 @@
-"""Find ships in satellite imagery: an area of interest in, every ship in it out.
+"""Find ships in satellite imagery: an area of interest or an image in, every ship in it out.
 
->>> from shipdet import AreaRequest, Search, detect_area, finish
->>> run = finish(detect_area(AreaRequest(bbox=(-5.44, 36.12, -5.41, 36.14), provider="esri")))
+>>> import shipdet
+>>> run = shipdet.detect_area((-5.44, 36.12, -5.41, 36.14), provider="esri")
 >>> [(ship.lon, ship.lat, ship.length_m) for ship in run.detections]
+>>> run.save("ships.gpkg")
+>>> shipdet.detect_image("harbor.png", gsd_m=3.0).to_pandas()
+
+Bad values raise :class:`ShipdetError` with one sentence that says what to do. The models and the
+libraries behind them are imported when they are first used.
 """
 
 import importlib
@@ -11,40 +16,56 @@ from typing import TYPE_CHECKING, Any
 from shipdet._version import __version__
 
 _HOMES = {
-    "AreaRequest": "shipdet.requests",
     "BBox": "shipdet.geometry",
     "Detection": "shipdet.detections",
     "Detections": "shipdet.detections",
-    "ImageRequest": "shipdet.requests",
+    "Estimate": "shipdet.pipeline",
     "Progress": "shipdet.progress",
+    "Comparison": "shipdet.report",
+    "Review": "shipdet.report",
+    "Run": "shipdet.report",
+    "RunInfo": "shipdet.pipeline",
+    "compare": "shipdet.report",
+    "runs": "shipdet.pipeline",
+    "save_review": "shipdet.pipeline",
     "Search": "shipdet.requests",
+    "Settings": "shipdet.settings",
     "ShipdetError": "shipdet.errors",
     "detect_area": "shipdet.pipeline",
     "detect_image": "shipdet.pipeline",
     "download_area": "shipdet.pipeline",
-    "estimate": "shipdet.pipeline",
-    "finish": "shipdet.progress",
+    "estimate_area": "shipdet.pipeline",
     "get_settings": "shipdet.settings",
+    "models": "shipdet.pipeline",
+    "open_run": "shipdet.pipeline",
     "refilter": "shipdet.pipeline",
 }
 
 __all__ = [
-    "AreaRequest",
     "BBox",
+    "Comparison",
     "Detection",
     "Detections",
-    "ImageRequest",
+    "Estimate",
     "Progress",
+    "Review",
+    "Run",
+    "RunInfo",
     "Search",
+    "Settings",
     "ShipdetError",
     "__version__",
+    "compare",
     "detect_area",
     "detect_image",
     "download_area",
-    "estimate",
-    "finish",
+    "estimate_area",
     "get_settings",
+    "models",
+    "open_run",
     "refilter",
+    "runs",
+    "save_review",
 ]
 
 
@@ -56,11 +77,29 @@ def __getattr__(name: str) -> Any:
     return getattr(importlib.import_module(home), name)
 
 
+def __dir__() -> list[str]:
+    """The public names, those that are not imported yet too."""
+    return sorted({*globals(), *__all__})
+
+
 if TYPE_CHECKING:
     from shipdet.detections import Detection, Detections
     from shipdet.errors import ShipdetError
     from shipdet.geometry import BBox
-    from shipdet.pipeline import detect_area, detect_image, download_area, estimate, refilter
-    from shipdet.progress import Progress, finish
-    from shipdet.requests import AreaRequest, ImageRequest, Search
-    from shipdet.settings import get_settings
+    from shipdet.pipeline import (
+        Estimate,
+        RunInfo,
+        detect_area,
+        detect_image,
+        download_area,
+        estimate_area,
+        models,
+        open_run,
+        refilter,
+        runs,
+        save_review,
+    )
+    from shipdet.progress import Progress
+    from shipdet.report import Comparison, Review, Run, compare
+    from shipdet.requests import Search
+    from shipdet.settings import Settings, get_settings

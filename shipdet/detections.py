@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -9,6 +10,10 @@ from shipdet.geometry import Floats
 
 #: Longest ship that is looked for, in metres; the longest ones afloat have 400 m.
 LONGEST_SHIP_M = 420.0
+
+
+#: What a reviewer said of a ship; "" where nobody did. Rejected ships are not in the results.
+Review = Literal["", "accepted", "moved", "redrawn", "added"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class Detection:
     cut: bool = False  # the ship reaches the picture's edge, so its length is a lower bound
     raw_score: float | None = None  # best score of the raw picture there; None: not sharpened
     raw_support: bool | None = None  # whether that reaches the threshold of ``above``
+    key: int = 0  # the id among all candidates, which no threshold changes; 0: ``id`` is it
+    review: Review = ""  # what a reviewer did with it
     # What AIS says; None where it was not asked
     mmsi: int | None = None  # of the ship that AIS knows there
     name: str | None = None  # its name, "" where AIS gives none
@@ -67,18 +74,41 @@ class Detections:
         return self.items[index]
 
     def above(self, threshold: float) -> "Detections":
-        """Those with a score of at least ``threshold``, numbered anew from 1."""
-        kept = (d for d in self.items if d.score >= threshold)
-        return Detections(
-            tuple(
-                replace(
-                    d,
-                    id=number,
-                    raw_support=None if d.raw_score is None else d.raw_score >= threshold,
-                )
-                for number, d in enumerate(kept, start=1)
-            ),
-            max(threshold, self.floor),
+        """Those with a score of at least ``threshold``, numbered from 1."""
+        return self.counted(threshold)[0]
+
+    def counted(
+        self, threshold: float, min_length_m: float = 0.0
+    ) -> "tuple[Detections, Detections]":
+        """The ships that count, and the small craft that do not.
+
+        Args:
+            threshold: Lowest score of both; what a reviewer accepted counts at any score.
+            min_length_m: Shortest ship that counts, in meters.
+
+        Returns:
+            Ships of ``min_length_m`` and more, numbered from 1, and shorter ones, numbered after
+            them; both in descending order of score.
+
+        Example:
+            >>> ships, small_craft = run.candidates.counted(0.5, min_length_m=25.0)
+        """
+        above = [d for d in self.items if d.score >= threshold or d.review]
+        ships = [d for d in above if d.length_m >= min_length_m]
+        small = [d for d in above if d.length_m < min_length_m]
+        floor = max(threshold, self.floor)
+        numbered = [
+            replace(
+                d,
+                id=number,
+                key=d.key or d.id,
+                raw_support=None if d.raw_score is None else d.raw_score >= threshold,
+            )
+            for number, d in enumerate([*ships, *small], start=1)
+        ]
+        return (
+            Detections(tuple(numbered[: len(ships)]), floor),
+            Detections(tuple(numbered[len(ships) :]), floor),
         )
 
     @property

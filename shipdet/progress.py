@@ -5,6 +5,7 @@ A step is a generator: it yields :class:`Progress` and returns its result, so th
 """
 
 from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -51,11 +52,12 @@ Steps = Generator[Progress, None, T]
 
 def finish(steps: Steps[T], watch: Callable[[Progress], None] | None = None) -> T:
     """Run a step to its end and return its result, calling ``watch`` with each event."""
-    while True:
-        try:
-            event = next(steps)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-        if watch is not None:
-            watch(event)
+    with closing(steps):  # an interrupt stops the step at its next event
+        while True:
+            try:
+                event = next(steps)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            if watch is not None:
+                watch(event)

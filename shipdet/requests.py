@@ -1,7 +1,14 @@
-"""What a user may ask for, checked: the values that UI, API, CLI and cluster hand to pipeline."""
+"""What a user may ask for, checked: the values that UI, API, CLI and cluster hand to pipeline.
 
+This file is the only definition of an option: name, type, default, description, bounds, choices.
+The command line and the signatures of the Python and the web API are made from it
+(:mod:`shipdet.options`); a test checks the job message and the page against it.
+"""
+
+import difflib
 import math
-from typing import Annotated, Any, Literal, Self
+from datetime import date
+from typing import Annotated, Any, Literal, Self, TypedDict, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -17,43 +24,129 @@ UPSCALE = 4
 #: In network pixels; those that divide a model's cell can be scored densely. 0 is one cell.
 STRIDES = (0, 8, 16, 32, 56, 64, 96, 112, 128, 160, 192)
 
+#: Shortest craft that counts as a ship, in meters, where a request does not say.
+MIN_LENGTH_M = 25.0
 
-class _Request(BaseModel):
+#: What PRIORITY may be in Sentinel Hub's OGC services; "" is the configured one.
+Priority = Literal[
+    "",
+    "leastCC",
+    "mostRecent",
+    "leastRecent",
+    "leastTimeDifference",
+    "maximumViewingElevation",
+]
+
+_SENTINEL2_START = date(2015, 6, 23)  # launch of Sentinel-2A
+
+
+class Request(BaseModel):
+    """Base of all requests: frozen, no unknown fields, errors as one sentence."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     @classmethod
     def check(cls, **values: Any) -> Self:
-        """Build the request; the first thing wrong becomes one sentence (BadOption)."""
+        """Build the request.
+
+        Args:
+            values: The fields by name.
+
+        Returns:
+            The checked request.
+
+        Raises:
+            BadOption: A value or a name is wrong; the message is about the first of them.
+        """
         try:
             return cls(**values)
         except ValidationError as error:
-            first = error.errors()[0]
-            cause = first.get("ctx", {}).get("error")
-            if isinstance(cause, ShipdetError):
-                raise cause from None
-            message = first["msg"].removeprefix("Value error, ").rstrip(".")
-            if not isinstance(cause, ValueError):  # pydantic's own words do not name the field
-                name = ".".join(str(part) for part in first["loc"]) or "the request"
-                message = f"{name}: {message[0].lower()}{message[1:]}"
-            raise BadOption(f"{message[0].upper()}{message[1:]}.") from None
+            raise _one_sentence(error, cls) from None
 
 
-class Search(_Request):
-    """How to sharpen and search, whatever the picture comes from."""
+def _one_sentence(error: ValidationError, model: type[BaseModel]) -> ShipdetError:
+    first = error.errors()[0]
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, ShipdetError):
+        return cause
+    name = ".".join(str(part) for part in first["loc"]) or "the request"
+    message = first["msg"].removeprefix("Value error, ").rstrip(".")
+    if first["type"] == "literal_error":
+        message = f"{name}: {str(first['input'])[:40]!r} is not one of {_choices(first['ctx'])}"
+    elif first["type"] == "extra_forbidden":
+        known = [n for n in (*model.model_fields, *Search.model_fields) if n != "search"]
+        near = difflib.get_close_matches(name.rpartition(".")[2], known, 1)
+        hint = f": did you mean {near[0]}?" if near else ""
+        message = f"{name}: there is no such option{hint}"
+    elif not isinstance(cause, ValueError):  # pydantic's own words do not name the field
+        message = f"{name}: {message[0].lower()}{message[1:]}"
+    end = "" if message.endswith("?") else "."
+    return BadOption(f"{message[0].upper()}{message[1:]}{end}")
 
-    upscale: Upscale = "none"
-    upscaler: str = ""  # "" is the configured default
-    selective: bool = False  # sharpen only where the raw picture could show a ship
-    model: str = ""
-    backend: Literal["", "torch", "onnx"] = ""
-    device: Literal["", "auto", "cpu", "cuda"] = ""
-    stride: int = 0
-    scoring: Literal["", "dense", "exact"] = ""  # "" is what the model was trained for
-    views: Literal[0, 1, 2, 8] = 0  # mirrored and turned copies averaged; 0 is the model's number
-    threshold: float | None = None  # None is the model's own
-    image_format: Literal["png", "jpg"] = "png"
-    quality: Annotated[int, Field(ge=1, le=95)] = 90
-    name: str = ""
+
+def _choices(context: dict[str, Any]) -> str:
+    """The choices of pydantic's ``'a', 'b' or 'c'`` without quotes and without the empty one."""
+    listed = str(context["expected"]).replace(" or ", ", ").replace("'", "").split(", ")
+    return ", ".join(filter(None, listed))
+
+
+def _option(default: Any, group: str, description: str, **bounds: Any) -> Any:
+    """A field with what front ends show of it; ``group`` is a heading of the CLI's help."""
+    return Field(default, description=description, json_schema_extra={"group": group}, **bounds)
+
+
+class Search(Request):
+    """How to enlarge and search an image, wherever it comes from."""
+
+    upscale: Upscale = _option(
+        "none", "Super-resolution", "enlarge the image with super-resolution before the search"
+    )
+    upscaler: str = _option(
+        "", "Super-resolution", "super-resolution model (default: the configured one)"
+    )
+    selective: bool = _option(
+        False, "Super-resolution", "apply it only where the raw image could show a ship"
+    )
+    model: str = _option(
+        "",
+        "Search",
+        "ship model: a name, a folder, or owner/name@revision on the Hugging Face hub "
+        "(default: the configured one)",
+    )
+    backend: Literal["", "torch", "onnx"] = _option(
+        "", "Search", "what runs the models (default: the configured one)"
+    )
+    device: Literal["", "auto", "cpu", "cuda"] = _option(
+        "", "Search", "where the models run (default: the configured one)"
+    )
+    stride: int = _option(
+        0,
+        "Search",
+        "step of the search in pixels at the model's scale: "
+        f"{', '.join(map(str, STRIDES[1:]))} (default: the model's own)",
+    )
+    scoring: Literal["", "dense", "exact"] = _option(
+        "", "Search", "one pass, or window by window (default: the model's own way)"
+    )
+    views: Literal[0, 1, 2, 8] = _option(
+        0, "Search", "mirrored and turned views to average (default: the model's own number)"
+    )
+    threshold: float | None = _option(
+        None, "Search", "lowest score of a ship, between 0 and 1 (default: the model's own)"
+    )
+    min_length_m: Annotated[float, Field(ge=0, allow_inf_nan=False)] = _option(
+        MIN_LENGTH_M,
+        "Search",
+        "shortest ship that counts, in meters; shorter ones are kept as small craft",
+    )
+    map: bool = _option(
+        False, "Results", "write the network's map of water, land and hulls as map.png and map.tif"
+    )
+    image_format: Literal["png", "jpg"] = _option("png", "Results", "format of the images")
+    quality: Annotated[int, Field(ge=1, le=95)] = _option(
+        90, "Results", "quality of JPEG images, 1 to 95"
+    )
+    name: str = _option("", "Results", "how the names of the run and its downloads begin")
 
     @property
     def passes(self) -> int:
@@ -78,20 +171,71 @@ class Search(_Request):
     @model_validator(mode="after")
     def _selective_of_something(self) -> Self:
         if self.selective and not self.passes:
-            raise ValueError("sharpening only where ships could be needs x4 or x16")
+            raise ValueError("selective super-resolution needs x4 or x16")
         return self
 
 
-class AreaRequest(_Request):
-    """An area of interest and where its imagery comes from."""
+class ImageryOptions(Request):
+    """Where the imagery of an area comes from, and which of several acquisitions is taken.
 
-    bbox: tuple[float, float, float, float]
-    provider: str = ""
-    zoom: int | None = None  # None is the recommended one
-    date_from: str | None = None
-    date_to: str | None = None
-    max_cloud: Annotated[int, Field(ge=0, le=100)] = 20
-    priority: str = ""  # Sentinel Hub's; "" is the configured one
+    Dates, cloud cover and priority are for Sentinel Hub. Dates are inclusive, written YYYY-MM-DD,
+    and None means all of them.
+    """
+
+    provider: str = _option("", "Imagery", "imagery provider (default: the configured one)")
+    zoom: int | None = _option(
+        None, "Imagery", "map zoom (default: the coarsest that has the model's own scale)"
+    )
+    date_from: str | None = _option(None, "Imagery", "first day, YYYY-MM-DD, Sentinel Hub only")
+    date_to: str | None = _option(None, "Imagery", "last day, YYYY-MM-DD, Sentinel Hub only")
+    max_cloud: Annotated[int, Field(ge=0, le=100)] = _option(
+        20, "Imagery", "most cloud cover in percent, Sentinel Hub only"
+    )
+    priority: Priority = _option(
+        "",
+        "Imagery",
+        "which acquisition comes first, Sentinel Hub only (default: the configured one)",
+    )
+
+    @field_validator("date_from", "date_to", mode="before")
+    @classmethod
+    def _date_readable(cls, value: object) -> str | None:
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return None
+        if isinstance(value, date):
+            return value.isoformat()[:10]
+        try:
+            return date.fromisoformat(str(value).strip()).isoformat()
+        except ValueError:
+            raise BadOption(
+                f"'{str(value)[:40]}' is not a date: write year-month-day, such as 2024-06-30."
+            ) from None
+
+    @model_validator(mode="after")
+    def _dates_in_order(self) -> Self:
+        if self.date_from and self.date_to and self.date_from > self.date_to:
+            raise BadOption(
+                f"The date range ends ({self.date_to}) before it begins ({self.date_from}): "
+                "swap the two dates."
+            )
+        return self
+
+    @property
+    def time_range(self) -> str | None:
+        """``from/to`` as OGC services want it, or None for all dates."""
+        if self.date_from is None and self.date_to is None:
+            return None
+        first = self.date_from or _SENTINEL2_START.isoformat()
+        last = self.date_to or date.today().isoformat()
+        return f"{first}/{max(first, last)}"
+
+
+class AreaRequest(ImageryOptions):
+    """An area of interest, its imagery and how to search it."""
+
+    bbox: tuple[float, float, float, float] = Field(
+        description="west, south, east, north in degrees"
+    )
     search: Search = Search()
 
     @property
@@ -100,8 +244,49 @@ class AreaRequest(_Request):
         return BBox(*self.bbox)
 
 
-class ImageRequest(_Request):
-    """A picture of one's own; ``gsd_m`` (metres per pixel) where it carries no georeference."""
+class ImageRequest(Request):
+    """An image of the user's; ``gsd_m`` where it carries no georeference."""
 
-    gsd_m: float | None = None
+    gsd_m: float | None = _option(
+        None, "Image", "meters per pixel, where the image has no georeference"
+    )
     search: Search = Search()
+
+
+class SearchOptions(TypedDict, total=False):
+    """The fields of :class:`Search` as keyword arguments, for type checkers and editors."""
+
+    upscale: Upscale
+    upscaler: str
+    selective: bool
+    model: str
+    backend: Literal["", "torch", "onnx"]
+    device: Literal["", "auto", "cpu", "cuda"]
+    stride: int
+    scoring: Literal["", "dense", "exact"]
+    views: Literal[0, 1, 2, 8]
+    threshold: float | None
+    min_length_m: float
+    map: bool
+    image_format: Literal["png", "jpg"]
+    quality: int
+    name: str
+
+
+class AreaOptions(SearchOptions, total=False):
+    """The same and the fields of :class:`ImageryOptions`."""
+
+    provider: str
+    zoom: int | None
+    date_from: str | None
+    date_to: str | None
+    max_cloud: int
+    priority: Priority
+
+
+def check_priority(value: str) -> str:
+    """Return the priority, or raise BadOption with the list of those that exist."""
+    known = get_args(Priority)[1:]
+    if value not in known:
+        raise BadOption(f"Priority '{value[:40]}' is not one of {', '.join(known)}.")
+    return value

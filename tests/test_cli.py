@@ -10,10 +10,14 @@ from pathlib import Path
 import pytest
 
 from shipdet import cli
+from shipdet.cli.parameters import FLAGS
+from shipdet.cli.progress import Lines
 from shipdet.imagery import sample
+from shipdet.options import group, option_fields
 from shipdet.pipeline import sharpening
 from shipdet.progress import Progress
 from shipdet.report.raster import write_picture
+from shipdet.requests import AreaRequest, ImageRequest, Search
 from shipdet.settings import get_settings
 from tests.helpers import PROJECT
 from tests.helpers.painted import paint_ship, sea
@@ -32,10 +36,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, weights: Path, tmp_path: Path) -> None
 
 
 def run(*arguments: str) -> int:
-    try:
-        return cli.main(arguments)
-    except SystemExit as stop:  # argparse's own way out
-        return int(stop.code or 0)
+    return cli.main(arguments)
 
 
 @pytest.mark.parametrize(
@@ -59,11 +60,18 @@ def run(*arguments: str) -> int:
         (["detect", "--bbox", "4", "51", "4.01", "51.01", "--model", "none"], "no model"),
         (["detect", "--bbox", "4", "51", "4.01", "51.01", "--image", "a.png"], "not both"),
         (["detect", "--image", "missing.png", "--gsd", "3"], "does not exist"),
-        (["detect", "--upscale", "x8"], "invalid choice"),
+        (["detect", "--upscale", "x8"], "not one of 'none', 'x4', 'x16'"),
+        (["detect", "--tresholds", "0.4"], "--threshold"),
+        (["detect", "a.png", "--min-length", "-1"], "Min_length_m"),
+        (["detect", "--gsd", "x", "a.png"], "valid number"),
         (["detect", "--image", "a.png", "--selective"], "needs x4 or x16"),
-        (["detect", "--bbox", "4", "51", "4.01", "51.01", "--priority", "all"], "not one of least"),
+        (
+            ["detect", "--bbox", "4", "51", "4.01", "51.01", "--priority", "all"],
+            "not one of 'least",
+        ),
         (["serve", "--port", "99999"], "SHIPDET_PORT (input should be less"),
-        (["sail"], "invalid choice"),
+        (["detct"], "Did you mean 'detect'?"),
+        ([], "Missing command"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(
@@ -76,7 +84,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(
     assert printed.out == ""
 
 
-@pytest.mark.parametrize("command", [["providers"], ["--version"], ["serve"]])
+@pytest.mark.parametrize("command", [["providers"], ["models"], ["serve"]])
 def test_wrong_settings_are_named_in_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
 ) -> None:
@@ -86,6 +94,39 @@ def test_wrong_settings_are_named_in_one_sentence(
     said = capsys.readouterr().err
     assert said.startswith("Correct the settings SHIPDET_CACHE_DAYS (input should be greater ")
     assert "SHIPDET_PORT (input should be a valid integer" in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [["--help"], ["detect", "--help"], ["--version"]])
+def test_help_needs_no_right_settings(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    monkeypatch.setenv("SHIPDET_PORT", "abc")
+    assert run(*command) == 0
+    assert "shipdet" in capsys.readouterr().out
+
+
+def test_help_shows_groups_examples_and_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("detect", "--help") == 0
+    told = capsys.readouterr().out
+    assert "Examples" in told and "shipdet detect scene.png --gsd 3" in told
+    for name, field in option_fields(AreaRequest, ImageRequest, Search):
+        assert FLAGS.get(name, f"--{name.replace('_', '-')}") in told
+        assert group(field) in told
+
+
+def test_numbers_may_be_negative_and_scientific(
+    tiny: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    box = ["-7e-1", "6.0E-2", "-0.67", "8e-2"]
+    assert run("detect", "--bbox", *box, "--provider", "moon") == 2
+    assert "no provider" in capsys.readouterr().err
+
+
+def test_the_entry_point_of_a_space_has_help_of_its_own() -> None:
+    command = [sys.executable, "app.py", "--help"]
+    ran = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0
+    assert "Start the web app" in ran.stdout
 
 
 def test_the_entry_point_of_a_space_tells_a_wrong_setting_too() -> None:
@@ -126,7 +167,7 @@ def test_detecting_in_a_picture_writes_a_run_and_prints_json(
     paint_ship(picture, 3.0, (240, 180), 90, 24, 20)
     write_picture(tmp_path / "scene.png", picture)
     out = tmp_path / "found"
-    asked = ["detect", "--image", str(tmp_path / "scene.png"), "--gsd", "3", "--out", str(out)]
+    asked = ["detect", str(tmp_path / "scene.png"), "--gsd", "3", "--out", str(out)]
     assert run(*asked, "--stride", "64", "--json") == 0
     printed = capsys.readouterr()
     record = json.loads(printed.out)
@@ -185,7 +226,7 @@ def test_providers_and_models_are_listed(tiny: None, capsys: pytest.CaptureFixtu
 def test_plain_lines_tell_the_beginning_and_the_end_of_a_stage(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    show = cli._Lines()
+    show = Lines()
     for done in range(101):
         show(Progress("fetch", done, 100, "tiles"))
     lines = capsys.readouterr().err.splitlines()

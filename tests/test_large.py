@@ -15,12 +15,11 @@ from rasterio.transform import from_origin
 from shipdet import pipeline
 from shipdet.errors import AreaTooLarge, BadImage
 from shipdet.gdal import CACHE_MB
-from shipdet.imagery import arriving, download, get_provider, open_raster
+from shipdet.imagery import arriving, download, get_provider, open_raster, plan
 from shipdet.imagery.mosaic_builder import FilePicture
 from shipdet.imagery.rendering import LargeRaster
 from shipdet.mosaic import Mosaic
 from shipdet.progress import finish
-from shipdet.report.raster import write_picture
 from shipdet.requests import AreaRequest, ImageRequest, Search
 from shipdet.settings import Settings
 from tests.helpers.own_process import GIVEN_BACK, last_said
@@ -60,7 +59,7 @@ def geotiff(path, pixels, gsd_m=GSD_M, **profile):
 
 def searched(path, settings, **options):
     request = ImageRequest(search=Search(threshold=0.25, **options))
-    return finish(pipeline.detect_image(path, request, settings=settings))
+    return finish(pipeline.iter_image(path, request, settings=settings))
 
 
 def same_ships(a, b):
@@ -108,7 +107,7 @@ def test_a_large_run_leaves_whole_files(settings, classifier, picture, tmp_path)
     path = geotiff(tmp_path / "scene.tif", picture)
     run = searched(path, settings.model_copy(update=HELD))
     assert len(run.detections) == len(FLEET) == len(run.chips)
-    np.testing.assert_array_equal(np.asarray(Image.open(run.files["raw"])), picture)
+    assert "raw" not in run.files, "mosaic.tif is that image"
     with rasterio.open(run.files["mosaic"]) as cog:
         np.testing.assert_array_equal(np.moveaxis(cog.read(), 0, -1), picture)
         assert cog.crs.to_epsg() == 32631 and cog.transform.a == pytest.approx(GSD_M)
@@ -122,7 +121,7 @@ def test_a_large_run_leaves_whole_files(settings, classifier, picture, tmp_path)
     assert len(fewer.chips) == len(fewer.detections) == 1
 
 
-@pytest.mark.parametrize("name", ["mosaic.tif", "raw.png"])
+@pytest.mark.parametrize("name", ["mosaic.tif"])
 def test_cancelling_stops_a_copy_of_a_large_picture(
     settings, classifier, picture, tmp_path, monkeypatch, name
 ):
@@ -140,37 +139,24 @@ def test_cancelling_stops_a_copy_of_a_large_picture(
     monkeypatch.setattr(rasterio.shutil, "copy", slow)
     path = geotiff(tmp_path / "scene.tif", picture)
     large = settings.model_copy(update=HELD)
-    steps = pipeline.detect_image(path, ImageRequest(search=Search(threshold=0.25)), settings=large)
+    steps = pipeline.iter_image(path, ImageRequest(search=Search(threshold=0.25)), settings=large)
     next(event for event in steps if event.note == f"writing {name}")
     steps.close()
     assert stopped == [name] and list(settings.runs_dir.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "note", ["copying the picture", "writing raw.jpg", "writing preview.jpg", "writing run.zip"]
-)
+@pytest.mark.parametrize("note", ["copying the picture", "writing preview.jpg", "writing run.zip"])
 def test_a_large_run_cancelled_while_written_leaves_nothing(
     settings, classifier, picture, tmp_path, note
 ):
     path = geotiff(tmp_path / "scene.tif", picture)
     large = settings.model_copy(update=HELD)
     request = ImageRequest(search=Search(image_format="jpg"))
-    steps = pipeline.detect_image(path, request, settings=large)
+    steps = pipeline.iter_image(path, request, settings=large)
     next(event for event in steps if event.note == note)
     assert list(settings.runs_dir.iterdir())
     steps.close()
     assert list(settings.runs_dir.iterdir()) == []
-
-
-def test_jpeg_is_written_for_a_large_run_too(settings, classifier, picture, tmp_path):
-    path = geotiff(tmp_path / "scene.tif", picture)
-    run = searched(path, settings.model_copy(update=HELD), image_format="jpg")
-    write_picture(tmp_path / "held.jpg", picture, Search().quality)
-    written, held = (
-        np.asarray(Image.open(path), np.float32)
-        for path in (run.files["raw"], tmp_path / "held.jpg")
-    )
-    assert np.abs(written - held).mean() < 0.1
 
 
 def test_a_large_picture_is_not_sharpened(settings, classifier, picture, tmp_path):
@@ -229,8 +215,8 @@ def test_a_large_area_has_the_same_ships_and_gaps(settings, classifier, picture)
             search=Search(threshold=0.25),
         )
         settings = settings.model_copy(update={"xyz_url": server.url_template})
-        whole = finish(pipeline.detect_area(area, settings=settings))
-        pieces = finish(pipeline.detect_area(area, settings=settings.model_copy(update=HELD)))
+        whole = finish(pipeline.iter_area(area, settings=settings))
+        pieces = finish(pipeline.iter_area(area, settings=settings.model_copy(update=HELD)))
     assert len(whole.candidates) >= len(FLEET)
     same_ships(whole.candidates, pieces.candidates)
     assert pieces.record["raw"]["large"]
@@ -248,7 +234,7 @@ def test_a_stored_picture_reads_like_a_held_one(settings, server, tmp_path):
     box = server.bbox_of(100, 60, 1900, 1400)
     held = finish(download(box, 17, provider, None, settings))
     small = settings.model_copy(update=HELD)
-    with arriving(box, 17, provider, None, small, folder=tmp_path) as arrival:
+    with arriving(plan(box, 17, provider, 0, small), None, small, folder=tmp_path) as arrival:
         stored = finish(arrival.finish())
         assert isinstance(stored, FilePicture)
         assert stored.grid == held.grid
@@ -276,7 +262,7 @@ def test_the_search_begins_before_the_last_tile_is_there(settings, classifier, p
                 assert tiles_done[-1] < 48  # had the search waited, HELD_S would have passed
                 searching.set()
 
-        run = finish(pipeline.detect_area(area, settings=settings), watch)
+        run = finish(pipeline.iter_area(area, settings=settings), watch)
         assert searching.is_set()
     assert run.record["source"]["fetched"] == 48
 
@@ -334,7 +320,7 @@ def test_a_grid_without_place_is_written_too(settings, classifier, picture, tmp_
     path = geotiff(tmp_path / "scene.tif", picture, crs=None)
     request = ImageRequest(gsd_m=GSD_M, search=Search(threshold=0.25))
     large = settings.model_copy(update=HELD)
-    run = finish(pipeline.detect_image(path, request, settings=large))
+    run = finish(pipeline.iter_image(path, request, settings=large))
     assert len(run.detections) == len(FLEET)
     assert "geojson" not in run.files and run.files["mosaic"].is_file()
     assert replace(run.detections[0], lon=None).lon is None

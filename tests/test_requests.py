@@ -103,7 +103,7 @@ def test_sharpening_is_counted_in_passes(upscale, passes):
 
 def test_sharpening_in_parts_needs_sharpening():
     assert Search.check(upscale="x4", selective=True).selective
-    with pytest.raises(BadOption, match=r"^Sharpening only where .* needs x4 or x16\.$"):
+    with pytest.raises(BadOption, match=r"^Selective super-resolution needs x4 or x16\.$"):
         Search.check(selective=True)
 
 

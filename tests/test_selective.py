@@ -41,7 +41,7 @@ def searched(pixels, settings, tmp_path, watch=None, **options):
     Image.fromarray(pixels).save(path)
     search = Search(upscale="x4", threshold=0.25, **options)
     request = ImageRequest(gsd_m=GSD_M, search=search)
-    return finish(pipeline.detect_image(path, request, settings=settings), watch)
+    return finish(pipeline.iter_image(path, request, settings=settings), watch)
 
 
 def test_upscaling_only_the_blocks_around_ships_finds_the_same(
@@ -102,7 +102,7 @@ def test_cancelling_the_search_of_the_raw_image_leaves_nothing(
     path = tmp_path / "scene.png"
     Image.fromarray(harbour()).save(path)
     search = Search(upscale="x4", selective=True)
-    steps = pipeline.detect_image(path, ImageRequest(gsd_m=3.0, search=search), settings=settings)
+    steps = pipeline.iter_image(path, ImageRequest(gsd_m=3.0, search=search), settings=settings)
     next(event for event in steps if event.stage == "detect")
     steps.close()
     assert upscaler.calls == [] and list(settings.runs_dir.iterdir()) == []
@@ -111,7 +111,7 @@ def test_cancelling_the_search_of_the_raw_image_leaves_nothing(
 def test_a_raw_picture_too_coarse_to_choose_by_is_refused(settings, classifier):
     search = Search(upscale="x4", selective=True)
     request = AreaRequest(bbox=(-0.7, 0.0, -0.6, 0.1), provider="eox", zoom=14, search=search)
-    with pytest.raises(ScaleTooCoarse, match="or sharpen all of it"):
+    with pytest.raises(ScaleTooCoarse, match="or enlarge all of it"):
         pipeline.estimate(request, settings)
     fine = request.model_copy(update={"search": Search(upscale="x4")})
     assert pipeline.estimate(fine, settings).zoom == 14

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shipdet import AreaRequest, detect_area, finish
+import shipdet
 from shipdet.detections import Detections
 from shipdet.geometry import distance_m
 from shipdet.imagery import sample
@@ -79,8 +79,8 @@ def judge(kept: Detections) -> Found:
 
 def search(settings: Settings) -> Detections:
     """Ships of the whole harbour at the model's threshold, as the app searches it."""
-    request = AreaRequest(bbox=sample.bbox().as_tuple(), provider="sample", zoom=ZOOM)
-    return finish(detect_area(request, settings=settings)).detections
+    run = shipdet.detect_area(sample.bbox(), provider="sample", zoom=ZOOM, settings=settings)
+    return run.candidates.above(run.threshold)
 
 
 def main() -> None:

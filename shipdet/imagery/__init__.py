@@ -1,7 +1,6 @@
 """Imagery: from an area and a provider, or from a picture of one's own, to a mosaic."""
 
 from shipdet.imagery import sample
-from shipdet.imagery.options import ImageryOptions
 from shipdet.imagery.picture import open_raster
 from shipdet.imagery.providers import Provider, catalogue, get_provider
 from shipdet.imagery.tile_plan import Plan, plan, recommended_zoom
@@ -9,7 +8,6 @@ from shipdet.imagery.tiles import Arrival, arriving, download
 
 __all__ = [
     "Arrival",
-    "ImageryOptions",
     "Plan",
     "Provider",
     "arriving",

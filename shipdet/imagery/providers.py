@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shipdet.errors import BadOption, ProviderRefused, UnknownProvider
 from shipdet.geometry import TILE_PX
-from shipdet.imagery.options import ImageryOptions, check_priority
+from shipdet.requests import ImageryOptions, check_priority
 from shipdet.settings import Settings, get_settings
 
 CATALOGUE_FILE = Path(__file__).with_name("providers.json")

@@ -9,16 +9,18 @@ from shipdet.imagery.providers import Provider, effective_provider
 from shipdet.requests import UPSCALE
 from shipdet.settings import Settings, get_settings
 
-# 240 m of ground in the 224 pixels of a usual ConvNeXt: advice aims at this scale, at which no
-# classifier, whatever its window has in pixels, lacks detail.
-TARGET_GSD_M = 240 / 224
+#: A scale that is coarser than the model's by up to this factor counts as the model's.
+SAME_SCALE = 1.01
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The size of a download; ``searched_px`` counts pixels after super-resolution."""
+    """What a download takes; ``searched_px`` counts pixels after super-resolution.
 
-    provider_id: str
+    ``provider`` is the one that is really used, which may be another one's fallback.
+    """
+
+    provider: Provider
     zoom: int
     box: PixelBox
     tiles: int
@@ -57,7 +59,7 @@ def plan(
         )
     tiles = _tile_count(box)
     return Plan(
-        provider.id,
+        provider,
         zoom,
         box,
         tiles,
@@ -70,11 +72,24 @@ def plan(
     )
 
 
-def recommended_zoom(provider: Provider, latitude: float, passes: int = 0) -> tuple[int, str]:
-    """The zoom at which a classifier sees all the detail it can use, and why, in a sentence."""
+def recommended_zoom(
+    provider: Provider, latitude: float, model_gsd_m: float, passes: int = 0
+) -> tuple[int, str]:
+    """The coarsest zoom that has all the detail the model can use, and why, in a sentence.
+
+    Args:
+        provider: Where the tiles come from; its native zoom is the upper limit.
+        latitude: Of the middle of the area, in degrees.
+        model_gsd_m: The model's own scale in meters per pixel.
+        passes: How many times x4 super-resolution is applied.
+
+    Returns:
+        The zoom, at which a pixel is at most as large as one of the model where the provider has
+        such tiles, and the reason.
+    """
     _check_passes(passes)
-    raw_gsd_m = TARGET_GSD_M * UPSCALE**passes
-    zoom = round(math.log2(gsd_at(latitude, 0) / raw_gsd_m))
+    raw_gsd_m = model_gsd_m * UPSCALE**passes
+    zoom = math.ceil(math.log2(gsd_at(latitude, 0) / (raw_gsd_m * SAME_SCALE)))
     # Beyond the native zoom there is no more detail; below the useful one no ship shows.
     chosen = max(provider.min_useful_zoom, min(zoom, provider.native_zoom))
     gsd_m = gsd_at(latitude, chosen)
@@ -85,11 +100,12 @@ def recommended_zoom(provider: Provider, latitude: float, passes: int = 0) -> tu
         )
     if chosen > zoom:
         return chosen, f"{scale}: at a lower zoom ships are too few pixels to be recognised."
+    enough = f"as much detail as the model can use ({model_gsd_m:.2g} m)"
     if passes == 0:
-        return chosen, f"{scale}, as much detail as the classifier can use."
+        return chosen, f"{scale}, {enough}."
     return chosen, (
-        f"{scale}, and {gsd_m / UPSCALE**passes:.2g} m after x{UPSCALE**passes} sharpening, as "
-        "much detail as the classifier can use."
+        f"{scale}, and {gsd_m / UPSCALE**passes:.2g} m after x{UPSCALE**passes} super-resolution, "
+        f"{enough}."
     )
 
 

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,9 @@ from shipdet.geometry import TILE_PX, BBox, tiles_of
 from shipdet.imagery.async_steps import Report, run_async
 from shipdet.imagery.cache import open_cache
 from shipdet.imagery.mosaic_builder import FileBuilder, MemoryBuilder, MosaicBuilder
-from shipdet.imagery.options import ImageryOptions
 from shipdet.imagery.providers import (
     Provider,
     cache_digest,
-    effective_provider,
     url_template,
     used_priority,
 )
@@ -31,6 +29,7 @@ from shipdet.imagery.sources import Gap, SampleSource, Source, Tile
 from shipdet.imagery.tile_plan import Plan, plan
 from shipdet.mosaic import Mosaic, Picture, Provenance
 from shipdet.progress import Progress, Steps
+from shipdet.requests import ImageryOptions
 from shipdet.settings import Settings, get_settings
 
 
@@ -50,7 +49,9 @@ def download(
     (401, 403), ProviderUnreachable, or NoImagery when not a single tile could be had. A 403 for
     single tiles among others is a gap.
     """
-    with arriving(bbox, zoom, provider, options, settings, policy=policy) as arrival:
+    settings = settings or get_settings()
+    planned = plan(bbox, zoom, provider, 0, settings)
+    with arriving(planned, options, settings, policy=policy) as arrival:
         picture = yield from arrival.finish()
     assert isinstance(picture, Mosaic)  # without a folder it is held in memory
     return picture
@@ -58,26 +59,23 @@ def download(
 
 @contextmanager
 def arriving(
-    bbox: BBox,
-    zoom: int,
-    provider: Provider,
+    size: Plan,
     options: ImageryOptions | None = None,
     settings: Settings | None = None,
     *,
     folder: Path | None = None,
     policy: RetryPolicy | None = None,
 ) -> Iterator["Arrival"]:
-    """Fetch the imagery of an area behind the work on it; leaving the context cancels.
+    """Fetch the imagery of a plan behind the work on it; leaving the context cancels.
 
     An area of more than ``settings.max_held_pixels`` is kept in a file in ``folder`` instead of in
-    memory. Raises what :func:`download` raises.
+    memory. Raises what :func:`download` raises after its plan is made.
     """
     settings = settings or get_settings()
     options = options or ImageryOptions()
-    size = plan(bbox, zoom, provider, 0, settings)
-    provider, _ = effective_provider(provider, settings)
+    provider = size.provider
     if provider.needs_instance:  # so that the record tells what was asked for
-        options = replace(options, priority=used_priority(options, settings))
+        options = options.model_copy(update={"priority": used_priority(options, settings)})
     builder: MosaicBuilder
     if folder is not None and size.raw_px > settings.max_held_pixels:
         builder = FileBuilder(size, folder)

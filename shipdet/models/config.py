@@ -114,6 +114,11 @@ class ClassifierConfig(_Part):
     shipdet: ClassifierBlock
 
     @property
+    def gsd_m(self) -> float:
+        """Meters per network pixel: the scale at which the model was trained."""
+        return self.shipdet.window_m / self.shipdet.window_px
+
+    @property
     def cell_px(self) -> int:
         """Network pixels per cell of the last feature map: the stride of a dense pass."""
         return self.model_args.output_stride

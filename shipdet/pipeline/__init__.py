@@ -1,36 +1,53 @@
-"""The whole way: area or picture in, run out. UI, API, CLI and cluster call this and only this.
+"""The whole way: area or image in, run out. UI, API, CLI and cluster call this and only this.
 
-Every long function is a generator of :class:`~shipdet.progress.Progress` that returns a
-:class:`~shipdet.report.Run`; closing it cancels at the next block.
+``iter_area``, ``iter_image`` and ``iter_download`` are generators of
+:class:`~shipdet.progress.Progress` that return a :class:`~shipdet.report.Run`; closing one cancels
+it at the next block. ``detect_area``, ``detect_image`` and ``download_area`` run them to their end
+and return the run; they are what ``import shipdet`` offers.
 """
 
-from shipdet.detections import Detections
+from shipdet.pipeline.batch import Batch, find_images, iter_images
+from shipdet.pipeline.calling import detect_area, detect_image, download_area, estimate_area
+from shipdet.pipeline.choosing import default_zoom
 from shipdet.pipeline.estimating import Estimate, estimate
+from shipdet.pipeline.history import RunInfo, delete_run, find_run, runs
 from shipdet.pipeline.listing import ModelInfo, backends, models
-from shipdet.pipeline.runs import (
-    detect_area,
-    detect_image,
-    download_area,
+from shipdet.pipeline.running import (
+    iter_area,
+    iter_download,
+    iter_image,
     open_run,
     refilter,
+    save_review,
 )
-from shipdet.report import Run
-from shipdet.requests import AreaRequest, ImageRequest, Search
+from shipdet.report import Comparison, Review, Run, compare
 
 __all__ = [
-    "AreaRequest",
-    "Detections",
+    "Batch",
+    "Comparison",
     "Estimate",
-    "ImageRequest",
     "ModelInfo",
+    "Review",
     "Run",
-    "Search",
+    "RunInfo",
     "backends",
+    "compare",
+    "default_zoom",
+    "delete_run",
     "detect_area",
     "detect_image",
     "download_area",
     "estimate",
+    "estimate_area",
+    "find_images",
+    "find_run",
+    "iter_area",
+    "iter_download",
+    "iter_image",
+    "iter_images",
     "models",
     "open_run",
     "refilter",
+    "runs",
+    "save_review",
 ]

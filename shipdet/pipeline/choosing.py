@@ -1,56 +1,185 @@
-"""How a search scores: the classifier that was chosen, its stride and its way, their work."""
+"""What a request comes to: every choice made once, as one frozen value that is handed down."""
+
+from dataclasses import dataclass
 
 from shipdet.detect import Scoring, scoring_for
-from shipdet.errors import BadModel
+from shipdet.errors import BadModel, ScaleTooCoarse
+from shipdet.geometry import gsd_at
+from shipdet.imagery import Plan, get_provider, plan, recommended_zoom
 from shipdet.models import ClassifierConfig, resolve, resolve_public
 from shipdet.models.config import Views
-from shipdet.requests import Search
+from shipdet.requests import UPSCALE, AreaRequest, Search
 from shipdet.settings import Settings
 
+#: Coarser imagery shows no ship, however much it is enlarged.
+NATIVE_GSD_MAX_M = 12.0
 
-def chosen_classifier(search: Search, settings: Settings, public: bool = False) -> ClassifierConfig:
-    """The chosen classifier's config; loads no network."""
-    find = resolve_public if public else resolve
-    folder = find(search.model or settings.classifier, settings)
-    if not isinstance(folder.config, ClassifierConfig):
+#: Lowest score kept as a candidate, so that a threshold can be lowered afterwards.
+MIN_SCORE = 0.1
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """How an image is searched: a request's search with every default filled in.
+
+    Attributes:
+        search: What was asked for.
+        settings: The settings that the plan was made with.
+        untrusted: Whether the request comes from a visitor, who may choose listed models only.
+        classifier: The ship model's config; no network is loaded.
+        classifier_name: As it was asked for or configured.
+        upscaler_name: The same of the super-resolution model, whether or not it is used.
+        stride_px: Step of the search in network pixels.
+        scoring: Dense or exact.
+        views: Number of mirrored and turned views that are averaged.
+        threshold: Lowest score of a ship.
+        min_score: Lowest score that is kept as a candidate.
+        notes: What to say about the choices, in sentences.
+    """
+
+    search: Search
+    settings: Settings
+    untrusted: bool
+    classifier: ClassifierConfig
+    classifier_name: str
+    upscaler_name: str
+    stride_px: int
+    scoring: Scoring
+    views: Views
+    threshold: float
+    min_score: float
+    notes: tuple[str, ...]
+
+    def work(self, raw_px: int, gsd_m: float) -> tuple[str, float]:
+        """Kind and amount of the search's work, for :mod:`shipdet.pace`."""
+        block = self.classifier.shipdet
+        net_px = raw_px * (gsd_m / self.classifier.gsd_m) ** 2 * self.views
+        if self.scoring == "dense":
+            return "detect:dense", net_px * max(
+                1.0, (self.classifier.cell_px / self.stride_px) ** 2
+            )
+        return "detect:exact", net_px * (block.window_px / self.stride_px) ** 2
+
+
+@dataclass(frozen=True)
+class AreaPlan:
+    """An area with everything decided: zoom, tiles and how it is searched.
+
+    ``imagery`` has the zoom, the provider that is really used and the size. ``notes`` are those of
+    imagery and search.
+    """
+
+    request: AreaRequest
+    imagery: Plan
+    how: SearchPlan
+    notes: tuple[str, ...]
+
+
+def area_inputs(request: AreaRequest, zoom: int, settings: Settings) -> dict[str, object]:
+    """For run.json: the request with the zoom and the provider that were chosen."""
+    provider = request.provider or settings.provider
+    return {**request.model_dump(mode="json"), "zoom": zoom, "provider": provider}
+
+
+def plan_search(search: Search, settings: Settings, untrusted: bool = False) -> SearchPlan:
+    """Decide how to search; loads no network.
+
+    Raises:
+        UnknownModel: There is no such model, or a visitor may not choose it.
+        BadModel: It is no ship classifier.
+    """
+    find = resolve_public if untrusted else resolve
+    name = search.model or settings.classifier
+    folder = find(name, settings)
+    config = folder.config
+    if not isinstance(config, ClassifierConfig):
         raise BadModel(f"{folder.name} is a model for {folder.task}, not a ship classifier.")
-    return folder.config
-
-
-def chosen_stride_px(search: Search, classifier: ClassifierConfig) -> int:
-    """As asked, else one cell."""
-    return search.stride or classifier.cell_px
-
-
-def chosen_scoring(search: Search, classifier: ClassifierConfig) -> Scoring:
-    """As asked, else as the model was trained; a stride that divides no cell means exact."""
-    wanted = search.scoring or classifier.shipdet.scoring
-    return scoring_for(chosen_stride_px(search, classifier), classifier.cell_px, wanted)
-
-
-def chosen_views(search: Search, classifier: ClassifierConfig) -> Views:
-    """As asked, else as many as the model was calibrated with."""
-    return search.views or classifier.shipdet.views
-
-
-def stride_notes(search: Search, classifier: ClassifierConfig) -> tuple[str, ...]:
-    """What to tell when a stride forbids the dense scoring that was wanted."""
-    wanted = search.scoring or classifier.shipdet.scoring
-    if wanted == chosen_scoring(search, classifier):
-        return ()
-    return (
-        f"A stride of {search.stride} does not divide {classifier.cell_px}, so windows are scored "
-        "one by one.",
+    stride_px = search.stride or config.cell_px
+    wanted = search.scoring or config.shipdet.scoring
+    scoring = scoring_for(stride_px, config.cell_px, wanted)
+    threshold = config.shipdet.threshold if search.threshold is None else search.threshold
+    notes: tuple[str, ...] = ()
+    if scoring != wanted:
+        notes = (
+            f"A stride of {search.stride} does not divide {config.cell_px}, so windows are scored "
+            "one by one.",
+        )
+    return SearchPlan(
+        search=search,
+        settings=settings,
+        untrusted=untrusted,
+        classifier=config,
+        classifier_name=name,
+        upscaler_name=search.upscaler or settings.upscaler,
+        stride_px=stride_px,
+        scoring=scoring,
+        views=search.views or config.shipdet.views,
+        threshold=threshold,
+        min_score=min(MIN_SCORE, threshold),
+        notes=notes,
     )
 
 
-def detect_work(
-    raw_px: int, gsd_m: float, search: Search, classifier: ClassifierConfig
-) -> tuple[str, float]:
-    """Kind and amount of the search's work, for :mod:`shipdet.pace`."""
-    block, stride = classifier.shipdet, chosen_stride_px(search, classifier)
-    net_px = raw_px * (gsd_m * block.window_px / block.window_m) ** 2
-    net_px *= chosen_views(search, classifier)
-    if chosen_scoring(search, classifier) == "dense":
-        return "detect:dense", net_px * max(1.0, (classifier.cell_px / stride) ** 2)
-    return "detect:exact", net_px * (block.window_px / stride) ** 2
+def default_zoom(
+    provider_id: str, latitude: float, search: Search, settings: Settings, untrusted: bool = False
+) -> tuple[int, str]:
+    """The zoom that the model needs at a latitude, and why, in a sentence; fetches no tile."""
+    how = plan_search(search, settings, untrusted)
+    provider = get_provider(provider_id or settings.provider, settings)
+    return recommended_zoom(provider, latitude, how.classifier.gsd_m, search.passes)
+
+
+def plan_area(request: AreaRequest, settings: Settings, untrusted: bool = False) -> AreaPlan:
+    """Decide everything about the search of an area; fetches nothing.
+
+    Raises:
+        ShipdetError: The request cannot be carried out.
+    """
+    provider = get_provider(request.provider or settings.provider, settings)
+    how = plan_search(request.search, settings, untrusted)
+    imagery = plan_imagery(request, settings, how)
+    native_m = gsd_at(request.box.center[1], provider.native_zoom)
+    # An overzoomed tile shows no more than the native one has.
+    check_scale(how, imagery.gsd_m, max(imagery.gsd_m, native_m), "choose a higher zoom")
+    return AreaPlan(request, imagery, how, (*imagery.notes, *how.notes))
+
+
+def plan_imagery(request: AreaRequest, settings: Settings, how: SearchPlan | None = None) -> Plan:
+    """The download of an area, at the zoom that was asked for or that the model needs."""
+    provider = get_provider(request.provider or settings.provider, settings)
+    box, passes, zoom = request.box, request.search.passes, request.zoom
+    if zoom is None:
+        how = how or plan_search(request.search, settings)
+        zoom, _ = recommended_zoom(provider, box.center[1], how.classifier.gsd_m, passes)
+    return plan(box, zoom, provider, passes, settings)
+
+
+def check_scale(how: SearchPlan, gsd_m: float, native_m: float, remedy: str) -> None:
+    """Refuse imagery in which no ship can be recognized, before it is fetched.
+
+    Args:
+        how: The search, which knows its model and its passes of super-resolution.
+        gsd_m: Meters per pixel of the raw image.
+        native_m: Meters per pixel of the detail in it.
+        remedy: What the user may do about it.
+
+    Raises:
+        ScaleTooCoarse: The image has too little detail for the model.
+    """
+    gsd_max_m = how.classifier.shipdet.gsd_max_m
+    if native_m > NATIVE_GSD_MAX_M:
+        raise ScaleTooCoarse(
+            f"At {native_m:.3g} m per pixel no ship can be recognized (at most "
+            f"{NATIVE_GSD_MAX_M:g} m): {remedy}."
+        )
+    searched_m = gsd_m / UPSCALE**how.search.passes
+    if searched_m > gsd_max_m:
+        raise ScaleTooCoarse(
+            f"The model needs {gsd_max_m:g} m per pixel or finer and would get {searched_m:.3g} m: "
+            f"{remedy}, or enlarge it x4."
+        )
+    if how.search.selective and gsd_m > gsd_max_m:
+        raise ScaleTooCoarse(
+            f"The raw image, {gsd_m:.3g} m per pixel, is too coarse to say where ships could be "
+            f"(at most {gsd_max_m:g} m): {remedy}, or enlarge all of it."
+        )

@@ -1,4 +1,4 @@
-"""A picture into a run folder: sharpened, searched, written."""
+"""An image into a run folder: enlarged, searched, written."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ from shipdet.detect import detect, with_views
 from shipdet.models import Classifier, Upscaler, load_classifier, load_upscaler
 from shipdet.mosaic import Mosaic, Picture
 from shipdet.pipeline import device
-from shipdet.pipeline.choosing import chosen_scoring, chosen_stride_px, chosen_views, detect_work
+from shipdet.pipeline.choosing import SearchPlan
 from shipdet.pipeline.sharpening import sharpen
 from shipdet.progress import Progress, Steps
 from shipdet.report import (
@@ -23,9 +23,23 @@ from shipdet.report import (
     write_results,
 )
 from shipdet.requests import Search
-from shipdet.settings import Settings
 
-FLOOR = 0.1  # lowest score kept as a candidate, so that a threshold can be lowered afterwards
+
+@dataclass(frozen=True)
+class Destination:
+    """Where a run is written, and what its record says that only the caller knows.
+
+    Attributes:
+        folder: The folder to write into.
+        inputs: The request, for run.json.
+        notes: Sentences for the reader of the results.
+        clock: Seconds per stage.
+    """
+
+    folder: Path
+    inputs: dict[str, Any]
+    notes: tuple[str, ...]
+    clock: Clock
 
 
 @dataclass(frozen=True)
@@ -35,10 +49,10 @@ class _Models:
     classifier: Classifier
     upscaler: Upscaler | None
 
-    def record(self) -> dict[str, Any]:
+    def record(self, how: SearchPlan) -> dict[str, Any]:
         """Name, checksum and what really ran, for run.json."""
         used = {"classifier": self.classifier, "upscaler": self.upscaler}
-        return {
+        told: dict[str, Any] = {
             role: {
                 "architecture": model.config.architecture,
                 "sha256": model.config.shipdet.sha256,
@@ -47,15 +61,20 @@ class _Models:
             for role, model in used.items()
             if model is not None
         }
+        upscaler = how.upscaler_name if self.upscaler is not None else None
+        return told | {"names": {"classifier": how.classifier_name, "upscaler": upscaler}}
 
 
-def _load(search: Search, settings: Settings, public: bool) -> Steps[_Models]:
+def _load(how: SearchPlan) -> Steps[_Models]:
     yield Progress("load", 0, 1, "models")
+    search, settings = how.search, how.settings
     backend, place = search.backend or None, search.device or None
-    classifier = load_classifier(search.model or None, backend, place, settings, public=public)
+    classifier = load_classifier(
+        how.classifier_name, backend, place, settings, public=how.untrusted
+    )
     upscaler = None
     if search.passes:
-        upscaler = load_upscaler(search.upscaler or None, backend, place, settings, public=public)
+        upscaler = load_upscaler(how.upscaler_name, backend, place, settings, public=how.untrusted)
     ran = classifier.backend
     note = f"{ran.name} on {ran.device}, {ran.precision}"
     yield Progress("load", 1, 1, "models", note)
@@ -63,77 +82,63 @@ def _load(search: Search, settings: Settings, public: bool) -> Steps[_Models]:
 
 
 def search_picture(
-    raw: Picture,
-    arrived: Callable[[], Steps[Picture]],
-    search: Search,
-    folder: Path,
-    inputs: dict[str, Any],
-    notes: tuple[str, ...],
-    clock: Clock,
-    settings: Settings,
-    public: bool,
+    raw: Picture, arrived: Callable[[], Steps[Picture]], how: SearchPlan, into: Destination
 ) -> Steps[None]:
-    """Sharpen, search and write a picture into a folder.
+    """Enlarge, search and write an image.
 
-    ``raw`` may still be arriving while it is searched; ``arrived`` gives it with its provenance.
+    Args:
+        raw: The image, which may still be arriving while it is searched.
+        arrived: Waits for all of it and gives it with its provenance.
+        how: The decided search.
+        into: Where to write.
+
+    Raises:
+        ShipdetError: A model cannot be loaded, memory or disk are too small.
     """
-    raw_px = raw.grid.width * raw.grid.height
+    clock = into.clock
     yield from device.wait()
     with device.held():
         with clock.stage("load"):
-            used = yield from _load(search, settings, public)
-        config = used.classifier.config.shipdet
-        scoring = chosen_scoring(search, used.classifier.config)
-        stride_px = chosen_stride_px(search, used.classifier.config)
-        views = chosen_views(search, used.classifier.config)
-        scorer = with_views(used.classifier, views)
-        threshold = config.threshold if search.threshold is None else search.threshold
-        floor = min(FLOOR, threshold)
+            used = yield from _load(how)
+        window_m = how.classifier.shipdet.window_m
         sharpened = None
         if used.upscaler is not None:
-            sharpened = yield from sharpen(
-                raw, used.classifier, used.upscaler, search, floor, clock, settings
-            )
+            sharpened = yield from sharpen(raw, used.classifier, used.upscaler, how, clock)
         upscaled = sharpened.mosaic if sharpened else None
         with clock.stage("detect"):
             candidates = yield from detect(
                 upscaled or raw,
-                scorer,
-                window_m=config.window_m,
+                with_views(used.classifier, how.views),
+                window_m=window_m,
                 raw=raw if sharpened else None,
                 raw_survey=sharpened.survey if sharpened else None,
-                stride_px=stride_px,
-                scoring=scoring,
-                floor=floor,
+                stride_px=how.stride_px,
+                scoring=how.scoring,
+                floor=how.min_score,
             )
-        kind, work = detect_work(raw_px, raw.grid.gsd_m, search, used.classifier.config)
+        kind, work = how.work(raw.grid.width * raw.grid.height, raw.grid.gsd_m)
         pace.learn(kind, work, clock.stages["detect"])
     raw = yield from arrived()
     with clock.stage("report"):
-        files, covered = yield from write_pictures(folder, raw, upscaled, search)
-        record = imagery_record(raw, covered, upscaled, inputs, notes, clock) | {
+        files, covered = yield from write_pictures(into.folder, raw, upscaled, how.search)
+        record = imagery_record(raw, covered, upscaled, into.inputs, into.notes, clock) | {
             "files": files,
-            "models": used.record()
-            | {
-                "names": {
-                    "classifier": search.model or settings.classifier,
-                    "upscaler": (search.upscaler or settings.upscaler) if upscaled else None,
-                }
-            },
+            "models": used.record(how),
             "sharpened": sharpened.record() if sharpened else None,
-            "scoring": scoring,
-            "stride_px": stride_px,
-            "views": views,
-            "window_m": config.window_m,
+            "scoring": how.scoring,
+            "stride_px": how.stride_px,
+            "views": how.views,
+            "window_m": window_m,
+            "min_length_m": how.search.min_length_m,
         }
-        yield from write_results(folder, record, candidates, threshold)
+        yield from write_results(into.folder, record, candidates, how.threshold)
 
 
 def write_pictures(
     folder: Path, raw: Picture, upscaled: Mosaic | None, search: Search
 ) -> Steps[tuple[dict[str, str], float]]:
-    """File names by kind, and the share of the raw picture that has data."""
+    """File names by kind, and the share of the raw image that has data."""
     if not isinstance(raw, Mosaic):
-        return (yield from write_large_imagery(folder, raw, search.image_format, search.quality))
+        return (yield from write_large_imagery(folder, raw))
     files = yield from write_imagery(folder, raw, upscaled, search.image_format, search.quality)
     return files, float(np.mean(raw.coverage))

@@ -8,11 +8,10 @@ from shipdet.detect import Survey, survey, with_views
 from shipdet.errors import AreaTooLarge
 from shipdet.models import Classifier, Upscaler
 from shipdet.mosaic import Mosaic, Picture
-from shipdet.pipeline.choosing import chosen_scoring, chosen_stride_px, chosen_views
+from shipdet.pipeline.choosing import SearchPlan
 from shipdet.progress import Progress, Steps
 from shipdet.report import Clock
-from shipdet.requests import UPSCALE, Search
-from shipdet.settings import Settings
+from shipdet.requests import UPSCALE
 from shipdet.upscale import Focus, count_sharpened, upscale
 
 #: Lowest score of the raw picture around which it is sharpened: a share of the lowest that is kept.
@@ -39,50 +38,46 @@ class Sharpened:
 
 
 def sharpen(
-    raw: Picture,
-    classifier: Classifier,
-    upscaler: Upscaler,
-    search: Search,
-    floor: float,
-    clock: Clock,
-    settings: Settings,
+    raw: Picture, classifier: Classifier, upscaler: Upscaler, how: SearchPlan, clock: Clock
 ) -> Steps[Sharpened]:
-    """Enlarge a picture as often as asked; ``floor`` is the lowest score that a ship may have.
+    """Enlarge an image as often as the plan says.
 
-    Raises AreaTooLarge for a picture that is not held, and OutOfMemory.
+    Raises:
+        AreaTooLarge: The image is too large to be held in memory.
+        OutOfMemory: The device's memory is too small for the smallest block.
     """
+    search = how.search
     if not isinstance(raw, Mosaic):
         raise AreaTooLarge(
-            f"Pictures of more than {settings.max_held_pixels / 1e6:,.0f} million pixels "
-            "(fewer in a GeoTIFF of more than 8 bits) cannot be sharpened: "
-            "search without, or cut the picture."
+            f"Images of more than {how.settings.max_held_pixels / 1e6:,.0f} million pixels "
+            "(fewer in a GeoTIFF of more than 8 bits) cannot be enlarged with super-resolution: "
+            "search without, or cut the image."
         )
     focus, surveyed = None, None
     if search.selective:
-        surveyed = yield from _survey(raw, classifier, search, clock)
+        surveyed = yield from _survey(raw, classifier, how, clock)
         reach_m = classifier.config.shipdet.window_m / 2
         reach = (reach_m / raw.grid.gsd_x_m, reach_m / raw.grid.gsd_y_m)
-        focus = Focus(surveyed.candidates(FOCUS_SHARE * floor), reach)
+        focus = Focus(surveyed.candidates(FOCUS_SHARE * how.min_score), reach)
     passes: Literal[1, 2] = 1 if search.passes == 1 else 2
     with clock.stage("upscale"):
         mosaic = yield from upscale(raw, upscaler, passes, focus=focus)
     sharpened, blocks = count_sharpened(raw, upscaler, passes, focus=focus)
     raw_px = raw.grid.width * raw.grid.height
     amount = raw_px * (1 if passes == 1 else 1 + UPSCALE**2) * sharpened / max(1, blocks)
-    pace.learn(f"upscale:{search.upscaler or settings.upscaler}", amount, clock.stages["upscale"])
+    pace.learn(f"upscale:{how.upscaler_name}", amount, clock.stages["upscale"])
     return Sharpened(mosaic, surveyed, sharpened, blocks)
 
 
-def _survey(raw: Mosaic, classifier: Classifier, search: Search, clock: Clock) -> Steps[Survey]:
-    """Score the raw picture as the sharpened one will be."""
-    config = classifier.config
+def _survey(raw: Mosaic, classifier: Classifier, how: SearchPlan, clock: Clock) -> Steps[Survey]:
+    """Score the raw image as the enlarged one will be."""
     yield Progress("detect", 0, 0, note="first in the raw image, for what is to be sharpened")
     with clock.stage("survey"):
         [surveyed] = yield from survey(
             raw,
-            with_views(classifier, chosen_views(search, config)),
-            windows_m=[config.shipdet.window_m],
-            stride_px=chosen_stride_px(search, config),
-            scoring=chosen_scoring(search, config),
+            with_views(classifier, how.views),
+            windows_m=[how.classifier.shipdet.window_m],
+            stride_px=how.stride_px,
+            scoring=how.scoring,
         )
     return surveyed

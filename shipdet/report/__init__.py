@@ -1,13 +1,16 @@
 """What a run leaves behind: pictures, tables, map files, the record, the bundle."""
 
+from shipdet.report.comparing import Comparison, compare
 from shipdet.report.folder import check_name, new_folder, replaced_folder, run_folder
+from shipdet.report.page import html_report
 from shipdet.report.pruning import prune
 from shipdet.report.raster import ImageFormat
 from shipdet.report.record import Clock, imagery_record
-from shipdet.report.run import (
-    Run,
+from shipdet.report.review import Review
+from shipdet.report.run import PREVIEW, Run, read_run
+from shipdet.report.summary import BatchImage, write_summary
+from shipdet.report.writing import (
     copy_pictures,
-    read_run,
     write_download,
     write_imagery,
     write_large_imagery,
@@ -15,11 +18,17 @@ from shipdet.report.run import (
 )
 
 __all__ = [
+    "PREVIEW",
+    "BatchImage",
     "Clock",
+    "Comparison",
     "ImageFormat",
+    "Review",
     "Run",
     "check_name",
+    "compare",
     "copy_pictures",
+    "html_report",
     "imagery_record",
     "new_folder",
     "prune",
@@ -30,4 +39,5 @@ __all__ = [
     "write_imagery",
     "write_large_imagery",
     "write_results",
+    "write_summary",
 ]

@@ -15,6 +15,7 @@ CHIP_PX = 256
 SURE = (64, 220, 120)  # score 0.8 and more
 LIKELY = (255, 196, 0)  # 0.5 to 0.8
 WEAK = (255, 112, 67)  # below
+SMALL = (170, 190, 210)  # small craft, which do not count
 
 
 def score_colour(score: float) -> tuple[int, int, int]:
@@ -22,10 +23,15 @@ def score_colour(score: float) -> tuple[int, int, int]:
     return SURE if score >= 0.8 else LIKELY if score >= 0.5 else WEAK
 
 
-def draw_overlay(picture: Pixels, detections: Detections, factor: tuple[float, float]) -> Pixels:
-    """The picture with every ship's rotated box, number and score.
+def draw_overlay(
+    picture: Pixels,
+    detections: Detections,
+    factor: tuple[float, float],
+    small_craft: Detections | None = None,
+) -> Pixels:
+    """The image with every ship's rotated box, number and score, and thin boxes of small craft.
 
-    ``factor`` (x, y) turns the detections' pixels into pixels of the picture. Returns a new uint8
+    ``factor`` (x, y) turns the detections' pixels into pixels of the image. Returns a new uint8
     array of the same shape.
     """
     image = Image.fromarray(picture).convert("RGB")
@@ -35,6 +41,10 @@ def draw_overlay(picture: Pixels, detections: Detections, factor: tuple[float, f
     font = ImageFont.load_default(size=13 * unit)
     stroke = max(2, round(2 * unit))
     scale = np.array(factor)
+    for detection in small_craft or ():
+        corners = _grown(detection.corners * scale, 2 * unit)
+        outline = [(float(x), float(y)) for x, y in corners]
+        draw.line([*outline, outline[0]], fill=SMALL, width=max(1, stroke // 2), joint="curve")
     for detection in reversed(detections.items):  # the best on top
         colour = score_colour(detection.score)
         corners = _grown(detection.corners * scale, 3 * unit)

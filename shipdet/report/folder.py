@@ -20,23 +20,23 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-RUN_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+RUN_ID = re.compile(r"^\w[\w .-]{0,99}$")
 LOCKED_WITHIN_S = 2.0  # a younger folder may be about to be locked
 PARTIAL = ".partial"  # suffix of a folder that is being written
 GONE = "This run is not on disk any more: run the detection again."
 _UNUSABLE = (  # errors that another folder remedies
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY,
-    errno.ENAMETOOLONG, errno.EFBIG,
+    errno.ENAMETOOLONG, errno.EFBIG, errno.EINVAL, errno.ELOOP,
 )  # fmt: skip
 
 
 def check_name(name: str) -> str:
-    """A file name stem from a user: letters, digits, dot, dash, underscore; may be empty."""
+    """A file name stem from a user: letters, digits, spaces and ``. - _``; may be empty."""
     name = name.strip()
-    if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+    if name and not re.fullmatch(r"\w[\w .-]{0,63}", name):
         raise BadOption(
-            "A file name may have up to 64 letters, digits, dots, dashes and underscores, and "
-            "begins with a letter or digit."
+            "A file name may have up to 64 letters, digits, spaces, dots, dashes and underscores, "
+            "and begins with a letter or digit."
         )
     return name
 
@@ -98,10 +98,23 @@ def new_folder(out: Path | None, name: str, settings: Settings) -> Iterator[tupl
     partial = final.with_name(final.name + PARTIAL)
     with storage_errors(final), ExitStack() as stack:
         with _making(final):
-            final.parent.mkdir(parents=True, exist_ok=True)
+            make_parents(final)
             stack.enter_context(_made(partial))
         yield partial, final
         os.replace(partial, final)
+
+
+def make_parents(path: Path) -> None:
+    """Make the folders above a path.
+
+    Raises:
+        OSError: They cannot be made; where the system says that a folder of them does not exist,
+            as below /proc, PermissionError.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as error:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path)) from error
 
 
 @contextmanager

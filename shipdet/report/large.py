@@ -14,29 +14,24 @@ from shipdet.gdal import gdal_env
 from shipdet.geometry import Grid
 from shipdet.mosaic import Picture, Pixels
 from shipdet.progress import HEARTBEAT_S, Progress, Steps
-from shipdet.report.jpeg import STRIP_PX, JpegStrips
 from shipdet.report.raster import COG, gdal_writing, raster_profile, tag, write_picture
 
+#: Rows that are held at a time.
+STRIP_PX = 512
 
-def write_large(
-    picture: Picture, geotiff: Path, flat: Path, preview: Path, preview_px: int, quality: int
-) -> Steps[float]:
-    """Write a picture that is too large to hold: COG, PNG or JPEG, and a preview, in strips.
 
-    ``flat`` has the full size; ``preview`` (JPEG) at most ``preview_px`` along a side. Returns the
-    share of pixels that have data. Closing the generator stops within seconds.
+def write_large(picture: Picture, geotiff: Path, preview: Path, preview_px: int) -> Steps[float]:
+    """Write an image that is too large to hold, in strips: a COG and a preview.
+
+    ``preview`` (JPEG) has at most ``preview_px`` along a side. Returns the share of pixels that
+    have data. Closing the generator stops within seconds.
     """
     draft, grid = geotiff.with_suffix(".tmp"), picture.grid
     try:
         covered = yield from _write_draft(picture, draft)
         yield from _copy(draft, geotiff, grid, **COG, bigtiff="IF_SAFER")
-        if flat.suffix == ".png":
-            yield from _copy(draft, flat, grid, driver="PNG", zlevel=3)
-        else:
-            yield from _write_jpeg(draft, flat, grid, quality)
     finally:
         draft.unlink(missing_ok=True)
-        flat.with_name(f"{flat.name}.msk").unlink(missing_ok=True)
     yield Progress("report", 0, 0, note=f"writing {preview.name}")
     write_picture(preview, _shrunk(geotiff, preview_px), 95)
     return covered
@@ -82,23 +77,6 @@ def _write_draft(picture: Picture, draft: Path) -> Steps[float]:
                 dataset.write_mask(mask, window=window)
             covered += int(np.count_nonzero(mask))
     return covered / (grid.width * grid.height)
-
-
-def _write_jpeg(draft: Path, target: Path, grid: Grid, quality: int) -> Steps[None]:
-    """Write the draft as a JPEG, which holds one strip at a time."""
-    import rasterio
-    from rasterio.windows import Window
-
-    with gdal_writing(target, grid), _without_place():
-        dataset = rasterio.open(draft, driver="GTiff")
-    with closing(dataset), target.open("wb") as stream:
-        jpeg = JpegStrips(stream, grid.height, quality)
-        for top in range(0, grid.height, STRIP_PX):
-            yield Progress("report", top, grid.height, "rows", f"writing {target.name}")
-            window = Window(0, top, grid.width, min(STRIP_PX, grid.height - top))
-            with gdal_writing(target, grid):
-                bands = dataset.read((1, 2, 3), window=window)
-            jpeg.write(np.moveaxis(bands, 0, -1))
 
 
 def _copy(draft: Path, target: Path, grid: Grid, **options: Any) -> Steps[None]:

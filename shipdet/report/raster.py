@@ -17,7 +17,6 @@ from shipdet.errors import StorageFull
 from shipdet.gdal import WRITING, gdal_env, gdal_errors
 from shipdet.geometry import Grid
 from shipdet.mosaic import Mosaic, Picture, Pixels
-from shipdet.report.jpeg import jpeg_options
 
 ImageFormat = Literal["png", "jpg"]
 _PIXEL_BYTES = 4  # red, green, blue and mask; or with the overviews instead of the mask
@@ -30,6 +29,10 @@ COG = {
 }
 
 
+#: Longest side that JPEG can hold.
+JPEG_MAX_PX = 65_500
+
+
 def write_picture(path: Path, pixels: Pixels, quality: int = 90) -> None:
     """Write uint8 (height, width, 3) as PNG or JPEG, as the suffix says."""
     image = Image.fromarray(pixels)
@@ -37,7 +40,8 @@ def write_picture(path: Path, pixels: Pixels, quality: int = 90) -> None:
         # Level 3 is four times faster than the default and some 5 % larger on imagery.
         image.save(path, format="PNG", compress_level=3)
     else:
-        image.save(path, format="JPEG", **jpeg_options(quality))
+        # From 90 on color keeps its full resolution.
+        image.save(path, format="JPEG", quality=quality, subsampling=0 if quality >= 90 else 2)
 
 
 def read_picture(path: Path) -> Pixels:

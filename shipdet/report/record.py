@@ -8,7 +8,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from shipdet._version import __version__
+from shipdet.geometry import Floats, Grid, mercator_to_lonlat
 from shipdet.mosaic import Mosaic, Picture
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "opencv-python", "rasterio", "pillow")
@@ -62,6 +65,8 @@ def imagery_record(
             "width": grid.width,
             "height": grid.height,
             "gsd_m": grid.gsd_m,
+            "gsd_x_m": grid.gsd_x_m,
+            "gsd_y_m": grid.gsd_y_m,
             "crs": grid.crs,
             "transform": grid.transform if grid.georeferenced else None,
             "georeferenced": grid.georeferenced,
@@ -78,6 +83,26 @@ def imagery_record(
         "timings": clock.timings(),
         "versions": _versions(),
     }
+
+
+def grid_of(record: dict[str, Any]) -> Grid:
+    """The grid of a run's raw image, from its record."""
+    raw = record["raw"]
+    gsd_x_m, gsd_y_m = raw.get("gsd_x_m", raw["gsd_m"]), raw.get("gsd_y_m", raw["gsd_m"])
+    if not raw.get("georeferenced") or not raw.get("transform"):
+        return Grid(raw["width"], raw["height"], gsd_x_m, gsd_y_m)
+    crs = raw["crs"]
+
+    def to_wgs84(xy: Floats) -> Floats:
+        if crs == "EPSG:3857":
+            return mercator_to_lonlat(xy)
+        from rasterio.warp import transform  # takes a while to import
+
+        lon, lat = transform(crs, "EPSG:4326", xy[:, 0].tolist(), xy[:, 1].tolist())[:2]
+        return np.stack([lon, lat], axis=-1)
+
+    place = tuple(float(value) for value in raw["transform"])
+    return Grid(raw["width"], raw["height"], gsd_x_m, gsd_y_m, crs, place, to_wgs84)  # type: ignore[arg-type]
 
 
 def _versions() -> dict[str, str]:

@@ -1,50 +1,52 @@
-"""A finished run: the folder with everything in it, and how its threshold is changed."""
+"""A finished run: the folder with everything in it."""
 
 import json
-import math
-import os
-import shutil
-import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from PIL import Image
 
-from shipdet.detections import Detection, Detections
-from shipdet.mosaic import Mosaic, Picture, Pixels
-from shipdet.progress import Progress, Steps
-from shipdet.report import vector
-from shipdet.report.drawing import CHIP_M, crop_ship, draw_overlay
-from shipdet.report.jpeg import JPEG_MAX_PX
-from shipdet.report.large import read_around, write_large
-from shipdet.report.raster import ImageFormat, read_picture, write_geotiff, write_picture
+from shipdet.detections import Detections
+from shipdet.errors import BadOption
+from shipdet.report import exports, vector
+from shipdet.report.folder import make_parents, storage_errors
+from shipdet.report.page import html_report
+from shipdet.report.raster import JPEG_MAX_PX, read_picture
+from shipdet.report.record import grid_of
+from shipdet.report.review import Review
 
-OVERLAY_MAX_PX = 4096  # longest side of the overlay; a browser shows no more
+if TYPE_CHECKING:
+    import geopandas
+    import pandas
+
 CANDIDATES = "candidates.json"
 PREVIEW = "preview.jpg"
 RECORD, BUNDLE = "run.json", "run.zip"
-#: by kind; rewritten for another threshold, like the crops, the candidates, record and bundle
-RESULTS = {"overlay": "overlay.png", "geojson": "detections.geojson", "csv": "detections.csv"}
+REVIEWS = "reviews.json"
+REPORT = "report.html"
 PICTURES = ("raw", "upscaled")  # kinds that are written in the format that was asked for
 CHIPS = "chips"
-_CHUNK_BYTES = 8 * 1024**2
 
 
 @dataclass(frozen=True)
 class Run:
     """What a run left on disk.
 
-    ``candidates`` are all ships above the search's floor, ``detections`` those above
-    ``threshold``. ``record`` is run.json. Files that do not apply (no georeference, no
-    super-resolution, imagery only) are not in ``files``.
+    ``candidates`` are all ships that the model found above the search's lowest score.
+    ``detections`` are those that count: of ``threshold`` and ``min_length_m`` or more, as
+    ``review`` leaves them.
+    ``record`` is run.json. Files that do not apply (no georeference, no super-resolution, imagery
+    only) are not in ``files``.
     """
 
     folder: Path
     record: dict[str, Any]
     candidates: Detections
     threshold: float
+    min_length_m: float = 0.0
+    review: Review = field(default_factory=Review)
 
     @property
     def id(self) -> str:
@@ -53,8 +55,20 @@ class Run:
 
     @property
     def detections(self) -> Detections:
-        """The ships above the threshold, numbered from 1."""
-        return self.candidates.above(self.threshold)
+        """The ships that count, numbered from 1."""
+        return self._counted[0]
+
+    @property
+    def small_craft(self) -> Detections:
+        """What is above the threshold and too short to count, numbered after the ships."""
+        return self._counted[1]
+
+    @cached_property
+    def _counted(self) -> tuple[Detections, Detections]:
+        reviewed = self.candidates
+        if self.review.actions:
+            reviewed = self.review.applied(reviewed, grid_of(self.record))
+        return reviewed.counted(self.threshold, self.min_length_m)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -81,6 +95,76 @@ class Run:
         names: dict[str, str] = self.record["files"]
         return {kind: self.folder / name for kind, name in names.items()}
 
+    def overlay(self) -> Image.Image:
+        """The image with the ships drawn on it, at most 4,096 pixels along a side.
+
+        Example:
+            >>> run.overlay().show()
+        """
+        return Image.fromarray(read_picture(self.files["overlay"]))
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """The ships as a table, see :func:`shipdet.report.exports.to_pandas`.
+
+        Example:
+            >>> run.to_pandas().sort_values("length_m")
+        """
+        return exports.to_pandas(self.detections.items)
+
+    def to_geodataframe(self) -> "geopandas.GeoDataFrame":
+        """The ships' outlines on the map, see :func:`shipdet.report.exports.to_geodataframe`.
+
+        Raises:
+            BadOption: The image has no georeference.
+            MissingExtra: GeoPandas is not installed.
+
+        Example:
+            >>> run.to_geodataframe().to_crs("EPSG:32630").area
+        """
+        return exports.to_geodataframe(self.detections.items)
+
+    def save(self, path: str | Path, *, complete: bool = False) -> Path:
+        """Write the ships to a file, in the format of its suffix.
+
+        Args:
+            path: A file that ends in .geojson, .gpkg, .csv, .kml, .parquet, .coco.json,
+                .labels.json or .zip (YOLO-OBB). The GeoPackage carries a style for QGIS.
+            complete: For .labels.json: whether every ship of 25 m and more is among them, so that
+                training may take everything else for background.
+
+        Returns:
+            The path.
+
+        Raises:
+            BadOption: The suffix is unknown, or the image has no georeference.
+            MissingExtra: The format needs a package that is not installed.
+            StorageFull: The file cannot be written.
+
+        Example:
+            >>> run.save("ships.gpkg")
+        """
+        reviewers = ", ".join(dict.fromkeys(action.by for action in self.review.actions))
+        note = f"Reviewed by {reviewers}." if reviewers else "Found by shipdet, not reviewed."
+        return exports.save(path, self.detections.items, self.record, complete=complete, note=note)
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write a page with the picture, a map, the table and the provenance.
+
+        Args:
+            path: The HTML file; None writes report.html into the run folder.
+
+        Returns:
+            The path.
+
+        Raises:
+            StorageFull: The file cannot be written.
+        """
+        target = self.folder / REPORT if path is None else Path(path)
+        with storage_errors(target):
+            make_parents(target)
+            target.write_text(html_report(self))
+        return target
+
     @property
     def chips(self) -> list[Path]:
         """One crop per ship, in the order of ``detections``."""
@@ -88,158 +172,18 @@ class Run:
         return sorted((self.folder / CHIPS).glob("*.png"), key=lambda p: (len(p.name), p.name))
 
 
-def write_imagery(
-    folder: Path, raw: Mosaic, upscaled: Mosaic | None, image_format: ImageFormat, quality: int
-) -> Steps[dict[str, str]]:
-    """Write raw.*, upscaled.*, mosaic.tif and the preview; returns file names by kind."""
-    files = {}
-    for kind, mosaic in zip(PICTURES, (raw, upscaled), strict=True):
-        if mosaic is None:
-            continue
-        files[kind] = _picture_name(kind, mosaic, image_format)
-        yield _writing(files[kind])
-        write_picture(folder / files[kind], mosaic.pixels, quality)
-    if raw.grid.georeferenced:
-        files["mosaic"] = "mosaic.tif"
-        yield _writing(files["mosaic"])
-        write_geotiff(folder / files["mosaic"], raw)
-    yield _writing(PREVIEW)
-    searched = upscaled or raw
-    preview = Image.fromarray(searched.pixels)
-    preview.thumbnail((OVERLAY_MAX_PX, OVERLAY_MAX_PX), Image.Resampling.LANCZOS, reducing_gap=3)
-    write_picture(folder / PREVIEW, np.asarray(preview), 95)
-    return files
-
-
-def write_large_imagery(
-    folder: Path, picture: Picture, image_format: ImageFormat, quality: int
-) -> Steps[tuple[dict[str, str], float]]:
-    """Like :func:`write_imagery`, for a picture that cannot be held; mosaic.tif is always written.
-
-    Returns file names by kind, and the share of pixels that have data.
-    """
-    files = {"raw": _picture_name("raw", picture, image_format), "mosaic": "mosaic.tif"}
-    covered = yield from write_large(
-        picture,
-        folder / files["mosaic"],
-        folder / files["raw"],
-        folder / PREVIEW,
-        OVERLAY_MAX_PX,
-        quality,
-    )
-    return files, covered
-
-
-def _picture_name(kind: str, picture: Picture, image_format: ImageFormat) -> str:
-    """A picture's file name: PNG where a JPEG cannot be so long."""
-    longest_px = max(picture.grid.width, picture.grid.height)
-    return f"{kind}.{'png' if longest_px > JPEG_MAX_PX else image_format}"
-
-
-def write_results(
-    folder: Path, record: dict[str, Any], candidates: Detections, threshold: float
-) -> Steps[Run]:
-    """Write overlay, GeoJSON, CSV, chips, run.json and run.zip for a threshold.
-
-    Reads the pictures that :func:`write_imagery` left in the folder, or :func:`copy_pictures`.
-    """
-    found = candidates.above(threshold)
-    files = {k: v for k, v in record["files"].items() if k not in RESULTS}
-    yield _writing(RESULTS["overlay"])
-    picture = read_picture(folder / PREVIEW)
-    width, height = record["raw"]["width"], record["raw"]["height"]
-    factor = (picture.shape[1] / width, picture.shape[0] / height)
-    overlay = draw_overlay(picture, found, factor)
-    files["overlay"] = RESULTS["overlay"]
-    write_picture(folder / files["overlay"], overlay)
-    chips = folder / CHIPS
-    chips.mkdir()
-    gsd_m = record["raw"]["gsd_m"] / factor[0]
-    for number, detection in enumerate(found):
-        yield Progress("report", number, len(found), "crops")
-        if record["raw"].get("large"):  # the preview is too coarse for crops
-            crop = _crop_of_large(folder / files["mosaic"], detection, record["raw"]["gsd_m"])
-        else:
-            crop = crop_ship(picture, detection, factor, gsd_m)
-        write_picture(chips / f"ship_{detection.id:04d}.png", crop)
-    if record["raw"]["georeferenced"]:
-        files["geojson"] = RESULTS["geojson"]
-        (folder / files["geojson"]).write_text(json.dumps(vector.geojson(found)))
-    files["csv"] = RESULTS["csv"]
-    (folder / files["csv"]).write_text(vector.csv_text(found))
-    (folder / CANDIDATES).write_text(vector.to_json(candidates))
-    record = {
-        **record,
-        "threshold": threshold,
-        "ships": len(found),
-        "detections": [vector.properties(d) for d in found],
-        "files": {**files, "record": RECORD, "zip": BUNDLE},
-    }
-    return (yield from _sealed(Run(folder, record, candidates, threshold)))
-
-
-def copy_pictures(run: Run, folder: Path) -> None:
-    """Put all files of a run but its results into a folder of the same disk, without their bytes.
-
-    They become further names of the same files where the file system has such.
-    """
-    results = (*RESULTS.values(), CHIPS, CANDIDATES, RECORD, BUNDLE)
-    shutil.copytree(
-        run.folder,
-        folder,
-        symlinks=True,
-        ignore=shutil.ignore_patterns(*results),
-        copy_function=_linked,
-        dirs_exist_ok=True,
-    )
-
-
-def _linked(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # no hard links here
-        shutil.copy2(source, target)
-
-
-def _crop_of_large(file: Path, detection: Detection, gsd_m: float) -> Pixels:
-    reach_px = math.ceil(max(CHIP_M, 2.0 * detection.length_m) / gsd_m)
-    pixels, left, top = read_around(file, detection.x, detection.y, reach_px)
-    there = replace(detection, x=detection.x - left, y=detection.y - top)
-    return crop_ship(pixels, there, (1.0, 1.0), gsd_m)
-
-
-def write_download(folder: Path, record: dict[str, Any]) -> Steps[Run]:
-    """Write run.json and run.zip of a run that only downloaded imagery."""
-    record = {**record, "files": {**record["files"], "record": RECORD, "zip": BUNDLE}}
-    (folder / CANDIDATES).write_text(vector.to_json(Detections()))
-    return (yield from _sealed(Run(folder, {**record, "threshold": 1.0}, Detections(), 1.0)))
-
-
-def _sealed(run: Run) -> Steps[Run]:
-    (run.folder / RECORD).write_text(json.dumps(run.record, indent=1))
-    apart = {CANDIDATES, PREVIEW, BUNDLE}
-    # Pictures are compressed already and the rest is small: storing takes no time.
-    with zipfile.ZipFile(run.folder / BUNDLE, "w", zipfile.ZIP_STORED) as bundle:
-        for file in sorted(run.folder.rglob("*")):
-            if file.is_file() and file.name not in apart:
-                yield from _packed(bundle, file, file.relative_to(run.folder))
-    return run
-
-
-def _packed(bundle: zipfile.ZipFile, file: Path, name: Path) -> Steps[None]:
-    entry = zipfile.ZipInfo.from_file(file, name)
-    with file.open("rb") as source, bundle.open(entry, "w") as target:
-        while chunk := source.read(_CHUNK_BYTES):
-            yield _writing(BUNDLE)
-            target.write(chunk)
-
-
-def _writing(name: str) -> Progress:
-    return Progress("report", 0, 0, note=f"writing {name}")
-
-
 def read_run(folder: Path) -> Run:
-    """A run from its folder."""
-    record = json.loads((folder / RECORD).read_text())
-    candidates = vector.from_json((folder / CANDIDATES).read_text())
-    return Run(folder, record, candidates, record["threshold"])
+    """A run from its folder.
+
+    Raises:
+        BadOption: The folder holds no run that can be read.
+    """
+    try:
+        record = json.loads((folder / RECORD).read_text())
+        candidates = vector.from_json((folder / CANDIDATES).read_text())
+        reviews = folder / REVIEWS
+        review = Review.from_json(reviews.read_text()) if reviews.is_file() else Review()
+        shortest_m = record.get("min_length_m", 0.0)
+        return Run(folder, record, candidates, record["threshold"], shortest_m, review)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadOption(f"{folder} holds no run of this program: choose another folder.") from error

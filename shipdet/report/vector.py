@@ -35,6 +35,8 @@ def properties(detection: Detection) -> dict[str, Any]:
         "near_gap": detection.near_gap,
         "raw_score": _rounded(detection.raw_score, 4),
         "raw_support": detection.raw_support,
+        "key": detection.key or detection.id,
+        "review": detection.review,
     }
 
 

@@ -9,18 +9,20 @@ import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import gradio as gr
 from gradio.events import api
 from gradio.utils import get_upload_folder
+from pydantic import BaseModel
 
 from shipdet import pipeline
 from shipdet.errors import BadImage, ShipdetError
 from shipdet.imagery import catalogue
+from shipdet.options import option_fields, with_options
 from shipdet.progress import Progress
 from shipdet.report.folder import run_folder
-from shipdet.requests import AreaRequest, ImageRequest, Search, Upscale
+from shipdet.requests import AreaRequest, ImageRequest, Search
 from shipdet.settings import Settings
 from shipdet.ui.html import sentence
 from shipdet.ui.plain_http import remember
@@ -29,37 +31,21 @@ from shipdet.ui.streams import DEVICE, RunEvents, area_events, image_events
 log = logging.getLogger(__name__)
 
 Answer = dict[str, Any]
-Backend = Literal["", "torch", "onnx"]
-Scoring = Literal["", "dense", "exact"]
-ImageFormat = Literal["png", "jpg"]
 
 
 def add_api(settings: Settings) -> None:
     """Add the endpoints to the current Blocks."""
 
-    def estimate(
-        west: float,
-        south: float,
-        east: float,
-        north: float,
-        provider: str = "",
-        zoom: int | None = None,
-        upscale: Upscale = "none",
-        selective: bool = False,
-    ) -> Answer:
+    @with_options(AreaRequest, Search)
+    def estimate(west: float, south: float, east: float, north: float, **options: Any) -> Answer:
         """Say what a search of an area would take, without fetching anything.
 
-        Degrees; an empty provider is the configured one, no zoom the recommended one. Returns
-        tiles, pixels, metres per pixel, megabytes, seconds and notes.
+        The arguments are those of /detect_area. Returns tiles, pixels, meters per pixel,
+        megabytes, seconds and notes.
         """
         with one_sentence():
-            request = AreaRequest.check(
-                bbox=(west, south, east, north),
-                provider=provider,
-                zoom=zoom,
-                search=Search.check(upscale=upscale, selective=selective),
-            )
-            return plain(pipeline.estimate(request, settings))
+            request = area_of((west, south, east, north), options)
+            return plain(pipeline.estimate(request, settings, untrusted=True))
 
     def providers() -> list[Answer]:
         """List the imagery providers with attribution, licence and zoom range."""
@@ -69,109 +55,50 @@ def add_api(settings: Settings) -> None:
         """List the models that ``model`` and ``upscaler`` may name."""
         return [plain(model) for model in pipeline.models(settings)]
 
+    @with_options(AreaRequest, Search)
     def detect_area(
-        west: float,
-        south: float,
-        east: float,
-        north: float,
-        provider: str = "",
-        zoom: int | None = None,
-        upscale: Upscale = "none",
-        upscaler: str = "",
-        model: str = "",
-        backend: Backend = "",
-        stride: int = 0,
-        scoring: Scoring = "",
-        threshold: float | None = None,
-        image_format: ImageFormat = "png",
-        quality: int = 90,
-        name: str = "",
-        date_from: str = "",
-        date_to: str = "",
-        max_cloud: int = 20,
-        selective: bool = False,
-        views: int = 0,
-        priority: str = "",
+        west: float, south: float, east: float, north: float, **options: Any
     ) -> Iterator[Answer]:
-        """Find the ships in an area of the map.
-
-        Degrees; dates as YYYY-MM-DD, max_cloud in per cent and priority (leastCC, mostRecent,
-        leastRecent, ...) are for Sentinel Hub; stride is in pixels at the model's scale, 0 for its
-        own; selective sharpens only where the raw image could show a ship; views (1, 2 or 8) of
-        each place are averaged, 0 for the model's number; empty strings and nulls mean the default.
-        Streams progress and ends with the run's record and files.
-        """
         with one_sentence():
-            search = Search.check(
-                upscale=upscale,
-                upscaler=upscaler,
-                selective=selective,
-                model=model,
-                backend=backend,
-                stride=stride,
-                scoring=scoring,
-                views=views,
-                threshold=threshold,
-                image_format=image_format,
-                quality=quality,
-                name=name,
-            )
-            request = AreaRequest.check(
-                bbox=(west, south, east, north),
-                provider=provider,
-                zoom=zoom,
-                date_from=date_from or None,
-                date_to=date_to or None,
-                max_cloud=max_cloud,
-                priority=priority,
-                search=search,
-            )
+            request = area_of((west, south, east, north), options)
             yield from answers(area_events(request, settings), settings)
 
-    def detect_image(
-        file: dict[str, Any],
-        gsd_m: float | None = None,
-        upscale: Upscale = "none",
-        upscaler: str = "",
-        model: str = "",
-        backend: Backend = "",
-        stride: int = 0,
-        scoring: Scoring = "",
-        threshold: float | None = None,
-        image_format: ImageFormat = "png",
-        quality: int = 90,
-        name: str = "",
-        selective: bool = False,
-        views: int = 0,
-    ) -> Iterator[Answer]:
-        """Find the ships in a picture: PNG, JPEG or GeoTIFF, given as an uploaded file.
-
-        gsd_m is the metres per pixel, needed where the file has no georeference; the rest is as
-        for /detect_area. Streams progress and ends with the run's record and files.
-        """
+    @with_options(ImageRequest, Search)
+    def detect_image(file: dict[str, Any], **options: Any) -> Iterator[Answer]:
         with one_sentence():
-            search = Search.check(
-                upscale=upscale,
-                upscaler=upscaler,
-                selective=selective,
-                model=model,
-                backend=backend,
-                stride=stride,
-                scoring=scoring,
-                views=views,
-                threshold=threshold,
-                image_format=image_format,
-                quality=quality,
-                name=name,
-            )
-            request = ImageRequest.check(gsd_m=gsd_m, search=search)
+            request = ImageRequest.check(gsd_m=options.pop("gsd_m"), search=Search.check(**options))
             yield from answers(image_events(uploaded(file), request, settings), settings)
 
+    detect_area.__doc__ = f"""Find the ships in an area of the map.
+
+        Degrees; empty strings and nulls mean the default. Streams progress and ends with the run's
+        record and files.
+
+        {_told(AreaRequest, Search)}
+        """
+    detect_image.__doc__ = f"""Find the ships in an uploaded image: PNG, JPEG or GeoTIFF.
+
+        Empty strings and nulls mean the default. Streams progress and ends with the run's record
+        and files.
+
+        {_told(ImageRequest, Search)}
+        """
     api(estimate, api_name="estimate", queue=False)
     api(providers, api_name="providers", queue=False)
     api(models, api_name="models", queue=False)
     api(detect_area, api_name="detect_area", concurrency_id=DEVICE, concurrency_limit=1)
     api(detect_image, api_name="detect_image", concurrency_id=DEVICE, concurrency_limit=1)
+
+
+def area_of(bbox: tuple[float, float, float, float], options: dict[str, Any]) -> AreaRequest:
+    """The checked request of a call's options."""
+    search = {name: options.pop(name) for name in Search.model_fields if name in options}
+    return AreaRequest.check(bbox=bbox, search=Search.check(**search), **options)
+
+
+def _told(*models: type[BaseModel]) -> str:
+    """Every option with its description, for the API's documentation."""
+    return "; ".join(f"{name}: {field.description}" for name, field in option_fields(*models)) + "."
 
 
 def answers(events: RunEvents, settings: Settings) -> Iterator[Answer]:

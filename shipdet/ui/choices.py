@@ -4,7 +4,8 @@ import math
 
 from shipdet import pipeline
 from shipdet.geometry import BBox
-from shipdet.imagery import Provider, sample
+from shipdet.imagery import Provider, get_provider, sample
+from shipdet.requests import Search
 from shipdet.settings import Settings
 
 AUTO_ZOOM = "auto"
@@ -29,6 +30,15 @@ def zoom_choices(provider: Provider, recommended: int) -> list[ZoomChoice]:
     lowest = max(provider.min_zoom, COARSEST_ZOOM)
     zooms = range(lowest, provider.max_zoom + 1)
     return [(f"Best · {recommended}", AUTO_ZOOM), *((str(z), z) for z in zooms)]
+
+
+def sample_zoom(settings: Settings) -> tuple[int, str]:
+    """The zoom that the configured model needs on the sample, and why; without the network."""
+    if settings.classifier not in (model.name for model in pipeline.models(settings)):
+        native = get_provider("sample", settings).native_zoom
+        return native, "The best zoom is worked out when the model has been fetched."
+    latitude = sample_area().center[1]
+    return pipeline.default_zoom("sample", latitude, Search(), settings, untrusted=True)
 
 
 def model_choices(task: str, settings: Settings) -> list[tuple[str, str]]:

@@ -13,9 +13,9 @@ from gradio.components import Component
 
 from shipdet import pipeline
 from shipdet.errors import BadArea, Busy, ShipdetError
-from shipdet.imagery import get_provider, recommended_zoom
+from shipdet.imagery import get_provider
 from shipdet.report.folder import run_folder
-from shipdet.requests import PASSES
+from shipdet.requests import Search
 from shipdet.settings import Settings
 from shipdet.ui import html
 from shipdet.ui.choices import (
@@ -112,7 +112,8 @@ def estimate_updates(page: Page, source: gr.State, settings: Settings, values: V
     south, north = values[area.south], values[area.north]
     latitude = (south + north) / 2 if None not in (south, north) else 0.0
     latitude = max(-85.0, min(85.0, latitude))
-    zoom, reason = recommended_zoom(provider, latitude, PASSES[values[page.search.upscale]])
+    search = Search(model=values[page.search.model] or "", upscale=values[page.search.upscale])
+    zoom, reason = pipeline.default_zoom(provider.id, latitude, search, settings, untrusted=True)
     choices = zoom_choices(provider, zoom)
     chosen = values[area.zoom]
     if chosen not in [value for _, value in choices]:
@@ -128,7 +129,9 @@ def estimate_updates(page: Page, source: gr.State, settings: Settings, values: V
             updates[page.estimate] = html.hint("Ready to search this picture.")
         else:
             request = area_request(page, {**values, area.zoom: chosen})
-            updates[page.estimate] = html.estimate_box(pipeline.estimate(request, settings))
+            updates[page.estimate] = html.estimate_box(
+                pipeline.estimate(request, settings, untrusted=True)
+            )
             if values[page.search.model] is None:  # the configured one has been fetched only now
                 models = model_choices("ship-classification", settings)
                 updates[page.search.model] = gr.Dropdown(models, value=settings.classifier)

@@ -40,6 +40,7 @@ def area_request(
         date_from=values[area.date_from] or None,
         date_to=values[area.date_to] or None,
         max_cloud=values[area.max_cloud],
+        priority=values[area.priority],
         search=_search(page, values),
     )
 
@@ -58,6 +59,8 @@ def _search(page: Page, values: Values) -> Search:
     chosen = {f.name: values[getattr(page.search, f.name)] for f in fields(page.search)}
     if chosen["model"] is None:  # not fetched yet, so the slider does not know its threshold
         chosen["threshold"] = None
+    if chosen["min_length_m"] is None:  # an empty field
+        del chosen["min_length_m"]
     for text in ("model", "upscaler", "name"):
         chosen[text] = chosen[text] or ""  # nothing chosen is the default
     chosen["selective"] = chosen["selective"] and chosen["upscale"] != "none"  # hidden then

@@ -6,11 +6,12 @@ from typing import Any, Literal
 from gradio.events import api
 
 from shipdet.cluster import submit
-from shipdet.cluster.jobs.message import JobMessage
+from shipdet.cluster.jobs.message import NOT_SUBMITTED, JobMessage
 from shipdet.cluster.store import queries
-from shipdet.requests import PASSES, Upscale
+from shipdet.options import with_options
+from shipdet.requests import AreaRequest, Search
 from shipdet.settings import Settings
-from shipdet.ui.api import Answer, Backend, Scoring, one_sentence
+from shipdet.ui.api import Answer, one_sentence
 from shipdet.ui.jobs_tab import addresses
 
 Status = Literal["", "queued", "running", "completed", "failed", "cancelled"]
@@ -20,53 +21,17 @@ def add_jobs_api(settings: Settings) -> None:
     """Add the endpoints to the current Blocks."""
     store = submit.open_store(settings)
 
+    @with_options(AreaRequest, Search, leave_out=NOT_SUBMITTED)
     def submit_job(
-        name: str,
-        area: list[float] | str | dict[str, Any],
-        provider: str = "",
-        zoom: int | None = None,
-        upscale: Upscale = "none",
-        upscaler: str = "",
-        model: str = "",
-        stride: int = 0,
-        threshold: float | None = None,
-        backend: Backend = "",
-        reference: str = "",
-        selective: bool = False,
-        scoring: Scoring = "",
-        views: int = 0,
-        date_from: str = "",
-        date_to: str = "",
-        max_cloud: int = 20,
+        name: str, area: list[float] | str | dict[str, Any], reference: str = "", **options: Any
     ) -> Answer:
         """Submit one area to the cluster: west, south, east, north, a WKT or a GeoJSON polygon.
 
-        The name is the job's own: 3 to 64 letters, digits, dots, dashes and underscores; what else
-        may be set is as for /detect_area. Returns the id, which is the same for the same request.
+        The name is the job's own: 3 to 64 letters, digits, dots, dashes and underscores; the
+        options are those of /detect_area. Returns the id, which is the same for the same request.
         """
         with one_sentence():
-            message = JobMessage.of(
-                {
-                    "version": 2,
-                    "name": name,
-                    "area": area,
-                    "provider": provider,
-                    "zoom": zoom,
-                    "passes": PASSES.get(upscale, upscale),
-                    "upscaler": upscaler,
-                    "selective": selective,
-                    "model": model,
-                    "stride": stride,
-                    "threshold": threshold,
-                    "backend": backend,
-                    "scoring": scoring,
-                    "views": views,
-                    "date_from": date_from,
-                    "date_to": date_to,
-                    "max_cloud": max_cloud,
-                    "reference": reference,
-                }
-            )
+            message = JobMessage.from_options(name, area, reference, options)
             submit.submit([message], settings)
             return {"id": message.id, "name": message.name}
 

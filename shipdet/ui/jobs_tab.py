@@ -14,11 +14,12 @@ from shipdet.areas import parse_area
 from shipdet.cluster import submit
 from shipdet.cluster.engines import health
 from shipdet.cluster.engines.objects import ObjectStore
-from shipdet.cluster.jobs.message import JobMessage
+from shipdet.cluster.jobs.message import NOT_SUBMITTED, JobMessage
 from shipdet.cluster.store import queries
 from shipdet.cluster.store.job_store import Store
 from shipdet.errors import BadArea, NotYours, ShipdetError
-from shipdet.requests import AreaRequest
+from shipdet.options import option_fields
+from shipdet.requests import AreaRequest, Search
 from shipdet.settings import Settings
 from shipdet.ui import html, jobs_html
 from shipdet.ui.events import AT_ONCE, UNSEEN
@@ -138,28 +139,10 @@ def jobs_of_file(page: Page, values: Values, path: Path, prefix: str) -> list[Jo
 
 
 def _message(name: str, area: Any, request: AreaRequest) -> JobMessage:
-    search = request.search
-    return JobMessage.of(
-        {
-            "version": 2,
-            "name": name,
-            "area": area,
-            "provider": request.provider,
-            "zoom": request.zoom,
-            "passes": search.passes,
-            "upscaler": search.upscaler,
-            "selective": search.selective,
-            "model": search.model,
-            "stride": search.stride,
-            "threshold": search.threshold,
-            "backend": search.backend,
-            "scoring": search.scoring,
-            "views": search.views,
-            "date_from": request.date_from,
-            "date_to": request.date_to,
-            "max_cloud": request.max_cloud,
-        }
-    )
+    options = {**request.model_dump(), **request.search.model_dump()}
+    known = option_fields(AreaRequest, Search, leave_out=NOT_SUBMITTED)
+    sent = {key: options[key] for key, _ in known}
+    return JobMessage.from_options(name, area, "", sent)
 
 
 def _messages_of_file(

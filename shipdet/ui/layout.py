@@ -2,16 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import get_args
 
 import gradio as gr
 from gradio.components import Component
 
 from shipdet import pipeline
-from shipdet.imagery import catalogue, recommended_zoom
-from shipdet.requests import STRIDES
+from shipdet.imagery import catalogue
+from shipdet.requests import MIN_LENGTH_M, STRIDES, Priority
 from shipdet.settings import Settings
 from shipdet.ui import html
-from shipdet.ui.choices import default_threshold, model_choices, sample_area, zoom_choices
+from shipdet.ui.choices import (
+    default_threshold,
+    model_choices,
+    sample_area,
+    sample_zoom,
+    zoom_choices,
+)
 from shipdet.ui.map import map_component
 
 SHARPENING = [("Off", "none"), ("×4", "x4"), ("×16", "x16")]
@@ -25,7 +32,7 @@ DOWNLOADS = {
     "geojson": "GeoJSON",
     "csv": "CSV",
     "record": "run.json",
-    "zip": "Everything (ZIP)",
+    "zip": "Results (ZIP)",
 }
 
 
@@ -45,6 +52,7 @@ class AreaInputs:
     date_from: gr.Textbox
     date_to: gr.Textbox
     max_cloud: gr.Slider
+    priority: gr.Dropdown
 
     @property
     def bbox(self) -> list[gr.Number]:
@@ -58,6 +66,7 @@ class SearchInputs:
 
     upscale: gr.Radio
     threshold: gr.Slider
+    min_length_m: gr.Number
     model: gr.Dropdown
     upscaler: gr.Dropdown
     selective: gr.Checkbox
@@ -68,6 +77,7 @@ class SearchInputs:
     device: gr.Dropdown
     image_format: gr.Dropdown
     quality: gr.Number
+    map: gr.Checkbox
     name: gr.Textbox
 
 
@@ -166,7 +176,7 @@ def _map_and_numbers(settings: Settings) -> tuple[gr.Textbox, Box]:
 
 def _imagery(settings: Settings, box: Box) -> tuple[AreaInputs, gr.Row, gr.HTML]:
     providers = catalogue(settings)
-    zoom, reason = recommended_zoom(providers["sample"], sample_area().center[1], 0)
+    zoom, reason = sample_zoom(settings)
     with gr.Row():
         provider = gr.Dropdown(
             [(p.title, p.id) for p in providers.values()],
@@ -191,7 +201,10 @@ def _imagery(settings: Settings, box: Box) -> tuple[AreaInputs, gr.Row, gr.HTML]
         date_from = gr.Textbox(label="From", placeholder="2024-05-01", min_width=90)
         date_to = gr.Textbox(label="To", placeholder="2024-05-31", min_width=90)
         max_cloud = gr.Slider(0, 100, 20, step=5, label="Most cloud %", min_width=110)
-    area = AreaInputs(*box, provider, zoom_input, date_from, date_to, max_cloud)
+        priority = _dropdown(
+            "First of several", [(name or "Default", name) for name in get_args(Priority)], ""
+        )
+    area = AreaInputs(*box, provider, zoom_input, date_from, date_to, max_cloud, priority)
     return area, dates, reason_line
 
 
@@ -241,6 +254,11 @@ def _search(settings: Settings) -> SearchInputs:
     )
     with gr.Accordion("More settings", open=False, elem_classes="sd-more"):
         with gr.Row():
+            min_length_m = gr.Number(
+                MIN_LENGTH_M, label="Shortest ship (m)", minimum=0, elem_id="min-length"
+            )
+            map_layer = gr.Checkbox(label="Write the map of water and hulls", elem_id="water-map")
+        with gr.Row():
             model = _model("Ship model", "ship-classification", settings.classifier, settings)
             upscaler = _model("Sharpening model", "super-resolution", settings.upscaler, settings)
         states = pipeline.backends()
@@ -273,8 +291,8 @@ def _search(settings: Settings) -> SearchInputs:
             )
         name = gr.Textbox(label="File name", placeholder="optional, names the results", max_lines=1)
     return SearchInputs(
-        upscale, threshold, model, upscaler, selective, stride, scoring, views, backend,
-        device, image_format, quality, name,
+        upscale, threshold, min_length_m, model, upscaler, selective, stride, scoring, views,
+        backend, device, image_format, quality, map_layer, name,
     )  # fmt: skip
 
 

@@ -22,12 +22,12 @@ RunEvents = Generator[Progress | Path, None, None]
 @on_gpu
 def area_events(request: AreaRequest, settings: Settings) -> RunEvents:
     """Progress of a search in an area, then the run's folder; closing it cancels."""
-    run = yield from pipeline.detect_area(request, settings=settings, public=True)
+    run = yield from pipeline.iter_area(request, settings=settings, untrusted=True)
     yield run.folder
 
 
 @on_gpu
 def image_events(picture: Path, request: ImageRequest, settings: Settings) -> RunEvents:
     """Progress of a search in a picture, then the run's folder; closing it cancels."""
-    run = yield from pipeline.detect_image(picture, request, settings=settings, public=True)
+    run = yield from pipeline.iter_image(picture, request, settings=settings, untrusted=True)
     yield run.folder

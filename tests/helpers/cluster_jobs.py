@@ -31,7 +31,7 @@ def directly(message: JobMessage, folder: Path, settings: Settings) -> Run:
     """What the pipeline gives for a job's area as one picture."""
     assert message.zoom is not None
     request = message.request(message.parsed_area.box.as_tuple(), message.zoom)
-    return finish(pipeline.detect_area(request, out=folder, settings=settings))
+    return finish(pipeline.iter_area(request, out=folder, settings=settings))
 
 
 def ships(store: Store, id: str) -> list[dict]:

@@ -2,8 +2,9 @@ import pytest
 
 from shipdet.errors import BadOption, ProviderRefused, UnknownProvider
 from shipdet.geometry import BBox
-from shipdet.imagery import ImageryOptions, catalogue, get_provider, plan
+from shipdet.imagery import catalogue, get_provider, plan
 from shipdet.imagery.providers import cache_digest, effective_provider, url_template
+from shipdet.requests import ImageryOptions
 
 INSTANCE = "12345678-secret-instance"
 AREA = BBox(4.0, 51.9, 4.05, 51.95)
@@ -99,7 +100,9 @@ def test_sentinel_hub_without_an_instance_becomes_eox_noted(settings):
 
 def test_sentinel_hub_gets_dates_clouds_and_priority(settings_for):
     settings = settings_for(sentinelhub_instance_id=INSTANCE)
-    options = ImageryOptions.parse("2024-05-01", "2024-06-30", 35, "mostRecent")
+    options = ImageryOptions(
+        date_from="2024-05-01", date_to="2024-06-30", max_cloud=35, priority="mostRecent"
+    )
     provider, _ = effective_provider(get_provider("sentinelhub", settings), settings)
     url = url_template(provider, options, settings)
     assert f"/wmts/{INSTANCE}?" in url
@@ -123,24 +126,24 @@ def test_base_layers_show_their_address_to_browsers(settings):
 
 
 @pytest.mark.parametrize(
-    ("args", "message"),
+    ("options", "message"),
     [
-        (("2024-06-30", "2024-06-01"), "swap the two dates"),
-        (("30.6.2024",), "is not a date"),
-        ((None, "2024-13-01"), "is not a date"),
-        ((None, None, 101), "percentage from 0 to 100"),
-        ((None, None, "-1"), "percentage from 0 to 100"),
-        ((None, None, "many"), "is not a percentage"),
-        ((None, None, float("nan")), "is not a percentage"),
-        ((None, None, None, "best"), "is not one of leastCC"),
+        ({"date_from": "2024-06-30", "date_to": "2024-06-01"}, "swap the two dates"),
+        ({"date_from": "30.6.2024"}, "is not a date"),
+        ({"date_to": "2024-13-01"}, "is not a date"),
+        ({"max_cloud": 101}, "less than or equal to 100"),
+        ({"max_cloud": -1}, "greater than or equal to 0"),
+        ({"max_cloud": "many"}, "valid integer"),
+        ({"max_cloud": float("nan")}, "finite number"),
+        ({"priority": "best"}, "is not one of leastCC"),
     ],
 )
-def test_bad_options_are_named(args, message):
+def test_bad_options_are_named(options, message):
     with pytest.raises(BadOption, match=message):
-        ImageryOptions.parse(*args)
+        ImageryOptions.check(**options)
 
 
 def test_empty_options_mean_the_defaults():
-    assert ImageryOptions.parse("", "", "", "") == ImageryOptions()
+    assert ImageryOptions(date_from="", date_to=" ", priority="") == ImageryOptions()
     assert ImageryOptions().time_range is None
-    assert ImageryOptions.parse("2024-05-01").time_range.startswith("2024-05-01/20")
+    assert ImageryOptions(date_from="2024-05-01").time_range.startswith("2024-05-01/20")

@@ -1,33 +1,41 @@
 import pytest
 
 from shipdet.errors import AreaTooLarge, BadOption, BadZoom
-from shipdet.geometry import BBox
+from shipdet.geometry import BBox, gsd_at
 from shipdet.imagery import get_provider, plan, recommended_zoom
 
 SMALL = BBox(4.00, 51.90, 4.02, 51.91)
 WORLD = BBox(-180, -80, 180, 80)
+MODEL_M = 1.875
 
 
 @pytest.mark.parametrize(
     ("latitude", "passes", "zoom"),
-    [(0, 0, 17), (0, 1, 15), (51.9, 0, 16), (51.9, 1, 14), (35, 1, 15), (0, 2, 14)],
+    [(0, 0, 17), (0, 1, 15), (51.9, 0, 16), (51.9, 1, 14), (36, 0, 17), (40, 0, 16), (0, 2, 14)],
 )
-def test_the_recommended_zoom_follows_latitude_and_sharpening(settings, latitude, passes, zoom):
-    assert recommended_zoom(get_provider("esri", settings), latitude, passes)[0] == zoom
+def test_the_recommended_zoom_follows_latitude_and_passes(settings, latitude, passes, zoom):
+    assert recommended_zoom(get_provider("esri", settings), latitude, MODEL_M, passes)[0] == zoom
+
+
+@pytest.mark.parametrize("model_gsd_m", [1.0, 1.875, 3.0, 5.0])
+@pytest.mark.parametrize("latitude", [0.0, 28.3, 36.1, 51.9])
+def test_it_is_the_coarsest_zoom_with_the_models_scale(settings, latitude, model_gsd_m):
+    zoom, _ = recommended_zoom(get_provider("esri", settings), latitude, model_gsd_m)
+    assert gsd_at(latitude, zoom) <= 1.01 * model_gsd_m < gsd_at(latitude, zoom - 1)
 
 
 def test_the_recommendation_explains_itself(settings):
     esri = get_provider("esri", settings)
-    assert recommended_zoom(esri, 0, 1)[1] == (
-        "Zoom 15 gives 4.8 m per pixel at latitude 0.0, and 1.2 m after x4 sharpening, as much "
-        "detail as the classifier can use."
+    assert recommended_zoom(esri, 0, MODEL_M, 1)[1] == (
+        "Zoom 15 gives 4.8 m per pixel at latitude 0.0, and 1.2 m after x4 super-resolution, as "
+        "much detail as the model can use (1.9 m)."
     )
-    assert "too few pixels" in recommended_zoom(esri, 0, 2)[1]
+    assert "too few pixels" in recommended_zoom(esri, 0, MODEL_M, 2)[1]
 
 
 @pytest.mark.parametrize("passes", [0, 1, 2])
 def test_sentinel_2_is_best_at_its_native_zoom(settings, passes):
-    zoom, why = recommended_zoom(get_provider("eox", settings), 36, passes)
+    zoom, why = recommended_zoom(get_provider("eox", settings), 36, MODEL_M, passes)
     assert zoom == 14
     assert passes == 2 or "native resolution" in why
 

@@ -17,10 +17,9 @@ from shipdet.report import (
     read_run,
     write_download,
     write_imagery,
-    write_large_imagery,
     write_results,
 )
-from shipdet.report import run as run_module
+from shipdet.report import writing as run_module
 from tests.helpers.painted import picture_mosaic, sea, tile_grid
 
 
@@ -68,7 +67,8 @@ def test_the_folder_and_the_bundle_hold_every_file(tmp_path):
     }  # fmt: skip
     assert names(tmp_path) - {"candidates.json", "preview.jpg", "run.zip"} == promised
     with zipfile.ZipFile(tmp_path / "run.zip") as bundle:
-        assert set(bundle.namelist()) == promised
+        small = {name for name in promised if not name.startswith(("raw", "mosaic"))}
+        assert set(bundle.namelist()) == small | {"preview.jpg"}
         assert bundle.testzip() is None
         assert json.loads(bundle.read("run.json")) == run.record
         assert bundle.read("detections.csv") == (tmp_path / "detections.csv").read_bytes()
@@ -151,7 +151,7 @@ def test_packing_can_be_cancelled_within_a_large_file(tmp_path, monkeypatch):
     copy_pictures(first, tmp_path / "new")
     steps = write_results(tmp_path / "new", first.record, first.candidates, 0.5)
     packing = [event for event in steps if event.note == "writing run.zip"]
-    assert len(packing) > (tmp_path / "raw.png").stat().st_size / 1000
+    assert len(packing) > (tmp_path / "overlay.png").stat().st_size / 1000
 
 
 def test_large_pictures_have_an_overlay_that_a_browser_shows(tmp_path, monkeypatch):
@@ -167,9 +167,9 @@ def test_a_jpeg_cannot_be_longer_than_the_format_allows(tmp_path, monkeypatch):
     assert written(tmp_path, image_format="jpg").files["raw"].name == "raw.png"
 
 
-def test_a_large_image_too_long_for_jpeg_is_a_png_with_a_note(tmp_path):
+def test_an_image_too_long_for_jpeg_is_a_png_with_a_note(tmp_path):
     mosaic = raw_mosaic(run_module.JPEG_MAX_PX + 100, 16)
-    files, _ = finish(write_large_imagery(tmp_path, mosaic, "jpg", 90))
+    files = finish(write_imagery(tmp_path, mosaic, None, "jpg", 90))
     with Image.open(tmp_path / files["raw"]) as raw:
         assert (raw.format, raw.size) == ("PNG", (65_600, 16))
     asked = {"inputs": {"search": {"image_format": "jpg"}}}
@@ -186,4 +186,4 @@ def test_a_download_is_a_run_without_ships(tmp_path):
     run = read_run(tmp_path)
     assert set(run.files) == {"raw", "mosaic", "record", "zip"} and len(run.detections) == 0
     with zipfile.ZipFile(tmp_path / "run.zip") as bundle:
-        assert set(bundle.namelist()) == {"raw.png", "mosaic.tif", "run.json"}
+        assert set(bundle.namelist()) == {"preview.jpg", "run.json"}

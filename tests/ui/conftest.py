@@ -12,7 +12,7 @@ from shipdet.detections import Detection, Detections
 from shipdet.geometry import BBox, Grid, PixelBox, lonlat_to_pixel, rectangle
 from shipdet.mosaic import Mosaic, Provenance
 from shipdet.progress import finish
-from shipdet.report.run import Run, read_run, write_imagery, write_results
+from shipdet.report import Run, read_run, write_imagery, write_results
 from shipdet.settings import Settings, get_settings
 from shipdet.ui.forms import request_inputs
 from shipdet.ui.layout import Page, lay_out

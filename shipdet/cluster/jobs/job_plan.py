@@ -33,28 +33,35 @@ def plan_job(message: JobMessage, settings: Settings) -> tuple[int, list[Block]]
             )
     area = message.parsed_area
     provider = get_provider(message.provider or settings.provider, settings)
+    config = _config(message, settings)
     zoom = message.zoom
     if zoom is None:
-        zoom, _ = recommended_zoom(provider, area.box.center[1], message.passes)
+        latitude = area.box.center[1]
+        zoom, _ = recommended_zoom(provider, latitude, config.gsd_m, message.passes)
     side = largest_side(settings.max_searched_pixels, message.passes)
     zoom = check_zoom(zoom, provider)
-    window_grid = _window_grid(message, area, zoom, settings)
+    window_grid = _window_grid(message, area, zoom, config)
     blocks = cut_area(area, zoom, settings.cluster_max_blocks, side, window_grid)
     pipeline.estimate(message.request(box_degrees(blocks[0].box, zoom).as_tuple(), zoom), settings)
     return zoom, blocks
 
 
-def _window_grid(message: JobMessage, area: Area, zoom: int, settings: Settings) -> WindowGrid:
+def _config(message: JobMessage, settings: Settings) -> ClassifierConfig:
+    config = resolve_public(message.model or settings.classifier, settings).config
+    if not isinstance(config, ClassifierConfig):
+        raise BadModel(f"{message.model or settings.classifier} is not a ship classifier.")
+    return config
+
+
+def _window_grid(
+    message: JobMessage, area: Area, zoom: int, config: ClassifierConfig
+) -> WindowGrid:
     """Picture pixels between places where every stride puts a window.
 
     The detector resamples a picture to whole network pixels, so x and y differ a little.
     """
-    config = resolve_public(message.model or settings.classifier, settings).config
-    if not isinstance(config, ClassifierConfig):
-        raise BadModel(f"{message.model or settings.classifier} is not a ship classifier.")
-    block = config.shipdet
     whole = pixel_box(area.box, zoom)
-    network_px = Grid.from_tiles(whole, zoom).gsd_m * block.window_px / block.window_m
+    network_px = Grid.from_tiles(whole, zoom).gsd_m / config.gsd_m
     stride = message.search.stride
     step = stride if stride and STEP_PX % stride else STEP_PX
     return (

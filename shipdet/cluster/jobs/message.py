@@ -8,8 +8,16 @@ from pydantic import Field, StrictBool, StrictFloat, StrictInt, field_validator,
 
 from shipdet.areas import Area, parse_area
 from shipdet.errors import BadJob, BadOption
-from shipdet.imagery.options import DEFAULT_MAX_CLOUD, ImageryOptions
-from shipdet.requests import PASSES, AreaRequest, Search, Upscale, _Request
+from shipdet.requests import (
+    MIN_LENGTH_M,
+    PASSES,
+    AreaRequest,
+    ImageryOptions,
+    Priority,
+    Request,
+    Search,
+    Upscale,
+)
 
 MAX_MESSAGE_BYTES = 256 * 1024
 MAX_TEXT = 200
@@ -19,16 +27,24 @@ PROVIDER = r"^[a-z0-9]{0,40}$"
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
 ModelName = Annotated[str, Field(max_length=MAX_TEXT, pattern=r"^[\w./@-]*$")]
 
+#: Options of :class:`~shipdet.requests.Search` that a job does not have: ``passes`` stands for
+#: upscale, the operator chooses the device, and the files of a job have their own names and forms.
+NOT_IN_JOBS = frozenset({"upscale", "device", "map", "image_format", "quality", "name"})
 _UPSCALES: dict[int, Upscale] = {passes: name for name, passes in PASSES.items()}
 
 
-class JobMessage(_Request):
+#: Options that whoever submits a job does not have.
+NOT_SUBMITTED = NOT_IN_JOBS - {"upscale"}
+
+
+class JobMessage(Request):
     """One area to search; empty strings and nulls mean the cluster's defaults.
 
     ``area`` is ``[west, south, east, north]`` in degrees, a WKT POLYGON or a GeoJSON polygon.
     ``passes`` is how often the picture is sharpened x4, ``selective`` whether only where the raw
     one could show a ship; ``stride`` is in network pixels, ``views`` of each place are
-    averaged. Dates (YYYY-MM-DD, inclusive) and ``max_cloud`` in per cent are for Sentinel Hub.
+    averaged; ``min_length_m`` is the shortest ship that counts, in meters. Dates (YYYY-MM-DD,
+    inclusive), ``max_cloud`` in percent and ``priority`` are for Sentinel Hub.
     ``reference`` is the submitter's own mark: kept, and not part of the identity.
     """
 
@@ -46,9 +62,13 @@ class JobMessage(_Request):
     backend: Literal["", "torch", "onnx"] = ""
     scoring: Literal["", "dense", "exact"] = ""
     views: StrictInt = 0  # the pipeline knows which there are
+    min_length_m: Annotated[StrictFloat, Field(ge=0, allow_inf_nan=False)] = MIN_LENGTH_M
     date_from: Text | None = None
     date_to: Text | None = None
-    max_cloud: Annotated[StrictInt, Field(ge=0, le=100)] = DEFAULT_MAX_CLOUD
+    max_cloud: Annotated[StrictInt, Field(ge=0, le=100)] = ImageryOptions.model_fields[
+        "max_cloud"
+    ].default
+    priority: Priority = ""
     reference: Text = ""
 
     @field_validator("area", mode="before")
@@ -68,13 +88,20 @@ class JobMessage(_Request):
     @field_validator("date_from", "date_to")
     @classmethod
     def _date_readable(cls, value: str | None) -> str | None:
-        day = ImageryOptions.parse(value).date_from
-        return day.isoformat() if day else None  # one way to write it, for the identity
+        return ImageryOptions(date_from=value).date_from  # one way to write it, for the identity
 
     @model_validator(mode="after")
     def _dates_in_order(self) -> Self:
-        ImageryOptions.parse(self.date_from, self.date_to)
+        ImageryOptions(date_from=self.date_from, date_to=self.date_to)
         return self
+
+    @classmethod
+    def from_options(cls, name: str, area: object, reference: str, options: dict[str, Any]) -> Self:
+        """Make a message of all options but ``NOT_SUBMITTED``; raises as :meth:`decode`."""
+        values = {key: value for key, value in options.items() if key != "upscale"}
+        upscale = options.get("upscale", "none")
+        values["passes"] = PASSES.get(upscale, upscale)  # a wrong one is named by the check
+        return cls.of({"version": 2, "name": name, "area": area, "reference": reference, **values})
 
     @property
     def id(self) -> str:
@@ -96,29 +123,15 @@ class JobMessage(_Request):
     @property
     def search(self) -> Search:
         """How to search, as the pipeline takes it; raises BadOption."""
-        return Search.check(
-            upscale=_UPSCALES[self.passes],
-            upscaler=self.upscaler,
-            selective=self.selective,
-            model=self.model,
-            backend=self.backend,
-            stride=self.stride,
-            scoring=self.scoring,
-            views=self.views,
-            threshold=self.threshold,
-            image_format="jpg",
-        )
+        shared = {name: getattr(self, name) for name in Search.model_fields.keys() - NOT_IN_JOBS}
+        return Search.check(**shared, upscale=_UPSCALES[self.passes], image_format="jpg")
 
     def request(self, bbox: tuple[float, float, float, float], zoom: int) -> AreaRequest:
         """The pipeline's request for a part of the area, at a zoom that was decided."""
         return AreaRequest.check(
             bbox=bbox,
-            provider=self.provider,
-            zoom=zoom,
-            date_from=self.date_from,
-            date_to=self.date_to,
-            max_cloud=self.max_cloud,
             search=self.search,
+            **{name: getattr(self, name) for name in ImageryOptions.model_fields} | {"zoom": zoom},
         )
 
     def encode(self) -> bytes:

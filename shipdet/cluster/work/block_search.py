@@ -62,8 +62,8 @@ def _run(
     with slots(store.database, provider.id, settings.cluster_connections) as held:
         if provider.kind != "sample":
             own["connections_per_host"] = yield from held.take(settings.cluster_block_connections)
-        steps = pipeline.detect_area(
-            request, out=folder / "run", settings=settings.model_copy(update=own), public=True
+        steps = pipeline.iter_area(
+            request, out=folder / "run", settings=settings.model_copy(update=own), untrusted=True
         )
         return (yield from _while_fetching(steps, held))
 

@@ -23,7 +23,7 @@ from shipdet.progress import Progress, Steps
 from shipdet.report import vector
 from shipdet.report.drawing import draw_overlay
 from shipdet.report.raster import read_picture, write_picture
-from shipdet.report.run import OVERLAY_MAX_PX
+from shipdet.report.writing import OVERLAY_MAX_PX
 from shipdet.settings import Settings
 
 Done = Sequence[tuple[Block, Row]]
@@ -50,13 +50,13 @@ def join_job(
         min(row["candidates"]["floor"] for _, row in shown),
     )
     threshold = shown[0][1]["record"]["threshold"]
-    found = candidates.above(threshold)
+    found, small = candidates.counted(threshold, claim.message.min_length_m)
     whole = pixel_box(area.box, zoom)
 
     yield Progress("report", 1, 3, "steps", "joining pictures")
     picture = _preview(shown, whole, objects, folder)
     factor = (picture.shape[1] / whole.width, picture.shape[0] / whole.height)
-    write_picture(folder / "overlay.png", draw_overlay(picture, found, factor))
+    write_picture(folder / "overlay.png", draw_overlay(picture, found, factor, small))
     write_picture(folder / "preview.jpg", picture)
     results = {
         "overlay": objects.put_file(folder / "overlay.png"),
@@ -71,7 +71,10 @@ def join_job(
         "geojson": (json.dumps(vector.geojson(found)), ".geojson"),
         "csv": (vector.csv_text(found), ".csv"),
         "candidates": (vector.to_json(candidates), ".json"),
-        "record": (json.dumps(_record(claim, shown, whole, found, notes, timings)), ".json"),
+        "record": (
+            json.dumps(_record(claim, shown, whole, (found, small), notes, timings)),
+            ".json",
+        ),
     }
     results |= {kind: objects.put(text.encode(), end) for kind, (text, end) in texts.items()}
     sizes = {kind: objects.size(key) for kind, key in results.items()}
@@ -162,11 +165,12 @@ def _record(
     claim: Claim,
     shown: Done,
     whole: PixelBox,
-    found: Detections,
+    ships: tuple[Detections, Detections],
     notes: list[str],
     timings: dict[str, float],
 ) -> dict[str, Any]:
-    """The job's counterpart of run.json."""
+    """The job's counterpart of run.json; ``ships`` are those that count and small craft."""
+    found, small = ships
     records = [row["record"] for _, row in shown]
     return {
         "format": 1,
@@ -179,6 +183,7 @@ def _record(
         "views": records[0]["views"],
         "sharpened": _sharpened(records),
         "threshold": records[0]["threshold"],
+        "min_length_m": claim.message.min_length_m,
         "width": whole.width,
         "height": whole.height,
         "blocks": len(shown),
@@ -190,6 +195,7 @@ def _record(
         "notes": notes,
         "ships": len(found),
         "detections": [vector.properties(d) for d in found],
+        "small_craft": [vector.properties(d) for d in small],
     }
 
 

@@ -37,7 +37,7 @@ def test_connections_are_those_of_the_provider_in_use(
         yield
 
     monkeypatch.setattr(block_search, "slots", slots)
-    monkeypatch.setattr(block_search.pipeline, "detect_area", nothing)
+    monkeypatch.setattr(block_search.pipeline, "iter_area", nothing)
     message = JobMessage.of(
         {"version": 2, "name": "asked", "area": [4.0, 51.9, 4.01, 51.91], "provider": provider,
          "passes": 1}

@@ -1,0 +1,90 @@
+"""The commands put together, and what becomes of their errors."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from shipdet._version import __version__
+from shipdet.cli import detect, listing, serving
+from shipdet.cli.detect import SomeFailed
+from shipdet.cli.jobs import JobFailed, jobs
+from shipdet.cli.runs import runs
+from shipdet.errors import (
+    EngineUnreachable,
+    MissingExtra,
+    NoImagery,
+    OutOfMemory,
+    ProviderUnreachable,
+    ShipdetError,
+    StorageFull,
+)
+
+#: Errors that are not in what was typed.
+CIRCUMSTANCES = (
+    EngineUnreachable, JobFailed, MissingExtra, NoImagery, OutOfMemory, ProviderUnreachable,
+    SomeFailed, StorageFull,
+)  # fmt: skip
+
+app = typer.Typer(
+    name="shipdet",
+    rich_markup_mode="rich",
+    no_args_is_help=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+app.command()(detect.detect)
+app.command()(detect.download)
+app.command()(listing.providers)
+app.command()(listing.models)
+app.command()(serving.serve)
+app.add_typer(runs, name="runs")
+app.add_typer(jobs, name="jobs")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"shipdet {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def shipdet(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Find ships in satellite imagery."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    typed = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = typer.main.get_command(app).main(typed, "shipdet", standalone_mode=False)
+    except TyperException as error:
+        print(_usage(error), file=sys.stderr)
+        return 2
+    except ShipdetError as error:
+        if "--json" in typed:
+            print(json.dumps({"error": str(error), "kind": type(error).__name__}))
+        print(error, file=sys.stderr)
+        return 1 if isinstance(error, CIRCUMSTANCES) else 2
+    except (KeyboardInterrupt, Abort):
+        print("Interrupted; downloaded tiles are kept.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone; nothing is left to say
+        sys.stderr.close()
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _usage(error: TyperException) -> str:
+    """One sentence about what was typed, and where to read on."""
+    message = error.format_message().replace("Value error, ", "").rstrip(".")
+    context: Any = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "shipdet"
+    return f"{message}{'' if message.endswith('?') else ';'} `{command} --help` shows how."

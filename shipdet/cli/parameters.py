@@ -1,0 +1,73 @@
+"""Command-line options made from the definitions in :mod:`shipdet.requests`."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import typer
+from pydantic.fields import FieldInfo
+
+from shipdet.errors import BadArea
+from shipdet.geometry import BBox
+from shipdet.options import group
+from shipdet.requests import AreaRequest, ImageryOptions, Search
+
+#: Options whose flag is not their field's name.
+FLAGS = {"image_format": "--format", "gsd_m": "--gsd", "min_length_m": "--min-length"}
+
+Box = Annotated[
+    tuple[str, str, str, str] | None,
+    typer.Option(
+        "--bbox",
+        metavar="WEST SOUTH EAST NORTH",
+        help="Area in degrees.",
+        rich_help_panel="Imagery",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="A new or empty folder.", rich_help_panel="Results"),
+]
+
+
+def typed(name: str, field: FieldInfo) -> tuple[Any, Any]:
+    """A field as an option; one that is not given is None (a flag: False)."""
+    kind = field.annotation
+    told = f"{field.description[:1].upper()}{field.description[1:]}" if field.description else ""
+    if field.default not in (None, "", 0, False):
+        told += f" (default: {field.default})"
+    flag = FLAGS.get(name, f"--{name.replace('_', '-')}")
+    option = typer.Option(flag, help=f"{told}.", rich_help_panel=group(field))
+    if kind is bool:
+        return Annotated[bool, option], False
+    if get_origin(kind) is Literal:
+        choices = tuple(choice for choice in get_args(kind) if choice)
+        return Annotated[Literal[choices] | None, option], None
+    plain: Any = next((arg for arg in get_args(kind) if arg is not type(None)), kind)
+    return Annotated[plain | None, option], None
+
+
+def given(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that were typed."""
+    return {name: value for name, value in options.items() if value not in (None, False)}
+
+
+def search_of(options: dict[str, Any]) -> Search:
+    """The checked search of a command's options."""
+    return Search.check(**{n: v for n, v in given(options).items() if n in Search.model_fields})
+
+
+def area_of(bbox: tuple[str, ...] | None, options: dict[str, Any]) -> AreaRequest:
+    """The checked area of a command's options.
+
+    Raises:
+        BadArea: No area was given, or it is none.
+        BadOption: Another value is wrong.
+    """
+    if bbox is None:
+        raise BadArea("Give an area with --bbox WEST SOUTH EAST NORTH, or the file of an image.")
+    names = ImageryOptions.model_fields
+    imagery = {name: value for name, value in given(options).items() if name in names}
+    box = BBox.parse(" ".join(bbox)).as_tuple()
+    return AreaRequest.check(bbox=box, search=search_of(options), **imagery)

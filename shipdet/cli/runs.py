@@ -1,0 +1,130 @@
+"""``shipdet runs``: what was found before, listed, shown, exported, compared and deleted."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from shipdet.cli.parameters import AsJson
+from shipdet.errors import BadOption
+
+runs = typer.Typer(help="The runs on disk.", rich_markup_mode="rich")
+
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its folder.")]
+Save = Annotated[
+    Path | None,
+    typer.Option("--save", metavar="FILE", help="Write the result in the format of the suffix."),
+]
+
+
+@runs.command("list")
+def list_(json_: AsJson = False) -> None:
+    """List the runs of the runs folder, the newest first.
+
+    A run is removed when it is older than SHIPDET_RUNS_MAX_AGE_DAYS, or when the runs folder grows
+    larger than SHIPDET_RUNS_MAX_GB.
+    """
+    from shipdet import pipeline
+
+    found = pipeline.runs()
+    if json_:
+        print(json.dumps([_plain(vars(run)) for run in found], indent=1))
+        return
+    for run in found:
+        count = "no search" if run.ships is None else f"{run.ships} ships"
+        where = f"  {', '.join(f'{v:.4f}' for v in run.bbox)}" if run.bbox else ""
+        print(f"{run.id}  {run.created}  {count:>10s}  {run.size_mb:8.1f} MB  {run.source}{where}")
+
+
+@runs.command()
+def show(run: RunName, save: Save = None, json_: AsJson = False) -> None:
+    """Show a run's ships, or save them with --save.
+
+    [bold]Example[/bold]
+
+    shipdet runs show 20260301-101500-a1b2c3 --save ships.gpkg
+    """
+    from shipdet import pipeline
+
+    found = pipeline.find_run(run)
+    if save is not None:
+        found.save(save)
+    if json_:
+        print(json.dumps({"folder": str(found.folder), **found.record}))
+        return
+    table = found.detections
+    print(f"{len(table)} ships above {found.threshold:g} in {found.folder}")
+    for ship in table:
+        told = f"  {ship.review}" if ship.review else ""
+        print(f"{ship.id:4d}  {ship.score:6.1%}  {ship.length_m:5.0f} m long{told}")
+
+
+@runs.command("open")
+def open_(run: RunName) -> None:
+    """Write a run's report and open it in the browser."""
+    from shipdet import pipeline
+
+    page = pipeline.find_run(run).report()
+    print(page)
+    typer.launch(page.resolve().as_uri())
+
+
+@runs.command()
+def report(
+    run: RunName,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="The HTML file.")
+    ] = None,
+) -> None:
+    """Write a page with the picture, a map, the table and the provenance of a run."""
+    from shipdet import pipeline
+
+    print(pipeline.find_run(run).report(out))
+
+
+@runs.command()
+def delete(names: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids.")]) -> None:
+    """Delete runs with all their files."""
+    from shipdet import pipeline
+
+    for name in names:
+        pipeline.delete_run(name)
+
+
+@runs.command()
+def compare(
+    earlier: Annotated[str, typer.Argument(help="A run's id, or its folder.")],
+    later: Annotated[str, typer.Argument(help="Another one of the same place.")],
+    save: Save = None,
+    json_: AsJson = False,
+) -> None:
+    """Tell which ships stayed, arrived and left between two runs.
+
+    [bold]Example[/bold]
+
+    shipdet runs compare monday tuesday --save changes.gpkg
+    """
+    from shipdet import pipeline
+    from shipdet.report import vector
+
+    if earlier == later:
+        raise BadOption("Give two different runs to compare.")
+    changes = pipeline.compare(pipeline.find_run(earlier), pipeline.find_run(later))
+    if save is not None:
+        changes.save(save)
+    if json_:
+        ships = [{"change": what, **vector.properties(ship)} for what, ship in changes.rows()]
+        print(json.dumps({**changes.counts, "outside": changes.outside, "ships": ships}))
+        return
+    if changes.outside:
+        print(f"{changes.outside} ships lie outside the other image.", file=sys.stderr)
+    print(", ".join(f"{count} {what}" for what, count in changes.counts.items()))
+    for what, ship in changes.rows():
+        if what != "stayed":
+            print(f"{what:8s}  {ship.score:6.1%}  {ship.length_m:5.0f} m long")
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: str(v) if isinstance(v, Path) else v for key, v in values.items()}

@@ -1,0 +1,234 @@
+"""The runs as generators of progress: an area searched, an image searched, imagery downloaded."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from shipdet import pace
+from shipdet.errors import AreaTooLarge
+from shipdet.imagery import Arrival, Plan, arriving, open_raster
+from shipdet.mosaic import Picture
+from shipdet.pipeline.choosing import (
+    SearchPlan,
+    area_inputs,
+    check_scale,
+    plan_area,
+    plan_imagery,
+    plan_search,
+)
+from shipdet.pipeline.searching import Destination, search_picture, write_pictures
+from shipdet.progress import Progress, Steps, finish
+from shipdet.report import (
+    Clock,
+    Review,
+    Run,
+    check_name,
+    copy_pictures,
+    imagery_record,
+    new_folder,
+    prune,
+    read_run,
+    replaced_folder,
+    write_download,
+    write_results,
+)
+from shipdet.requests import UPSCALE, AreaRequest, ImageRequest, Search
+from shipdet.settings import Settings, get_settings
+
+
+def iter_area(
+    request: AreaRequest,
+    *,
+    out: Path | None = None,
+    settings: Settings | None = None,
+    untrusted: bool = False,
+) -> Steps[Run]:
+    """Search an area of the map: download, enlarge, search, measure, write.
+
+    The search begins with the first rows of tiles, while the others are on their way.
+
+    Args:
+        request: The area, its imagery and how to search it.
+        out: The folder to write; None for a new one under the runs folder.
+        settings: Instead of those of the environment.
+        untrusted: Whether the request comes from a web visitor, who may choose listed models only.
+
+    Yields:
+        Progress events. Closing the generator cancels the run, which then leaves nothing behind.
+
+    Returns:
+        The run.
+
+    Raises:
+        ShipdetError: The request cannot be carried out.
+    """
+    settings = settings or get_settings()
+    clock = Clock()
+    check_name(request.search.name)
+    planned = plan_area(request, settings, untrusted)
+    inputs = area_inputs(request, planned.imagery.zoom, settings)
+    with (
+        new_folder(out, request.search.name, settings) as (folder, final),
+        _downloading(request, planned.imagery, settings, folder) as arrival,
+    ):
+        yield from arrival.begin()
+
+        def arrived() -> Steps[Picture]:
+            picture = yield from arrival.finish()
+            clock.stages["fetch"] = arrival.seconds
+            pace.learn("fetch", picture.provenance.fetched, arrival.seconds)
+            return picture
+
+        into = Destination(folder, inputs, planned.notes, clock)
+        yield from search_picture(arrival.picture, arrived, planned.how, into)
+    prune(settings, final)
+    return read_run(final)
+
+
+def iter_image(
+    source: Any,
+    request: ImageRequest,
+    *,
+    out: Path | None = None,
+    settings: Settings | None = None,
+    untrusted: bool = False,
+) -> Steps[Run]:
+    """Search an image of the user's.
+
+    Args:
+        source: What :func:`shipdet.imagery.open_raster` takes.
+        request: Its scale and how to search it.
+        out: As for :func:`iter_area`.
+        settings: As for :func:`iter_area`.
+        untrusted: As for :func:`iter_area`.
+
+    Yields:
+        Progress events, as for :func:`iter_area`.
+
+    Returns:
+        The run.
+
+    Raises:
+        ShipdetError: The image or the request cannot be used.
+    """
+    settings = settings or get_settings()
+    clock = Clock()
+    check_name(request.search.name)
+    how = plan_search(request.search, settings, untrusted)
+    yield Progress("fetch", 0, 1, "pictures", "reading the picture")
+    raw = open_raster(source, request.gsd_m, settings)
+    _check_image(raw, how)
+    name = raw.provenance.title
+    inputs = {**request.model_dump(mode="json"), "image": name}
+    with new_folder(out, request.search.name, settings) as (folder, final):
+
+        def arrived() -> Steps[Picture]:
+            yield from ()
+            return raw
+
+        yield from search_picture(raw, arrived, how, Destination(folder, inputs, how.notes, clock))
+    prune(settings, final)
+    return read_run(final)
+
+
+def _check_image(raw: Picture, how: SearchPlan) -> None:
+    check_scale(how, raw.grid.gsd_m, raw.grid.gsd_m, "use an image with more detail")
+    passes, limit = how.search.passes, how.settings.max_searched_pixels
+    searched_px = raw.grid.width * raw.grid.height * UPSCALE ** (2 * passes)
+    if passes and searched_px > limit:
+        raise AreaTooLarge(
+            f"{searched_px / 1e6:,.0f} million pixels after super-resolution are more than the "
+            f"limit of {limit / 1e6:,.0f}: choose less, or cut the image."
+        )
+
+
+def iter_download(
+    request: AreaRequest, *, out: Path | None = None, settings: Settings | None = None
+) -> Steps[Run]:
+    """Download an area's imagery without searching it; arguments as :func:`iter_area`."""
+    settings = settings or get_settings()
+    clock = Clock()
+    check_name(request.search.name)
+    imagery = plan_imagery(request, settings)
+    inputs = area_inputs(request, imagery.zoom, settings)
+    with (
+        new_folder(out, request.search.name, settings) as (folder, final),
+        _downloading(request, imagery, settings, folder) as arrival,
+    ):
+        with clock.stage("fetch"):
+            raw = yield from arrival.finish()
+        files, covered = yield from write_pictures(folder, raw, None, request.search)
+        record = imagery_record(raw, covered, None, inputs, imagery.notes, clock)
+        yield from write_download(folder, {**record, "files": files})
+    prune(settings, final)
+    return read_run(final)
+
+
+def _downloading(
+    request: AreaRequest, imagery: Plan, settings: Settings, folder: Path
+) -> AbstractContextManager[Arrival]:
+    """The download of a plan, behind whatever is done with its image."""
+    # What is enlarged must be held: the enlarged image is larger than it in any case.
+    where = None if request.search.passes else folder
+    return arriving(imagery, request, settings, folder=where)
+
+
+def open_run(folder: str | Path) -> Run:
+    """A finished run from its folder.
+
+    Raises:
+        BadOption: The folder holds no run.
+    """
+    return read_run(Path(folder))
+
+
+def refilter(run: Run, threshold: float | None = None, min_length_m: float | None = None) -> Run:
+    """Change what counts as a ship; the files are rewritten, nothing is computed again.
+
+    They change all at once: whoever reads the folder sees the old ones or the new ones.
+
+    Args:
+        run: The run to change.
+        threshold: Lowest score of a ship; None leaves it.
+        min_length_m: Shortest ship that counts, in meters; None leaves it.
+
+    Returns:
+        The run as it is now.
+
+    Raises:
+        BadOption: A value is out of range, or the run was deleted.
+    """
+    given = {"threshold": threshold, "min_length_m": min_length_m}
+    checked = Search.check(**{name: value for name, value in given.items() if value is not None})
+    threshold = run.threshold if threshold is None else checked.threshold
+    shortest_m = run.min_length_m if min_length_m is None else checked.min_length_m
+    assert threshold is not None  # only the default is
+    return _rewritten(run, threshold, shortest_m, run.review)
+
+
+def save_review(run: Run, review: Review) -> Run:
+    """Keep a review with its run: count, overlay, tables and run.json follow it.
+
+    Args:
+        run: The run that was reviewed.
+        review: Made of ``run.review``.
+
+    Returns:
+        The run as it is now; what the model found stays in ``run.candidates``.
+
+    Raises:
+        BadOption: The review is about a ship that is not there, or the run was deleted.
+
+    Example:
+        >>> review = run.review.reject(run.detections[2].key, by="Ada")
+        >>> run = shipdet.save_review(run, review)
+    """
+    return _rewritten(run, run.threshold, run.min_length_m, review)
+
+
+def _rewritten(run: Run, threshold: float, min_length_m: float, review: Review) -> Run:
+    with replaced_folder(run.folder) as folder:
+        copy_pictures(run, folder)
+        record = {**run.record, "min_length_m": min_length_m}
+        finish(write_results(folder, record, run.candidates, threshold, review))
+    return read_run(run.folder)

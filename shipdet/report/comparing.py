@@ -1,0 +1,199 @@
+"""Two runs of the same place compared: which ships stayed, arrived and left."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from shipdet.detections import Detection, Detections
+from shipdet.errors import BadOption
+from shipdet.geometry import Floats, distance_m
+from shipdet.report import vector
+from shipdet.report.exports.geopackage import write_geopackage
+from shipdet.report.folder import make_parents, storage_errors
+from shipdet.report.record import grid_of
+from shipdet.report.run import Run
+
+Change = Literal["stayed", "arrived", "left"]
+
+#: Two detections of one moored ship are at most this far apart, in meters, or half its length.
+REACH_M = 30.0
+
+#: Two detections of one ship differ by at most this factor in length.
+LENGTH_FACTOR = 1.5
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What changed from an earlier run to a later one.
+
+    Attributes:
+        stayed: Pairs of one ship, as the earlier and as the later run have it.
+        arrived: Ships of the later run only.
+        left: Ships of the earlier run only.
+        outside: How many ships lie where only one of the two images shows anything; they are in
+            none of the lists.
+    """
+
+    stayed: tuple[tuple[Detection, Detection], ...]
+    arrived: tuple[Detection, ...]
+    left: tuple[Detection, ...]
+    outside: int = 0
+
+    @property
+    def counts(self) -> dict[Change, int]:
+        """How many ships stayed, arrived and left."""
+        return {"stayed": len(self.stayed), "arrived": len(self.arrived), "left": len(self.left)}
+
+    def rows(self) -> list[tuple[Change, Detection]]:
+        """Every ship with what became of it; one that stayed as the later run has it."""
+        rows: list[tuple[Change, Detection]] = [("stayed", later) for _, later in self.stayed]
+        rows += [("arrived", ship) for ship in self.arrived]
+        rows += [("left", ship) for ship in self.left]
+        return rows
+
+    def save(self, path: str | Path) -> Path:
+        """Write the comparison.
+
+        Args:
+            path: A file that ends in .geojson, .gpkg or .csv. Each ship has a ``change``.
+
+        Returns:
+            The path.
+
+        Raises:
+            BadOption: The suffix is unknown, or the images have no georeference.
+            StorageFull: The file cannot be written.
+        """
+        path, rows = Path(path), self.rows()
+        suffix = path.suffix.lower()
+        changes: list[str] = [change for change, _ in rows]
+        ships = [ship for _, ship in rows]
+        with storage_errors(path):
+            make_parents(path)
+            if suffix == ".csv":
+                path.write_text(_csv(changes, ships))
+            elif suffix == ".gpkg":
+                write_geopackage(path, ships, "changes", {"change": changes})
+            elif suffix == ".geojson":
+                path.write_text(json.dumps(_geojson(changes, ships)))
+            else:
+                raise BadOption(
+                    f"'{path.name}' ends in no format of a comparison: choose .geojson, .gpkg "
+                    "or .csv."
+                )
+        return path
+
+
+def compare(earlier: Run, later: Run) -> Comparison:
+    """Match the ships of two runs one to one, by place and length.
+
+    Two detections are one ship where their centers are within 30 m or half the longer length, and
+    their lengths differ by at most a factor of 1.5. Of all ways to match, the one with most pairs
+    and the least distance is taken (the assignment problem, Crouse 2016, as in SciPy).
+
+    Args:
+        earlier: The first run.
+        later: The second run. Both have a georeference, or images of the same size.
+
+    Returns:
+        The ships that stayed, arrived and left.
+
+    Raises:
+        BadOption: The two images have no common place.
+
+    Example:
+        >>> changes = shipdet.compare(monday, tuesday)
+        >>> changes.counts
+        >>> changes.save("changes.gpkg")
+    """
+    first, second = earlier.detections.items, later.detections.items
+    grids = [grid_of(run.record) for run in (earlier, later)]
+    if all(grid.georeferenced for grid in grids):
+        inside = [_inside(first, later), _inside(second, earlier)]
+        outside = sum(int((~mask).sum()) for mask in inside)
+        first, second = (
+            tuple(ship for ship, kept in zip(ships, mask, strict=True) if kept)
+            for ships, mask in zip((first, second), inside, strict=True)
+        )
+        apart_m = distance_m(_lonlat(first)[:, None], _lonlat(second)[None])
+    elif not any(grid.georeferenced for grid in grids) and (
+        (grids[0].width, grids[0].height) == (grids[1].width, grids[1].height)
+    ):
+        outside = 0
+        scale = np.array([grids[0].gsd_x_m, grids[0].gsd_y_m])
+        gap = (_pixels(first)[:, None] - _pixels(second)[None]) * scale
+        apart_m = np.hypot(gap[..., 0], gap[..., 1])
+    else:
+        raise BadOption(
+            "These runs cannot be compared: both need a georeference, or images of the same size."
+        )
+    pairs = _matched(first, second, apart_m)
+    gone = set(range(len(first))) - {i for i, _ in pairs}
+    new = set(range(len(second))) - {j for _, j in pairs}
+    return Comparison(
+        tuple((first[i], second[j]) for i, j in pairs),
+        tuple(second[j] for j in sorted(new)),
+        tuple(first[i] for i in sorted(gone)),
+        outside,
+    )
+
+
+def _matched(
+    first: Sequence[Detection], second: Sequence[Detection], apart_m: Floats
+) -> list[tuple[int, int]]:
+    if not first or not second:
+        return []
+    lengths = [np.array([max(ship.length_m, 1e-3) for ship in ships]) for ships in (first, second)]
+    longer = np.maximum(lengths[0][:, None], lengths[1][None])
+    shorter = np.minimum(lengths[0][:, None], lengths[1][None])
+    reach_m = np.maximum(REACH_M, longer / 2)
+    possible = (apart_m <= reach_m) & (longer <= LENGTH_FACTOR * shorter)
+    # An impossible pair costs more than all possible ones together.
+    cost = np.where(possible, apart_m / reach_m, 2.0 + min(len(first), len(second)))
+    rows, columns = linear_sum_assignment(cost)
+    return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if possible[i, j]]
+
+
+def _inside(ships: Sequence[Detection], other: Run) -> Any:
+    """Which ships lie in the other run's image: bool (n,)."""
+    grid = grid_of(other.record)
+    w, h = grid.width, grid.height
+    edge = grid.lonlat([(0, 0), (w, 0), (w, h), (0, h)])
+    west, south = edge.min(axis=0)
+    east, north = edge.max(axis=0)
+    lon, lat = _lonlat(ships).T
+    return (west <= lon) & (lon <= east) & (south <= lat) & (lat <= north)
+
+
+def _lonlat(ships: Sequence[Detection]) -> Floats:
+    return np.array([(ship.lon, ship.lat) for ship in ships], np.float64).reshape(-1, 2)
+
+
+def _pixels(ships: Sequence[Detection]) -> Floats:
+    return np.array([(ship.x, ship.y) for ship in ships], np.float64).reshape(-1, 2)
+
+
+def _geojson(changes: Sequence[str], ships: Sequence[Detection]) -> dict[str, Any]:
+    told = vector.geojson(Detections(tuple(ships)))
+    if len(told["features"]) != len(ships):
+        raise BadOption("The images have no georeference: save the comparison as .csv.")
+    for number, (feature, change) in enumerate(zip(told["features"], changes, strict=True), 1):
+        feature["id"] = number
+        feature["properties"]["change"] = change
+    return told
+
+
+def _csv(changes: Sequence[str], ships: Sequence[Detection]) -> str:
+    lines = list(csv.reader(io.StringIO(vector.csv_text(Detections(tuple(ships))))))
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["change", *lines[0]])
+    writer.writerows([change, *line] for change, line in zip(changes, lines[1:], strict=True))
+    return out.getvalue()

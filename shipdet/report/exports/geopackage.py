@@ -1,0 +1,115 @@
+"""Detections as a GeoPackage that QGIS opens with colors."""
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shipdet.detections import Detection
+from shipdet.report.exports.tables import COLUMNS, optional, records, rings
+
+#: The colors of a score, as in the overlay: lowest score, name, fill.
+CLASSES = ((0.8, "0.8 and more", "64,220,120"), (0.5, "0.5 to 0.8", "255,196,0"),
+           (0.0, "below 0.5", "255,112,67"))  # fmt: skip
+
+#: QGIS reads styles from a table of this name: one row per layer, the default one first.
+_STYLES = """
+CREATE TABLE IF NOT EXISTS layer_styles (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, f_table_catalog TEXT, f_table_schema TEXT,
+    f_table_name TEXT, f_geometry_column TEXT, styleName TEXT, styleQML TEXT, styleSLD TEXT,
+    useAsDefault BOOLEAN, description TEXT, owner TEXT, ui TEXT,
+    update_time DATETIME DEFAULT CURRENT_TIMESTAMP
+)"""
+
+
+def write_geopackage(
+    path: Path,
+    ships: Sequence[Detection],
+    layer: str = "ships",
+    extra: dict[str, Sequence[Any]] | None = None,
+) -> None:
+    """Write a layer of outlines (EPSG:4326), with a style for QGIS; an old file is replaced.
+
+    Args:
+        path: The file, ending in .gpkg.
+        ships: The detections, all with a longitude and latitude.
+        layer: The layer's name.
+        extra: Further columns of text, one value per ship.
+
+    Raises:
+        BadOption: The image has no georeference.
+        MissingExtra: pyogrio or shapely is not installed.
+    """
+    shapely, pyogrio = optional("shapely"), optional("pyogrio")
+    shapes = shapely.to_wkb(np.array([shapely.Polygon(ring) for ring in rings(ships)], object))
+    rows = records(ships)
+    columns = {name: _column(name, [row[name] for row in rows]) for name in COLUMNS}
+    columns |= {name: np.array(values, object) for name, values in (extra or {}).items()}
+    path.unlink(missing_ok=True)
+    pyogrio.raw.write(
+        path,
+        np.asarray(shapes, object),
+        list(columns.values()),
+        np.array(list(columns), object),
+        layer=layer,
+        driver="GPKG",
+        geometry_type="Polygon",
+        crs="EPSG:4326",
+    )
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(_STYLES)
+        database.execute(
+            "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name,"
+            " f_geometry_column, styleName, styleQML, useAsDefault, description)"
+            " VALUES ('', '', ?, 'geom', 'shipdet', ?, 1, 'ships by score')",
+            (layer, qml()),
+        )
+        database.execute(
+            "INSERT OR IGNORE INTO gpkg_contents (table_name, data_type, identifier)"
+            " VALUES ('layer_styles', 'attributes', 'layer_styles')"
+        )
+
+
+def _column(name: str, values: list[Any]) -> Any:
+    """Values as an array whose type GDAL maps to a column; None becomes NULL or NaN."""
+    if name == "id":
+        return np.array(values, np.int32)
+    if name in ("cut", "near_gap"):
+        return np.array(values, np.bool_)
+    if name == "raw_support":
+        return np.array([None if v is None else str(v).lower() for v in values], object)
+    return np.array([np.nan if value is None else value for value in values], np.float64)
+
+
+def qml() -> str:
+    """A style of QGIS: outlines colored by score, labels with the length."""
+    ranges, symbols = [], []
+    upper = 1.0
+    for number, (lower, title, color) in enumerate(CLASSES):
+        ranges.append(
+            f'<range lower="{lower:g}" upper="{upper:g}" symbol="{number}" label="{title}"'
+            ' render="true"/>'
+        )
+        symbols.append(
+            f'<symbol name="{number}" type="fill" alpha="1"><layer class="SimpleFill" enabled="1">'
+            f'<Option type="Map"><Option name="style" type="QString" value="no"/>'
+            f'<Option name="outline_color" type="QString" value="{color},255"/>'
+            '<Option name="outline_style" type="QString" value="solid"/>'
+            '<Option name="outline_width" type="QString" value="0.6"/>'
+            "</Option></layer></symbol>"
+        )
+        upper = lower
+    return (
+        "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>"
+        '<qgis styleCategories="Symbology|Labeling" labelsEnabled="1">'
+        '<renderer-v2 type="graduatedSymbol" attr="score" graduatedMethod="GraduatedColor">'
+        f"<ranges>{''.join(ranges)}</ranges><symbols>{''.join(symbols)}</symbols></renderer-v2>"
+        '<labeling type="simple"><settings><text-style fieldName="round(length_m) || \' m\'"'
+        ' isExpression="1" fontSize="8" textColor="15,23,32,255"><text-buffer bufferDraw="1"'
+        ' bufferSize="0.8" bufferColor="255,255,255,255"/></text-style>'
+        '<rendering scaleVisibility="1" scaleMax="1" scaleMin="25000"/></settings></labeling>'
+        "</qgis>"
+    )

@@ -1,0 +1,54 @@
+"""Detections as KML 2.2 for Google Earth."""
+
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+
+from shipdet.detections import Detection
+from shipdet.report import vector
+from shipdet.report.exports.tables import rings
+
+NAMESPACE = "http://www.opengis.net/kml/2.2"
+#: KML writes colors as alpha, blue, green, red: lowest score, style, color.
+_STYLES = ((0.8, "sure", "ff78dc40"), (0.5, "likely", "ff00c4ff"), (0.0, "weak", "ff4370ff"))
+
+
+def kml_bytes(ships: Sequence[Detection], title: str) -> bytes:
+    """A KML document in UTF-8 with one placemark per ship.
+
+    Args:
+        ships: The detections, all with a longitude and latitude.
+        title: The document's name; any characters.
+
+    Raises:
+        BadOption: The image has no georeference.
+    """
+    root = ET.Element("kml", xmlns=NAMESPACE)
+    document = ET.SubElement(root, "Document")
+    ET.SubElement(document, "name").text = title
+    for _, name, color in _STYLES:
+        style = ET.SubElement(document, "Style", id=name)
+        line = ET.SubElement(style, "LineStyle")
+        ET.SubElement(line, "color").text = color
+        ET.SubElement(line, "width").text = "2"
+        ET.SubElement(ET.SubElement(style, "PolyStyle"), "fill").text = "0"
+    for ship, ring in zip(ships, rings(ships), strict=True):
+        _placemark(document, ship, ring)
+    ET.indent(root)
+    text: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return text
+
+
+def _placemark(document: ET.Element, ship: Detection, ring: list[tuple[float, float]]) -> None:
+    placemark = ET.SubElement(document, "Placemark", id=f"ship-{ship.id}")
+    ET.SubElement(placemark, "name").text = f"{ship.id}: {ship.length_m:.0f} m"
+    style = next(name for lowest, name, _ in _STYLES if ship.score >= lowest)
+    ET.SubElement(placemark, "styleUrl").text = f"#{style}"
+    data = ET.SubElement(placemark, "ExtendedData")
+    for name, value in vector.properties(ship).items():
+        if value is not None and name != "corners":
+            entry = ET.SubElement(data, "Data", name=name)
+            ET.SubElement(entry, "value").text = str(value)
+    polygon = ET.SubElement(placemark, "Polygon")
+    ET.SubElement(polygon, "tessellate").text = "1"
+    boundary = ET.SubElement(ET.SubElement(polygon, "outerBoundaryIs"), "LinearRing")
+    ET.SubElement(boundary, "coordinates").text = " ".join(f"{x},{y},0" for x, y in ring)

@@ -1,0 +1,84 @@
+"""Detections to a file whose suffix says the format."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from shipdet.detections import Detection, Detections
+from shipdet.errors import BadOption
+from shipdet.report import vector
+from shipdet.report.exports.geopackage import write_geopackage
+from shipdet.report.exports.kml import kml_bytes
+from shipdet.report.exports.labels import coco, labels_json, yolo_obb
+from shipdet.report.exports.tables import rings, to_geodataframe
+from shipdet.report.folder import make_parents, storage_errors
+
+#: What :func:`save` can write, the longer suffixes first.
+SUFFIXES = {
+    ".coco.json": "COCO annotations",
+    ".labels.json": "labels that training reads",
+    ".geojson": "GeoJSON (RFC 7946)",
+    ".gpkg": "GeoPackage with a style for QGIS",
+    ".csv": "table",
+    ".kml": "Google Earth",
+    ".parquet": "GeoParquet",
+    ".zip": "YOLO-OBB data set",
+}
+
+
+def save(
+    path: str | Path,
+    ships: Sequence[Detection],
+    record: dict[str, Any],
+    *,
+    complete: bool = False,
+    note: str = "",
+) -> Path:
+    """Write detections in the format of a suffix; an old file is replaced.
+
+    Args:
+        path: The file; its suffix is one of ``SUFFIXES``.
+        ships: The detections.
+        record: run.json, for the image's name and size.
+        complete: For ``.labels.json``: whether every ship of 25 m and more is among them.
+        note: For ``.labels.json``: where they come from.
+
+    Returns:
+        The path.
+
+    Raises:
+        BadOption: The suffix is unknown, or the format needs a georeference that is not there.
+        MissingExtra: The format needs a package that is not installed.
+        StorageFull: The file cannot be written.
+    """
+    path = Path(path)
+    suffix = next((end for end in SUFFIXES if path.name.lower().endswith(end)), "")
+    if not suffix:
+        raise BadOption(f"'{path.name}' ends in no known format: choose {', '.join(SUFFIXES)}.")
+    raw = record["raw"]
+    image = record["files"].get("raw") or record["files"].get("mosaic") or "raw.png"
+    of_image = (image, int(raw["width"]), int(raw["height"]))
+    with storage_errors(path):
+        make_parents(path)
+        if suffix == ".gpkg":
+            write_geopackage(path, ships)
+        elif suffix == ".parquet":
+            to_geodataframe(ships).to_parquet(path)
+        elif suffix == ".csv":
+            path.write_text(vector.csv_text(Detections(tuple(ships))))
+        elif suffix == ".kml":
+            path.write_bytes(kml_bytes(ships, path.stem))
+        elif suffix == ".zip":
+            path.write_bytes(yolo_obb(ships, *of_image))
+        elif suffix == ".coco.json":
+            path.write_text(json.dumps(coco(ships, *of_image), indent=1))
+        elif suffix == ".labels.json":
+            gsd_m = (raw.get("gsd_x_m", raw["gsd_m"]), raw.get("gsd_y_m", raw["gsd_m"]))
+            path.write_text(
+                labels_json(ships, image, of_image[1:], gsd_m, complete=complete, note=note)
+            )
+        else:
+            rings(ships)  # says what is wrong where there is no georeference
+            path.write_text(json.dumps(vector.geojson(Detections(tuple(ships)))))
+    return path

@@ -1,0 +1,95 @@
+"""Detections as tables of pandas and GeoPandas."""
+
+import importlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from shipdet.detections import Detection
+from shipdet.errors import BadOption
+from shipdet.extras import missing_extra
+from shipdet.report import vector
+
+if TYPE_CHECKING:
+    import geopandas
+    import pandas
+
+#: Columns of a table, in this order; None where a value does not exist.
+COLUMNS = (
+    *("id", "score", "length_m", "width_m", "axis_deg", "lon", "lat", "x", "y"),
+    *("cut", "near_gap", "raw_score", "raw_support"),
+)
+
+
+def records(ships: Sequence[Detection]) -> list[dict[str, Any]]:
+    """One dictionary of ``COLUMNS`` per ship."""
+    told = [vector.properties(ship) for ship in ships]
+    return [{name: values[name] for name in COLUMNS} for values in told]
+
+
+def to_pandas(ships: Sequence[Detection]) -> "pandas.DataFrame":
+    """A DataFrame with one row per ship.
+
+    Args:
+        ships: The detections.
+
+    Returns:
+        Columns ``COLUMNS``: lengths in meters, angles in degrees clockwise from north, x and y in
+        pixels of the raw image.
+
+    Raises:
+        MissingExtra: pandas is not installed.
+    """
+    module = optional("pandas")
+    table: pandas.DataFrame = module.DataFrame(records(ships), columns=list(COLUMNS))
+    return table
+
+
+def to_geodataframe(ships: Sequence[Detection]) -> "geopandas.GeoDataFrame":
+    """A GeoDataFrame with the ships' outlines in EPSG:4326.
+
+    Args:
+        ships: The detections, all with a longitude and latitude.
+
+    Returns:
+        Columns ``COLUMNS`` and ``geometry``, polygons in longitude and latitude.
+
+    Raises:
+        BadOption: The image has no georeference.
+        MissingExtra: GeoPandas is not installed.
+    """
+    module, shapely = optional("geopandas"), optional("shapely")
+    shapes = [shapely.Polygon(ring) for ring in rings(ships)]
+    table: geopandas.GeoDataFrame = module.GeoDataFrame(
+        to_pandas(ships), geometry=shapes, crs="EPSG:4326"
+    )
+    return table
+
+
+def rings(ships: Sequence[Detection]) -> list[list[tuple[float, float]]]:
+    """The outlines as closed rings of longitude and latitude.
+
+    Raises:
+        BadOption: The image has no georeference.
+    """
+    outlines = []
+    for ship in ships:
+        if ship.corners_lonlat is None:
+            raise BadOption(
+                "The image has no georeference, so its ships have no place on a map: "
+                "save them as .csv or .coco.json."
+            )
+        corners = [(round(float(x), 7), round(float(y), 7)) for x, y in ship.corners_lonlat]
+        outlines.append([*corners, corners[0]])
+    return outlines
+
+
+def optional(name: str) -> Any:
+    """A package that only some formats need.
+
+    Raises:
+        MissingExtra: It is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        raise missing_extra(name, extra="geo") from None

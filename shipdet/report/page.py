@@ -1,0 +1,138 @@
+"""A run as one HTML page: picture, map, table and where everything comes from."""
+
+import base64
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from shipdet.detections import Detection
+from shipdet.geometry import Floats
+from shipdet.report.drawing import score_colour
+from shipdet.report.record import grid_of
+
+if TYPE_CHECKING:
+    from shipdet.report.run import Run
+
+#: The look of every page.
+STYLE = (
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;"
+    "color:#0f1720;background:#fff}table{border-collapse:collapse;width:100%}"
+    "th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #d5dce3}"
+    "td.n{text-align:right;font-variant-numeric:tabular-nums}img{max-width:100%;height:auto}"
+    "td img{max-height:80px}.error{color:#a11}"
+)
+
+_MAP_PX = 640  # longest side of the map
+
+
+def html_report(run: "Run") -> str:
+    """A page that needs no other file: the overlay, a map, the table, the provenance.
+
+    Args:
+        run: A run that was searched.
+
+    Returns:
+        HTML text, some megabytes with the overlay in it.
+    """
+    record = run.record
+    source = record["source"]
+    ships, small = run.detections.items, run.small_craft.items
+    title = f"{len(ships):,} ship{'s' * (len(ships) != 1)}"
+    also = f", {len(small):,} small craft" if small else ""
+    where = source["title"] or source["source"]
+    overlay = ""
+    if "overlay" in run.files:
+        data = base64.b64encode(run.files["overlay"].read_bytes()).decode()
+        overlay = (
+            f'<img alt="The image with the ships drawn on it" src="data:image/png;base64,{data}">'
+        )
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        f"<title>{escape(run.id)}</title><style>{STYLE}</style>"
+        f"<h1>{title}{also}</h1><p>{escape(where)}, {escape(record['created'])}</p>"
+        f"{overlay}{_map(run, ships)}<h2>Ships</h2>{_table(ships)}"
+        f"<h2>Where it comes from</h2>{_provenance(run)}</html>\n"
+    )
+
+
+def _map(run: "Run", ships: Sequence[Detection]) -> str:
+    """The outlines north up, with coordinates at the edges; "" without a georeference."""
+    grid = grid_of(run.record)
+    if not grid.georeferenced:
+        return ""
+    w, h = grid.width, grid.height
+    edge = grid.lonlat([(0, 0), (w, 0), (w, h), (0, h)])
+    west, south = edge.min(axis=0)
+    east, north = edge.max(axis=0)
+    squeeze = float(np.cos(np.radians((south + north) / 2)))
+    span_x, span_y = max((east - west) * squeeze, 1e-9), max(north - south, 1e-9)
+    scale = _MAP_PX / max(span_x, span_y)
+    width, height = span_x * scale, span_y * scale
+
+    def drawn(points: Floats) -> str:
+        x = (points[:, 0] - west) * squeeze * scale
+        y = (north - points[:, 1]) * scale
+        return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+
+    shapes = []
+    for ship in ships:
+        if ship.corners_lonlat is not None:
+            color = "rgb({},{},{})".format(*score_colour(ship.score))
+            shapes.append(
+                f'<polygon points="{drawn(ship.corners_lonlat)}" fill="{color}" stroke="#0f1720"'
+                f"><title>{ship.id}: {ship.length_m:.0f} m</title></polygon>"
+            )
+    middle_lon, middle_lat = (west + east) / 2, (south + north) / 2
+    address = f"https://www.openstreetmap.org/#map=14/{middle_lat:.5f}/{middle_lon:.5f}"
+    return (
+        f'<h2>Map</h2><svg viewBox="-1 -1 {width + 2:.0f} {height + 2:.0f}" width="{width:.0f}"'
+        ' role="img" aria-label="Outlines of the ships">'
+        f'<rect width="{width:.1f}" height="{height:.1f}" fill="#e8f0f6" stroke="#8899aa"/>'
+        f'<polygon points="{drawn(edge)}" fill="#dce8f0" stroke="#8899aa"/>{"".join(shapes)}</svg>'
+        f"<p>West {west:.5f}, south {south:.5f}, east {east:.5f}, north {north:.5f}; "
+        f'<a href="{address}">open the place on OpenStreetMap</a></p>'
+    )
+
+
+def _table(ships: Sequence[Detection]) -> str:
+    head = ("", "Score", "Length (m)", "Width (m)", "Axis (°)", "Longitude", "Latitude", "x", "y")
+    rows = []
+    for ship in ships:
+        place = (None, None) if ship.lon is None else (f"{ship.lon:.5f}", f"{ship.lat:.5f}")
+        cells = (
+            *(ship.id, f"{ship.score:.2f}", f"{ship.length_m:.0f}", f"{ship.width_m:.0f}"),
+            *(f"{ship.axis_deg:.0f}", *place, f"{ship.x:.0f}", f"{ship.y:.0f}"),
+        )
+        told = "".join(f'<td class="n">{"" if cell is None else cell}</td>' for cell in cells)
+        rows.append(f"<tr>{told}</tr>")
+    titles = "".join(f"<th>{title}</th>" for title in head)
+    return f"<table><tr>{titles}</tr>{''.join(rows)}</table>"
+
+
+def _provenance(run: "Run") -> str:
+    record = run.record
+    raw, source = record["raw"], record["source"]
+    names = record.get("models", {}).get("names", {})
+    facts: dict[str, Any] = {
+        "Imagery": source["title"] or source["source"],
+        "Attribution": source.get("attribution"),
+        "Terms": source.get("licence"),
+        "Zoom": source.get("zoom"),
+        "Size": f"{raw['width']:,} x {raw['height']:,} pixels of {raw['gsd_m']:.3g} m",
+        "Share with data": None if raw.get("covered") is None else f"{raw['covered']:.1%}",
+        "Ship model": names.get("classifier"),
+        "Super-resolution": names.get("upscaler"),
+        "Lowest score": f"{run.threshold:g}",
+        "Shortest ship": f"{run.min_length_m:g} m",
+        "Reviewed by": ", ".join(dict.fromkeys(a.by for a in run.review.actions)),
+        "shipdet": record.get("versions", {}).get("shipdet"),
+        "Notes": " ".join(run.notes),
+    }
+    rows = "".join(
+        f"<tr><th>{name}</th><td>{escape(str(value))}</td></tr>"
+        for name, value in facts.items()
+        if value not in (None, "")
+    )
+    return f"<table>{rows}</table>"

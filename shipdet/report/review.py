@@ -1,0 +1,239 @@
+"""What a reviewer says of a run's ships: actions as values, kept beside what the model said.
+
+A review never changes ``candidates.json``, which is the model's. Its actions are kept in
+``reviews.json`` in the run folder, with who did them and when, and the results follow them.
+"""
+
+import getpass
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import numpy as np
+
+from shipdet.detections import Detection, Detections
+from shipdet.detections import Review as Mark
+from shipdet.errors import BadOption
+from shipdet.geometry import Grid, bearing_deg, rectangle
+
+Kind = Literal["accept", "reject", "move", "redraw", "add"]
+Point = tuple[float, float]
+
+#: Width of a ship that was drawn by bow and stern alone, as a share of its length.
+WIDTH_SHARE = 1 / 6
+
+_MARKS: dict[Kind, Mark] = {
+    "accept": "accepted", "move": "moved", "redraw": "redrawn", "add": "added",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing that a reviewer did.
+
+    Attributes:
+        kind: What was done.
+        key: The ship's ``Detection.key``; for an added ship a number of its own.
+        by: Who did it.
+        at: When, as ISO 8601 in UTC.
+        points: Pixels of the raw image: the new center of a moved ship, bow and stern of a redrawn
+            or added one.
+        width_m: Width of a redrawn or added ship; None keeps it, or follows from the length.
+    """
+
+    kind: Kind
+    key: int
+    by: str
+    at: str
+    points: tuple[Point, ...] = ()
+    width_m: float | None = None
+
+
+@dataclass(frozen=True)
+class Review:
+    """The actions of a review, in order; every method returns another review.
+
+    Example:
+        >>> review = run.review.reject(run.detections[0].key).add((10, 20), (60, 20))
+        >>> run = shipdet.save_review(run, review)
+    """
+
+    actions: tuple[Action, ...] = ()
+
+    def accept(self, key: int, by: str = "") -> "Review":
+        """This is a ship: it counts, whatever its score."""
+        return self._with("accept", key, by)
+
+    def reject(self, key: int, by: str = "") -> "Review":
+        """This is no ship: it is left out of the results."""
+        return self._with("reject", key, by)
+
+    def move(self, key: int, center: Point, by: str = "") -> "Review":
+        """The ship's center is at another pixel of the raw image."""
+        return self._with("move", key, by, (center,))
+
+    def redraw(
+        self, key: int, bow: Point, stern: Point, width_m: float | None = None, by: str = ""
+    ) -> "Review":
+        """The ship reaches from bow to stern, in pixels of the raw image."""
+        return self._with("redraw", key, by, (bow, stern), width_m)
+
+    def add(self, bow: Point, stern: Point, width_m: float | None = None, by: str = "") -> "Review":
+        """There is another ship from bow to stern, in pixels of the raw image."""
+        added = [action.key for action in self.actions if action.kind == "add"]
+        return self._with("add", min([0, *added]) - 1, by, (bow, stern), width_m)
+
+    def undo(self) -> "Review":
+        """The review without its last action; an empty one stays empty."""
+        return Review(self.actions[:-1])
+
+    def _with(
+        self,
+        kind: Kind,
+        key: int,
+        by: str,
+        points: tuple[Point, ...] = (),
+        width_m: float | None = None,
+    ) -> "Review":
+        for value in (
+            *(v for point in points for v in point),
+            *([] if width_m is None else [width_m]),
+        ):
+            if not math.isfinite(value):
+                raise BadOption("A ship's place and width must be finite numbers.")
+        if width_m is not None and width_m <= 0:
+            raise BadOption("A ship's width must be more than 0 m.")
+        at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        plain = tuple((float(x), float(y)) for x, y in points)
+        return Review((*self.actions, Action(kind, key, by or _user(), at, plain, width_m)))
+
+    def applied(self, candidates: Detections, grid: Grid) -> Detections:
+        """The candidates as the review leaves them, in descending order of score.
+
+        Args:
+            candidates: What the model found.
+            grid: Of the raw image.
+
+        Returns:
+            Rejected ships are gone; others carry what was done to them in ``review``. An added
+            ship has the score 1.
+
+        Raises:
+            BadOption: An action is about a ship that is not there.
+        """
+        ships = {d.key or d.id: d for d in candidates}
+        rejected: dict[int, Detection] = {}
+        for action in self.actions:
+            if action.kind == "add":
+                ships[action.key] = _drawn(None, action, grid)
+                continue
+            ship = ships.get(action.key) or rejected.pop(action.key, None)
+            if ship is None:
+                raise BadOption(f"The review is about ship {action.key}, which is not in the run.")
+            if action.kind == "reject":
+                rejected[action.key] = ship
+                ships.pop(action.key, None)
+            else:
+                ships[action.key] = _changed(ship, action, grid)
+        order = sorted(ships.values(), key=lambda ship: -ship.score)
+        return Detections(tuple(order), candidates.floor)
+
+    def summary(self) -> dict[str, Any]:
+        """For run.json: the actions, and how many ships had which one last."""
+        last = {action.key: action.kind for action in self.actions}
+        counts = {
+            kind: sum(k == kind for k in last.values()) for kind in dict.fromkeys(last.values())
+        }
+        return {"actions": [asdict(action) for action in self.actions], "ships": counts}
+
+    def to_json(self) -> str:
+        """The text of reviews.json."""
+        actions = [asdict(action) for action in self.actions]
+        return json.dumps({"format": 1, "actions": actions}, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Review":
+        """A review from the text of reviews.json.
+
+        Raises:
+            BadOption: The text is no review.
+        """
+        try:
+            return cls(tuple(_action(entry) for entry in json.loads(text)["actions"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadOption("reviews.json cannot be read: restore it or delete it.") from error
+
+
+def _action(entry: dict[str, Any]) -> Action:
+    if entry["kind"] not in ("accept", "reject", "move", "redraw", "add"):
+        raise ValueError(entry["kind"])
+    points: Iterable[Any] = entry.get("points", ())
+    return Action(
+        entry["kind"],
+        int(entry["key"]),
+        str(entry["by"]),
+        str(entry["at"]),
+        tuple((float(x), float(y)) for x, y in points),
+        None if entry.get("width_m") is None else float(entry["width_m"]),
+    )
+
+
+def _changed(ship: Detection, action: Action, grid: Grid) -> Detection:
+    if action.kind == "accept":
+        return replace(ship, review=ship.review or "accepted")
+    if action.kind == "redraw":
+        return _drawn(ship, action, grid)
+    [(x, y)] = action.points
+    corners = ship.corners + np.array([x - ship.x, y - ship.y])
+    return _placed(replace(ship, x=x, y=y, corners=corners, review="moved", cut=False), grid)
+
+
+def _drawn(ship: Detection | None, action: Action, grid: Grid) -> Detection:
+    """A ship from its bow and stern."""
+    bow, stern = (np.array(point) for point in action.points)
+    scale = np.array([grid.gsd_x_m, grid.gsd_y_m])
+    along = (bow - stern) * scale
+    length_m = float(np.hypot(*along))
+    if length_m <= 0:
+        raise BadOption("A ship's bow and stern must be two places.")
+    width_m = action.width_m or (ship.width_m if ship else length_m * WIDTH_SHARE)
+    up_deg = math.degrees(math.atan2(along[0], -along[1])) % 360
+    middle = (bow + stern) / 2
+    corners = rectangle((0.0, 0.0), length_m, width_m, up_deg) / scale + middle
+    axis_deg = up_deg % 180
+    if grid.georeferenced:
+        ends = grid.lonlat(np.stack([stern, bow]))
+        axis_deg = bearing_deg(ends[0], ends[1]) % 180
+    fresh = Detection(
+        id=action.key,
+        score=ship.score if ship else 1.0,
+        x=float(middle[0]),
+        y=float(middle[1]),
+        corners=corners,
+        length_m=length_m,
+        width_m=width_m,
+        axis_deg=axis_deg,
+        raw_score=ship.raw_score if ship else None,
+        near_gap=ship.near_gap if ship else False,
+        key=action.key,
+        review=_MARKS[action.kind],
+    )
+    return _placed(fresh, grid)
+
+
+def _placed(ship: Detection, grid: Grid) -> Detection:
+    """The ship with longitude and latitude where the grid has such."""
+    if not grid.georeferenced:
+        return ship
+    [(lon, lat)] = grid.lonlat([(ship.x, ship.y)])
+    return replace(ship, lon=float(lon), lat=float(lat), corners_lonlat=grid.lonlat(ship.corners))
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user has no name
+        return "reviewer"

@@ -1,0 +1,126 @@
+"""The summary of a batch: tables, a GeoPackage and an HTML index."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from shipdet.detections import Detection, Detections
+from shipdet.report import vector
+from shipdet.report.exports.geopackage import write_geopackage
+from shipdet.report.folder import make_parents, storage_errors
+from shipdet.report.page import STYLE
+from shipdet.report.run import PREVIEW, Run
+
+
+@dataclass(frozen=True)
+class BatchImage:
+    """What became of one image of a batch.
+
+    Attributes:
+        image: The image's file.
+        folder: Its run folder; None where it could not be searched.
+        run: The run; None where it could not be searched.
+        error: Why it could not be searched; "" where it was.
+        stamp: Path, size and time of the file when it was searched.
+    """
+
+    image: Path
+    folder: Path | None
+    run: Run | None
+    error: str
+    stamp: dict[str, Any]
+
+    @property
+    def ships(self) -> int | None:
+        """How many ships count; None where the image could not be searched."""
+        return None if self.run is None else len(self.run.detections)
+
+    def told(self) -> dict[str, Any]:
+        """The image as plain JSON values."""
+        return {
+            "image": str(self.image),
+            "folder": None if self.folder is None else str(self.folder),
+            "ships": self.ships,
+            "small_craft": None if self.run is None else len(self.run.small_craft),
+            "error": self.error or None,
+        }
+
+
+def write_summary(out: Path, images: Sequence[BatchImage]) -> None:
+    """Write summary.csv (a line per image), ships.csv, ships.gpkg and index.html.
+
+    ships.gpkg has the ships of the images with a georeference, and is left out where there is
+    none. Old files are replaced.
+
+    Raises:
+        StorageFull: The folder cannot be written.
+    """
+    with storage_errors(out):
+        make_parents(out / "summary.csv")
+        (out / "summary.csv").write_text(_summary_csv(images))
+        (out / "ships.csv").write_text(_ships_csv(images))
+        (out / "index.html").write_text(_index(images))
+        placed: list[Detection] = []
+        names: list[str] = []
+        for image in images:
+            for ship in image.run.detections if image.run else ():
+                if ship.corners_lonlat is not None:
+                    placed.append(ship)
+                    names.append(image.image.name)
+        (out / "ships.gpkg").unlink(missing_ok=True)
+        if placed:
+            write_geopackage(out / "ships.gpkg", placed, extra={"image": names})
+
+
+def _summary_csv(images: Sequence[BatchImage]) -> str:
+    text = io.StringIO()
+    columns = ("image", "folder", "ships", "small_craft", "error")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(image.told() for image in images)
+    return text.getvalue()
+
+
+def _ships_csv(images: Sequence[BatchImage]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["image", *vector.CSV_COLUMNS])
+    for image in images:
+        ships = image.run.detections if image.run else Detections()
+        lines = list(csv.reader(io.StringIO(vector.csv_text(ships))))[1:]
+        writer.writerows([image.image.name, *line] for line in lines)
+    return text.getvalue()
+
+
+def _index(images: Sequence[BatchImage]) -> str:
+    rows = "".join(_row(image) for image in images)
+    ships = sum(image.ships or 0 for image in images)
+    failed = sum(bool(image.error) for image in images)
+    missing = f", {failed} could not be searched" if failed else ""
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>shipdet</title>'
+        f"<style>{STYLE}</style><h1>{ships:,} ships in {len(images):,} images{missing}</h1>"
+        '<p><a href="summary.csv">summary.csv</a> · <a href="ships.csv">ships.csv</a></p>'
+        "<table><tr><th></th><th>Image</th><th>Ships</th><th>Small craft</th></tr>"
+        f"{rows}</table></html>\n"
+    )
+
+
+def _row(image: BatchImage) -> str:
+    name = escape(image.image.name)
+    if image.run is None or image.folder is None:
+        return (
+            f'<tr><td></td><td>{name}</td><td colspan="2" class="error">{escape(image.error)}'
+            "</td></tr>"
+        )
+    base = quote(image.folder.name)
+    return (
+        f'<tr><td><a href="{base}/overlay.png"><img src="{base}/{PREVIEW}" alt="" loading="lazy">'
+        f'</a></td><td><a href="{base}/overlay.png">{name}</a></td>'
+        f'<td class="n">{image.ships}</td><td class="n">{len(image.run.small_craft)}</td></tr>'
+    )

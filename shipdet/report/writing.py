@@ -1,0 +1,204 @@
+"""What a run writes into its folder: images, tables, crops, the record, the bundle."""
+
+import json
+import math
+import os
+import shutil
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from shipdet.detections import Detection, Detections
+from shipdet.mosaic import Mosaic, Picture, Pixels
+from shipdet.progress import Progress, Steps
+from shipdet.report import vector
+from shipdet.report.drawing import CHIP_M, crop_ship, draw_overlay
+from shipdet.report.large import read_around, write_large
+from shipdet.report.raster import (
+    JPEG_MAX_PX,
+    ImageFormat,
+    read_picture,
+    write_geotiff,
+    write_picture,
+)
+from shipdet.report.review import Review
+from shipdet.report.run import (
+    BUNDLE,
+    CANDIDATES,
+    CHIPS,
+    PICTURES,
+    PREVIEW,
+    RECORD,
+    REPORT,
+    REVIEWS,
+    Run,
+)
+
+OVERLAY_MAX_PX = 4096  # longest side of the overlay; a browser shows no more
+#: by kind; rewritten for another threshold, like the crops, the candidates, record and bundle
+RESULTS = {"overlay": "overlay.png", "geojson": "detections.geojson", "csv": "detections.csv"}
+#: Kinds that are not in the bundle.
+FULL_SIZE = (*PICTURES, "mosaic")
+_CHUNK_BYTES = 8 * 1024**2
+
+
+def write_imagery(
+    folder: Path, raw: Mosaic, upscaled: Mosaic | None, image_format: ImageFormat, quality: int
+) -> Steps[dict[str, str]]:
+    """Write raw.*, upscaled.*, mosaic.tif and the preview; returns file names by kind."""
+    files = {}
+    for kind, mosaic in zip(PICTURES, (raw, upscaled), strict=True):
+        if mosaic is None:
+            continue
+        files[kind] = _picture_name(kind, mosaic, image_format)
+        yield _writing(files[kind])
+        write_picture(folder / files[kind], mosaic.pixels, quality)
+    if raw.grid.georeferenced:
+        files["mosaic"] = "mosaic.tif"
+        yield _writing(files["mosaic"])
+        write_geotiff(folder / files["mosaic"], raw)
+    yield _writing(PREVIEW)
+    searched = upscaled or raw
+    preview = Image.fromarray(searched.pixels)
+    preview.thumbnail((OVERLAY_MAX_PX, OVERLAY_MAX_PX), Image.Resampling.LANCZOS, reducing_gap=3)
+    write_picture(folder / PREVIEW, np.asarray(preview), 95)
+    return files
+
+
+def write_large_imagery(folder: Path, picture: Picture) -> Steps[tuple[dict[str, str], float]]:
+    """Like :func:`write_imagery`, for an image that cannot be held: mosaic.tif and the preview.
+
+    Returns file names by kind, and the share of pixels that have data.
+    """
+    files = {"mosaic": "mosaic.tif"}
+    covered = yield from write_large(
+        picture, folder / files["mosaic"], folder / PREVIEW, OVERLAY_MAX_PX
+    )
+    return files, covered
+
+
+def _picture_name(kind: str, picture: Mosaic, image_format: ImageFormat) -> str:
+    """A picture's file name: PNG where a JPEG cannot be so long."""
+    longest_px = max(picture.grid.width, picture.grid.height)
+    return f"{kind}.{'png' if longest_px > JPEG_MAX_PX else image_format}"
+
+
+def write_results(
+    folder: Path,
+    record: dict[str, Any],
+    candidates: Detections,
+    threshold: float,
+    review: Review | None = None,
+) -> Steps[Run]:
+    """Write overlay, GeoJSON, CSV, chips, run.json and run.zip for a threshold.
+
+    Ships shorter than the record's ``min_length_m`` are small craft: they are drawn, and listed
+    in run.json, but are in no table. Reads the images that :func:`write_imagery` left in the
+    folder, or :func:`copy_pictures`.
+    """
+    review = review or Review()
+    run = Run(folder, record, candidates, threshold, record.get("min_length_m", 0.0), review)
+    found, small = run.detections, run.small_craft
+    files = {k: v for k, v in record["files"].items() if k not in RESULTS}
+    yield _writing(RESULTS["overlay"])
+    picture = read_picture(folder / PREVIEW)
+    width, height = record["raw"]["width"], record["raw"]["height"]
+    factor = (picture.shape[1] / width, picture.shape[0] / height)
+    overlay = draw_overlay(picture, found, factor, small)
+    files["overlay"] = RESULTS["overlay"]
+    write_picture(folder / files["overlay"], overlay)
+    chips = folder / CHIPS
+    chips.mkdir()
+    gsd_m = record["raw"]["gsd_m"] / factor[0]
+    for number, detection in enumerate(found):
+        yield Progress("report", number, len(found), "crops")
+        if record["raw"].get("large"):  # the preview is too coarse for crops
+            crop = _crop_of_large(folder / files["mosaic"], detection, record["raw"]["gsd_m"])
+        else:
+            crop = crop_ship(picture, detection, factor, gsd_m)
+        write_picture(chips / f"ship_{detection.id:04d}.png", crop)
+    if record["raw"]["georeferenced"]:
+        files["geojson"] = RESULTS["geojson"]
+        (folder / files["geojson"]).write_text(json.dumps(vector.geojson(found)))
+    files["csv"] = RESULTS["csv"]
+    (folder / files["csv"]).write_text(vector.csv_text(found))
+    (folder / CANDIDATES).write_text(vector.to_json(candidates))
+    record = {key: value for key, value in record.items() if key not in ("review", "model")}
+    if review.actions:
+        (folder / REVIEWS).write_text(review.to_json())
+        own, _ = candidates.counted(threshold, run.min_length_m)
+        record["model"] = {"ships": len(own), "detections": [vector.properties(d) for d in own]}
+        record["review"] = review.summary()
+    record |= {
+        "threshold": threshold,
+        "ships": len(found),
+        "detections": [vector.properties(d) for d in found],
+        "small_craft": [vector.properties(d) for d in small],
+        "files": {**files, "record": RECORD, "zip": BUNDLE},
+    }
+    return (yield from _sealed(replace(run, record=record)))
+
+
+def copy_pictures(run: Run, folder: Path) -> None:
+    """Put all files of a run but its results into a folder of the same disk, without their bytes.
+
+    They become further names of the same files where the file system has such.
+    """
+    results = (*RESULTS.values(), CHIPS, CANDIDATES, RECORD, BUNDLE, REVIEWS, REPORT)
+    shutil.copytree(
+        run.folder,
+        folder,
+        symlinks=True,
+        ignore=shutil.ignore_patterns(*results),
+        copy_function=_linked,
+        dirs_exist_ok=True,
+    )
+
+
+def _linked(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # no hard links here
+        shutil.copy2(source, target)
+
+
+def _crop_of_large(file: Path, detection: Detection, gsd_m: float) -> Pixels:
+    reach_px = math.ceil(max(CHIP_M, 2.0 * detection.length_m) / gsd_m)
+    pixels, left, top = read_around(file, detection.x, detection.y, reach_px)
+    there = replace(detection, x=detection.x - left, y=detection.y - top)
+    return crop_ship(pixels, there, (1.0, 1.0), gsd_m)
+
+
+def write_download(folder: Path, record: dict[str, Any]) -> Steps[Run]:
+    """Write run.json and run.zip of a run that only downloaded imagery."""
+    record = {**record, "files": {**record["files"], "record": RECORD, "zip": BUNDLE}}
+    (folder / CANDIDATES).write_text(vector.to_json(Detections()))
+    return (yield from _sealed(Run(folder, {**record, "threshold": 1.0}, Detections(), 1.0)))
+
+
+def _sealed(run: Run) -> Steps[Run]:
+    (run.folder / RECORD).write_text(json.dumps(run.record, indent=1))
+    # The full-size images are files of their own, and too large to be sent twice.
+    apart = {CANDIDATES, BUNDLE, *(run.record["files"].get(kind) for kind in FULL_SIZE)}
+    # Images are compressed already and the rest is small: storing takes no time.
+    with zipfile.ZipFile(run.folder / BUNDLE, "w", zipfile.ZIP_STORED) as bundle:
+        for file in sorted(run.folder.rglob("*")):
+            if file.is_file() and file.name not in apart:
+                yield from _packed(bundle, file, file.relative_to(run.folder))
+    return run
+
+
+def _packed(bundle: zipfile.ZipFile, file: Path, name: Path) -> Steps[None]:
+    entry = zipfile.ZipInfo.from_file(file, name)
+    with file.open("rb") as source, bundle.open(entry, "w") as target:
+        while chunk := source.read(_CHUNK_BYTES):
+            yield _writing(BUNDLE)
+            target.write(chunk)
+
+
+def _writing(name: str) -> Progress:
+    return Progress("report", 0, 0, note=f"writing {name}")

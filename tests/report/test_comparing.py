@@ -1,0 +1,62 @@
+"""Two runs compared: one ship is matched once, by place and length."""
+
+import csv
+import json
+
+import pytest
+
+from shipdet.errors import BadOption
+from shipdet.report import compare
+from tests.helpers.written_runs import write_run
+
+MONDAY = ((60, 60, 120, 0.9), (160, 90, 60, 0.8), (250, 150, 200, 0.7))
+TUESDAY = ((64, 60, 110, 0.9), (160, 90, 180, 0.8), (30, 180, 60, 0.7))
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return write_run(tmp_path / "a", MONDAY), write_run(tmp_path / "b", TUESDAY)
+
+
+def test_ships_stay_arrive_and_leave(runs):
+    changes = compare(*runs)
+    assert changes.counts == {"stayed": 1, "arrived": 2, "left": 2}
+    [(before, after)] = changes.stayed
+    assert (round(before.length_m), round(after.length_m)) == (120, 110)
+    assert sorted(round(ship.length_m) for ship in changes.left) == [60, 200]
+    assert compare(*reversed(runs)).counts == {"stayed": 1, "arrived": 2, "left": 2}
+
+
+def test_a_run_is_the_same_as_itself(runs):
+    assert compare(runs[0], runs[0]).counts == {"stayed": 3, "arrived": 0, "left": 0}
+
+
+def test_two_ships_side_by_side_are_matched_one_to_one(tmp_path):
+    pair = ((100, 100, 100, 0.9), (108, 100, 100, 0.8))
+    moved = ((104, 100, 100, 0.9), (112, 100, 100, 0.8))
+    earlier, later = write_run(tmp_path / "a", pair), write_run(tmp_path / "b", moved)
+    changes = compare(earlier, later)
+    assert changes.counts == {"stayed": 2, "arrived": 0, "left": 0}
+    assert sorted(round(b.x - a.x) for a, b in changes.stayed) == [4, 4]
+
+
+def test_images_without_a_place_are_compared_by_pixels(tmp_path):
+    earlier = write_run(tmp_path / "a", MONDAY, placed=False)
+    later = write_run(tmp_path / "b", TUESDAY, placed=False)
+    assert compare(earlier, later).counts == {"stayed": 1, "arrived": 2, "left": 2}
+    with pytest.raises(BadOption, match="cannot be compared"):
+        compare(earlier, write_run(tmp_path / "c"))
+
+
+def test_a_comparison_is_saved_with_what_became_of_each_ship(runs, tmp_path):
+    changes = compare(*runs)
+    with changes.save(tmp_path / "c.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert sorted(row["change"] for row in rows) == ["arrived"] * 2 + ["left"] * 2 + ["stayed"]
+    features = json.loads(changes.save(tmp_path / "c.geojson").read_text())["features"]
+    assert [f["properties"]["change"] for f in features] == [row["change"] for row in rows]
+    pyogrio = pytest.importorskip("pyogrio")
+    table = pyogrio.read_dataframe(changes.save(tmp_path / "c.gpkg"), layer="changes")
+    assert table["change"].tolist() == [row["change"] for row in rows]
+    with pytest.raises(BadOption, match="choose"):
+        changes.save(tmp_path / "c.shp")

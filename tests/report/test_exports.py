@@ -1,0 +1,134 @@
+"""Detections in the formats of other programs, read back by those programs' libraries."""
+
+import csv
+import json
+import sqlite3
+import xml.etree.ElementTree as ET
+import zipfile
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+from shipdet.errors import BadOption, StorageFull
+from shipdet.report import exports
+from tests.helpers.written_runs import write_run
+
+pyogrio = pytest.importorskip("pyogrio")
+geopandas = pytest.importorskip("geopandas")
+
+
+@pytest.fixture
+def run(tmp_path):
+    return write_run(tmp_path / "run")
+
+
+@pytest.fixture
+def unplaced(tmp_path):
+    return write_run(tmp_path / "unplaced", placed=False)
+
+
+def test_small_craft_is_kept_apart_and_not_counted(run):
+    assert [round(ship.length_m) for ship in run.detections] == [120, 60]
+    assert [round(ship.length_m) for ship in run.small_craft] == [12]
+    assert [ship.id for ship in (*run.detections, *run.small_craft)] == [1, 2, 3]
+    assert run.record["ships"] == 2
+    assert [ship["length_m"] for ship in run.record["small_craft"]] == [12.0]
+    with run.files["csv"].open() as file:
+        assert len(list(csv.DictReader(file))) == 2
+
+
+def test_pandas_and_geopandas_have_a_row_per_ship(run):
+    table = run.to_pandas()
+    assert table["length_m"].tolist() == [120.0, 60.0] and table["id"].tolist() == [1, 2]
+    places = run.to_geodataframe()
+    assert places.crs.to_epsg() == 4326
+    lengths = places.to_crs(places.estimate_utm_crs()).minimum_rotated_rectangle().length / 2
+    assert lengths.iloc[0] == pytest.approx(120 + 24, rel=0.02)
+
+
+def test_a_geopackage_is_read_back_with_its_style(run, tmp_path):
+    path = run.save(tmp_path / "out" / "ships.gpkg")
+    layers = dict(pyogrio.list_layers(path))
+    assert layers["ships"] == "Polygon"
+    table = pyogrio.read_dataframe(path, layer="ships")
+    assert table.crs.to_epsg() == 4326 and table["score"].tolist() == [0.95, 0.7]
+    np.testing.assert_allclose(table.bounds.minx, run.to_geodataframe().bounds.minx)
+    with closing(sqlite3.connect(path)) as database:
+        [(name, qml, default)] = database.execute(
+            "SELECT f_table_name, styleQML, useAsDefault FROM layer_styles"
+        ).fetchall()
+    assert (name, default) == ("ships", 1)
+    style = ET.fromstring(qml.partition("<qgis")[1] + qml.partition("<qgis")[2])
+    assert style.find("renderer-v2").get("attr") == "score"
+    assert len(style.findall("renderer-v2/ranges/range")) == 3
+
+
+def test_geoparquet_and_geojson_have_the_same_ships(run, tmp_path):
+    pytest.importorskip("pyarrow")
+    table = geopandas.read_parquet(run.save(tmp_path / "ships.parquet"))
+    features = json.loads(run.save(tmp_path / "ships.geojson").read_text())["features"]
+    assert len(table) == len(features) == 2
+    assert features[0]["properties"]["length_m"] == table["length_m"][0]
+
+
+def test_kml_keeps_any_letters_and_has_a_closed_ring(run, tmp_path):
+    path = run.save(tmp_path / "Ålesund havn.kml")
+    name = {"k": "http://www.opengis.net/kml/2.2"}
+    root = ET.fromstring(path.read_bytes())
+    assert root.find("k:Document/k:name", name).text == "Ålesund havn"
+    places = root.findall("k:Document/k:Placemark", name)
+    assert len(places) == 2
+    ring = places[0].find(".//k:coordinates", name).text.split()
+    assert len(ring) == 5 and ring[0] == ring[-1]
+
+
+def test_coco_yolo_and_labels_are_in_pixels(unplaced, tmp_path):
+    coco = json.loads(unplaced.save(tmp_path / "a.coco.json").read_text())
+    assert coco["images"][0]["width"] == 300 and len(coco["annotations"]) == 2
+    x, y, width, height = coco["annotations"][0]["bbox"]
+    assert x < 60 < x + width and y < 60 < y + height
+    with zipfile.ZipFile(unplaced.save(tmp_path / "yolo.zip")) as bundle:
+        lines = bundle.read("labels/raw.txt").decode().splitlines()
+    values = np.array([line.split() for line in lines], float)
+    assert values.shape == (2, 9) and (values >= 0).all() and (values[:, 1:] <= 1).all()
+    assert values[0, 1::2].mean() == pytest.approx(60 / 300, abs=1e-4)
+    labels = json.loads(unplaced.save(tmp_path / "a.labels.json", complete=True).read_text())
+    [image] = labels["images"]
+    assert image["complete"] and image["gsd_x_m"] == 1.5
+    corners = np.array(image["ships"][0]["corners"])
+    first, second = (np.hypot(*(corners[i + 1] - corners[i])) for i in (0, 1))
+    assert first == pytest.approx(120 / 1.5, abs=0.1) and second < first
+
+
+@pytest.mark.parametrize("name", ["ships", "ships.shp", "ships.json"])
+def test_an_unknown_suffix_is_refused_with_the_list(run, tmp_path, name):
+    with pytest.raises(BadOption, match=r"choose \.coco\.json, .*\.gpkg"):
+        run.save(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".geojson", ".gpkg", ".kml", ".parquet"])
+def test_map_formats_need_a_place(unplaced, tmp_path, suffix):
+    with pytest.raises(BadOption, match="has no georeference"):
+        unplaced.save(tmp_path / f"ships{suffix}")
+
+
+def test_a_folder_that_cannot_exist_is_one_sentence(run):
+    with pytest.raises(StorageFull, match="cannot be written"):
+        run.save("/proc/none/ships.csv")
+
+
+def test_every_suffix_can_be_saved(run, tmp_path):
+    for suffix in exports.SUFFIXES:
+        assert run.save(tmp_path / f"all{suffix}").stat().st_size > 0
+
+
+def test_the_overlay_is_an_image(run):
+    assert run.overlay().size == (300, 200)
+
+
+def test_the_report_is_one_page_with_picture_map_and_table(run, tmp_path):
+    page = run.report(tmp_path / "page.html").read_text()
+    assert "2 ships, 1 small craft" in page and "data:image/png;base64," in page
+    assert page.count("<polygon") == 3 and "Test data" in page
+    assert run.report().parent == run.folder
