@@ -5,7 +5,7 @@ import numpy as np
 from shipdet.mosaic import fill_uncovered
 
 
-def test_uncovered_pixels_get_the_color_of_the_nearest_covered_one():
+def test_uncovered_pixels_get_the_nearest_covered_color():
     pixels = np.zeros((9, 12, 3), np.uint8)
     pixels[2, 3], pixels[6, 9] = (10, 20, 30), (200, 210, 220)
     covered = np.zeros((9, 12), np.bool_)

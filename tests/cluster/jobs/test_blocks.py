@@ -108,7 +108,7 @@ def test_a_block_is_small_enough_after_sharpening():
         assert block.box.width * block.box.height * 256 <= 256e6 * 1.2
 
 
-def test_an_area_cut_at_the_antimeridian_is_two_parts_and_not_the_world():
+def test_an_area_cut_at_the_antimeridian_is_two_parts():
     def square(west, east):
         return [[[west, -17], [east, -17], [east, -16.98], [west, -16.98], [west, -17]]]
 
