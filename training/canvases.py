@@ -21,7 +21,7 @@ from training.cutouts import cut_out
 from training.datasets import Scene, load_set, read_picture
 from training.engine import Batch
 from training.paths import data_root
-from training.sensors import degrade, photographed, random_gsd, recolour
+from training.sensors import degrade, photographed, random_gsd, recolor
 from training.splits import kept_split
 from training.waters import land_of
 from training.windows import (
@@ -191,11 +191,11 @@ def cut_canvas(
         view, ships = with_more_ships(view, ships, native, palette, rng)
     wanted = random_gsd(rng)
     if native > 2 and rng.random() < 0.6:
-        return Canvas(recolour(view, rng), ships, native, unknown)
+        return Canvas(recolor(view, rng), ships, native, unknown)
     if native > 2:
         wanted = native * float(rng.uniform(1.0, 1.6))
     gsd = max(native, wanted)
-    return Canvas(degrade(recolour(view, rng), gsd, rng), ships, gsd, unknown)
+    return Canvas(degrade(recolor(view, rng), gsd, rng), ships, gsd, unknown)
 
 
 def ship_free(loaded: LoadedScene) -> Picture | None:
@@ -272,19 +272,19 @@ class CanvasMaker:
         if source.set == "composed":
             gsd = random_gsd(rng)
             picture, ships = compose(self.palette, size, gsd, rng)
-            return Canvas(degrade(recolour(picture, rng), gsd, rng), ships, gsd)
+            return Canvas(degrade(recolor(picture, rng), gsd, rng), ships, gsd)
         if source.set == "aid-land":
             gsd = random_gsd(rng)
             ground = land(self.palette, size, rng)
-            return Canvas(degrade(recolour(ground, rng), gsd, rng), [], gsd)
+            return Canvas(degrade(recolor(ground, rng), gsd, rng), [], gsd)
         if source.set == "aid":
             path = self.aid[rng.integers(len(self.aid))]
             picture = texture(read_picture(path), size, float(rng.uniform(1.4, 4.2)), rng)
-            return Canvas(recolour(picture, rng), [], NET_GSD_M, np.ones((size, size), np.bool_))
+            return Canvas(recolor(picture, rng), [], NET_GSD_M, np.ones((size, size), np.bool_))
         if source.set == "sharpened":
             kept = self.sharpened[rng.integers(len(self.sharpened))]
             seen = turned(kept, int(rng.integers(4)), rng.random() < 0.5)
-            return replace(seen, picture=recolour(seen.picture, rng))
+            return replace(seen, picture=recolor(seen.picture, rng))
         scenes = self.scenes[source.set]
         fuller = source.set in WATERSIDE and rng.random() < self.stage.added
         palette = self.palette if fuller else None

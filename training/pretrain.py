@@ -33,7 +33,7 @@ SCALES = (0.4, 2.0)
 
 
 def random_view(picture: Picture, size_px: int, rng: np.random.Generator) -> Picture:
-    """A turned, rescaled, recoloured crop, uint8 (size_px, size_px, 3)."""
+    """A turned, rescaled, recolored crop, uint8 (size_px, size_px, 3)."""
     height, width = picture.shape[:2]
     least, most = np.log(SCALES)
     scale = max(float(np.exp(rng.uniform(least, most))), size_px / min(height, width))

@@ -23,7 +23,7 @@ def random_gsd(rng: np.random.Generator) -> float:
     return float(rng.uniform(low, high))
 
 
-def recolour(picture: Picture, rng: np.random.Generator) -> Picture:
+def recolor(picture: Picture, rng: np.random.Generator) -> Picture:
     """Exposure, contrast, gamma, colour balance, saturation and haze of another day."""
     gamma = np.exp(rng.normal(0, 0.18))
     gain = np.exp(rng.normal(0, 0.16)) * np.exp(rng.normal(0, 0.05, 3))
@@ -33,12 +33,12 @@ def recolour(picture: Picture, rng: np.random.Generator) -> Picture:
         haze = rng.uniform(0, 0.4)
         ramp = ramp * (1 - haze) + haze * rng.uniform([90, 100, 110], [200, 210, 220])
     table = np.clip(ramp, 0, 255).astype(np.uint8).reshape(256, 1, 3)
-    coloured = cv2.LUT(picture, table)
+    colored = cv2.LUT(picture, table)
     if rng.random() < 0.3:
-        grey = cv2.cvtColor(cv2.cvtColor(coloured, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        grey = cv2.cvtColor(cv2.cvtColor(colored, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
         keep = float(rng.uniform(0, 1.3))
-        coloured = cv2.addWeighted(coloured, keep, grey, 1 - keep, 0)
-    return coloured
+        colored = cv2.addWeighted(colored, keep, grey, 1 - keep, 0)
+    return colored
 
 
 def photographed(picture: Picture, factor: float, blur: float) -> Picture:

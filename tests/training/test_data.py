@@ -15,7 +15,7 @@ from training.cutouts import Cutout, outline
 from training.datasets import Scene, Ship, aid_shore, own_labels, upright_ship
 from training.metrics import length_m
 from training.paths import LABELS
-from training.sensors import degrade, random_gsd, recolour
+from training.sensors import degrade, random_gsd, recolor
 from training.synthetic import (
     draw_cranes,
     draw_jetty,
@@ -75,7 +75,7 @@ def test_sheds_and_tanks_stand_on_the_ground_they_are_given() -> None:
 def test_sensors_keep_the_size_and_lose_detail() -> None:
     rng = np.random.default_rng(0)
     sharp = rng.integers(0, 255, (224, 224, 3)).astype(np.uint8)
-    soft = degrade(recolour(sharp, rng), 5.0, rng)
+    soft = degrade(recolor(sharp, rng), 5.0, rng)
     assert soft.shape == sharp.shape
     assert cv2.Laplacian(soft, cv2.CV_64F).std() < 0.3 * cv2.Laplacian(sharp, cv2.CV_64F).std()
     gsds = [random_gsd(rng) for _ in range(500)]

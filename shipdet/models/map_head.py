@@ -1,0 +1,119 @@
+"""The map head: water, hulls and ships for every few metres, from a ConvNeXt's feature maps.
+
+A small feature pyramid (Lin et al. 2017) over the four stages of the classifier's backbone, and
+two convolutions at a quarter of the network's resolution that answer per cell, in the manner of
+CenterNet (Zhou et al. 2019).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from timm.layers import LayerNorm2d
+from torch import Tensor, nn
+
+#: Network pixels along a side of one cell of the map.
+MAP_STRIDE_PX = 4
+#: What the map says of each cell, in the order of its channels: logits of a ship's center, of a
+#: hull and of water (against land or built); the offset of the center from the cell's middle in
+#: cells; natural logarithms of length and width in network pixels; cosine and sine of twice the
+#: angle of the axis, from +x towards +y (down).
+MAP_CHANNELS = (
+    "center",
+    "hull",
+    "water",
+    "dx",
+    "dy",
+    "log_length",
+    "log_width",
+    "cos2",
+    "sin2",
+)
+
+
+class MapHead(nn.Module):
+    """Feature maps of a ConvNeXt's four stages in, :data:`MAP_CHANNELS` at stride 4 out."""
+
+    def __init__(self, channels: Sequence[int], width: int = 64) -> None:
+        """
+        Args:
+            channels: of the four stages, finest first.
+            width: channels of the pyramid.
+        """
+        super().__init__()
+        self.norms = nn.ModuleList(LayerNorm2d(count) for count in channels)
+        self.laterals = nn.ModuleList(nn.Conv2d(count, width, 1) for count in channels)
+        self.mixes = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in channels[1:])
+        self.answer = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.GELU(),
+            nn.Conv2d(width, len(MAP_CHANNELS), 1),
+        )
+        bias = torch.zeros(len(MAP_CHANNELS))
+        bias[MAP_CHANNELS.index("center")] = -4.0  # one cell in several hundred is a center
+        bias[MAP_CHANNELS.index("hull")] = -3.0
+        bias[MAP_CHANNELS.index("log_length")] = 3.3
+        bias[MAP_CHANNELS.index("log_width")] = 1.8
+        with torch.no_grad():
+            self.answer[-1].bias.copy_(bias)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Feature maps (n, channels, rows, columns), finest first -> (n, 9, h / 4, w / 4)."""
+        laterals = [
+            lateral(norm(found))
+            for norm, lateral, found in zip(self.norms, self.laterals, features, strict=True)
+        ]
+        merged = laterals[-1]
+        for lateral, mix in zip(laterals[-2::-1], reversed(self.mixes), strict=True):
+            if merged.shape[2:] != lateral.shape[2:]:
+                merged = F.interpolate(merged, size=lateral.shape[2:], mode="nearest")
+            merged = F.gelu(mix(merged + lateral))
+        answers: Tensor = self.answer(merged)
+        return answers
+
+
+class PhasedConv2d(nn.Conv2d):
+    """A depthwise convolution of dilation 2, computed as four of dilation 1 on every second pixel.
+
+    The same sums, but by the fast kernels: CPU libraries run a dilated depthwise convolution in
+    their reference code, several times slower forward and backward.
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        """As :class:`torch.nn.Conv2d` with ``dilation=2`` and 'same' padding."""
+        count, channels, height, width = images.shape
+        even = F.pad(images, (0, width % 2, 0, height % 2))
+        rows, columns = even.shape[2] // 2, even.shape[3] // 2
+        split = even.view(count, channels, rows, 2, columns, 2).permute(3, 5, 0, 1, 2, 4)
+        phases = split.reshape(4 * count, channels, rows, columns)
+        phases = phases.contiguous(memory_format=torch.channels_last)
+        side = self.kernel_size[0] // 2
+        result = F.conv2d(phases, self.weight, self.bias, padding=side, groups=self.groups)
+        joined = result.view(2, 2, count, channels, rows, columns).permute(2, 3, 4, 0, 5, 1)
+        whole = joined.reshape(count, channels, 2 * rows, 2 * columns)
+        return whole[:, :, :height, :width].contiguous(memory_format=torch.channels_last)
+
+
+def use_phased_convolutions(net: nn.Module) -> nn.Module:
+    """Replace a network's depthwise convolutions of dilation 2 in place; weights stay."""
+    for module in list(net.modules()):
+        for name, child in module.named_children():
+            if (
+                type(child) is nn.Conv2d
+                and child.dilation == (2, 2)
+                and child.groups == child.in_channels
+            ):
+                new = PhasedConv2d(
+                    child.in_channels,
+                    child.out_channels,
+                    child.kernel_size,
+                    padding=child.padding,
+                    dilation=2,
+                    groups=child.groups,
+                    bias=child.bias is not None,
+                )
+                new.load_state_dict(child.state_dict())
+                setattr(module, name, new)
+    return net

@@ -1,0 +1,1 @@
+"""Learning the map: canvases from labelled pictures, targets, the loss and the training run."""
