@@ -1,87 +1,200 @@
-"""A picture scored once: what could be a ship in it, and how well it supports one."""
+"""A picture surveyed once: candidates, and the map of water, land and hulls."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
+from scipy.special import expit
 
-from shipdet.detect.merging import peaks
-from shipdet.detect.scoring import NEAR_PX, ScoreMap, Scoring, WindowScorer, score
+from shipdet.detect.candidates import Candidates, decode, joined, shares_in, suppressed
+from shipdet.detect.judging import FEATURES, features_of, score_of
 from shipdet.detect.view import NetworkView
 from shipdet.geometry import Floats
+from shipdet.models.config import ClassifierConfig, MapBlock
+from shipdet.models.map_channels import MAP_CHANNELS, MAP_STRIDE_PX
+from shipdet.models.networks import no_map_head
 from shipdet.mosaic import Picture
 from shipdet.progress import Progress, Steps
+
+#: Side of a canvas in network pixels; smaller at the picture's right and lower edge.
+CANVAS_PX = 1024
+#: Along a canvas's border the network sees too little of the ground; the neighbor decides there.
+HALO_PX = 64
+#: A candidate of another survey of the same ground is the same ship within this, network pixels.
+NEAR_PX = 16.0
+#: Cells along a side of a pixel of the kept map.
+MAP_POOL = 2
+
+_CENTER, _HULL, _WATER = (MAP_CHANNELS.index(name) for name in ("center", "hull", "water"))
+
+
+class Surveyor(Protocol):
+    """What surveying needs of a classifier; see ``shipdet.models``."""
+
+    @property
+    def config(self) -> ClassifierConfig:
+        """The model's config.json."""
+
+    @property
+    def window_px(self) -> int:
+        """Side of a window in network pixels."""
+
+    @property
+    def cell_px(self) -> int:
+        """Stride of the margins in network pixels."""
+
+    def survey(
+        self, canvases: npt.NDArray[np.uint8]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Margins (n, rows, columns) and the map (n, 9, h / 4, w / 4) of uint8 (n, h, w, 3)."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """The scores of a picture, and the view of it that they are of."""
+    """What one pass says of a picture.
+
+    Attributes:
+        view: the picture at the network's scale.
+        candidates: best first, each ship once; network pixels.
+        layers: uint8 (rows, columns, 3), probability of water, land and hull from 0 to 255, one
+            pixel for 8 network pixels; all 0 where there is no data.
+    """
 
     view: NetworkView
-    score_map: ScoreMap
+    candidates: Candidates
+    layers: npt.NDArray[np.uint8]
 
-    def candidates(self, floor: float) -> Floats:
-        """Centres of what scores at least ``floor``: pixels of the picture (n, 2), best first."""
-        centers, _ = peaks(self.score_map, floor)
-        return self.view.to_mosaic(centers)
+    def centers(self, floor: float) -> Floats:
+        """Centers of what scores at least ``floor``: pixels of the picture (n, 2), best first."""
+        kept = self.candidates.scores >= floor
+        return self.view.to_mosaic(self.candidates.boxes[kept, :2])
 
     def best_near(self, center: Floats) -> float:
-        """The best score within ``NEAR_PX`` of a network pixel (2,); 0 where nothing was scored."""
-        stride = self.score_map.stride_px
-        reach = max(NEAR_PX, stride / 2)  # a coarse grid has the nearest position at least
-        first = np.ceil((center - reach) / stride).astype(int).clip(0)
-        last = np.floor((center + reach) / stride).astype(int)
-        around = self.score_map.scores[first[1] : last[1] + 1, first[0] : last[0] + 1]
-        return float(np.nan_to_num(around, nan=0.0).max(initial=0.0))
+        """The best score within :data:`NEAR_PX` of a network pixel (2,); 0 where there is none."""
+        away = np.hypot(*(self.candidates.boxes[:, :2] - center).T)
+        return float(self.candidates.scores[away <= NEAR_PX].max(initial=0.0))
 
 
-def survey(
-    picture: Picture,
-    classifier: WindowScorer,
-    *,
-    windows_m: Sequence[float],
-    stride_px: int = 0,
-    scoring: Scoring = "dense",
-) -> Steps[list[Survey]]:
-    """Score a whole picture with windows of each size (ground metres), as surveys in that order.
+@dataclass(frozen=True)
+class _Part:
+    """The part of the picture that a canvas decides about, network pixels; multiples of 16."""
 
-    Other arguments as :func:`shipdet.detect.detect`.
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+
+def survey(picture: Picture, classifier: Surveyor, *, floor: float = 0.0) -> Steps[Survey]:
+    """Run both answers over a whole picture.
+
+    Args:
+        picture: a mosaic, or a picture that is still arriving.
+        classifier: with a map head.
+        floor: candidates that score less are dropped.
+
+    Raises:
+        BadModel: the model has no map head.
     """
-    views = [NetworkView(picture, window_m / classifier.window_px) for window_m in windows_m]
-    stride = stride_px or classifier.cell_px
-    maps = yield from _together([score(view, classifier, stride, scoring) for view in views])
-    return [Survey(view, score_map) for view, score_map in zip(views, maps, strict=True)]
+    block = classifier.config.shipdet
+    if block.map is None:
+        raise no_map_head()
+    view = NetworkView(picture, block.window_m / block.window_px)
+    cell = MAP_STRIDE_PX * MAP_POOL
+    layers = np.zeros((-(-view.height // cell), -(-view.width // cell), 3), np.uint8)
+    found: list[Candidates] = []
+    parts = list(_parts(view, classifier.cell_px))
+    yield Progress("detect", 0, len(parts), "canvases")
+    for number, part in enumerate(parts, start=1):
+        top, left = part.y0 - HALO_PX, part.x0 - HALO_PX
+        height, width = part.y1 - part.y0 + 2 * HALO_PX, part.x1 - part.x0 + 2 * HALO_PX
+        yield from view.wait(top, height)
+        canvas, mask = view.cut(left, top, width, height)
+        if mask.any():
+            margins, maps = classifier.survey(canvas[None])
+            some = _candidates(view, classifier, block.map, part, margins[0], maps[0])
+            found.append(some.take(some.scores >= floor))
+            _keep_layers(layers, part, maps[0], mask)
+        yield Progress("detect", number, len(parts), "canvases")
+    return Survey(view, suppressed(joined(found, len(FEATURES))), layers)
 
 
-def _together(scans: list[Steps[ScoreMap]]) -> Steps[list[ScoreMap]]:
-    """Let scans of one picture go down it side by side, as one.
-
-    The one whose next piece ends highest goes on. So none waits for rows that another could do
-    without, and rows are read by all while they are at hand.
-    """
-    last: list[Progress] = [next(scan) for scan in scans]  # each tells how much there is to do
-    results: dict[int, ScoreMap] = {}
-    while True:
-        done, total = sum(event.done for event in last), sum(event.total for event in last)
-        yield replace(last[0], done=done, total=total)
-        while (event := _advance(scans, last, results)) is not None and event.stage != "detect":
-            yield event
-        if event is None:
-            return [results[number] for number in range(len(scans))]
+def _parts(view: NetworkView, cell: int) -> Iterator[_Part]:
+    most = CANVAS_PX - 2 * HALO_PX
+    for y0, y1 in _spans(view.height, most, cell):
+        for x0, x1 in _spans(view.width, most, cell):
+            yield _Part(x0, y0, x1, y1)
 
 
-def _advance(
-    scans: list[Steps[ScoreMap]], last: list[Progress], results: dict[int, ScoreMap]
-) -> Progress | None:
-    """The next event of any scan; None when all have given their result."""
-    while running := [number for number in range(len(scans)) if number not in results]:
-        number = min(running, key=lambda n: (last[n].done + 1) / last[n].total)
-        try:
-            event = next(scans[number])
-        except StopIteration as stop:
-            results[number] = stop.value
-            continue
-        if event.stage == "detect":
-            last[number] = event
-        return event
-    return None
+def _spans(length: int, most: int, step: int) -> list[tuple[int, int]]:
+    """A side divided into nearly equal parts that are multiples of ``step`` and cover it."""
+    steps = math.ceil(length / step)
+    parts = math.ceil(steps * step / most)
+    edges = [round(steps * part / parts) * step for part in range(parts + 1)]
+    return list(pairwise(edges))
+
+
+def _candidates(
+    view: NetworkView,
+    classifier: Surveyor,
+    block: MapBlock,
+    part: _Part,
+    margins: npt.NDArray[np.float32],
+    answers: npt.NDArray[np.float32],
+) -> Candidates:
+    """The candidates that a canvas decides about, in network pixels of the picture."""
+    boxes, _, centers = decode(answers, block.least_center)
+    inner = (
+        (boxes[:, 0] >= HALO_PX)
+        & (boxes[:, 1] >= HALO_PX)
+        & (boxes[:, 0] < HALO_PX + part.x1 - part.x0)
+        & (boxes[:, 1] < HALO_PX + part.y1 - part.y0)
+    )
+    boxes, centers = boxes[inner], centers[inner]
+    shares = shares_in(answers, boxes)
+    windows = _margins_near(margins, boxes, classifier.window_px, classifier.cell_px)
+    features = features_of(centers, shares, windows, boxes[:, 2])
+    boxes = boxes + np.array([part.x0 - HALO_PX, part.y0 - HALO_PX, 0, 0, 0])
+    covered = view.covered(boxes[:, :2]) if len(boxes) else np.zeros(0, np.bool_)
+    scores = score_of(block.judge, features)
+    return Candidates(boxes, features, scores).take(np.flatnonzero(covered))
+
+
+def _margins_near(
+    margins: npt.NDArray[np.float32], boxes: Floats, window_px: int, cell_px: int
+) -> Floats:
+    """The best margin of the four windows whose centers are nearest to each box's, (n,)."""
+    place = (boxes[:, 1::-1] - window_px / 2) / cell_px
+    low = np.floor(place).astype(int)
+    last = np.array(margins.shape) - 1
+    best = np.full(len(boxes), -np.inf)
+    for row in (0, 1):
+        for column in (0, 1):
+            at = np.clip(low + (row, column), 0, last)
+            best = np.maximum(best, margins[at[:, 0], at[:, 1]])
+    return best
+
+
+def _keep_layers(
+    layers: npt.NDArray[np.uint8],
+    part: _Part,
+    answers: npt.NDArray[np.float32],
+    mask: npt.NDArray[np.bool_],
+) -> None:
+    """Write a canvas's water, land and hull into the map of the picture."""
+    cell = MAP_STRIDE_PX * MAP_POOL
+    inner = slice(HALO_PX // MAP_STRIDE_PX, -(HALO_PX // MAP_STRIDE_PX))
+    rows, columns = (part.y1 - part.y0) // cell, (part.x1 - part.x0) // cell
+    pooled = answers[[_WATER, _HULL], inner, inner].reshape(2, rows, MAP_POOL, columns, MAP_POOL)
+    water, hull = expit(pooled.mean(axis=(2, 4)))
+    hull = expit(pooled[1].max(axis=(1, 3)))
+    values = np.stack([water * (1 - hull), (1 - water) * (1 - hull), hull], axis=-1)
+    known = mask[HALO_PX:-HALO_PX:cell, HALO_PX:-HALO_PX:cell]
+    values[~known] = 0
+    y, x = part.y0 // cell, part.x0 // cell
+    target = layers[y : y + rows, x : x + columns]
+    target[:] = np.round(255 * values[: target.shape[0], : target.shape[1]]).astype(np.uint8)

@@ -23,7 +23,6 @@ from pydantic import (
 from shipdet.errors import BadModel
 
 Task = Literal["ship-classification", "super-resolution"]
-Views = Literal[1, 2, 8]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -75,6 +74,27 @@ class ModelArgs(_Part):
     output_stride: Literal[8, 16, 32] = 32
 
 
+class Judge(_Part):
+    """score = sigmoid(bias + sum of weight * feature): logistic regression on held-out places.
+
+    The features are those of :data:`shipdet.detect.judging.FEATURES`, in that order.
+    """
+
+    weights: tuple[Finite, ...]
+    bias: Finite
+
+
+class MapBlock(_Part):
+    """The map head beside a classifier: map_head.safetensors, and how its answers are judged."""
+
+    sha256: Sha256
+    #: channels of the feature pyramid
+    width: Annotated[int, Field(ge=8, le=512)] = 64
+    judge: Judge
+    #: logit of a center below which a cell is not looked at
+    least_center: Finite = -4.0
+
+
 class ClassifierBlock(_Part):
     """What the detector must know of a classifier. Lengths end in ``_m`` (metres) or ``_px``."""
 
@@ -90,9 +110,9 @@ class ClassifierBlock(_Part):
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
     #: how its windows are best scored: "dense" only for a network that was trained for it
     scoring: Literal["dense", "exact"] = "exact"
-    #: how many views of each place are averaged, unless a search asks for another number
-    views: Views = 1
     calibration: Calibration = Calibration()
+    #: None for a classifier of windows alone, which cannot search a picture
+    map: MapBlock | None = None
     data_digest: str = ""
     sha256: Sha256
     onnx: dict[str, OnnxFile] = {}

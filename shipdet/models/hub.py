@@ -15,11 +15,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from shipdet.errors import BadModel, ShipdetError, StorageFull, UnknownModel
-from shipdet.models.config import ModelConfig, Task, read_config
+from shipdet.models.config import ClassifierBlock, ModelConfig, Task, read_config
 from shipdet.settings import Settings
 
 WEIGHTS = "model.safetensors"
-HUB_FILES = ("config.json", WEIGHTS, "README.md", "onnx/*.onnx")
+MAP_WEIGHTS = "map_head.safetensors"
+HUB_FILES = ("config.json", WEIGHTS, MAP_WEIGHTS, "README.md", "onnx/*.onnx")
 
 _BUNDLED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HUB = re.compile(
@@ -50,6 +51,13 @@ class ModelFolder:
     def weights(self) -> Path:
         """The safetensors file."""
         return self.path / WEIGHTS
+
+    @property
+    def map_weights(self) -> Path | None:
+        """The safetensors file of the map head; None where the model has none."""
+        block = self.config.shipdet
+        has_map = isinstance(block, ClassifierBlock) and block.map is not None
+        return self.path / MAP_WEIGHTS if has_map else None
 
     @property
     def task(self) -> Task:
@@ -134,13 +142,24 @@ def _checked(path: Path, name: str, revision: str | None) -> ModelFolder:
     if not weights.is_file():
         raise _without_weights(path, name)
     config = read_config(path)
-    digest = file_sha256(weights)
-    if digest != config.shipdet.sha256:
+    folder = ModelFolder(path, name, revision, config, config.shipdet.sha256)
+    _check(weights, config.shipdet.sha256, name)
+    block = config.shipdet
+    if folder.map_weights is not None and isinstance(block, ClassifierBlock) and block.map:
+        if not folder.map_weights.is_file():
+            raise BadModel(f"{name} has no {MAP_WEIGHTS}: fetch or export the model again.")
+        _check(folder.map_weights, block.map.sha256, name)
+    return folder
+
+
+def _check(file: Path, expected: str, name: str) -> None:
+    """Compare a file's checksum with that of config.json."""
+    digest = file_sha256(file)
+    if digest != expected:
         raise BadModel(
-            f"{WEIGHTS} of {name} is damaged or was exchanged (its sha256 begins {digest[:12]}, "
-            f"config.json says {config.shipdet.sha256[:12]}): fetch or export the model again."
+            f"{file.name} of {name} is damaged or was exchanged (its sha256 begins {digest[:12]}, "
+            f"config.json says {expected[:12]}): fetch or export the model again."
         )
-    return ModelFolder(path, name, revision, config, digest)
 
 
 def _without_weights(path: Path, name: str) -> BadModel:

@@ -14,27 +14,10 @@ import torch.nn.functional as F
 from timm.layers import LayerNorm2d
 from torch import Tensor, nn
 
-#: Network pixels along a side of one cell of the map.
-MAP_STRIDE_PX = 4
-#: What the map says of each cell, in the order of its channels: logits of a ship's center, of a
-#: hull and of water (against land or built); the offset of the center from the cell's middle in
-#: cells; natural logarithms of length and width in network pixels; cosine and sine of twice the
-#: angle of the axis, from +x towards +y (down).
-MAP_CHANNELS = (
-    "center",
-    "hull",
-    "water",
-    "dx",
-    "dy",
-    "log_length",
-    "log_width",
-    "cos2",
-    "sin2",
-)
-
+from shipdet.models.map_channels import MAP_CHANNELS
 
 class MapHead(nn.Module):
-    """Feature maps of a ConvNeXt's four stages in, :data:`MAP_CHANNELS` at stride 4 out."""
+    """Feature maps of a ConvNeXt's four stages in, :data:`~shipdet.models.map_channels.MAP_CHANNELS` at stride 4 out."""
 
     def __init__(self, channels: Sequence[int], width: int = 64) -> None:
         """

@@ -1,16 +1,18 @@
 """From a config and a safetensors file to a PyTorch network in evaluation mode."""
 
 from pathlib import Path
+from typing import Any, cast
 
 import timm
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from timm.layers.classifier import NormMlpClassifierHead
-from torch import nn
+from torch import Tensor, nn
 
 from shipdet.errors import BadModel
 from shipdet.models.config import ClassifierConfig, ModelConfig, RRDBParams, UpscalerConfig
+from shipdet.models.map_head import MapHead, use_phased_convolutions
 
 
 def build_classifier(config: ClassifierConfig) -> nn.Module:
@@ -36,7 +38,45 @@ def build_classifier(config: ClassifierConfig) -> nn.Module:
         raise BadModel(
             f"{name} has {net.num_features} features, but config.json says {config.num_features}."
         )
-    return net.eval()
+    return use_phased_convolutions(net).eval()
+
+
+def build_map_head(config: ClassifierConfig, net: nn.Module) -> MapHead:
+    """The map head on a classifier's feature maps, with random weights.
+
+    Raises:
+        BadModel: the model has none.
+    """
+    block = config.shipdet.map
+    if block is None:
+        raise no_map_head()
+    channels = [info["num_chs"] for info in cast(Any, net).feature_info]
+    return MapHead(channels, block.width).eval()
+
+
+def no_map_head() -> BadModel:
+    """The error of a classifier that is asked to search."""
+    return BadModel(
+        "This model is a classifier of windows without a map head, so it cannot search a "
+        "picture: choose another, or train a map head for it (see the guide to a model of your "
+        "own)."
+    )
+
+
+def stage_features(net: nn.Module, images: Tensor) -> list[Tensor]:
+    """Feature maps of a ConvNeXt's four stages, finest first; the last as forward_features gives.
+
+    Args:
+        images: normalized (n, 3, h, w).
+    """
+    convnext = cast(Any, net)
+    found = []
+    features = convnext.stem(images)
+    for stage in convnext.stages:
+        features = stage(features)
+        found.append(features)
+    found[-1] = convnext.norm_pre(features)
+    return found
 
 
 def build_upscaler(config: UpscalerConfig) -> nn.Module:

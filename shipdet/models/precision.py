@@ -75,15 +75,19 @@ def network_ends(net: nn.Module) -> tuple[nn.Module, nn.Module]:
     return cast(nn.Module, net.conv_first), cast(nn.Module, net.conv_last)
 
 
-def lower_body(net: nn.Module, first: nn.Module, last: nn.Module, precision: Precision) -> None:
+def lower_body(
+    net: nn.Module, first: nn.Module | None, last: nn.Module, precision: Precision
+) -> None:
     """Put all of a network into a format, but ``first`` and ``last``, in place.
 
-    Hooks convert what ``first`` returns and what ``last`` takes.
+    Hooks convert what ``first`` returns and what ``last`` takes. A network whose input comes in
+    the format already has no ``first``.
     """
     dtype = DTYPES[precision]
     if dtype == torch.float32:
         return
-    kept = {id(p) for module in (first, last) for p in module.parameters()}
+    ends = [module for module in (first, last) if module is not None]
+    kept = {id(p) for module in ends for p in module.parameters()}
     for parameter in net.parameters():
         if id(parameter) not in kept:
             parameter.data = parameter.data.to(dtype)
@@ -94,5 +98,6 @@ def lower_body(net: nn.Module, first: nn.Module, last: nn.Module, precision: Pre
     def widen(_module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return tuple(value.float() for value in args)
 
-    first.register_forward_hook(lower)
+    if first is not None:
+        first.register_forward_hook(lower)
     last.register_forward_pre_hook(widen)

@@ -10,6 +10,7 @@ from shipdet.models.config import Calibration, ClassifierConfig, UpscalerConfig
 
 Pixels = npt.NDArray[np.uint8]
 Scores = npt.NDArray[np.float32]
+Maps = npt.NDArray[np.float32]
 BackendName = Literal["torch", "onnx"]
 DeviceName = Literal["auto", "cpu", "cuda"]
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -72,6 +73,23 @@ class Classifier(Protocol):
             column c is the window whose top left pixel is (cell_px r, cell_px c).
 
         Raises:
+            OutOfMemory: the device cannot hold one canvas.
+        """
+
+
+    def survey(self, canvases: Pixels) -> tuple[Scores, Maps]:
+        """Both answers of the network for larger pieces, in one pass.
+
+        Args:
+            canvases: as for :meth:`dense`.
+
+        Returns:
+            Margins as of :meth:`dense` but before calibration (logit of ship minus no ship), and
+            the map float32 (n, 9, h // 4, w // 4): the channels of
+            :data:`shipdet.models.map_channels.MAP_CHANNELS`.
+
+        Raises:
+            BadModel: the model has no map head.
             OutOfMemory: the device cannot hold one canvas.
         """
 

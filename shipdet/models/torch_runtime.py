@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -15,10 +17,19 @@ from shipdet.errors import OutOfMemory
 from shipdet.models.config import ClassifierConfig, UpscalerConfig
 from shipdet.models.devices import torch_threads
 from shipdet.models.hub import ModelFolder
-from shipdet.models.networks import build_classifier, build_upscaler, load_weights
+from shipdet.models.map_head import MapHead
+from shipdet.models.networks import (
+    build_classifier,
+    build_map_head,
+    build_upscaler,
+    load_weights,
+    no_map_head,
+    stage_features,
+)
 from shipdet.models.precision import lower_body, network_ends, pick_precision
 from shipdet.models.runtime import (
     BackendInfo,
+    Maps,
     Pixels,
     Precision,
     Scores,
@@ -30,6 +41,9 @@ from shipdet.models.runtime import (
 from shipdet.settings import Settings
 
 Device = Literal["cpu", "cuda"]
+Body = Callable[[Tensor], Any]
+#: What a classifier is asked for: windows of canvases, windows on their own, or windows and map.
+Answer = Literal["windows", "alone", "survey"]
 
 WINDOW_BATCH: dict[Device, int] = {"cpu": 32, "cuda": 256}
 CANVAS_PIXELS: dict[Device, int] = {"cpu": 1 << 20, "cuda": 1 << 24}  # in one pass
@@ -67,39 +81,40 @@ class _Torch:
         body = self._body(self._net)
         self._run_body = _Compiled(body) if self._compiled else body
 
-    def _body(self, net: nn.Module) -> Callable[[Tensor], Tensor]:
+    def _body(self, net: nn.Module) -> Body:
         """The part of the network that takes the time."""
         return net
 
-    def _forward(self, images: Tensor, whole: bool = False) -> Tensor:
-        """From uint8 (n, 3, h, w) to a float32 result; ``whole`` is a classifier's affair."""
+    def _forward(self, images: Tensor, answer: Answer) -> tuple[Tensor, ...]:
+        """From uint8 (n, 3, h, w) to float32 results; ``answer`` is a classifier's affair."""
         raise NotImplementedError
 
-    def _run(self, pictures: Pixels, whole: bool = False) -> Tensor:
-        """The result for uint8 (n, h, w, 3), finite in every value."""
+    def _run(self, pictures: Pixels, answer: Answer = "windows") -> tuple[Tensor, ...]:
+        """The results for uint8 (n, h, w, 3), finite in every value."""
         with _memory(self._device), torch.inference_mode():
             # PyTorch warns of arrays that it could not write to, such as a picture's own pixels.
             nhwc = torch.from_numpy(np.require(pictures, requirements=("C", "W"))).to(self._device)
             images = nhwc.permute(0, 3, 1, 2)
-            result = self._forward(images, whole)
-            if self._precision == "fp16" and not bool(torch.isfinite(result).all()):
+            results = self._forward(images, answer)
+            finite = all(bool(torch.isfinite(result).all()) for result in results)
+            if self._precision == "fp16" and not finite:
                 # Seen on GTX 16xx cards, and with weights whose activations pass 65504.
                 _log.info("float16 overflows on this device: going on in float32")
                 self._precision = "fp32"
                 self._prepare()
-                result = self._forward(images, whole)
-            return result
+                results = self._forward(images, answer)
+            return results
 
 
 class _Compiled:
     """A network's body through torch.compile, or as it is from when that has failed."""
 
-    def __init__(self, body: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, body: Body) -> None:
         self._eager = body
         # Canvases and blocks come in many sizes: not one compilation for each.
-        self._body: Callable[[Tensor], Tensor] = torch.compile(body, dynamic=True)
+        self._body: Body = torch.compile(body, dynamic=True)
 
-    def __call__(self, images: Tensor) -> Tensor:
+    def __call__(self, images: Tensor) -> Any:
         if self._body is not self._eager:
             try:
                 return self._body(images)
@@ -113,7 +128,7 @@ class _Compiled:
 
 
 class TorchClassifier(_Torch):
-    """A ConvNeXt that scores windows, one by one or all those of a canvas at once."""
+    """A ConvNeXt that scores windows, one by one or all those of a canvas at once, and its map."""
 
     def __init__(
         self,
@@ -122,12 +137,22 @@ class TorchClassifier(_Torch):
         device: Device = "cpu",
         precision: Precision | None = None,
         compiled: bool = False,
+        build_map: Callable[[nn.Module], MapHead] | None = None,
     ) -> None:
-        """``build`` makes the network with its weights in float32; no precision means the best."""
-        super().__init__(build, device, precision, compiled)
+        """
+        Args:
+            config: the model's.
+            build: makes the classifier with its weights in float32.
+            device: where it runs.
+            precision: the best of the device when None.
+            compiled: whether its body goes through torch.compile.
+            build_map: makes the map head of a classifier, with its weights in float32.
+        """
         self.config = config
         self.window_px = config.shipdet.window_px
         self.cell_px = config.cell_px
+        self._build_map = build_map
+        super().__init__(build, device, precision, compiled)
         self._mean, self._deviation = (
             torch.tensor(values, device=device).mul(255).view(1, 3, 1, 1)
             for values in (config.pretrained_cfg.mean, config.pretrained_cfg.std)
@@ -136,38 +161,57 @@ class TorchClassifier(_Torch):
     def scores(self, windows: Pixels) -> Scores:
         """See :class:`shipdet.models.runtime.Classifier`."""
         check_windows(windows, self.window_px)
-        margins = np.empty((len(windows), 1, 1), np.float32)
-        self._fill(margins, windows, WINDOW_BATCH[self._device], whole=True)
-        return calibrated(margins.ravel(), self.config.shipdet.calibration)
+        batch = WINDOW_BATCH[self._device]
+        parts = [
+            self._run(windows[start : start + batch], "alone")[0].cpu().numpy()
+            for start in range(0, len(windows), batch)
+        ]
+        margins = np.concatenate(parts) if parts else np.zeros(0, np.float32)
+        return calibrated(margins, self.config.shipdet.calibration)
 
     def dense(self, canvases: Pixels) -> Scores:
         """See :class:`shipdet.models.runtime.Classifier`."""
-        return calibrated(self.margins(canvases), self.config.shipdet.calibration)
+        return calibrated(self._canvases(canvases, "windows")[0], self.config.shipdet.calibration)
 
-    def margins(self, canvases: Pixels) -> Scores:
-        """Like :meth:`dense`, before calibration: the logit of ship minus that of no ship."""
+    def survey(self, canvases: Pixels) -> tuple[Scores, Maps]:
+        """See :class:`shipdet.models.runtime.Classifier`."""
+        margins, maps = self._canvases(canvases, "survey")
+        return margins, maps
+
+    def _canvases(self, canvases: Pixels, answer: Answer) -> tuple[npt.NDArray[np.float32], ...]:
+        """Answers for canvases of one size, as many at a time as the device holds."""
         check_canvases(canvases, self.window_px, self.cell_px)
-        count, height, width = canvases.shape[:3]
-        rows, columns = ((side - self.window_px) // self.cell_px + 1 for side in (height, width))
-        margins = np.empty((count, rows, columns), np.float32)
-        self._fill(margins, canvases, max(1, CANVAS_PIXELS[self._device] // (height * width)))
-        return margins
+        height, width = canvases.shape[1:3]
+        batch = max(1, CANVAS_PIXELS[self._device] // (height * width))
+        parts = [
+            [found.cpu().numpy() for found in self._run(canvases[start : start + batch], answer)]
+            for start in range(0, len(canvases), batch)
+        ]
+        return tuple(np.concatenate(answers) for answers in zip(*parts, strict=True))
 
-    def _fill(self, margins: Scores, pictures: Pixels, batch: int, whole: bool = False) -> None:
-        """Margins (n, rows, columns) of pictures of one size, so many at a time."""
-        for start in range(0, len(pictures), batch):
-            part = slice(start, start + batch)
-            margins[part] = self._run(pictures[part], whole).cpu().numpy()
+    def _prepare(self) -> None:
+        super()._prepare()
+        self._map: nn.Module | None = None
+        if self._build_map is not None:
+            head = self._build_map(self._net).requires_grad_(False)
+            lower_body(head, None, head.answer[-1], self._precision)
+            self._map = head.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def _body(self, net: nn.Module) -> Callable[[Tensor], Tensor]:
-        return cast(Callable[[Tensor], Tensor], cast(Any, net).forward_features)
+    def _body(self, net: nn.Module) -> Body:
+        return partial(stage_features, net)
 
-    def _forward(self, images: Tensor, whole: bool = False) -> Tensor:
+    def _forward(self, images: Tensor, answer: Answer) -> tuple[Tensor, ...]:
         normal = (images.float() - self._mean) / self._deviation
-        features = self._run_body(normal).float()
-        if whole:
-            return whole_margins(self._net.head, features)[:, None, None]
-        return window_margins(self._net.head, features, self.config)
+        features = self._run_body(normal)
+        head, last = self._net.head, features[-1].float()
+        if answer == "alone":
+            return (whole_margins(head, last),)
+        margins = window_margins(head, last, self.config)
+        if answer == "windows":
+            return (margins,)
+        if self._map is None:
+            raise no_map_head()
+        return margins, self._map(features).float()
 
 
 class TorchUpscaler(_Torch):
@@ -190,12 +234,12 @@ class TorchUpscaler(_Torch):
         """See :class:`shipdet.models.runtime.Upscaler`."""
         check_blocks(blocks)
         with _memory(self._device), torch.inference_mode():
-            grey = self._run(blocks).mul_(255).clamp_(0, 255).round_().byte()
+            grey = self._run(blocks)[0].mul_(255).clamp_(0, 255).round_().byte()
             result: npt.NDArray[np.uint8] = grey.permute(0, 2, 3, 1).contiguous().cpu().numpy()
         return result
 
-    def _forward(self, images: Tensor, whole: bool = False) -> Tensor:
-        return self._run_body(images.float().div_(255)).float()
+    def _forward(self, images: Tensor, answer: Answer) -> tuple[Tensor, ...]:
+        return (self._run_body(images.float().div_(255)).float(),)
 
 
 def whole_margins(head: Any, features: Tensor) -> Tensor:
@@ -241,7 +285,12 @@ def open_classifier(
         device,
         precision or pick_precision(device, settings.precision),
         settings.torch_compile,
+        partial(_built_map, config, folder.map_weights) if folder.map_weights else None,
     )
+
+
+def _built_map(config: ClassifierConfig, weights: Path, net: nn.Module) -> MapHead:
+    return cast(MapHead, load_weights(build_map_head(config, net), weights))
 
 
 def open_upscaler(

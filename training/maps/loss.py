@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from shipdet.models.map_head import MAP_CHANNELS
+from shipdet.models.map_channels import MAP_CHANNELS
 
 CENTER, HULL, WATER = (MAP_CHANNELS.index(name) for name in ("center", "hull", "water"))
 SIZE = slice(MAP_CHANNELS.index("dx"), MAP_CHANNELS.index("sin2") + 1)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shipdet.models.map_head import MAP_STRIDE_PX
+from shipdet.models.map_channels import MAP_STRIDE_PX
 from training.data.labelled import LAND, WATER
 from training.maps.canvas import Canvas, CanvasShip
 from training.windows import NET_GSD_M, Placed, label_windows

@@ -1,0 +1,144 @@
+"""Candidates: what the map calls a ship, decoded from its channels and suppressed where two are one.
+
+All lengths are network pixels until a :class:`~shipdet.detections.Detection` is made of them.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit
+
+from shipdet.geometry import Floats
+from shipdet.models.map_channels import MAP_CHANNELS, MAP_STRIDE_PX
+
+#: Of the smaller box: two candidates that share more of it are one ship.
+SAME_SHIP_SHARE = 0.45
+#: A center this far inside a better box, as a part of its half length and half width, is the same.
+CORE = 0.6
+
+_CHANNEL = {name: number for number, name in enumerate(MAP_CHANNELS)}
+#: Along and across a box, where hull and water are read.
+_ALONG = np.array([-0.40, -0.2, 0.0, 0.2, 0.40])
+_ACROSS = np.array([-0.25, 0.0, 0.25])
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Arrays of one row per candidate; ``boxes`` (n, 5) are x, y, length, width and the angle of
+    the axis in radians from +x towards +y, network pixels. ``features`` (n, 5) are those of
+    :data:`shipdet.detect.judging.FEATURES`, ``scores`` (n,) what they come to."""
+
+    boxes: Floats
+    features: Floats
+    scores: Floats
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def take(self, index: npt.ArrayLike) -> "Candidates":
+        """Some of them, in the order of ``index``."""
+        which = np.asarray(index)
+        return Candidates(self.boxes[which], self.features[which], self.scores[which])
+
+
+def joined(parts: list[Candidates], features: int) -> Candidates:
+    """All candidates of the parts; ``features`` is how many each has."""
+    if not parts:
+        return Candidates(np.empty((0, 5)), np.empty((0, features)), np.empty(0))
+    return Candidates(
+        np.concatenate([part.boxes for part in parts]),
+        np.concatenate([part.features for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+    )
+
+
+def decode(
+    answers: npt.NDArray[np.float32], least_center: float
+) -> tuple[Floats, npt.NDArray[np.int_], Floats]:
+    """Local maxima of the centers of one canvas.
+
+    Args:
+        answers: (9, rows, columns), the map of the canvas.
+        least_center: logit below which a cell is not looked at.
+
+    Returns:
+        Boxes (n, 5) in pixels of the canvas, their cells (n, 2) as row and column, and the logits
+        of their centers (n,).
+    """
+    center = np.ascontiguousarray(answers[_CHANNEL["center"]])
+    highest = cv2.dilate(center, np.ones((3, 3), np.uint8))
+    rows, columns = np.nonzero((center >= highest) & (center > least_center))
+    values = answers[:, rows, columns].astype(np.float64)
+
+    def channel(name: str) -> Floats:
+        return np.asarray(values[_CHANNEL[name]])
+
+    x = (columns + 0.5 + channel("dx").clip(-1, 1)) * MAP_STRIDE_PX
+    y = (rows + 0.5 + channel("dy").clip(-1, 1)) * MAP_STRIDE_PX
+    length = np.exp(channel("log_length").clip(0, 6))
+    width = np.minimum(np.exp(channel("log_width").clip(0, 5)), length)
+    angle = 0.5 * np.arctan2(channel("sin2"), channel("cos2"))
+    return np.stack([x, y, length, width, angle], axis=1), np.stack([rows, columns], 1), channel(
+        "center"
+    )
+
+
+def shares_in(answers: npt.NDArray[np.float32], boxes: Floats) -> Floats:
+    """Mean probability of hull and of water inside each box: (n, 2)."""
+    if not len(boxes):
+        return np.empty((0, 2))
+    cos, sin = np.cos(boxes[:, 4]), np.sin(boxes[:, 4])
+    u = (_ALONG[:, None] * np.ones(len(_ACROSS))).ravel()[None, :] * boxes[:, 2:3]
+    v = (np.ones((len(_ALONG), 1)) * _ACROSS).ravel()[None, :] * boxes[:, 3:4]
+    x = boxes[:, 0:1] + cos[:, None] * u - sin[:, None] * v
+    y = boxes[:, 1:2] + sin[:, None] * u + cos[:, None] * v
+    rows = np.clip((y / MAP_STRIDE_PX).astype(int), 0, answers.shape[1] - 1)
+    columns = np.clip((x / MAP_STRIDE_PX).astype(int), 0, answers.shape[2] - 1)
+    hull = expit(answers[_CHANNEL["hull"]][rows, columns]).mean(axis=1)
+    water = expit(answers[_CHANNEL["water"]][rows, columns]).mean(axis=1)
+    return np.stack([hull, water], axis=1)
+
+
+def suppressed(candidates: Candidates) -> Candidates:
+    """Best first, without those that are the same ship as a better one.
+
+    Two boxes are one ship when they share :data:`SAME_SHIP_SHARE` of the smaller one, or when the
+    center of one lies in the core of the other; ships side by side share little.
+    """
+    order = np.argsort(-candidates.scores, kind="stable")
+    boxes = candidates.boxes[order]
+    kept: list[int] = []
+    reach = np.hypot(boxes[:, 2], boxes[:, 3]) / 2
+    for index, box in enumerate(boxes):
+        near = [
+            other
+            for other in kept
+            if abs(boxes[other, 0] - box[0]) < reach[other] + reach[index]
+            and abs(boxes[other, 1] - box[1]) < reach[other] + reach[index]
+        ]
+        if not any(_same(boxes[other], box) for other in near):
+            kept.append(index)
+    return candidates.take(order[kept])
+
+
+def _same(better: Floats, other: Floats) -> bool:
+    away_x, away_y = other[0] - better[0], other[1] - better[1]
+    cos, sin = np.cos(better[4]), np.sin(better[4])
+    along, across = abs(cos * away_x + sin * away_y), abs(-sin * away_x + cos * away_y)
+    if along < CORE * better[2] / 2 and across < CORE * better[3] / 2:
+        return True
+    share = overlap(better, other)
+    return share > SAME_SHIP_SHARE * min(better[2] * better[3], other[2] * other[3])
+
+
+def overlap(one: Floats, other: Floats) -> float:
+    """Area that two boxes (5,) share."""
+    first, second = (
+        ((box[0], box[1]), (box[2], box[3]), float(np.degrees(box[4]))) for box in (one, other)
+    )
+    kind, points = cv2.rotatedRectangleIntersection(first, second)
+    if kind == cv2.INTERSECT_NONE or points is None or len(points) < 3:
+        return 0.0
+    return float(cv2.contourArea(cv2.convexHull(points)))

@@ -1,0 +1,19 @@
+"""What the map head says of each cell; free of PyTorch, so that all of shipdet may read it."""
+
+#: Network pixels along a side of one cell of the map.
+MAP_STRIDE_PX = 4
+#: What the map says of each cell, in the order of its channels: logits of a ship's center, of a
+#: hull and of water (against land or built); the offset of the center from the cell's middle in
+#: cells; natural logarithms of length and width in network pixels; cosine and sine of twice the
+#: angle of the axis, from +x towards +y (down).
+MAP_CHANNELS = (
+    "center",
+    "hull",
+    "water",
+    "dx",
+    "dy",
+    "log_length",
+    "log_width",
+    "cos2",
+    "sin2",
+)
