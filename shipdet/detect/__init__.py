@@ -1,8 +1,6 @@
-"""From a mosaic to ships: resample to the model's scale, score windows, merge, measure."""
+"""From a picture to ships: resample to the network's scale, survey, suppress, judge."""
 
-from shipdet.detect.detector import detect
-from shipdet.detect.scoring import Scoring, scoring_for
+from shipdet.detect.detector import Found, detect
 from shipdet.detect.surveying import Survey, survey
-from shipdet.detect.views import with_views
 
-__all__ = ["Scoring", "Survey", "detect", "scoring_for", "survey", "with_views"]
+__all__ = ["Found", "Survey", "detect", "survey"]

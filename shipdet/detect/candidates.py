@@ -80,8 +80,10 @@ def decode(
     length = np.exp(channel("log_length").clip(0, 6))
     width = np.minimum(np.exp(channel("log_width").clip(0, 5)), length)
     angle = 0.5 * np.arctan2(channel("sin2"), channel("cos2"))
-    return np.stack([x, y, length, width, angle], axis=1), np.stack([rows, columns], 1), channel(
-        "center"
+    return (
+        np.stack([x, y, length, width, angle], axis=1),
+        np.stack([rows, columns], 1),
+        channel("center"),
     )
 
 

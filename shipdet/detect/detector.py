@@ -12,7 +12,6 @@ from shipdet.mosaic import Picture
 from shipdet.progress import Progress, Steps
 
 
-
 @dataclass(frozen=True)
 class Found:
     """What a search gives: the ships, and the survey that they come from."""
@@ -76,9 +75,7 @@ def _raw_scores(
 ) -> Steps[list[float]]:
     """The best score of the raw picture at the place of each candidate."""
     centers = surveyed.candidates.boxes[:, :2]
-    share = np.array(
-        [raw.grid.width / surveyed.view.width, raw.grid.height / surveyed.view.height]
-    )
+    share = np.array([raw.grid.width / surveyed.view.width, raw.grid.height / surveyed.view.height])
     if known is None:
         known = yield from survey(raw, classifier)
     places = known.view.from_mosaic(centers * share)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from shipdet.models.map_channels import MAP_CHANNELS
 
+
 class MapHead(nn.Module):
     """Feature maps of a ConvNeXt's four stages in, :data:`~shipdet.models.map_channels.MAP_CHANNELS` at stride 4 out."""
 

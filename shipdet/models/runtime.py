@@ -76,7 +76,6 @@ class Classifier(Protocol):
             OutOfMemory: the device cannot hold one canvas.
         """
 
-
     def survey(self, canvases: Pixels) -> tuple[Scores, Maps]:
         """Both answers of the network for larger pieces, in one pass.
 

@@ -1,0 +1,136 @@
+"""Precision, recall, F1, lengths and boxes from matched detections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.data.labelled import Floats
+from training.evaluation.surveys import SHORTEST_M, Matched, Surveyed, match
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Candidates and ships of many pictures.
+
+    Attributes:
+        scores, state: (n,) of the candidates that are long enough to count.
+        ship_scores: (m,) of the required ships: the score of what found each, 0 for none.
+        ship_lengths, measured: (m,) meters; measured is NaN where not found.
+        ious: (m,) of the rotated boxes, NaN where not found or no axis is known.
+        area_km2: of the pictures.
+    """
+
+    scores: Floats
+    state: NDArray[np.int64]
+    ship_scores: Floats
+    ship_lengths: Floats
+    measured: Floats
+    ious: Floats
+    area_km2: float
+
+
+def pool(found: list[Surveyed], scores: list[Floats], min_length_m: float = SHORTEST_M) -> Pool:
+    """Match the detections of pictures whose candidates have these scores."""
+    parts: list[list[Any]] = [[], [], [], [], [], []]
+    area = 0.0
+    for one, given in zip(found, scores, strict=True):
+        # What is measured as shorter does not count as a ship.
+        counted = np.where(one.boxes[:, 2] >= min_length_m, given, 0.0)
+        result = match(one, counted)
+        kept = counted > 0
+        parts[0].append(counted[kept])
+        parts[1].append(result.state[kept])
+        best, measured, ious = _of_ships(one, result, counted)
+        parts[2].append(best[result.required])
+        parts[3].append(result.lengths[result.required])
+        parts[4].append(measured[result.required])
+        parts[5].append(ious[result.required])
+        area += one.area_km2
+    return Pool(*(np.concatenate(part) if part else np.empty(0) for part in parts), area)
+
+
+def _of_ships(one: Surveyed, result: Matched, scores: Floats) -> tuple[Floats, Floats, Floats]:
+    """Score, measured length and IoU of what found each ship."""
+    count = len(result.lengths)
+    best, measured, ious = np.zeros(count), np.full(count, np.nan), np.full(count, np.nan)
+    gsd = np.array(one.image.gsd_m)
+    for index in np.flatnonzero(result.ship >= 0):
+        number = result.ship[index]
+        best[number] = scores[index]
+        measured[number] = one.boxes[index, 2]
+        ship = one.image.ships[number]
+        if ship.axis and one.image.scaled:
+            ious[number] = iou(one.boxes[index], ship.corners * gsd)
+    return best, measured, ious
+
+
+def iou(box: Floats, corners: Floats) -> float:
+    """Intersection over union of a box (5,) and corners (4, 2), same unit."""
+    mine = ((float(box[0]), float(box[1])), (float(box[2]), float(box[3])), np.degrees(box[4]))
+    other = cv2.minAreaRect(corners.astype(np.float32))
+    kind, points = cv2.rotatedRectangleIntersection(mine, other)
+    if kind == cv2.INTERSECT_NONE or points is None or len(points) < 3:
+        return 0.0
+    shared = cv2.contourArea(cv2.convexHull(points))
+    return float(shared / (box[2] * box[3] + other[1][0] * other[1][1] - shared + 1e-9))
+
+
+def curve(pooled: Pool) -> tuple[Floats, Floats, Floats]:
+    """Thresholds, precision and recall, thresholds falling."""
+    counted = pooled.state >= 0
+    scores, hits = pooled.scores[counted], pooled.state[counted] == 1
+    order = np.argsort(-scores, kind="stable")
+    scores, hits = scores[order], hits[order]
+    true = np.cumsum(hits)
+    precision = true / np.arange(1, len(hits) + 1)
+    recall = true / max(1, len(pooled.ship_lengths))
+    return scores, precision, recall
+
+
+def average_precision(pooled: Pool) -> float:
+    """Area under the precision envelope."""
+    _, precision, recall = curve(pooled)
+    if not len(precision):
+        return 0.0
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    return float(np.sum(np.diff(recall, prepend=0.0) * envelope))
+
+
+def best_threshold(pooled: Pool) -> float:
+    """The threshold of the highest F1."""
+    scores, precision, recall = curve(pooled)
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
+    return float(scores[int(np.argmax(f1))]) if len(f1) else 1.0
+
+
+def figures(pooled: Pool, threshold: float) -> dict[str, float]:
+    """What the card says of a set at a threshold; figures are cut off, not rounded, when printed."""
+    counted = pooled.state >= 0
+    kept = pooled.scores >= threshold
+    hits = int((kept & (pooled.state == 1)).sum())
+    false = int((kept & counted & (pooled.state == 0)).sum())
+    found = pooled.ship_scores >= threshold
+    ships = len(pooled.ship_lengths)
+    precision = hits / max(1, hits + false)
+    recall = hits / max(1, ships)
+    long = pooled.ship_lengths > 100
+    ratio = np.abs(np.log(pooled.measured[found] / pooled.ship_lengths[found]))
+    boxed = found & (pooled.ship_lengths > 60) & ~np.isnan(pooled.ious)
+    return {
+        "ships": ships,
+        "false": false,
+        "precision": precision,
+        "recall": recall,
+        "f1": 2 * precision * recall / max(1e-9, precision + recall),
+        "ap": average_precision(pooled),
+        "recall_100m": float(found[long].mean()) if long.any() else np.nan,
+        "length_error": float(np.median(np.exp(ratio) - 1)) if len(ratio) else np.nan,
+        "iou_50": float((pooled.ious[boxed] >= 0.5).mean()) if boxed.any() else np.nan,
+        "area_km2": pooled.area_km2,
+        "false_per_100km2": 100 * false / max(1e-9, pooled.area_km2),
+    }

@@ -1,0 +1,61 @@
+"""Fit the judge of candidates on held-out places: logistic regression, every set alike."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit, log_expit
+
+from shipdet.models.config import Judge
+from training.data.labelled import Floats
+from training.evaluation.surveys import Surveyed, match
+
+#: Strength of the penalty on weights, of features that were brought to unit deviation.
+PENALTY = 1e-3
+
+
+def examples(found: list[Surveyed]) -> tuple[Floats, NDArray[np.int64], Floats]:
+    """Features (n, 5), labels (n,) and weights (n,) of all candidates whose state is known.
+
+    Sets weigh by the square root of their ships, so that none drowns the others.
+    """
+    features, labels, weights = [], [], []
+    sources = {one.image.source for one in found}
+    ships = {
+        source: 20 + sum(len(one.image.ships) for one in found if one.image.source == source)
+        for source in sources
+    }
+    for one in found:
+        state = match(one, one.features[:, 0]).state
+        known = state >= 0
+        features.append(one.features[known])
+        labels.append(state[known])
+        weights.append(np.full(int(known.sum()), ships[one.image.source] ** -0.5))
+    return np.concatenate(features), np.concatenate(labels), np.concatenate(weights)
+
+
+def fit(features: Floats, labels: NDArray[np.int64], weights: Floats) -> Judge:
+    """The weights and bias of greatest likelihood.
+
+    Args:
+        features: (n, k).
+        labels: (n,), 1 for a ship.
+        weights: (n,) of the examples.
+    """
+    mean, deviation = features.mean(axis=0), features.std(axis=0) + 1e-9
+    normal = (features - mean) / deviation
+
+    def loss(values: Floats) -> tuple[float, Floats]:
+        margin = normal @ values[:-1] + values[-1]
+        sign = 2.0 * labels - 1
+        total = weights.sum()
+        cost = -(weights * log_expit(sign * margin)).sum() / total
+        error = weights * (expit(margin) - labels) / total
+        gradient = np.append(error @ normal + 2 * PENALTY * values[:-1], error.sum())
+        return cost + PENALTY * float(values[:-1] @ values[:-1]), gradient
+
+    start = np.zeros(features.shape[1] + 1)
+    best = minimize(loss, start, jac=True, method="L-BFGS-B").x
+    scaled = best[:-1] / deviation
+    return Judge(weights=tuple(scaled.tolist()), bias=float(best[-1] - scaled @ mean))
