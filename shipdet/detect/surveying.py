@@ -15,8 +15,7 @@ from shipdet.detect.judging import FEATURES, features_of, score_of
 from shipdet.detect.view import NetworkView
 from shipdet.geometry import Floats
 from shipdet.models.config import ClassifierConfig, MapBlock
-from shipdet.models.map_channels import MAP_CHANNELS, MAP_STRIDE_PX
-from shipdet.models.networks import no_map_head
+from shipdet.models.map_channels import MAP_CHANNELS, MAP_STRIDE_PX, no_map_head
 from shipdet.mosaic import Picture
 from shipdet.progress import Progress, Steps
 
@@ -107,7 +106,7 @@ def survey(picture: Picture, classifier: Surveyor, *, floor: float = 0.0) -> Ste
     cell = MAP_STRIDE_PX * MAP_POOL
     layers = np.zeros((-(-view.height // cell), -(-view.width // cell), 3), np.uint8)
     found: list[Candidates] = []
-    parts = list(_parts(view, classifier.cell_px))
+    parts = list(_parts(view, classifier.window_px, classifier.cell_px))
     yield Progress("detect", 0, len(parts), "canvases")
     for number, part in enumerate(parts, start=1):
         top, left = part.y0 - HALO_PX, part.x0 - HALO_PX
@@ -123,10 +122,10 @@ def survey(picture: Picture, classifier: Surveyor, *, floor: float = 0.0) -> Ste
     return Survey(view, suppressed(joined(found, len(FEATURES))), layers)
 
 
-def _parts(view: NetworkView, cell: int) -> Iterator[_Part]:
-    most = CANVAS_PX - 2 * HALO_PX
-    for y0, y1 in _spans(view.height, most, cell):
-        for x0, x1 in _spans(view.width, most, cell):
+def _parts(view: NetworkView, window_px: int, cell_px: int) -> Iterator[_Part]:
+    most, least = CANVAS_PX - 2 * HALO_PX, window_px - 2 * HALO_PX
+    for y0, y1 in _spans(max(view.height, least), most, cell_px):
+        for x0, x1 in _spans(max(view.width, least), most, cell_px):
             yield _Part(x0, y0, x1, y1)
 
 
@@ -174,7 +173,7 @@ def _margins_near(
     best = np.full(len(boxes), -np.inf)
     for row in (0, 1):
         for column in (0, 1):
-            at = np.clip(low + (row, column), 0, last)
+            at = np.clip(low + np.array([row, column]), 0, last)
             best = np.maximum(best, margins[at[:, 0], at[:, 1]])
     return best
 

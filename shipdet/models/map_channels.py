@@ -1,5 +1,7 @@
 """What the map head says of each cell; free of PyTorch, so that all of shipdet may read it."""
 
+from shipdet.errors import BadModel
+
 #: Network pixels along a side of one cell of the map.
 MAP_STRIDE_PX = 4
 #: What the map says of each cell, in the order of its channels: logits of a ship's center, of a
@@ -17,3 +19,12 @@ MAP_CHANNELS = (
     "cos2",
     "sin2",
 )
+
+
+def no_map_head() -> BadModel:
+    """The error of a classifier that is asked to search."""
+    return BadModel(
+        "This model is a classifier of windows without a map head, so it cannot search a "
+        "picture: choose another, or train a map head for it (see the guide to a model of your "
+        "own)."
+    )

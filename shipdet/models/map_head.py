@@ -18,7 +18,10 @@ from shipdet.models.map_channels import MAP_CHANNELS
 
 
 class MapHead(nn.Module):
-    """Feature maps of a ConvNeXt's four stages in, :data:`~shipdet.models.map_channels.MAP_CHANNELS` at stride 4 out."""
+    """Feature maps of a ConvNeXt's four stages in, the map's channels at stride 4 out.
+
+    The channels are :data:`shipdet.models.map_channels.MAP_CHANNELS`.
+    """
 
     def __init__(self, channels: Sequence[int], width: int = 64) -> None:
         """

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from shipdet.errors import BadModel
 from shipdet.models.config import ClassifierConfig, ModelConfig, RRDBParams, UpscalerConfig
+from shipdet.models.map_channels import no_map_head
 from shipdet.models.map_head import MapHead, use_phased_convolutions
 
 
@@ -52,15 +53,6 @@ def build_map_head(config: ClassifierConfig, net: nn.Module) -> MapHead:
         raise no_map_head()
     channels = [info["num_chs"] for info in cast(Any, net).feature_info]
     return MapHead(channels, block.width).eval()
-
-
-def no_map_head() -> BadModel:
-    """The error of a classifier that is asked to search."""
-    return BadModel(
-        "This model is a classifier of windows without a map head, so it cannot search a "
-        "picture: choose another, or train a map head for it (see the guide to a model of your "
-        "own)."
-    )
 
 
 def stage_features(net: nn.Module, images: Tensor) -> list[Tensor]:

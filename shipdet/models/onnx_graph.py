@@ -1,9 +1,9 @@
 """From a PyTorch network to an ONNX file that takes and gives the runtimes' arrays.
 
 Classifier: ``pixels`` uint8 (n, h, w, 3) -> ``margins`` float32 (n, rows, columns), the logit of
-ship minus no ship of every window at a stride of one cell, and ``whole`` float32 (n,), that of the
-pictures taken as windows on their own. One graph serves both modes. Calibration stays outside, as
-on PyTorch.
+ship minus no ship of every window at a stride of one cell, ``whole`` float32 (n,), that of the
+pictures taken as windows on their own, and, where the model has a map head, ``map`` float32
+(n, 9, h / 4, w / 4). One graph serves all modes. Calibration stays outside, as on PyTorch.
 
 Upscaler: ``pixels`` uint8 (n, h, w, 3) -> ``enlarged`` uint8 (n, 4 h, 4 w, 3) and ``mean`` float32
 (), the mean before rounding, which is not finite when half precision overflowed anywhere.
@@ -22,34 +22,40 @@ import torch
 from torch import Tensor, nn
 
 from shipdet.models.config import ClassifierConfig, ModelConfig
-from shipdet.models.networks import build, load_weights
+from shipdet.models.networks import build, build_map_head, load_weights, stage_features
 from shipdet.models.precision import lower_body, network_ends
 from shipdet.models.torch_runtime import whole_margins, window_margins
 
 OPSET = 18
-GRAPH = 2
+GRAPH = 3
 """Raised when the graphs change, so that files made earlier are made anew."""
 
 
 class ClassifierGraph(nn.Module):
-    """Normalisation, features, and the head at every window."""
+    """Normalization, features, the head at every window, and the map head."""
 
-    def __init__(self, config: ClassifierConfig, net: nn.Module) -> None:
-        """Wrap a network whose weights are loaded."""
+    def __init__(
+        self, config: ClassifierConfig, net: nn.Module, map_head: nn.Module | None = None
+    ) -> None:
+        """Wrap networks whose weights are loaded."""
         super().__init__()
         self.net = net
+        self.map_head = map_head
         self.config = config
         self.mean, self.deviation = (
             torch.tensor(values).mul(255).view(1, 3, 1, 1)
             for values in (config.pretrained_cfg.mean, config.pretrained_cfg.std)
         )
 
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Margins of all windows, and of the whole pictures."""
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """Margins of all windows, of the whole pictures, and the map."""
         images = (pixels.permute(0, 3, 1, 2).float() - self.mean) / self.deviation
-        features = cast(Any, self.net).forward_features(images).float()
-        head = self.net.head
-        return window_margins(head, features, self.config), whole_margins(head, features)
+        features = stage_features(self.net, images)
+        head, last = self.net.head, features[-1].float()
+        windows = window_margins(head, last, self.config), whole_margins(head, last)
+        if self.map_head is None:
+            return windows
+        return (*windows, self.map_head(features).float())
 
 
 class UpscalerGraph(nn.Module):
@@ -68,9 +74,20 @@ class UpscalerGraph(nn.Module):
 
 
 def write_graph(
-    config: ModelConfig, weights: Path, target: Path, precision: Literal["fp32", "fp16"]
+    config: ModelConfig,
+    weights: Path,
+    target: Path,
+    precision: Literal["fp32", "fp16"],
+    map_weights: Path | None = None,
 ) -> None:
     """Write a model's graph to ``target``, whole or not at all.
+
+    Args:
+        config: the model's.
+        weights: its model.safetensors.
+        target: the ONNX file.
+        precision: of the network's body.
+        map_weights: its map_head.safetensors, where it has one.
 
     Raises:
         BadModel: the weights do not fit the config.
@@ -81,8 +98,13 @@ def write_graph(
     graph: nn.Module
     outputs: dict[str, tuple[str, ...]]
     if isinstance(config, ClassifierConfig):
-        graph = ClassifierGraph(config, net)
+        head = None
         outputs = {"margins": ("n", "rows", "columns"), "whole": ("n",)}
+        if map_weights is not None:
+            head = load_weights(build_map_head(config, net), map_weights).requires_grad_(False)
+            lower_body(head, None, cast(Any, head).answer[-1], precision)
+            outputs["map"] = ("n", "channels", "map_rows", "map_columns")
+        graph = ClassifierGraph(config, net, head)
         side = config.shipdet.window_px
     else:
         graph, outputs = UpscalerGraph(net), {"enlarged": ("n", "H", "W"), "mean": ()}

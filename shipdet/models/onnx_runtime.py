@@ -16,8 +16,10 @@ from shipdet.errors import BackendUnavailable, BadModel, OutOfMemory, StorageFul
 from shipdet.models.config import ClassifierConfig, UpscalerConfig
 from shipdet.models.devices import cpu_threads
 from shipdet.models.hub import ModelFolder, file_sha256
+from shipdet.models.map_channels import no_map_head
 from shipdet.models.runtime import (
     BackendInfo,
+    Maps,
     Pixels,
     Precision,
     Scores,
@@ -32,7 +34,7 @@ Device = Literal["cpu", "cuda"]
 Format = Literal["fp32", "fp16"]
 
 FILES: dict[Format, str] = {"fp32": "onnx/model.onnx", "fp16": "onnx/model_fp16.onnx"}
-OUTPUTS = ("margins", "whole")
+OUTPUTS = ("margins", "whole", "map")
 """Of a classifier's graph, in their order; see onnx_graph."""
 WINDOW_BATCH: dict[Device, int] = {"cpu": 16, "cuda": 256}
 CANVAS_PIXELS: dict[Device, int] = {"cpu": 1 << 20, "cuda": 1 << 24}  # in one pass
@@ -158,6 +160,19 @@ class OnnxClassifier:
         pixels = canvases.shape[1] * canvases.shape[2]
         return self._all(canvases, max(1, CANVAS_PIXELS[self._device] // pixels), "margins")
 
+    def survey(self, canvases: Pixels) -> tuple[Scores, Maps]:
+        """See :class:`shipdet.models.runtime.Classifier`."""
+        check_canvases(canvases, self.window_px, self.cell_px)
+        if self.config.shipdet.map is None:
+            raise no_map_head()
+        pixels = canvases.shape[1] * canvases.shape[2]
+        parts = self._graph.batches(canvases, max(1, CANVAS_PIXELS[self._device] // pixels))
+        margins, maps = (
+            np.concatenate([part[OUTPUTS.index(name)] for part in parts])
+            for name in ("margins", "map")
+        )
+        return margins, maps
+
     def _all(self, pictures: Pixels, batch: int, output: Literal["margins", "whole"]) -> Scores:
         if not len(pictures):
             return np.zeros((0, 1, 1), np.float32)
@@ -231,7 +246,8 @@ def graph_file(folder: ModelFolder, precision: Format, settings: Settings) -> Pa
     config = folder.config
     rest: object
     if isinstance(config, ClassifierConfig):
-        rest = (config.pretrained_cfg, config.cell_px, config.margin_cells)
+        head = config.shipdet.map.sha256 if config.shipdet.map else None
+        rest = (config.pretrained_cfg, config.cell_px, config.margin_cells, head)
     else:
         rest = config.params
     key = f"{folder.sha256} {config.architecture} {rest!r} {GRAPH} {OPSET}"
@@ -239,7 +255,7 @@ def graph_file(folder: ModelFolder, precision: Format, settings: Settings) -> Pa
     made = settings.cache_dir / "onnx" / name / Path(FILES[precision]).name
     if not made.is_file():
         try:
-            write_graph(folder.config, folder.weights, made, precision)
+            write_graph(folder.config, folder.weights, made, precision, folder.map_weights)
         except OSError as error:
             raise StorageFull(
                 f"The ONNX form of {folder.name} cannot be written to {made.parent} "

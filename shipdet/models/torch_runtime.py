@@ -17,13 +17,13 @@ from shipdet.errors import OutOfMemory
 from shipdet.models.config import ClassifierConfig, UpscalerConfig
 from shipdet.models.devices import torch_threads
 from shipdet.models.hub import ModelFolder
+from shipdet.models.map_channels import no_map_head
 from shipdet.models.map_head import MapHead
 from shipdet.models.networks import (
     build_classifier,
     build_map_head,
     build_upscaler,
     load_weights,
-    no_map_head,
     stage_features,
 )
 from shipdet.models.precision import lower_body, network_ends, pick_precision

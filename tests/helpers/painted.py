@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from shipdet.geometry import Grid, PixelBox, lonlat_to_pixel, rectangle
 from shipdet.models.config import ClassifierConfig, parse_config
+from shipdet.models.map_channels import MAP_CHANNELS
 from shipdet.models.runtime import BackendInfo
 from shipdet.mosaic import Mosaic, Provenance
 
@@ -117,6 +118,10 @@ def classifier_config(**block: Any) -> ClassifierConfig:
                     "scoring": "dense",
                     "threshold": 0.4,
                     "sha256": "ab" * 32,
+                    "map": {
+                        "sha256": "cd" * 32,
+                        "judge": {"weights": [1.0, 0.0, 0.0, 0.0, 0.0], "bias": 0.0},
+                    },
                     **block,
                 },
             }
@@ -168,28 +173,45 @@ class BrightnessClassifier:
         )
         return self._scored(total / (3 * (2 * reach) ** 2))
 
+    def survey(self, canvases: Pixels) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """What is brighter than halfway between dark and bright is a hull; all else is water."""
+        margins = np.zeros_like(self.dense(canvases))
+        return margins, np.stack([self._map(canvas) for canvas in canvases])
+
+    def _map(self, canvas: Pixels) -> npt.NDArray[np.float32]:
+        height, width = canvas.shape[:2]
+        gray = canvas.mean(axis=2)
+        hull = (gray > (self.dark + self.bright) / 2).astype(np.uint8)
+        answers = np.zeros((len(MAP_CHANNELS), height // 4, width // 4), np.float32)
+        channel = dict(zip(MAP_CHANNELS, answers, strict=True))
+        channel["center"][:] = -12.0
+        channel["water"][:] = 6.0
+        channel["hull"][:] = np.where(hull[1::4, 1::4], 6.0, -6.0)[: height // 4, : width // 4]
+        outlines, _ = cv2.findContours(hull, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        for outline in outlines:
+            (x, y), (first, second), angle = cv2.minAreaRect(outline)
+            if max(first, second) < 6:
+                continue
+            length, breadth = max(first, second) + 1, min(first, second) + 1
+            radians = np.radians(angle + (0 if first >= second else 90))
+            row, column = (
+                int(np.clip(v // 4, 0, s // 4 - 1)) for v, s in ((y, height), (x, width))
+            )
+            inside = np.zeros_like(hull)
+            cv2.drawContours(inside, [outline], -1, 1, -1)
+            score = float(self._scored(gray[inside > 0].mean()[None])[0])
+            for name, value in {
+                "center": np.log(score / (1 - score)),
+                "dx": (x + 0.5) / 4 - column - 0.5,
+                "dy": (y + 0.5) / 4 - row - 0.5,
+                "log_length": np.log(length),
+                "log_width": np.log(breadth),
+                "cos2": np.cos(2 * radians),
+                "sin2": np.sin(2 * radians),
+            }.items():
+                channel[name][row, column] = value
+        return answers
+
     def _scored(self, brightness: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
         score = (brightness - self.dark) / (self.bright - self.dark)
         return np.clip(score, 0.0, 0.99).astype(np.float32)
-
-
-@dataclass
-class WholeShipClassifier(BrightnessClassifier):
-    """As the other, but where something bright reaches the window's edge it scores a tenth: like
-    a classifier of ships, it knows those that it sees from bow to stern."""
-
-    def scores(self, windows: Pixels) -> npt.NDArray[np.float32]:
-        edges = np.concatenate(
-            [windows[:, :8].reshape(len(windows), -1), windows[:, -8:].reshape(len(windows), -1),
-             windows[:, :, :8].reshape(len(windows), -1),
-             windows[:, :, -8:].reshape(len(windows), -1)],
-            axis=1,
-        )  # fmt: skip
-        whole = edges.max(axis=1) < 150
-        return np.asarray(super().scores(windows) * np.where(whole, 1.0, 0.1), np.float32)
-
-    def dense(self, canvases: Pixels) -> npt.NDArray[np.float32]:
-        size = self.window_px
-        all_windows = np.lib.stride_tricks.sliding_window_view(canvases, (size, size), axis=(1, 2))
-        cells = np.moveaxis(all_windows[:, :: self.cell_px, :: self.cell_px], 3, -1)
-        return self.scores(cells.reshape(-1, size, size, 3)).reshape(cells.shape[:3])

@@ -47,6 +47,11 @@ def classifier_config(**block: Any) -> dict[str, Any]:
             "threshold": 0.5,
             "calibration": {"scale": 2.0, "bias": -0.25},
             "sha256": "0" * 64,
+            "map": {
+                "sha256": "0" * 64,
+                "width": 16,
+                "judge": {"weights": [0.4, 0.0, 0.0, 0.1, 0.0], "bias": 0.0},
+            },
             **block,
         },
     }
@@ -100,9 +105,28 @@ def make_classifier() -> Make:
                 torch.nn.init.constant_(parameter, 0.3)
             if name == "head.fc.weight":
                 torch.nn.init.normal_(parameter, std=0.03)
+        if raw["shipdet"].get("map"):
+            _write_map_head(folder, raw, net)
         return _write(folder, raw, net)
 
     return make
+
+
+def _write_map_head(folder: Path, raw: dict[str, Any], net: Any) -> None:
+    """A random map head whose answers vary with the picture."""
+    import torch
+    from safetensors.torch import save_file
+
+    from shipdet.models.config import ClassifierConfig
+    from shipdet.models.networks import build_map_head
+
+    torch.manual_seed(8)
+    head = build_map_head(ClassifierConfig.model_validate(raw), net)
+    torch.nn.init.normal_(head.answer[-1].weight, std=0.5)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "map_head.safetensors"
+    save_file(head.state_dict(), file)
+    raw["shipdet"]["map"]["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from training.chips import ChipSet, augmented, chips_in, read_chip_name, splits
+from training.learning.chips import ChipSet, augmented, chips_in, read_chip_name, splits
 
 
 def write_chips(folder: Path, count: int) -> None:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from training.canvases import LoadedScene, cut_canvas, random_scale
 from training.compose import Palette, compose
 from training.cutouts import Cutout, outline
-from training.datasets import Scene, Ship, aid_shore, own_labels, upright_ship
+from training.data.datasets import Scene, Ship, aid_shore, own_labels, upright_ship
 from training.metrics import length_m
 from training.paths import LABELS
-from training.sensors import degrade, random_gsd, recolor
+from training.canvases.sensors import degrade, random_gsd, recolor
 from training.synthetic import (
     draw_cranes,
     draw_jetty,
@@ -24,7 +24,7 @@ from training.synthetic import (
     draw_sheds,
     draw_ship,
 )
-from training.windows import NET_GSD_M
+from training.canvases.windows import NET_GSD_M
 
 EMPTY = Palette([], [], [])
 

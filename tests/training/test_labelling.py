@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tests.helpers.painted import BrightnessClassifier, paint_ship, sea
-from training.datasets import Scene, own_labels
-from training.label import Desk, page
-from training.labelling import Labelling, begin, box_between
+from training.data.datasets import Scene, own_labels
+from training.labelling.page import Desk, page
+from training.labelling.session import Labelling, begin, box_between
 from training.scenes import Search
 
 

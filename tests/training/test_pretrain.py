@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from training.config import PretrainStage, Recipe
-from training.engine import Schedule
-from training.models import Pupil, Teacher, build, maps_loss
-from training.pretrain import Views, pretrain, random_view
+from training.learning.recipe import PretrainStage, Recipe
+from training.learning.engine import Schedule
+from training.learning.networks import Pupil, Teacher, build, maps_loss
+from training.learning.pretrain import Views, pretrain, random_view
 from training.train import load_pupil
 
 STAGE = PretrainStage(

@@ -9,7 +9,7 @@ import pytest
 from shipdet.detections import Detection, Detections
 from shipdet.imagery import sample
 from shipdet.settings import read_settings
-from training.sample import LARGE_M, judge, search
+from training.evaluation.sample import LARGE_M, judge, search
 
 
 def detection(lon: float, lat: float) -> Detection:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from training.splits import kept_split, split
+from training.data.splits import kept_split, split
 
 
 def test_a_random_split_is_70_15_15_and_repeatable() -> None:

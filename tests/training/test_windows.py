@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from training.windows import (
+from training.canvases.windows import (
     NET_GSD_M,
     NO_SHIP,
     SHIP,

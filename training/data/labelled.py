@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training import datasets
+from training.data import datasets
 from training.paths import LABELS, data_root
 
 Floats = NDArray[np.float64]

@@ -109,7 +109,7 @@ def best_threshold(pooled: Pool) -> float:
 
 
 def figures(pooled: Pool, threshold: float) -> dict[str, float]:
-    """What the card says of a set at a threshold; figures are cut off, not rounded, when printed."""
+    """What the card says of a set at a threshold."""
     counted = pooled.state >= 0
     kept = pooled.scores >= threshold
     hits = int((kept & (pooled.state == 1)).sum())

@@ -1,0 +1,235 @@
+"""A training canvas: a piece of a labelled picture at the network's scale, and what is known there.
+
+Ships, masks and unknown regions go through the same affine map as the pixels, so that pictures
+with pixels that are not square need nothing of their own.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.canvases.sensors import degrade, recolor
+from training.canvases.windows import NET_GSD_M
+from training.data.labelled import UNKNOWN, Floats, LabelledImage, Picture, read_water
+
+#: Pictures finer than this are reduced to it when they are read.
+FINEST_M = 0.9
+KEPT_PIXELS = 1_500_000_000
+
+
+@dataclass(frozen=True)
+class CanvasShip:
+    """A ship on a canvas, in network pixels.
+
+    Attributes:
+        corners: (4, 2), the first edge along the length where ``axis``.
+        outline: (n, 2) of the hull, or None where only an upright box is known.
+        length_m: meters on the ground as labelled, before any change of scale; 0 where unknown.
+        seen_px: length in pixels of the (simulated) sensor.
+        sized: whether length and width on the canvas are right.
+    """
+
+    corners: Floats
+    axis: bool
+    outline: Floats | None
+    length_m: float
+    seen_px: float
+    sized: bool
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """What the network sees and what is known of it.
+
+    Attributes:
+        pixels: uint8 (side, side, 3).
+        ships: on it or near it.
+        known: bool (side, side), where the absence of a label means that there is no ship.
+        water: uint8 (side, side), 255 water, 0 land or built, 128 unknown.
+        smallest: float32 (side, side), network pixels: shorter ships are not labelled there.
+    """
+
+    pixels: Picture
+    ships: tuple[CanvasShip, ...]
+    known: NDArray[np.bool_]
+    water: Picture
+    smallest: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    pixels: Picture
+    water: Picture | None
+    known: NDArray[np.uint8]
+    share: Floats  # pixels kept per pixel of the file, (across, down)
+
+
+class Shelf:
+    """Pictures read once, reduced to :data:`FINEST_M`, and kept while there is room."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, _Loaded] = OrderedDict()
+        self._pixels = 0
+        self._lock = Lock()
+
+    def get(self, image: LabelledImage) -> _Loaded:
+        """A picture with its masks."""
+        with self._lock:
+            if image.name in self._kept:
+                self._kept.move_to_end(image.name)
+                return self._kept[image.name]
+        loaded = _load(image)
+        with self._lock:
+            self._kept[image.name] = loaded
+            self._pixels += loaded.known.size
+            while self._pixels > KEPT_PIXELS:
+                _, old = self._kept.popitem(last=False)
+                self._pixels -= old.known.size
+        return loaded
+
+
+def _load(image: LabelledImage) -> _Loaded:
+    pixels = image.read()
+    height, width = pixels.shape[:2]
+    water = read_water(image, height, width)
+    known = np.full((height, width), 255 if image.complete else 0, np.uint8)
+    if not image.complete:
+        for ship in image.ships:
+            outline = ship.outline if ship.outline is not None else ship.corners
+            cv2.fillPoly(known, [np.round(outline).astype(np.int32)], 255)
+    for polygon in image.unknown:
+        cv2.fillPoly(known, [np.round(polygon).astype(np.int32)], 0)
+    black = pixels.max(axis=2) == 0
+    if black.mean() > 0.01:  # no data, or land that was blacked out
+        known[cv2.dilate(black.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0] = 0
+    share = np.minimum(1.0, np.array(image.gsd_m) / FINEST_M)
+    size = (max(8, round(width * share[0])), max(8, round(height * share[1])))
+    if size != (width, height):
+        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+        known = cv2.resize(known, size, interpolation=cv2.INTER_NEAREST)
+        water = None if water is None else cv2.resize(water, size, interpolation=cv2.INTER_NEAREST)
+    return _Loaded(pixels, water, known, np.array(size) / (width, height))
+
+
+@dataclass(frozen=True)
+class View:
+    """How a piece is taken: ``center`` (2,) in pixels of the file, ``zoom`` network pixels of the
+    canvas per network pixel on the ground, ``angle`` radians, ``mirrored``, side in pixels, and
+    ``sensor_m`` meters per pixel of a simulated sensor (0: the picture's own)."""
+
+    center: Floats
+    zoom: float
+    angle: float
+    mirrored: bool
+    side: int
+    sensor_m: float = 0.0
+
+
+def matrix_of(image: LabelledImage, view: View) -> Floats:
+    """(2, 3): pixels of the file (from corners, not centers) to network pixels of the canvas."""
+    scale = np.diag(np.array(image.gsd_m) / NET_GSD_M * view.zoom)
+    cos, sin = np.cos(view.angle), np.sin(view.angle)
+    turn = np.array([[cos, -sin], [sin, cos]])
+    flip = np.diag([-1.0 if view.mirrored else 1.0, 1.0])
+    linear = flip @ turn @ scale
+    offset = view.side / 2 - linear @ view.center
+    return np.column_stack([linear, offset])
+
+
+def take(
+    image: LabelledImage, view: View, shelf: Shelf, rng: np.random.Generator, augment: bool = True
+) -> Canvas:
+    """Cut a piece out of a labelled picture as a satellite of another day might have seen it."""
+    loaded, side = shelf.get(image), view.side
+    whole = matrix_of(image, view)
+    linear = whole[:, :2] / loaded.share
+    # Warping picks single pixels: where the canvas is coarser, warp at twice its size and average.
+    fine = 2 if abs(np.linalg.det(linear)) < 0.55 else 1
+    half = np.array([0.5, 0.5])
+    matrix = np.column_stack([fine * linear, fine * (linear @ half + whole[:, 2]) - half])
+    size = (fine * side, fine * side)
+    pixels = cv2.warpAffine(
+        loaded.pixels, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+    )
+    if fine > 1:
+        pixels = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA)
+    coarse = np.column_stack([linear, linear @ half + whole[:, 2] - half])
+
+    def warped(mask: Picture, outside: int) -> Picture:
+        return np.asarray(
+            cv2.warpAffine(
+                mask, coarse, (side, side), flags=cv2.INTER_NEAREST, borderValue=outside
+            ),
+            np.uint8,
+        )
+
+    known = warped(loaded.known, 0) > 0
+    water = (
+        np.full((side, side), UNKNOWN, np.uint8)
+        if loaded.water is None
+        else warped(loaded.water, UNKNOWN)
+    )
+    # As the canvas shows it: a picture that is enlarged has larger pixels.
+    sensor_m = max(float(np.sqrt(np.prod(image.gsd_m))) * view.zoom, view.sensor_m)
+    if augment:
+        pixels = degrade(recolor(pixels, rng), view.sensor_m or 0.0, rng)
+    ships = []
+    for ship in image.ships:
+        corners = ship.corners @ whole[:, :2].T + whole[:, 2]
+        middle = corners.mean(axis=0)
+        reach = np.abs(corners - middle).max()
+        if (middle < -reach).any() or (middle > side + reach).any():
+            continue
+        outline = None if ship.outline is None else ship.outline @ whole[:, :2].T + whole[:, 2]
+        length_m = image.length_m(ship)
+        ships.append(
+            CanvasShip(
+                corners,
+                ship.axis,
+                outline,
+                length_m if image.scaled else 0.0,
+                length_m * view.zoom / sensor_m if image.scaled else 99.0,
+                True,
+            )
+        )
+    smallest = np.full((side, side), image.smallest_m / NET_GSD_M * view.zoom, np.float32)
+    return Canvas(pixels, tuple(ships), known, water, smallest)
+
+
+def joined(quarters: list[Canvas]) -> Canvas:
+    """Four canvases as one of twice the side; across the seams nothing is unknown but the seam."""
+    side = quarters[0].pixels.shape[0]
+
+    def grid(parts: list[NDArray]) -> NDArray:
+        return np.vstack([np.hstack(parts[:2]), np.hstack(parts[2:])])
+
+    known = grid([c.known for c in quarters]).copy()
+    known[side - 4 : side + 4] = False
+    known[:, side - 4 : side + 4] = False
+    ships: list[CanvasShip] = []
+    for number, canvas in enumerate(quarters):
+        offset = np.array([number % 2, number // 2]) * side
+        for ship in canvas.ships:
+            middle = ship.corners.mean(axis=0)
+            if (middle < 0).any() or (middle >= side).any():
+                continue  # its center lies on another quarter
+            outline = None if ship.outline is None else np.clip(ship.outline, 0, side) + offset
+            ships.append(
+                CanvasShip(
+                    ship.corners + offset, ship.axis, outline, ship.length_m, ship.seen_px,
+                    bool((ship.corners >= -2).all() and (ship.corners <= side + 2).all()),
+                )
+            )  # fmt: skip
+    return Canvas(
+        grid([c.pixels for c in quarters]),
+        tuple(ships),
+        known,
+        grid([c.water for c in quarters]),
+        grid([c.smallest for c in quarters]),
+    )

@@ -1,0 +1,195 @@
+"""What a batch shows: pieces of large scenes around ships, and mosaics of small pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.canvases.canvas import Canvas, Shelf, View, joined, take
+from training.canvases.targets import targets
+from training.canvases.windows import NET_GSD_M, WINDOW_PX, Placed, label_window
+from training.data.labelled import LabelledImage
+
+SIDE = 384
+QUARTER = SIDE // 2
+
+#: How often a set is drawn for a whole canvas.
+LARGE = {
+    "planet-ports": 0.27,
+    "naval-harbours": 0.21,
+    "planet-scenes": 0.10,
+    "mosaics": 0.06,
+    "harbours": 0.06,
+    "planet-corsica": 0.08,
+    "planet-denmark": 0.03,
+    "sentinel2-ports": 0.05,
+    "s2-anchorages": 0.05,
+    "planet-land": 0.04,
+    "mekong-planet": 0.02,
+    "aquaculture": 0.03,
+}
+#: How often a set is drawn for a quarter of a mosaic.
+SMALL = {
+    "ge-ports": 0.46,
+    "aid": 0.13,
+    "resisc": 0.07,
+    "river-barges": 0.09,
+    "google-earth": 0.07,
+    "ships-aerial": 0.06,
+    "aquaculture": 0.03,
+    "water-bodies": 0.03,
+    "dubai-landcover": 0.03,
+    "eurosat": 0.02,
+    "planet-clouds": 0.01,
+}
+#: Share of the pieces that are centered near a ship, where there are ships.
+NEAR_SHIP = 0.8
+#: Share of the draws of a set with hard negatives that go to one of them.
+NEAR_HARD = 0.35
+
+
+class Sampler:
+    """Draws canvases.
+
+    Args:
+        images: what may be seen.
+        seed: of the random numbers.
+        hard: places (pixels of the file) by picture that a model called ships and are none.
+    """
+
+    def __init__(
+        self,
+        images: list[LabelledImage],
+        seed: int,
+        hard: dict[str, list[tuple[float, float]]] | None = None,
+    ) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.shelf = Shelf()
+        self.hard = hard or {}
+        self.pools: dict[str, list[LabelledImage]] = {}
+        for image in images:
+            self.pools.setdefault(image.source, []).append(image)
+        self.weights = {name: self._weights(pool) for name, pool in self.pools.items()}
+        self.with_hard = {
+            name: [image for image in pool if image.name in self.hard]
+            for name, pool in self.pools.items()
+        }
+
+    def _weights(self, pool: list[LabelledImage]) -> np.ndarray:
+        """Pictures with ships, and those whose water is known, are drawn more often."""
+        weights = np.array(
+            [
+                (1.0 + 2.0 * min(len(image.ships), 6) ** 0.5)
+                * (1.6 if image.water is not None or image.painted else 1.0)
+                for image in pool
+            ]
+        )
+        return weights / weights.sum()
+
+    def _choose(self, shares: dict[str, float]) -> str:
+        names = [name for name in shares if name in self.pools]
+        chances = np.array([shares[name] for name in names])
+        return str(self.rng.choice(names, p=chances / chances.sum()))
+
+    def piece(self, source: str, side: int) -> Canvas:
+        """A piece of a picture of a set."""
+        rng = self.rng
+        hard = self.with_hard[source]
+        center = None
+        if hard and rng.random() < NEAR_HARD:
+            image = hard[rng.integers(len(hard))]
+            places = self.hard[image.name]
+            center = np.array(places[rng.integers(len(places))])
+        else:
+            pool = self.pools[source]
+            image = pool[rng.choice(len(pool), p=self.weights[source])]
+        zoom = float(np.exp(rng.uniform(-0.25, 0.25)))
+        if source == "ships-aerial":
+            zoom = float(np.exp(rng.uniform(0.0, 0.9)))
+        elif not image.scaled and not image.ships:
+            zoom = float(np.exp(rng.uniform(-0.5, 0.5)))
+        size = np.array(self.shelf.get(image).pixels.shape[1::-1]) / self.shelf.get(image).share
+        if center is None and image.ships and rng.random() < NEAR_SHIP:
+            center = image.ships[rng.integers(len(image.ships))].center
+        reach = side / 2 * NET_GSD_M / zoom / np.array(image.gsd_m)
+        if center is None:
+            center = rng.uniform(0, size)
+        center = center + rng.uniform(-0.75, 0.75, 2) * reach
+        room = np.minimum(0.75 * reach, size / 2)
+        center = np.clip(center, room, size - room)
+        axes = all(ship.axis for ship in image.ships)
+        quarters = rng.integers(4) * np.pi / 2
+        angle = float(rng.uniform(0, 2 * np.pi) if axes and rng.random() < 0.7 else quarters)
+        view = View(center, zoom, angle, bool(rng.random() < 0.5), side, self._sensor(image, zoom))
+        return take(image, view, self.shelf, rng)
+
+    def _sensor(self, image: LabelledImage, zoom: float) -> float:
+        """Meters per pixel of an imaginary sensor; 0 for the picture's own."""
+        rng, own = self.rng, float(np.sqrt(np.prod(image.gsd_m))) * zoom
+        if rng.random() < 0.5:
+            return 0.0
+        if own < NET_GSD_M:
+            return float(rng.uniform(1.9, 3.2) if rng.random() < 0.7 else rng.uniform(3.2, 5.0))
+        return float(own * rng.uniform(1.0, 1.35))
+
+    def large(self) -> Canvas:
+        """A canvas from one large picture."""
+        return self.piece(self._choose(LARGE), SIDE)
+
+    def mosaic(self) -> Canvas:
+        """A canvas of four small pictures."""
+        return joined([self.piece(self._choose(SMALL), QUARTER) for _ in range(4)])
+
+    def batches(self, large: int, mosaics: int, windows: int) -> Iterator[dict[str, Tensor]]:
+        """Endless batches: canvases, their targets, and single windows with labels."""
+        while True:
+            canvases = [self.large() for _ in range(large)]
+            canvases += [self.mosaic() for _ in range(mosaics)]
+            made = [targets(canvas) for canvas in canvases]
+            batch = {
+                name: torch.from_numpy(np.stack([target[name] for target in made]))
+                for name in made[0]
+            }
+            batch["canvases"] = _nchw([canvas.pixels for canvas in canvases])
+            cut = [self._window(canvases[n % len(canvases)]) for n in range(windows)]
+            batch["single"] = _nchw([pixels for pixels, _ in cut])
+            batch["single_labels"] = torch.tensor([label for _, label in cut])
+            yield batch
+
+    def _window(self, canvas: Canvas) -> tuple[np.ndarray, int]:
+        """A window on its own, half of the time with a ship in its middle."""
+        rng, side = self.rng, canvas.pixels.shape[0]
+        half = WINDOW_PX // 2
+        center = rng.uniform(half, side - half, 2)
+        if canvas.ships and rng.random() < 0.6:
+            ship = canvas.ships[rng.integers(len(canvas.ships))]
+            center = ship.corners.mean(axis=0) + rng.normal(0, 4, 2)
+        x, y = np.clip(np.round(center).astype(int), half, side - half).tolist()
+        rows, columns = slice(y - half, y + half), slice(x - half, x + half)
+        ships = []
+        for ship in canvas.ships:
+            if ship.seen_px < 4:
+                continue
+            middle = ship.corners.mean(axis=0) - (x - half, y - half)
+            length = float(np.linalg.norm(ship.corners[1] - ship.corners[0]))
+            ships.append(Placed(float(middle[0]), float(middle[1]), length, length / 6, 0.0))
+        label = label_window(ships, NET_GSD_M, ~canvas.known[rows, columns])
+        return canvas.pixels[rows, columns], label
+
+
+def _nchw(pictures: list[np.ndarray]) -> Tensor:
+    stacked = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+    return stacked.contiguous(memory_format=torch.channels_last)
+
+
+def read_hard(path: Path | None) -> dict[str, list[tuple[float, float]]]:
+    """What ``training.learning.mine`` wrote; nothing when None."""
+    if path is None:
+        return {}
+    found: dict[str, list[tuple[float, float]]] = json.loads(path.read_text())
+    return found

@@ -1,0 +1,76 @@
+"""What a satellite and a tile server do to a picture: coarse pixels, haze, noise, JPEG.
+
+Canvases are made at the network's 1.9 m; imagery comes at 0.5 to 5 m (PlanetScope 3 m, Esri zoom
+15 2.4 to 4.8 m) and is enlarged to that scale. Training sees the same chain.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.canvases.windows import NET_GSD_M
+
+Picture = NDArray[np.uint8]
+
+
+def random_gsd(rng: np.random.Generator) -> float:
+    """Metres per pixel of an imaginary sensor: mostly 2.5 to 5 m, at times finer or up to 10."""
+    low, high = [(0.6, NET_GSD_M), (NET_GSD_M, 2.5), (2.5, 5.0), (5.0, 7.0), (7.0, 10.0)][
+        rng.choice(5, p=[0.10, 0.22, 0.57, 0.08, 0.03])
+    ]
+    return float(rng.uniform(low, high))
+
+
+def recolor(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Exposure, contrast, gamma, colour balance, saturation and haze of another day."""
+    gamma = np.exp(rng.normal(0, 0.18))
+    gain = np.exp(rng.normal(0, 0.16)) * np.exp(rng.normal(0, 0.05, 3))
+    lift = rng.uniform(-12, 12) + rng.normal(0, 4, 3)
+    ramp = np.linspace(0, 1, 256)[:, None] ** gamma * 255 * gain + lift
+    if rng.random() < 0.3:
+        haze = rng.uniform(0, 0.4)
+        ramp = ramp * (1 - haze) + haze * rng.uniform([90, 100, 110], [200, 210, 220])
+    table = np.clip(ramp, 0, 255).astype(np.uint8).reshape(256, 1, 3)
+    colored = cv2.LUT(picture, table)
+    if rng.random() < 0.3:
+        grey = cv2.cvtColor(cv2.cvtColor(colored, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        keep = float(rng.uniform(0, 1.3))
+        colored = cv2.addWeighted(colored, keep, grey, 1 - keep, 0)
+    return colored
+
+
+def photographed(picture: Picture, factor: float, blur: float) -> Picture:
+    """The picture in pixels `factor` times as large; the optics blur by `blur` of these before."""
+    height, width = picture.shape[:2]
+    soft = cv2.GaussianBlur(picture, (0, 0), blur * factor)
+    size = (max(8, round(width / factor)), max(8, round(height / factor)))
+    return cv2.resize(soft, size, interpolation=cv2.INTER_AREA)
+
+
+def degrade(picture: Picture, gsd_m: float, rng: np.random.Generator) -> Picture:
+    """Photograph a canvas at `gsd_m` and enlarge it back to its own size."""
+    height, width = picture.shape[:2]
+    factor = max(1.0, gsd_m / NET_GSD_M)
+    small = picture
+    if factor > 1.0:
+        # The optics blur by about half a pixel before the detector averages over one.
+        small = photographed(picture, factor, float(rng.uniform(0.15, 0.5)))
+    elif rng.random() < 0.4:
+        small = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.4, 1.2)))
+    if rng.random() < 0.5:
+        soft = cv2.GaussianBlur(small, (0, 0), 1.0)
+        amount = float(rng.uniform(0, 1.2))
+        small = cv2.addWeighted(small, 1 + amount, soft, -amount, 0)
+    if rng.random() < 0.6:
+        noise = np.empty(small.shape, np.int16)
+        cv2.randn(noise, 0, float(rng.uniform(0.5, 5)))
+        small = np.clip(small + noise, 0, 255).astype(np.uint8)
+    if rng.random() < 0.7:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(45, 96))]
+        small = cv2.imdecode(cv2.imencode(".jpg", small, quality)[1], cv2.IMREAD_COLOR)
+    if small.shape[:2] == (height, width):
+        return small
+    mode = cv2.INTER_CUBIC if rng.random() < 0.8 else cv2.INTER_LINEAR
+    return cv2.resize(small, (width, height), interpolation=mode)

@@ -1,0 +1,262 @@
+"""One interface for all our image sets: a picture, its scale, its ships and what is unknown."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.paths import LABELS, data_root
+
+Picture = NDArray[np.uint8]
+
+
+def read_picture(path: Path) -> Picture:
+    """Pixels, uint8 (height, width, 3) RGB."""
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise FileNotFoundError(f"cannot read {path}: set SHIPDET_DATA to the image sets")
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+@dataclass(frozen=True)
+class Ship:
+    """A ship in an image: `corners` (4, 2) in image pixels, any order around the box.
+
+    `upright` marks a box that is parallel to the image: its diagonal, not its longer side, is
+    then nearest to the ship's length.
+    """
+
+    corners: NDArray[np.float64]
+    kind: str = "ship"
+    length_m: float | None = None
+    upright: bool = False
+
+    @property
+    def centre(self) -> NDArray[np.float64]:
+        return self.corners.mean(axis=0)
+
+    @property
+    def extent_px(self) -> float:
+        """Length of the ship in image pixels, as well as the box tells."""
+        sides = np.linalg.norm(np.diff(self.corners, axis=0, append=self.corners[:1]), axis=1)
+        width, height = float(sides[0::2].mean()), float(sides[1::2].mean())
+        return float(np.hypot(width, height)) if self.upright else max(width, height)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An image and what is known about it.
+
+    Attributes:
+        name: set and file, for example "harbours/guaymas_1.jpg".
+        gsd_m: metres per pixel; None when unknown.
+        ships: the labelled ones.
+        unknown: polygons (n, 2) in image pixels in which unlabelled ships may lie.
+        sea: polygons of open water, less those of `islands`; false alarms are counted apart there.
+        complete: False when unlabelled ships may lie anywhere outside the labelled ones.
+        group: scenes of one group never fall into different parts of a grouped split.
+    """
+
+    name: str
+    path: Path
+    gsd_m: float | None
+    ships: tuple[Ship, ...] = ()
+    unknown: tuple[NDArray[np.float64], ...] = ()
+    sea: tuple[NDArray[np.float64], ...] = ()
+    islands: tuple[NDArray[np.float64], ...] = ()
+    complete: bool = True
+    group: str = ""
+
+    def read(self) -> Picture:
+        """Pixels, uint8 (height, width, 3) RGB."""
+        return read_picture(self.path)
+
+    def unknown_mask(self, height: int, width: int) -> NDArray[np.bool_]:
+        """(height, width), True where nothing may be concluded from the absence of a label."""
+        if not self.complete:
+            return np.ones((height, width), dtype=np.bool_)
+        return filled(self.unknown, height, width)
+
+    def sea_mask(self, height: int, width: int) -> NDArray[np.bool_]:
+        """(height, width), True on open water; False everywhere when nobody has outlined it."""
+        return filled(self.sea, height, width) & ~filled(self.islands, height, width)
+
+
+def filled(polygons: Sequence[NDArray[np.float64]], height: int, width: int) -> NDArray[np.bool_]:
+    """(height, width), True inside any of the polygons (n, 2) in pixels."""
+    mask = np.zeros((height, width), dtype=np.uint8)
+    for polygon in polygons:
+        cv2.fillPoly(mask, [np.round(polygon).astype(np.int32)], 1)
+    return mask.astype(np.bool_)
+
+
+def upright_ship(box: Sequence[float], kind: str = "ship") -> Ship:
+    """A ship from [x0, y0, x1, y1]."""
+    x0, y0, x1, y1 = box
+    corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], dtype=np.float64)
+    return Ship(corners, kind, upright=True)
+
+
+def ships_aerial(root: Path) -> list[Scene]:
+    """Google-Earth-style crops of unknown scale, every boat boxed."""
+    folder = root / "ships-aerial"
+    return [
+        Scene(
+            name=f"ships-aerial/{entry['image']}",
+            path=folder / "images" / entry["image"],
+            gsd_m=None,
+            ships=tuple(upright_ship(box) for box in entry["boxes"]),
+            group=entry["image"],
+        )
+        for entry in json.loads((folder / "boxes.json").read_text())
+    ]
+
+
+def planet_scenes(root: Path) -> list[Scene]:
+    """The two labelled PlanetScope harbours; open water is complete."""
+    folder = root / "planet-scenes"
+    return [
+        Scene(
+            name=f"planet-scenes/{image}",
+            path=folder / image,
+            gsd_m=3.0,
+            ships=tuple(upright_ship(entry["bbox"], entry["kind"]) for entry in entries),
+            group=image,
+        )
+        for image, entries in json.loads((folder / "boxes.json").read_text()).items()
+    ]
+
+
+def planet_land(root: Path) -> list[Scene]:
+    """PlanetScope airports and shores without ships."""
+    return [
+        Scene(f"planet-land/{path.name}", path, 3.0, group=path.name)
+        for path in sorted((root / "planet-land").glob("*.jpg"))
+    ]
+
+
+def harbours(root: Path) -> list[Scene]:
+    """The marina with rotated boxes; the other harbours have only our own labels."""
+    folder = root / "harbours"
+    return [
+        Scene(
+            name=f"harbours/{image}",
+            path=folder / image,
+            gsd_m=float(entry["gsd_m"]),
+            ships=tuple(Ship(np.array(s, dtype=np.float64).reshape(4, 2)) for s in entry["ships"]),
+            group=image,
+        )
+        for image, entry in json.loads((folder / "boxes.json").read_text()).items()
+    ]
+
+
+AID_DRY = (
+    "Airport", "BareLand", "BaseballField", "Center", "Church", "Commercial", "DenseResidential",
+    "Desert", "Farmland", "Forest", "Industrial", "Meadow", "MediumResidential", "Mountain",
+    "Park", "Parking", "Playground", "RailwayStation", "School", "SparseResidential", "Square",
+    "Stadium", "StorageTanks", "Viaduct",
+)  # fmt: skip
+"""AID classes without boats: not Port, Beach, River, Pond, Resort, Bridge."""
+
+
+def aid_land(root: Path) -> list[Scene]:
+    """Aerial scenes without water worth the name, 2 to 32 m per pixel, which nobody wrote down."""
+    return [
+        Scene(f"aid/{name}/{path.name}", path, None, group=path.name)
+        for name in AID_DRY
+        for path in sorted((root / "aid" / name).glob("*.jpg"))
+    ]
+
+
+AID_SHORE = ("Beach", "Bridge", "River")
+"""AID classes with water; boats are in few of their pictures, which labels/aid_boats.txt names."""
+
+
+def aid_shore(root: Path) -> list[Scene]:
+    """Beaches, bridges and rivers in which nobody has seen a boat of five pixels or more."""
+    boats = set((LABELS / "aid_boats.txt").read_text().split())
+    paths = [p for name in AID_SHORE for p in sorted((root / "aid" / name).glob("*.jpg"))]
+    return [
+        Scene(f"aid/{path.parent.name}/{path.name}", path, None, group=path.name)
+        for path in paths
+        if f"{path.parent.name}/{path.name}" not in boats
+    ]
+
+
+def own_labels(root: Path, folder: Path = LABELS) -> list[Scene]:
+    """Our own labels: JSON in training/labels, coordinates only; a picture or a list of them."""
+    scenes = []
+    named = (path for path in sorted(folder.glob("*.json")) if path.name != "corrections.json")
+    files = (json.loads(path.read_text()) for path in named)
+    for entry in itertools.chain.from_iterable(f if isinstance(f, list) else [f] for f in files):
+        scenes.append(
+            Scene(
+                name=entry["image"],
+                path=root / entry["image"],
+                gsd_m=entry["gsd_m"],
+                ships=tuple(
+                    Ship(
+                        np.array(ship["polygon"], dtype=np.float64),
+                        ship.get("kind", "ship"),
+                        ship.get("length_m"),
+                    )
+                    for ship in entry["ships"]
+                ),
+                **{
+                    key: tuple(np.array(p, dtype=np.float64) for p in entry.get(key, []))
+                    for key in ("unknown", "sea", "islands")
+                },
+                complete=bool(entry["complete"]),
+                group=Path(entry["image"]).name,
+            )
+        )
+    return scenes
+
+
+def labelled_only(_root: Path) -> list[Scene]:
+    """A set that came without labels: only pictures that we labelled are scenes of it."""
+    return []
+
+
+SETS: dict[str, Callable[[Path], list[Scene]]] = {
+    "ships-aerial": ships_aerial,
+    "planet-scenes": planet_scenes,
+    "planet-land": planet_land,
+    "harbours": harbours,
+    "aid-land": aid_land,
+    "aid-shore": aid_shore,
+    "aid/Port": labelled_only,
+    "mosaics": labelled_only,
+}
+
+
+def load_set(name: str, root: Path | None = None) -> list[Scene]:
+    """A set's scenes; our own labels complete or replace those that came with the images."""
+    root = root or data_root()
+    ours = {scene.name: scene for scene in own_labels(root)}
+    scenes = [merged(scene, ours.pop(scene.name, None)) for scene in SETS[name](root)]
+    return scenes + [scene for key, scene in ours.items() if key.startswith(f"{name}/")]
+
+
+def merged(scene: Scene, ours: Scene | None) -> Scene:
+    """Our labels of an image take precedence; where they name no ship, the set's own remain."""
+    if ours is None:
+        return scene
+    return Scene(
+        name=scene.name,
+        path=scene.path,
+        gsd_m=ours.gsd_m or scene.gsd_m,
+        ships=ours.ships or scene.ships,
+        unknown=ours.unknown,
+        sea=ours.sea,
+        islands=ours.islands,
+        complete=ours.complete,
+        group=scene.group,
+    )

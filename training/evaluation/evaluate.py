@@ -1,0 +1,199 @@
+"""Judge models on the places that they have not seen, and settle judge, threshold and figures.
+
+    python -m training.evaluation.evaluate --fold 0=training/folds/0 --out runs/evaluation
+    python -m training.evaluation.evaluate --fold 0=training/folds/0 --out runs/evaluation \
+        --publish weights/shipdet-pico
+
+Every fold's model runs over the places that it was held out from (once: candidates are kept in
+``--out``). The judge that a set is scored with is fitted on the other sets, so that its figures
+are of pictures that no choice has seen; the published judge is fitted on all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from shipdet.detect.judging import score_of
+from shipdet.models import load_classifier
+from shipdet.models.config import Judge
+from training.data.folds import held_out
+from training.data.labelled import Floats, LabelledImage, everything
+from training.evaluation.figures import Pool, best_threshold, figures, pool
+from training.evaluation.judge import examples, fit
+from training.evaluation.surveys import Surveyed, load, save, surveyed
+
+#: Sets whose pictures hold ships, and the name that the card gives them.
+SHIPS = {
+    "planet-ports": "PlanetScope ports, 3 m",
+    "planet-scenes": "PlanetScope harbors, 3 m",
+    "naval-harbours": "naval bases, 1 m",
+    "ge-ports": "Google Earth ports, 0.8–1.4 m",
+    "mosaics": "Esri zoom 15 and Sentinel-2 mosaics",
+    "google-earth": "Google Earth, 0.4 m",
+    "sentinel2-ports": "Sentinel-2 ports, 10 m (60 m and more)",
+    "s2-anchorages": "Sentinel-2 anchorages, 10 m (60 m and more)",
+    "river-barges": "rivers and marinas, 0.5–2.2 m",
+    "harbours": "harbors, 0.5–2 m",
+}
+#: Sets without ships.
+LAND = ("aid", "resisc", "eurosat", "planet-land")
+SHORE = ("aquaculture", "planet-corsica", "water-bodies", "dubai-landcover", "planet-clouds")
+#: Pictures taken of a set without ships, at most: they are many, and alike.
+MOST = 150
+
+
+def chosen(images: Iterable[LabelledImage]) -> list[LabelledImage]:
+    """The pictures that figures are of: all with ships, and a fixed choice of the others."""
+    kept: list[LabelledImage] = []
+    pools: dict[str, list[LabelledImage]] = {}
+    for image in images:
+        if image.source in SHIPS and image.scaled:
+            kept.append(image)
+        elif image.source in (*LAND, *SHORE) and not image.ships and image.complete:
+            pools.setdefault(image.source, []).append(image)
+    for some in pools.values():
+        kept += sorted(some, key=lambda image: zlib.crc32(image.name.encode()))[:MOST]
+    return kept
+
+
+def gathered(fold: int, model: Path, out: Path, images: list[LabelledImage]) -> list[Surveyed]:
+    """Candidates of a fold's model on its held-out pictures, computed once."""
+    kept = out / f"candidates_{fold}.npz"
+    if kept.exists():
+        return load(kept, images)
+    classifier = load_classifier(str(model))
+    found = [
+        surveyed(image, classifier)
+        for image in tqdm(chosen(held_out(images, fold)), desc=f"fold {fold}", mininterval=10)
+    ]
+    save(found, kept)
+    return found
+
+
+def scored(found: list[Surveyed]) -> list[Floats]:
+    """Scores of each picture's candidates, by a judge that has not seen its set."""
+    judges: dict[str, Judge] = {}
+    for source in {one.image.source for one in found}:
+        others = [one for one in found if one.image.source != source]
+        judges[source] = fit(*examples(others))
+    return [score_of(judges[one.image.source], one.features) for one in found]
+
+
+def of_source(found: list[Surveyed], scores: list[Floats], *sources: str) -> Pool:
+    """The detections of some sets."""
+    which = [n for n, one in enumerate(found) if one.image.source in sources]
+    return pool([found[n] for n in which], [scores[n] for n in which])
+
+
+def craft(found: list[Surveyed], scores: list[Floats], threshold: float) -> tuple[int, int]:
+    """Craft of 10-25 m that were found, and how many of them were measured under 25 m."""
+    from training.evaluation.surveys import match
+
+    seen = short = 0
+    for one, given in zip(found, scores, strict=True):
+        result = match(one, given)
+        for index in np.flatnonzero((result.ship >= 0) & (given >= threshold)):
+            length = result.lengths[result.ship[index]]
+            if one.image.scaled and 10 <= length < 25:
+                seen += 1
+                short += one.boxes[index, 2] < 25
+    return seen, short
+
+
+def report(found: list[Surveyed], scores: list[Floats], threshold: float) -> dict[str, Any]:
+    """All figures at a threshold."""
+    sources = sorted({one.image.source for one in found})
+    result: dict[str, Any] = {"threshold": threshold, "sets": {}}
+    for source in sources:
+        result["sets"][source] = figures(of_source(found, scores, source), threshold)
+    result["all"] = figures(of_source(found, scores, *SHIPS), threshold)
+    result["land"] = figures(of_source(found, scores, *LAND), threshold)
+    result["shore"] = figures(of_source(found, scores, *SHORE), threshold)
+    seen, short = craft(found, scores, threshold)
+    result["craft"] = {"found": seen, "under_25m": short}
+    return result
+
+
+def cut(value: float, digits: int = 3) -> str:
+    """A figure cut off, not rounded."""
+    if isinstance(value, float) and math.isnan(value):
+        return "–"
+    return f"{math.floor(value * 10**digits) / 10**digits:.{digits}f}"
+
+
+def table(result: dict[str, Any]) -> str:
+    """The figures as a table of Markdown."""
+    lines = [
+        "| set | ships | precision | recall | F1 | AP | recall > 100 m | length error "
+        "| boxes IoU ≥ 0.5 | false per 100 km² |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    rows = [(SHIPS.get(name, name), value) for name, value in result["sets"].items()]
+    rows += [(name, result[name]) for name in ("all", "land", "shore")]
+    for name, value in rows:
+        cells = [
+            cut(value[key])
+            for key in ("precision", "recall", "f1", "ap", "recall_100m", "length_error", "iou_50")
+        ]
+        if not value["ships"]:
+            cells = ["–"] * 7
+        lines.append(
+            f"| {name} | {value['ships']} | "
+            + " | ".join(cells)
+            + f" | {cut(value['false_per_100km2'], 1)} |"
+        )
+    found = result["craft"]
+    lines.append(f"\nCraft of 10–25 m: {found['found']} found, {found['under_25m']} under 25 m.")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--fold", action="append", required=True, help="N=FOLDER: the model of a fold"
+    )
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--publish", type=Path, help="model folder that gets judge and threshold")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    images = everything()
+    found: list[Surveyed] = []
+    for given in arguments.fold:
+        number, folder = given.split("=", 1)
+        found += gathered(int(number), Path(folder), arguments.out, images)
+    scores = scored(found)
+    threshold = best_threshold(of_source(found, scores, *SHIPS, *LAND, *SHORE))
+    result = report(found, scores, threshold)
+    print(table(result))
+    (arguments.out / "metrics.json").write_text(json.dumps(result, indent=1) + "\n")
+    judge = fit(*examples(found))
+    print("judge:", judge.model_dump())
+    if arguments.publish:
+        publish(arguments.publish, judge, threshold, result)
+
+
+def publish(folder: Path, judge: Judge, threshold: float, result: dict[str, Any]) -> None:
+    """Enter judge, threshold and figures into a model folder."""
+    file = folder / "config.json"
+    config = json.loads(file.read_text())
+    config["shipdet"]["threshold"] = round(threshold, 3)
+    config["shipdet"]["map"]["judge"] = judge.model_dump()
+    file.write_text(json.dumps(config, indent=2) + "\n")
+    (folder / "metrics.json").write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

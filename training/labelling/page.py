@@ -1,0 +1,115 @@
+"""Label ships on a picture with the help of a model, in a browser.
+
+    python -m training.labelling.page --image harbours/new.jpg --gsd 0.6 \
+        --model weights/shipdet-pico
+
+The picture lies below the data folder. Every proposal is accepted, redrawn (click the bow, then
+the stern), refused, or left open. Then the whole picture is shown, and ships that were missed can
+be drawn on it. The labels are written to training/labels, coordinates only; what a file there has
+held before stays.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from shipdet.models import load_classifier
+from training.data.datasets import Picture, Scene
+from training.labelling.session import FLOOR, Labelling, begin, box_between
+from training.paths import data_root
+from training.scenes import Search
+
+
+class Desk:
+    """What the page's handlers share: the labelling, and the box that is being drawn."""
+
+    def __init__(self, work: Labelling) -> None:
+        self.work = work
+        self.clicks: list[np.ndarray] = []
+        self.drawn: np.ndarray | None = None
+
+    def view(self) -> tuple[Picture, str]:
+        """The crop and a line of text for the page."""
+        work = self.work
+        picture, _ = work.crop(self.drawn)
+        drawing = "now click the stern" if len(self.clicks) == 1 else "click bow and stern"
+        if work.current is None:
+            drawing = "press Ship to keep it" if self.drawn is not None else drawing
+            told = f"All {len(work.proposals)} looked at: {len(work.ships)} ships (green)."
+            return picture, f"{told} Was one missed? {drawing.capitalize()}. Else save."
+        return picture, f"Proposal {work.at + 1} of {len(work.proposals)}; {drawing} to redraw."
+
+    def click(self, width_m: float, event: gr.SelectData) -> tuple[Picture, str]:
+        """Bow first, then stern."""
+        _, matrix = self.work.crop(self.drawn)
+        point = np.linalg.solve(matrix[:, :2], np.array(event.index, float) - matrix[:, 2])
+        self.clicks.append(point)
+        if len(self.clicks) == 2:
+            self.drawn = box_between(*self.clicks, width_m / self.work.gsd_m)
+            self.clicks = []
+        return self.view()
+
+    def decide(self, how: str, kind: str) -> tuple[Picture, str]:
+        """accept, refuse or leave open the current proposal."""
+        work = self.work
+        box = work.current if self.drawn is None else self.drawn
+        if how == "accept" and box is not None:
+            work.accept(box, kind)
+        elif how == "refuse":
+            work.refuse()
+        elif how == "open":
+            work.leave_open()
+        self.clicks, self.drawn = [], None
+        return self.view()
+
+
+def page(work: Labelling) -> gr.Blocks:
+    """The page for one picture and one person."""
+    desk = Desk(work)
+    first, told = desk.view()
+    with gr.Blocks(title="Label ships", analytics_enabled=False) as blocks:
+        text = gr.Markdown(told)
+        picture = gr.Image(first, format="png", interactive=False, show_label=False)
+        with gr.Row():
+            kind = gr.Dropdown(
+                ["cargo", "tanker", "navy", "passenger", "barge", "small", "ship"],
+                value="ship",
+                label="Kind",
+            )
+            width = gr.Number(20, label="Width of a redrawn box (m)", minimum=1)
+            complete = gr.Checkbox(
+                label="Everything else holds no ship", value=bool(work.kept.get("complete"))
+            )
+        shown: list[Any] = [picture, text]
+        with gr.Row():
+            for label, how in (("Ship", "accept"), ("No ship", "refuse"), ("Unsure", "open")):
+                button = gr.Button(label, variant="primary" if how == "accept" else "secondary")
+                button.click(lambda chosen, how=how: desk.decide(how, chosen), kind, shown)
+            save = gr.Button("Save")
+        picture.select(desk.click, width, shown)
+        save.click(lambda whole: f"Saved as {work.save(whole).name}.", complete, text)
+    return blocks
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--image", required=True, help="path below the data folder")
+    parser.add_argument("--gsd", type=float, required=True, help="metres per pixel")
+    parser.add_argument("--model", type=Path, default=Path("weights/shipdet-pico"))
+    arguments = parser.parse_args()
+    classifier = load_classifier(str(arguments.model))
+    scene = Scene(arguments.image, data_root() / arguments.image, arguments.gsd)
+    chosen = classifier.config.shipdet
+    how = Search(chosen.scoring, views=chosen.views, floor=FLOOR)
+    page(begin(scene, classifier, how)).launch(server_name="127.0.0.1")
+
+
+if __name__ == "__main__":
+    main()

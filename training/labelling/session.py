@@ -1,0 +1,171 @@
+"""Labels of a scene in the making: proposals of a model, accepted, redrawn, refused or unknown."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from shipdet.detect.scoring import WindowScorer
+from shipdet.geometry import rectangle
+from training.data.datasets import Picture, Scene
+from training.paths import LABELS
+from training.scenes import Search
+
+FLOOR = 0.15
+"""Lowest score of a proposal: a false one costs a click, a missing one a ship."""
+AROUND_M = 360.0
+"""Ground shown around a proposal..."""
+CROP_PX = 720
+"""...on so many pixels."""
+
+Corners = NDArray[np.float64]
+
+
+@dataclass
+class Labelling:
+    """A scene with its proposals and what was said about them.
+
+    Attributes:
+        image: the picture's path below the data folder.
+        proposals: (n, 4, 2) corners in image pixels, best score first.
+        at: index of the proposal that is looked at; n when all have been: then the whole picture
+            is shown, and ships that nobody proposed can be drawn.
+        ships, unknown: what goes into the file.
+        kept: what the file has held besides these.
+    """
+
+    image: str
+    picture: Picture
+    gsd_m: float
+    proposals: list[Corners]
+    at: int = 0
+    ships: list[dict[str, Any]] = field(default_factory=list)
+    unknown: list[list[list[float]]] = field(default_factory=list)
+    kept: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def current(self) -> Corners | None:
+        """Corners of the proposal that is looked at."""
+        return self.proposals[self.at] if self.at < len(self.proposals) else None
+
+    def accept(self, corners: Corners, kind: str = "ship") -> None:
+        """Take a box as a ship; edges 0-1 and 2-3 run along its length."""
+        sides = np.linalg.norm(np.diff(corners, axis=0, append=corners[:1]), axis=1)
+        if sides[0] < sides[1]:
+            corners, sides = np.roll(corners, -1, axis=0), np.roll(sides, -1)
+        self.ships.append(
+            {
+                "polygon": np.round(corners, 1).tolist(),
+                "length_m": round(float(sides[0]) * self.gsd_m, 1),
+                "kind": kind,
+            }
+        )
+        self._next()
+
+    def refuse(self) -> None:
+        """No ship."""
+        self._next()
+
+    def leave_open(self) -> None:
+        """Neither ship nor no ship: training and evaluation leave the place out."""
+        if self.current is not None:
+            low, high = self.current.min(axis=0) - 4, self.current.max(axis=0) + 4
+            (x0, y0), (x1, y1) = np.round(low, 1).tolist(), np.round(high, 1).tolist()
+            self.unknown.append([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
+        self._next()
+
+    def _next(self) -> None:
+        self.at = min(self.at + 1, len(self.proposals))
+
+    def crop(self, corners: Corners | None = None) -> tuple[Picture, Corners]:
+        """The surroundings of the current proposal, or the whole picture when there is none.
+
+        Labelled ships are green, unknown places grey, the proposal or the drawn box yellow.
+
+        Returns:
+            uint8 (720, 720, 3), and the matrix (2, 3) from image pixels to pixels of the crop.
+        """
+        box = self.current if corners is None else corners
+        size = np.array(self.picture.shape[1::-1])
+        scale, centre = CROP_PX / size.max(), size / 2
+        if self.current is not None:
+            scale, centre = CROP_PX * self.gsd_m / AROUND_M, self.current.mean(axis=0)
+        matrix = np.column_stack([np.eye(2) * scale, CROP_PX / 2 - centre * scale])
+        how = cv2.INTER_CUBIC if scale >= 1 else cv2.INTER_AREA
+        view = cv2.warpAffine(
+            self.picture, matrix, (CROP_PX, CROP_PX), flags=how, borderValue=(40,) * 3
+        )
+
+        def draw(polygon: Any, colour: tuple[int, int, int]) -> None:
+            points = np.round(np.asarray(polygon) @ matrix[:, :2].T + matrix[:, 2])
+            cv2.polylines(view, [points.astype(np.int32)], True, colour, 1, cv2.LINE_AA)
+
+        for polygon in self.unknown:
+            draw(polygon, (170, 170, 170))
+        for ship in self.ships:
+            draw(ship["polygon"], (80, 230, 80))
+        if box is not None:
+            draw(box, (255, 220, 0))
+        return view, matrix
+
+    def entry(self, complete: bool) -> dict[str, Any]:
+        """The file's content; see training/labels/README.md."""
+        height, width = self.picture.shape[:2]
+        return {
+            **self.kept,
+            "image": self.image,
+            "width": width,
+            "height": height,
+            "gsd_m": self.gsd_m,
+            "complete": complete,
+            "ships": self.ships,
+            "unknown": self.unknown,
+        }
+
+    def save(self, complete: bool, folder: Path = LABELS) -> Path:
+        """Write the labels; ``complete`` says that everything else holds no ship."""
+        path = label_file(self.image, folder)
+        path.write_text(json.dumps(self.entry(complete), indent=1) + "\n")
+        return path
+
+
+def label_file(image: str, folder: Path = LABELS) -> Path:
+    """Where the labels of a picture are kept."""
+    return folder / f"{Path(image).with_suffix('').as_posix().replace('/', '_')}.json"
+
+
+def begin(scene: Scene, classifier: WindowScorer, how: Search, folder: Path = LABELS) -> Labelling:
+    """Propose what a model finds and nobody has labelled yet; the scene needs a scale."""
+    if scene.gsd_m is None:
+        raise ValueError(f"{scene.name} has no known scale")
+    found = how.run(scene, classifier)
+    order = np.argsort([-d.score for d in found], kind="stable")
+    file = label_file(scene.name, folder)
+    known: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    ships, unknown = known.pop("ships", []), known.pop("unknown", [])
+    polygons = [np.asarray(p, np.float32) for p in [*(s["polygon"] for s in ships), *unknown]]
+    boxes = [np.asarray(found[i].corners, np.float64) for i in order]
+    new = [box for box in boxes if not any(inside(box.mean(axis=0), p) for p in polygons)]
+    return Labelling(scene.name, scene.read(), scene.gsd_m, new, 0, ships, unknown, known)
+
+
+def inside(point: Corners, polygon: NDArray[np.float32]) -> bool:
+    """Whether a point (2,) lies in a polygon (n, 2)."""
+    return cv2.pointPolygonTest(polygon, (float(point[0]), float(point[1])), False) >= 0
+
+
+def box_between(bow: Corners, stern: Corners, width_px: float) -> Corners:
+    """Corners (4, 2) of the box from bow to stern; edges 0-1 and 2-3 run along it."""
+    along = bow - stern
+    axis_deg = float(np.degrees(np.arctan2(along[0], -along[1]))) % 180.0
+    middle = (bow + stern) / 2
+    corners = rectangle(
+        (float(middle[0]), float(middle[1])), float(np.hypot(*along)), width_px, axis_deg
+    )
+    return np.roll(corners, -1, axis=0)

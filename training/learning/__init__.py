@@ -1,0 +1,1 @@
+"""Learning: networks, losses, the training loop and the runs."""

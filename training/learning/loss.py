@@ -1,0 +1,107 @@
+"""The losses of both answers: what is unknown has no gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from shipdet.models.map_channels import MAP_CHANNELS
+
+CENTER, HULL, WATER = (MAP_CHANNELS.index(name) for name in ("center", "hull", "water"))
+SIZE = slice(MAP_CHANNELS.index("dx"), MAP_CHANNELS.index("sin2") + 1)
+LENGTH = MAP_CHANNELS.index("log_length")
+
+#: Exponent of the windows' focal loss.
+WINDOW_FOCUS = 1.5
+#: What each part counts.
+WEIGHTS = {
+    "center": 1.0,
+    "hull": 0.6,
+    "water": 0.5,
+    "offset": 0.5,
+    "length": 1.0,
+    "axis": 0.6,
+}
+
+
+def center_loss(
+    logits: Tensor, heat: Tensor, asked: Tensor, exponent: float = 2.0, falloff: float = 4.0
+) -> Tensor:
+    """Penalty-reduced focal loss (Law and Deng 2018), per ship; tensors (n, rows, columns)."""
+    chance = torch.sigmoid(logits)
+    ships = (heat >= 1.0).float()
+    found = (1 - chance) ** exponent * F.logsigmoid(logits) * ships
+    false = (1 - heat) ** falloff * chance**exponent * F.logsigmoid(-logits) * (1 - ships) * asked
+    return -(found.sum() + false.sum()) / ships.sum().clamp(min=8.0)
+
+
+def small_craft(maps: Tensor, smallest: Tensor, water: Tensor, water_asked: Tensor) -> Tensor:
+    """1 where the network sees a craft shorter than what is labelled there, not on known land.
+
+    A set that does not label small craft does not teach that they are no ships.
+    """
+    shorter = maps[:, LENGTH].detach() < smallest
+    land = (water_asked > 0) & (water < 0.5)
+    return (shorter & ~land).float()
+
+
+def map_loss(maps: Tensor, batch: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+    """Loss of the map head's answers (n, 9, rows, columns) against :func:`targets`."""
+    heat, size, weight = batch["heat"], batch["size"], batch["size_weight"]
+    ignored = small_craft(maps, batch["smallest"], batch["water"], batch["water_asked"])
+    asked = batch["asked"] * (1 - ignored)
+    parts = {"center": center_loss(maps[:, CENTER], heat, asked)}
+    hull, known = batch["hull"], batch["hull_asked"]
+    entropy = F.binary_cross_entropy_with_logits(maps[:, HULL], hull, reduction="none")
+    balance = 1 + 4 * hull
+    chance = torch.sigmoid(maps[:, HULL]) * known
+    overlap = 2 * (chance * hull).sum() + 1
+    dice = 1 - overlap / ((chance**2).sum() + (hull * known).sum() + 1)
+    parts["hull"] = (entropy * balance * known).sum() / (balance * known).sum().clamp(min=1) + dice
+    wet, dry = batch["water"] * batch["water_asked"], (1 - batch["water"]) * batch["water_asked"]
+    entropy = F.binary_cross_entropy_with_logits(maps[:, WATER], batch["water"], reduction="none")
+    parts["water"] = 0.5 * sum(
+        (entropy * part).sum() / (part.sum() + 500) for part in (wet, dry)
+    )  # water and land weigh the same
+    error = F.smooth_l1_loss(maps[:, SIZE], size, reduction="none", beta=0.1) * weight
+    ships = weight.sum((0, 2, 3)).clamp(min=8.0)
+    each = error.sum((0, 2, 3)) / ships
+    parts["offset"] = each[0] + each[1]
+    parts["length"] = each[2] + 0.5 * each[3]
+    parts["axis"] = each[4] + each[5]
+    loss = sum(WEIGHTS[name] * part for name, part in parts.items())
+    return loss, {name: float(part.detach()) for name, part in parts.items()}
+
+
+def ship_margin(logits: Tensor) -> Tensor:
+    """Logit of ship minus that of no ship (n,), of two-class logits (n, 2)."""
+    return logits[:, 1] - logits[:, 0]
+
+
+def window_loss(margins: Tensor, labels: Tensor) -> Tensor:
+    """Focal cross-entropy (Lin et al. 2017) of margins against labels of the same shape.
+
+    Labels below 0 do not count. The sum is divided by the number of ships plus a hundredth of all
+    windows, so that canvases without ships still teach.
+    """
+    known = labels >= 0
+    margin, target = margins[known], labels[known].float()
+    smooth = target * 0.98 + 0.005
+    entropy = F.binary_cross_entropy_with_logits(margin, smooth, reduction="none")
+    missed = (torch.sigmoid(margin) - smooth).abs()
+    return (missed**WINDOW_FOCUS * entropy).sum() / (target.sum() + 0.01 * len(target) + 1)
+
+
+def rates(margins: Tensor, labels: Tensor) -> dict[str, float]:
+    """Recall and false-alarm rate at equal odds, for the log."""
+    margin = margins.detach()
+    ships, none = margin[labels == 1], margin[labels == 0]
+    if not len(ships) or not len(none):
+        return {}
+    return {
+        "recall": float((ships > 0).float().mean()),
+        "false_rate": float((none > 0).float().mean()),
+    }
