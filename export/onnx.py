@@ -21,7 +21,7 @@ from export.command import run, write_config
 from export.comparing import compare, excess
 from shipdet.errors import BadImage, BadModel, BadOption
 from shipdet.imagery import open_raster
-from shipdet.models.hub import WEIGHTS, ModelFolder, file_sha256, resolve
+from shipdet.models.hub import MAP_WEIGHTS, WEIGHTS, ModelFolder, file_sha256, resolve
 from shipdet.models.onnx_graph import OPSET, write_graph
 from shipdet.models.onnx_runtime import FILES, Format
 from shipdet.mosaic import Mosaic
@@ -52,6 +52,8 @@ def export(
     with tempfile.TemporaryDirectory(prefix=".onnx-", dir=folder.path.parent) as place:
         draft = replace(folder, path=Path(place))
         shutil.copy2(folder.weights, draft.path / WEIGHTS)
+        if folder.map_weights is not None:
+            shutil.copy2(folder.map_weights, draft.path / MAP_WEIGHTS)
         raw = json.loads((folder.path / "config.json").read_text(encoding="utf-8"))
         entries = raw["shipdet"].setdefault("onnx", {})
         for precision in formats:
@@ -73,7 +75,7 @@ def _written(
 ) -> dict[str, Any]:
     """Write and compare one file; returns its entry for config.json."""
     name = FILES[precision]
-    write_graph(draft.config, draft.weights, draft.path / name, precision)
+    write_graph(draft.config, draft.weights, draft.path / name, precision, draft.map_weights)
     entry: dict[str, Any] = {
         "sha256": file_sha256(draft.path / name),
         "weights_sha256": draft.sha256,

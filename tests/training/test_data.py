@@ -8,14 +8,9 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-
-from training.canvases import LoadedScene, cut_canvas, random_scale
 from training.compose import Palette, compose
 from training.cutouts import Cutout, outline
-from training.data.datasets import Scene, Ship, aid_shore, own_labels, upright_ship
 from training.metrics import length_m
-from training.paths import LABELS
-from training.canvases.sensors import degrade, random_gsd, recolor
 from training.synthetic import (
     draw_cranes,
     draw_jetty,
@@ -24,7 +19,12 @@ from training.synthetic import (
     draw_sheds,
     draw_ship,
 )
+
+from training.canvases import LoadedScene, cut_canvas, random_scale
+from training.canvases.sensors import degrade, random_gsd, recolor
 from training.canvases.windows import NET_GSD_M
+from training.data.datasets import Scene, Ship, aid_shore, own_labels, upright_ship
+from training.paths import LABELS
 
 EMPTY = Palette([], [], [])
 

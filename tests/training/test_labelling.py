@@ -6,12 +6,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from training.scenes import Search
 
 from tests.helpers.painted import BrightnessClassifier, paint_ship, sea
 from training.data.datasets import Scene, own_labels
 from training.labelling.page import Desk, page
 from training.labelling.session import Labelling, begin, box_between
-from training.scenes import Search
 
 
 @pytest.fixture

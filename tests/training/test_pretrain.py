@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from training.train import load_pupil
 
-from training.learning.recipe import PretrainStage, Recipe
 from training.learning.engine import Schedule
 from training.learning.networks import Pupil, Teacher, build, maps_loss
 from training.learning.pretrain import Views, pretrain, random_view
-from training.train import load_pupil
+from training.learning.recipe import PretrainStage, Recipe
 
 STAGE = PretrainStage(
     schedule=Schedule(steps=12, lr=3e-3, ema=0.0), folders={"aid": 0.5, "harbours": 0.5}, batch=2,

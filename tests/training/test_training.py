@@ -12,12 +12,15 @@ import pytest
 import torch
 from pydantic import ValidationError
 from safetensors.torch import save_file
+from training.smoke import batches, tiny
+from training.teacher import TeacherScorer
+from training.train import dense_loss, load_student, plain_loss, teacher_loss, window_loss
 
 from shipdet.models.config import ClassifierConfig, parse_config
 from shipdet.models.torch_runtime import whole_margins, window_margins
 from tests.helpers.tiny_models import classifier_config
+from training.canvases.windows import NO_SHIP, SHIP, UNKNOWN
 from training.evaluation.card import card, shown
-from training.learning.recipe import DenseStage, Recipe, TeacherStage, WindowStage, read_recipe
 from training.learning.engine import Batch, CsvLog, Schedule, fit, parameter_groups, prefetch
 from training.learning.model_folder import folders_of, mean_state, plain_state
 from training.learning.networks import (
@@ -29,11 +32,8 @@ from training.learning.networks import (
     load_teacher,
     read_state,
 )
+from training.learning.recipe import DenseStage, Recipe, TeacherStage, WindowStage, read_recipe
 from training.paths import CONFIGS
-from training.smoke import batches, tiny
-from training.teacher import TeacherScorer
-from training.train import dense_loss, load_student, plain_loss, teacher_loss, window_loss
-from training.canvases.windows import NO_SHIP, SHIP, UNKNOWN
 
 SCHEDULE = Schedule(steps=3, lr=1e-3)
 
