@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from shipdet.detect import detect, with_views
-from shipdet.detect.scoring import WindowScorer
+from shipdet.detect import detect
+from shipdet.detect.surveying import Surveyor
 from shipdet.detections import Detections
 from shipdet.models import onnx_runtime
 from shipdet.models.config import ClassifierConfig, UpscalerConfig
@@ -99,18 +99,9 @@ def ship_difference(
     return {"ships": float(ships), "ships_apart": float(apart), "centre_px_max": centre_px}
 
 
-def ships_in(scene: Mosaic, classifier: WindowScorer, config: ClassifierConfig) -> Detections:
+def ships_in(scene: Mosaic, classifier: Surveyor, config: ClassifierConfig) -> Detections:
     """What a search with the model's own settings finds."""
-    block = config.shipdet
-    return finish(
-        detect(
-            scene,
-            with_views(classifier, block.views),
-            window_m=block.window_m,
-            scoring=block.scoring,
-            floor=block.threshold,
-        )
-    )
+    return finish(detect(scene, classifier, floor=config.shipdet.threshold)).detections
 
 
 def _pixel_difference(

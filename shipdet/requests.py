@@ -21,9 +21,6 @@ PASSES: dict[Upscale, int] = {"none": 0, "x4": 1, "x16": 2}
 #: How much one pass enlarges a picture, along each side.
 UPSCALE = 4
 
-#: In network pixels; those that divide a model's cell can be scored densely. 0 is one cell.
-STRIDES = (0, 8, 16, 32, 56, 64, 96, 112, 128, 160, 192)
-
 #: Shortest craft that counts as a ship, in meters, where a request does not say.
 MIN_LENGTH_M = 25.0
 
@@ -119,18 +116,6 @@ class Search(Request):
     device: Literal["", "auto", "cpu", "cuda"] = _option(
         "", "Search", "where the models run (default: the configured one)"
     )
-    stride: int = _option(
-        0,
-        "Search",
-        "step of the search in pixels at the model's scale: "
-        f"{', '.join(map(str, STRIDES[1:]))} (default: the model's own)",
-    )
-    scoring: Literal["", "dense", "exact"] = _option(
-        "", "Search", "one pass, or window by window (default: the model's own way)"
-    )
-    views: Literal[0, 1, 2, 8] = _option(
-        0, "Search", "mirrored and turned views to average (default: the model's own number)"
-    )
     threshold: float | None = _option(
         None, "Search", "lowest score of a ship, between 0 and 1 (default: the model's own)"
     )
@@ -158,14 +143,6 @@ class Search(Request):
     def _threshold_in_range(cls, value: float | None) -> float | None:
         if value is not None and not (math.isfinite(value) and 0.0 < value < 1.0):
             raise ValueError("the threshold must be a number between 0 and 1")
-        return value
-
-    @field_validator("stride")
-    @classmethod
-    def _stride_known(cls, value: int) -> int:
-        if value not in STRIDES:
-            known = ", ".join(str(stride) for stride in STRIDES if stride)
-            raise ValueError(f"the stride must be one of {known} network pixels, or 0 for the best")
         return value
 
     @model_validator(mode="after")
@@ -262,9 +239,6 @@ class SearchOptions(TypedDict, total=False):
     model: str
     backend: Literal["", "torch", "onnx"]
     device: Literal["", "auto", "cpu", "cuda"]
-    stride: int
-    scoring: Literal["", "dense", "exact"]
-    views: Literal[0, 1, 2, 8]
     threshold: float | None
     min_length_m: float
     map: bool

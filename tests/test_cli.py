@@ -54,7 +54,7 @@ def run(*arguments: str) -> int:
         (["detect", "--bbox", "4", "51", "4.1", "51.1", "--provider", "osm"], "policy"),
         (["detect", "--bbox", "4", "51", "4.1", "51.1", "--provider", "moon"], "no provider"),
         (["detect", "--bbox", "4", "51", "4.01", "51.01", "--threshold", "nan"], "between 0 and 1"),
-        (["detect", "--bbox", "4", "51", "4.01", "51.01", "--stride", "7"], "stride"),
+        (["detect", "--bbox", "4", "51", "4.01", "51.01", "--stride", "7"], "--stride"),
         (["detect", "--bbox", "4", "51", "4.01", "51.01", "--quality", "99"], "Quality"),
         (["detect", "--bbox", "4", "51", "4.01", "51.01", "--name", "../x"], "file name"),
         (["detect", "--bbox", "4", "51", "4.01", "51.01", "--model", "none"], "no model"),
@@ -168,7 +168,7 @@ def test_detecting_in_a_picture_writes_a_run_and_prints_json(
     write_picture(tmp_path / "scene.png", picture)
     out = tmp_path / "found"
     asked = ["detect", str(tmp_path / "scene.png"), "--gsd", "3", "--out", str(out)]
-    assert run(*asked, "--stride", "64", "--json") == 0
+    assert run(*asked, "--json") == 0
     printed = capsys.readouterr()
     record = json.loads(printed.out)
     assert record["folder"] == str(out)

@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import rasterio
 from PIL import Image
 
 from shipdet import pipeline
@@ -134,7 +135,7 @@ def test_the_record_tells_how_the_run_was_made(server, settings, classifier):
     assert record["models"]["classifier"]["sha256"] == "ab" * 32
     assert record["models"]["classifier"]["name"] == "torch"
     assert record["models"]["names"] == {"classifier": settings.classifier, "upscaler": None}
-    assert (record["threshold"], record["stride_px"], record["scoring"]) == (0.25, 32, "dense")
+    assert record["threshold"] == 0.25
     assert (
         {"fetch", "load", "detect", "report", "all"} >= set(record["timings"]) >= {"fetch", "all"}
     )
@@ -300,11 +301,10 @@ def test_an_unknown_model_is_refused_before_any_request(server, settings):
 
 
 def test_an_estimate_tells_the_size_and_fetches_nothing(server, settings, classifier):
-    told = pipeline.estimate(area(server, search={"stride": 112}), settings)
+    told = pipeline.estimate(area(server), settings)
     assert (told.zoom, told.tiles, told.width_px, told.height_px) == (15, 12, 1024, 768)
     assert told.gsd_m == told.searched_gsd_m == pytest.approx(GSD_M, rel=0.001)
     assert told.searched_px == 1024 * 768 and told.seconds > 0
-    assert any("112 does not divide 32" in note for note in told.notes)
     assert server.count == 0 and not classifier.canvases_seen
 
 
@@ -422,20 +422,13 @@ def test_two_runs_into_one_folder_are_refused(server, settings, classifier, tmp_
         finish(pipeline.iter_area(area(server), out=out, settings=settings))
 
 
-@pytest.mark.parametrize("views", [2, 8])
-def test_more_views_cost_more_windows_and_find_the_same(server, settings, classifier, views):
-    one = whole_run(server, settings)
-    asked = len(classifier.canvases_seen)
-    more = whole_run(server, settings, search={"views": views})
-    assert len(classifier.canvases_seen) == (1 + views) * asked
-    assert (one.record["views"], more.record["views"]) == (1, views)
-    assert len(more.detections) == len(one.detections) == len(FLEET)
-
-
-def test_a_coarse_stride_is_scored_window_by_window_and_says_so(server, settings, classifier):
-    run = whole_run(server, settings, box=(0, 0, 256, 256), search={"stride": 64})
-    assert run.record["scoring"] == "exact" and classifier.windows_seen > 0
-    assert any("scored one by one" in note for note in run.record["notes"])
+def test_the_map_of_water_and_hulls_is_written_on_request(server, settings, classifier):
+    run = whole_run(server, settings, search={"map": True})
+    with rasterio.open(run.folder / "map.tif") as file:
+        assert file.descriptions == ("water", "land", "hull") and file.crs.to_epsg() == 3857
+        hull = file.read(3)
+    assert (run.folder / "map.png").is_file()
+    assert hull.max() > 200 and hull.mean() < 50
 
 
 def test_without_a_threshold_the_models_own_is_used(server, settings, classifier):

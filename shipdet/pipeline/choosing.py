@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 
-from shipdet.detect import Scoring, scoring_for
 from shipdet.errors import BadModel, ScaleTooCoarse
 from shipdet.geometry import gsd_at
 from shipdet.imagery import Plan, get_provider, plan, recommended_zoom
 from shipdet.models import ClassifierConfig, resolve, resolve_public
-from shipdet.models.config import Views
 from shipdet.requests import UPSCALE, AreaRequest, Search
 from shipdet.settings import Settings
 
@@ -29,12 +27,8 @@ class SearchPlan:
         classifier: The ship model's config; no network is loaded.
         classifier_name: As it was asked for or configured.
         upscaler_name: The same of the super-resolution model, whether or not it is used.
-        stride_px: Step of the search in network pixels.
-        scoring: Dense or exact.
-        views: Number of mirrored and turned views that are averaged.
         threshold: Lowest score of a ship.
         min_score: Lowest score that is kept as a candidate.
-        notes: What to say about the choices, in sentences.
     """
 
     search: Search
@@ -43,22 +37,12 @@ class SearchPlan:
     classifier: ClassifierConfig
     classifier_name: str
     upscaler_name: str
-    stride_px: int
-    scoring: Scoring
-    views: Views
     threshold: float
     min_score: float
-    notes: tuple[str, ...]
 
     def work(self, raw_px: int, gsd_m: float) -> tuple[str, float]:
         """Kind and amount of the search's work, for :mod:`shipdet.pace`."""
-        block = self.classifier.shipdet
-        net_px = raw_px * (gsd_m / self.classifier.gsd_m) ** 2 * self.views
-        if self.scoring == "dense":
-            return "detect:dense", net_px * max(
-                1.0, (self.classifier.cell_px / self.stride_px) ** 2
-            )
-        return "detect:exact", net_px * (block.window_px / self.stride_px) ** 2
+        return "detect", raw_px * (gsd_m / self.classifier.gsd_m) ** 2
 
 
 @dataclass(frozen=True)
@@ -94,16 +78,7 @@ def plan_search(search: Search, settings: Settings, untrusted: bool = False) -> 
     config = folder.config
     if not isinstance(config, ClassifierConfig):
         raise BadModel(f"{folder.name} is a model for {folder.task}, not a ship classifier.")
-    stride_px = search.stride or config.cell_px
-    wanted = search.scoring or config.shipdet.scoring
-    scoring = scoring_for(stride_px, config.cell_px, wanted)
     threshold = config.shipdet.threshold if search.threshold is None else search.threshold
-    notes: tuple[str, ...] = ()
-    if scoring != wanted:
-        notes = (
-            f"A stride of {search.stride} does not divide {config.cell_px}, so windows are scored "
-            "one by one.",
-        )
     return SearchPlan(
         search=search,
         settings=settings,
@@ -111,12 +86,8 @@ def plan_search(search: Search, settings: Settings, untrusted: bool = False) -> 
         classifier=config,
         classifier_name=name,
         upscaler_name=search.upscaler or settings.upscaler,
-        stride_px=stride_px,
-        scoring=scoring,
-        views=search.views or config.shipdet.views,
         threshold=threshold,
         min_score=min(MIN_SCORE, threshold),
-        notes=notes,
     )
 
 
@@ -141,7 +112,7 @@ def plan_area(request: AreaRequest, settings: Settings, untrusted: bool = False)
     native_m = gsd_at(request.box.center[1], provider.native_zoom)
     # An overzoomed tile shows no more than the native one has.
     check_scale(how, imagery.gsd_m, max(imagery.gsd_m, native_m), "choose a higher zoom")
-    return AreaPlan(request, imagery, how, (*imagery.notes, *how.notes))
+    return AreaPlan(request, imagery, how, imagery.notes)
 
 
 def plan_imagery(request: AreaRequest, settings: Settings, how: SearchPlan | None = None) -> Plan:

@@ -126,7 +126,7 @@ def iter_image(
             yield from ()
             return raw
 
-        yield from search_picture(raw, arrived, how, Destination(folder, inputs, how.notes, clock))
+        yield from search_picture(raw, arrived, how, Destination(folder, inputs, (), clock))
     prune(settings, final)
     return read_run(final)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from shipdet import pace
-from shipdet.detect import detect, with_views
+from shipdet.detect import detect
 from shipdet.models import Classifier, Upscaler, load_classifier, load_upscaler
 from shipdet.mosaic import Mosaic, Picture
 from shipdet.pipeline import device
@@ -20,6 +20,7 @@ from shipdet.report import (
     imagery_record,
     write_imagery,
     write_large_imagery,
+    write_map,
     write_results,
 )
 from shipdet.requests import Search
@@ -100,20 +101,16 @@ def search_picture(
     with device.held():
         with clock.stage("load"):
             used = yield from _load(how)
-        window_m = how.classifier.shipdet.window_m
         sharpened = None
         if used.upscaler is not None:
             sharpened = yield from sharpen(raw, used.classifier, used.upscaler, how, clock)
         upscaled = sharpened.mosaic if sharpened else None
         with clock.stage("detect"):
-            candidates = yield from detect(
+            found = yield from detect(
                 upscaled or raw,
-                with_views(used.classifier, how.views),
-                window_m=window_m,
+                used.classifier,
                 raw=raw if sharpened else None,
                 raw_survey=sharpened.survey if sharpened else None,
-                stride_px=how.stride_px,
-                scoring=how.scoring,
                 floor=how.min_score,
             )
         kind, work = how.work(raw.grid.width * raw.grid.height, raw.grid.gsd_m)
@@ -121,17 +118,16 @@ def search_picture(
     raw = yield from arrived()
     with clock.stage("report"):
         files, covered = yield from write_pictures(into.folder, raw, upscaled, how.search)
+        if how.search.map:
+            files |= write_map(into.folder, found.survey.layers, raw.grid)
         record = imagery_record(raw, covered, upscaled, into.inputs, into.notes, clock) | {
             "files": files,
             "models": used.record(how),
             "sharpened": sharpened.record() if sharpened else None,
-            "scoring": how.scoring,
-            "stride_px": how.stride_px,
-            "views": how.views,
-            "window_m": window_m,
+            "window_m": how.classifier.shipdet.window_m,
             "min_length_m": how.search.min_length_m,
         }
-        yield from write_results(into.folder, record, candidates, how.threshold)
+        yield from write_results(into.folder, record, found.detections, how.threshold)
 
 
 def write_pictures(

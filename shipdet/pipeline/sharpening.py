@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shipdet import pace
-from shipdet.detect import Survey, survey, with_views
+from shipdet.detect import Survey, survey
 from shipdet.errors import AreaTooLarge
 from shipdet.models import Classifier, Upscaler
 from shipdet.mosaic import Mosaic, Picture
@@ -55,10 +55,10 @@ def sharpen(
         )
     focus, surveyed = None, None
     if search.selective:
-        surveyed = yield from _survey(raw, classifier, how, clock)
+        surveyed = yield from _survey(raw, classifier, clock)
         reach_m = classifier.config.shipdet.window_m / 2
         reach = (reach_m / raw.grid.gsd_x_m, reach_m / raw.grid.gsd_y_m)
-        focus = Focus(surveyed.candidates(FOCUS_SHARE * how.min_score), reach)
+        focus = Focus(surveyed.centers(FOCUS_SHARE * how.min_score), reach)
     passes: Literal[1, 2] = 1 if search.passes == 1 else 2
     with clock.stage("upscale"):
         mosaic = yield from upscale(raw, upscaler, passes, focus=focus)
@@ -69,15 +69,8 @@ def sharpen(
     return Sharpened(mosaic, surveyed, sharpened, blocks)
 
 
-def _survey(raw: Mosaic, classifier: Classifier, how: SearchPlan, clock: Clock) -> Steps[Survey]:
+def _survey(raw: Mosaic, classifier: Classifier, clock: Clock) -> Steps[Survey]:
     """Score the raw image as the enlarged one will be."""
     yield Progress("detect", 0, 0, note="first in the raw image, for what is to be sharpened")
     with clock.stage("survey"):
-        [surveyed] = yield from survey(
-            raw,
-            with_views(classifier, how.views),
-            windows_m=[how.classifier.shipdet.window_m],
-            stride_px=how.stride_px,
-            scoring=how.scoring,
-        )
-    return surveyed
+        return (yield from survey(raw, classifier))

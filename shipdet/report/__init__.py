@@ -9,6 +9,7 @@ from shipdet.report.record import Clock, imagery_record
 from shipdet.report.review import Review
 from shipdet.report.run import PREVIEW, Run, read_run
 from shipdet.report.summary import BatchImage, write_summary
+from shipdet.report.water_map import write_map
 from shipdet.report.writing import (
     copy_pictures,
     write_download,
@@ -38,6 +39,7 @@ __all__ = [
     "write_download",
     "write_imagery",
     "write_large_imagery",
+    "write_map",
     "write_results",
     "write_summary",
 ]

@@ -9,7 +9,7 @@ from gradio.components import Component
 
 from shipdet import pipeline
 from shipdet.imagery import catalogue
-from shipdet.requests import MIN_LENGTH_M, STRIDES, Priority
+from shipdet.requests import MIN_LENGTH_M, Priority
 from shipdet.settings import Settings
 from shipdet.ui import html
 from shipdet.ui.choices import (
@@ -70,9 +70,6 @@ class SearchInputs:
     model: gr.Dropdown
     upscaler: gr.Dropdown
     selective: gr.Checkbox
-    stride: gr.Dropdown
-    scoring: gr.Dropdown
-    views: gr.Dropdown
     backend: gr.Dropdown
     device: gr.Dropdown
     image_format: gr.Dropdown
@@ -263,15 +260,6 @@ def _search(settings: Settings) -> SearchInputs:
             upscaler = _model("Sharpening model", "super-resolution", settings.upscaler, settings)
         states = pipeline.backends()
         with gr.Row():
-            stride = _dropdown("Stride (px)", [(str(s) if s else "Best", s) for s in STRIDES], 0)
-            scoring = _dropdown(
-                "Scoring", [("Best", ""), ("Dense", "dense"), ("Exact", "exact")], ""
-            )
-            views = _dropdown(
-                "Views averaged",
-                [("Best", 0), ("1, fastest", 1), ("2, mirrored", 2), ("8, turned too", 8)],
-                0,
-            )
             backend = _dropdown(
                 "Backend",
                 [
@@ -291,8 +279,8 @@ def _search(settings: Settings) -> SearchInputs:
             )
         name = gr.Textbox(label="File name", placeholder="optional, names the results", max_lines=1)
     return SearchInputs(
-        upscale, threshold, min_length_m, model, upscaler, selective, stride, scoring, views,
-        backend, device, image_format, quality, map_layer, name,
+        upscale, threshold, min_length_m, model, upscaler, selective, backend, device,
+        image_format, quality, map_layer, name,
     )  # fmt: skip
 
 

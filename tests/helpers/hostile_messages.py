@@ -7,7 +7,7 @@ from typing import Any
 
 GOOD: dict[str, Any] = {
     "version": 2, "name": "harbour-1", "area": [4.0, 51.9, 4.01, 51.91], "provider": "xyz",
-    "zoom": 15, "passes": 0, "model": "", "stride": 32, "threshold": 0.5, "reference": "",
+    "zoom": 15, "passes": 0, "model": "", "threshold": 0.5, "reference": "",
 }  # fmt: skip
 OTHER_TYPES = [None, True, [], {}, [[]], {"a": 1}, "\x00", 1e308, -1, "x" * 300, [None] * 4]
 #: Values that are wrong wherever they come from: by field, each certainly refused.
@@ -40,10 +40,7 @@ WRONG: dict[str, list[Any]] = {
     "zoom": [-1, 25, 99, 10**30, "15", 15.5, True, [], {}],
     "passes": [-1, 3, 10**9, "1", 1.5, True, None, [], {}],
     "model": ["../../weights", "/etc/passwd", "evil/model", "a;b", "x" * 201, 7, *OTHER_TYPES[1:4]],
-    "stride": [-32, 7, 10**9, "32", None, 32.5, [], {}],
     "threshold": [-0.1, 1.1, 1e300, "0.5", True, [], {}],
-    "scoring": ["fast", 1, None, [], {}],
-    "views": [-1, 3, 10**9, "2", 1.5, True, None, [], {}],
     "date_from": ["last week", "2024-02-30", "\x00", "9" * 300, 20240101, True, [], {}],
     "max_cloud": [-1, 101, 10**30, "20", 20.5, True, None, [], {}],
     "reference": ["x" * 201, "a\x00b", "a\nb", "\x1b[2J", "\ud800", 5, *OTHER_TYPES[1:4]],

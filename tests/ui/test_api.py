@@ -20,7 +20,7 @@ from shipdet.ui.server import launch
 WEST, SOUTH, EAST, NORTH = sample.bbox().as_tuple()
 SMALL = {
     "west": WEST + 0.01, "south": SOUTH + 0.01, "east": WEST + 0.015, "north": SOUTH + 0.015,
-    "provider": "sample", "threshold": 0.9, "stride": 112,
+    "provider": "sample", "threshold": 0.9,
 }  # fmt: skip
 
 
@@ -94,7 +94,7 @@ def test_detect_image_takes_an_uploaded_file(client, served, tmp_path):
     tile = tmp_path / "tile.png"
     tile.write_bytes(sample.tile(16, 32641, 32754) or b"")
     done = client.predict(
-        handle_file(tile), gsd_m=2.4, threshold=0.9, stride=112, api_name="/detect_image"
+        handle_file(tile), gsd_m=2.4, threshold=0.9, api_name="/detect_image"
     )
     assert done["result"]["raw"]["width"] == 256 and "geojson" not in done["files"]
     with pytest.raises(AppError, match="metres per pixel"):
@@ -134,7 +134,7 @@ def test_a_cancelled_job_stops_and_leaves_nothing_behind(client, served):
     settings = served[0]
     before = set(settings.runs_dir.iterdir())
     whole = {"west": WEST, "south": SOUTH, "east": EAST, "north": NORTH, "provider": "sample"}
-    job = client.submit(**whole, stride=8, scoring="exact", api_name="/detect_area")
+    job = client.submit(**whole, api_name="/detect_area")
     deadline = time.monotonic() + 60
     while not any(event["stage"] == "detect" for event in job.outputs()):
         assert time.monotonic() < deadline, job.status()

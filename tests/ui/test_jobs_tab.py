@@ -22,15 +22,14 @@ def changed(page, values):
         page.area.date_from: "2024-05-01",
         page.area.date_to: "2024-05-31",
         page.area.max_cloud: 5,
-        page.search.scoring: "exact",
-        page.search.views: 8,
+        page.search.min_length_m: 40,
     }
 
 
 def test_all_that_is_set_on_the_page_reaches_the_job(page, changed):
     job = drawn_job(page, changed, "all-of-it")
     assert (job.date_from, job.date_to, job.max_cloud) == ("2024-05-01", "2024-05-31", 5)
-    assert (job.scoring, job.views) == ("exact", 8)
+    assert job.min_length_m == 40
     assert list(job.area) == [changed[number] for number in page.area.bbox]
 
 
@@ -40,7 +39,7 @@ def test_a_file_needs_no_drawn_rectangle(page, changed, tmp_path):
     undrawn = {**changed, **dict.fromkeys(page.area.bbox)}
     [job] = jobs_of_file(page, undrawn, file, "my")
     assert (job.name, job.area) == ("my-Rotterdam", (4.0, 51.9, 4.01, 51.91))
-    assert (job.views, job.max_cloud) == (8, 5)
+    assert (job.min_length_m, job.max_cloud) == (40, 5)
     with pytest.raises(BadArea, match="Draw a rectangle"):
         drawn_job(page, undrawn, "undrawn")
 

@@ -10,8 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-
 from shipdet.detect.scoring import WindowScorer
+
 from shipdet.geometry import rectangle
 from training.data.datasets import Picture, Scene
 from training.paths import LABELS

@@ -11,7 +11,9 @@ from shipdet.imagery.tile_plan import check_zoom
 from shipdet.models import ClassifierConfig, public_names, resolve_public
 from shipdet.settings import Settings
 
-STEP_PX = 64  # network pixels: a multiple of all dense strides, of wide windows too
+#: Network pixels: a multiple of every model's cell, so that the cells of a block lie where those
+#: of the whole picture would.
+STEP_PX = 64
 
 
 def plan_job(message: JobMessage, settings: Settings) -> tuple[int, list[Block]]:
@@ -40,7 +42,7 @@ def plan_job(message: JobMessage, settings: Settings) -> tuple[int, list[Block]]
         zoom, _ = recommended_zoom(provider, latitude, config.gsd_m, message.passes)
     side = largest_side(settings.max_searched_pixels, message.passes)
     zoom = check_zoom(zoom, provider)
-    window_grid = _window_grid(message, area, zoom, config)
+    window_grid = _window_grid(area, zoom, config)
     blocks = cut_area(area, zoom, settings.cluster_max_blocks, side, window_grid)
     pipeline.estimate(message.request(box_degrees(blocks[0].box, zoom).as_tuple(), zoom), settings)
     return zoom, blocks
@@ -53,18 +55,14 @@ def _config(message: JobMessage, settings: Settings) -> ClassifierConfig:
     return config
 
 
-def _window_grid(
-    message: JobMessage, area: Area, zoom: int, config: ClassifierConfig
-) -> WindowGrid:
-    """Picture pixels between places where every stride puts a window.
+def _window_grid(area: Area, zoom: int, config: ClassifierConfig) -> WindowGrid:
+    """Picture pixels between places where the cells of every block lie.
 
     The detector resamples a picture to whole network pixels, so x and y differ a little.
     """
     whole = pixel_box(area.box, zoom)
     network_px = Grid.from_tiles(whole, zoom).gsd_m / config.gsd_m
-    stride = message.search.stride
-    step = stride if stride and STEP_PX % stride else STEP_PX
     return (
-        step * whole.width / max(1, round(whole.width * network_px)),
-        step * whole.height / max(1, round(whole.height * network_px)),
+        STEP_PX * whole.width / max(1, round(whole.width * network_px)),
+        STEP_PX * whole.height / max(1, round(whole.height * network_px)),
     )

@@ -42,9 +42,8 @@ class JobMessage(Request):
 
     ``area`` is ``[west, south, east, north]`` in degrees, a WKT POLYGON or a GeoJSON polygon.
     ``passes`` is how often the picture is sharpened x4, ``selective`` whether only where the raw
-    one could show a ship; ``stride`` is in network pixels, ``views`` of each place are
-    averaged; ``min_length_m`` is the shortest ship that counts, in meters. Dates (YYYY-MM-DD,
-    inclusive), ``max_cloud`` in percent and ``priority`` are for Sentinel Hub.
+    one could show a ship; ``min_length_m`` is the shortest ship that counts, in meters. Dates
+    (YYYY-MM-DD, inclusive), ``max_cloud`` in percent and ``priority`` are for Sentinel Hub.
     ``reference`` is the submitter's own mark: kept, and not part of the identity.
     """
 
@@ -57,11 +56,8 @@ class JobMessage(Request):
     upscaler: ModelName = ""
     selective: StrictBool = False
     model: ModelName = ""
-    stride: StrictInt = Search.model_fields["stride"].default
     threshold: StrictFloat | None = None
     backend: Literal["", "torch", "onnx"] = ""
-    scoring: Literal["", "dense", "exact"] = ""
-    views: StrictInt = 0  # the pipeline knows which there are
     min_length_m: Annotated[StrictFloat, Field(ge=0, allow_inf_nan=False)] = MIN_LENGTH_M
     date_from: Text | None = None
     date_to: Text | None = None

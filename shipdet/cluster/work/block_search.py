@@ -103,8 +103,6 @@ def _record(run: Run) -> dict[str, Any]:
         "tiles": {how: source[how] for how in ("fetched", "cached", "missing")},
         "source": {k: source[k] for k in ("source", "title", "attribution", "licence")},
         "models": record["models"],
-        "scoring": record["scoring"],
-        "views": record["views"],
         "sharpened": record["sharpened"],
         "notes": record["notes"],
     }

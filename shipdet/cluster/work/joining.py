@@ -179,8 +179,6 @@ def _record(
         "zoom": claim.zoom,
         "source": records[0]["source"],
         "models": records[0]["models"],
-        "scoring": records[0]["scoring"],
-        "views": records[0]["views"],
         "sharpened": _sharpened(records),
         "threshold": records[0]["threshold"],
         "min_length_m": claim.message.min_length_m,
