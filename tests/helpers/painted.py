@@ -14,6 +14,7 @@ from shipdet.models.runtime import BackendInfo
 from shipdet.mosaic import Mosaic, Provenance
 
 WATER = (18, 42, 58)
+LAND = (112, 92, 66)
 STEEL = (205, 190, 180)
 WINDOW_M = 240.0
 NET_GSD_M = WINDOW_M / 224
@@ -174,7 +175,8 @@ class BrightnessClassifier:
         return self._scored(total / (3 * (2 * reach) ** 2))
 
     def survey(self, canvases: Pixels) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """What is brighter than halfway between dark and bright is a hull; all else is water."""
+        """What is brighter than halfway between dark and bright is a hull, what is redder than
+        blue is land, all else is water; a hull with land on all sides stands on land."""
         margins = np.zeros_like(self.dense(canvases))
         return margins, np.stack([self._map(canvas) for canvas in canvases])
 
@@ -185,7 +187,8 @@ class BrightnessClassifier:
         answers = np.zeros((len(MAP_CHANNELS), height // 4, width // 4), np.float32)
         channel = dict(zip(MAP_CHANNELS, answers, strict=True))
         channel["center"][:] = -12.0
-        channel["water"][:] = 6.0
+        land = (canvas[..., 0] > canvas[..., 2].astype(int) + 20) & (hull == 0)
+        land = cv2.morphologyEx(land.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
         channel["hull"][:] = np.where(hull[1::4, 1::4], 6.0, -6.0)[: height // 4, : width // 4]
         outlines, _ = cv2.findContours(hull, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         for outline in outlines:
@@ -199,6 +202,9 @@ class BrightnessClassifier:
             )
             inside = np.zeros_like(hull)
             cv2.drawContours(inside, [outline], -1, 1, -1)
+            around = cv2.dilate(inside, np.ones((13, 13), np.uint8)) > inside
+            if land[around].mean() > 0.8:
+                land |= inside
             score = float(self._scored(gray[inside > 0].mean()[None])[0])
             for name, value in {
                 "center": np.log(score / (1 - score)),
@@ -210,6 +216,8 @@ class BrightnessClassifier:
                 "sin2": np.sin(2 * radians),
             }.items():
                 channel[name][row, column] = value
+        wet = land[1::4, 1::4] == 0
+        channel["water"][:] = np.where(wet, 6.0, -6.0)[: height // 4, : width // 4]
         return answers
 
     def _scored(self, brightness: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
