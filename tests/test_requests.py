@@ -5,7 +5,7 @@ import math
 import pytest
 
 from shipdet.errors import BadArea, BadOption
-from shipdet.requests import STRIDES, AreaRequest, ImageRequest, Search
+from shipdet.requests import AreaRequest, ImageRequest, Search
 
 HERE = (-5.44, 36.12, -5.41, 36.14)
 
@@ -20,21 +20,6 @@ def test_a_threshold_that_is_none_is_refused(threshold):
 @pytest.mark.parametrize("threshold", [None, 0.001, 0.5, 0.999])
 def test_a_usable_threshold_is_kept(threshold):
     assert Search.check(threshold=threshold).threshold == threshold
-
-
-@pytest.mark.parametrize("stride", [-32, 7, 33, 224])
-def test_an_unknown_stride_is_refused_with_the_list(stride):
-    with pytest.raises(BadOption) as caught:
-        Search.check(stride=stride)
-    known = "8, 16, 32, 56, 64, 96, 112, 128, 160, 192"
-    assert (
-        str(caught.value) == f"The stride must be one of {known} network pixels, or 0 for the best."
-    )
-
-
-@pytest.mark.parametrize("stride", STRIDES)
-def test_every_listed_stride_is_accepted(stride):
-    assert Search.check(stride=stride).stride == stride
 
 
 @pytest.mark.parametrize("quality", [0, 96, -1])
@@ -54,11 +39,9 @@ def test_the_ends_of_the_quality_range_are_in_it(quality):
         {"upscale": "x8"},
         {"backend": "tensorflow"},
         {"device": "tpu"},
-        {"scoring": "guess"},
-        {"views": 3},
         {"image_format": "gif"},
         {"threshold": "high"},
-        {"stride": 32.5},
+        {"min_length_m": -1},
         {"colour": "red"},
     ],
 )
@@ -109,4 +92,4 @@ def test_sharpening_in_parts_needs_sharpening():
 
 def test_a_request_cannot_be_changed():
     with pytest.raises(ValueError, match="frozen"):
-        Search().stride = 8
+        Search().threshold = 0.8

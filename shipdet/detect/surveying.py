@@ -113,7 +113,7 @@ def survey(picture: Picture, classifier: Surveyor, *, floor: float = 0.0) -> Ste
         height, width = part.y1 - part.y0 + 2 * HALO_PX, part.x1 - part.x0 + 2 * HALO_PX
         yield from view.wait(top, height)
         canvas, mask = view.cut(left, top, width, height)
-        if mask.any():
+        if mask[HALO_PX:-HALO_PX, HALO_PX:-HALO_PX].any():
             margins, maps = classifier.survey(canvas[None])
             some = _candidates(view, classifier, block.map, part, margins[0], maps[0])
             found.append(some.take(some.scores >= floor))
