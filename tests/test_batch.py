@@ -99,7 +99,7 @@ def test_python_gets_a_value_from_a_path(scans, tmp_path, classifier):
 
 @pytest.mark.parametrize(
     "options",
-    [{"threshold": 2}, {"tresholds": 0.5}, {"upscale": "x8"}, {"gsd_m": -1}, {"views": 3}],
+    [{"threshold": 2}, {"tresholds": 0.5}, {"upscale": "x8"}, {"gsd_m": -1}, {"min_length_m": -1}],
 )
 def test_every_bad_value_is_one_kind_of_error(scans, classifier, options):
     with pytest.raises((ShipdetError, TypeError)) as caught:

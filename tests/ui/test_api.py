@@ -93,9 +93,7 @@ def test_detect_area_streams_progress_and_hands_over_the_files(client):
 def test_detect_image_takes_an_uploaded_file(client, served, tmp_path):
     tile = tmp_path / "tile.png"
     tile.write_bytes(sample.tile(16, 32641, 32754) or b"")
-    done = client.predict(
-        handle_file(tile), gsd_m=2.4, threshold=0.9, api_name="/detect_image"
-    )
+    done = client.predict(handle_file(tile), gsd_m=2.4, threshold=0.9, api_name="/detect_image")
     assert done["result"]["raw"]["width"] == 256 and "geojson" not in done["files"]
     with pytest.raises(AppError, match="metres per pixel"):
         client.predict(handle_file(tile), api_name="/detect_image")

@@ -29,7 +29,7 @@ def test_equal_requests_have_equal_ids_and_others_differ():
     assert len(decode().id) == 32
 
 
-OPTIONS = {"scoring": "exact", "views": 8, "date_from": "2024-05-01", "date_to": "2024-05-31",
+OPTIONS = {"min_length_m": 40.0, "date_from": "2024-05-01", "date_to": "2024-05-31",
          "max_cloud": 40}  # fmt: skip
 
 
@@ -39,14 +39,14 @@ def test_each_option_is_another_request():
 
 
 def test_an_option_at_its_default_is_not_part_of_the_id():
-    unset = {"scoring": "", "views": 0, "date_from": "", "date_to": None, "max_cloud": 20}
+    unset = {"min_length_m": 25.0, "date_from": "", "date_to": None, "max_cloud": 20}
     assert decode(passes=1, **unset).id == decode(passes=1).id
     assert decode(passes=1).id == "be85182c94452d904185666318d613bc"
 
 
-def test_options_of_imagery_and_scoring_reach_the_pipeline():
+def test_options_of_imagery_and_search_reach_the_pipeline():
     request = decode(**OPTIONS).request((4.0, 51.9, 4.01, 51.91), 15)
-    assert (request.search.scoring, request.search.views) == ("exact", 8)
+    assert request.search.min_length_m == 40
     assert (request.date_from, request.date_to) == ("2024-05-01", "2024-05-31")
     assert request.max_cloud == 40
 
@@ -94,10 +94,8 @@ def test_numbers_of_an_area_may_be_whole():
         ({"stride": 7}, "stride"),
         ({"threshold": 1.5}, "threshold"),
         ({"backend": "tpu"}, "Backend"),
-        ({"scoring": "fast"}, "Scoring"),
-        ({"views": 3}, "Views"),
-        ({"views": True}, "Views"),
-        ({"views": "2"}, "Views"),
+        ({"min_length_m": -1.0}, "min_length_m"),
+        ({"min_length_m": "2"}, "min_length_m"),
         ({"date_from": "last week"}, "year-month-day"),
         ({"date_to": "2024-02-30"}, "year-month-day"),
         ({"date_from": "2024-01-0\u0000"}, "year-month-day"),
