@@ -81,7 +81,7 @@ def test_places_do_not_depend_on_how_the_picture_is_divided(classifier, monkeypa
 def test_what_has_no_data_is_never_shown_to_the_model(classifier):
     mosaic = picture([(300, 300, 100, 18, 0), (1900, 300, 100, 18, 0)])
     coverage = mosaic.coverage.copy()
-    coverage[:, 400:] = False
+    coverage[:, 350:] = False
     surveyed = finish(survey(replace(mosaic, coverage=coverage), classifier))
     assert len(surveyed.candidates) == 1
     assert len(classifier.canvases_seen) == 2, "canvases with some data, of six"

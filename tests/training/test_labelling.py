@@ -1,38 +1,40 @@
 """Labelling with a model's help: what is said about proposals is what is written."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from training.scenes import Search
 
 from tests.helpers.painted import BrightnessClassifier, paint_ship, sea
-from training.data.datasets import Scene, own_labels
+from training.data.datasets import own_labels
+from training.data.labelled import LabelledImage
 from training.labelling.page import Desk, page
 from training.labelling.session import Labelling, begin, box_between
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Scene:
+def image(tmp_path: Path) -> LabelledImage:
     """Two ships."""
     pixels = sea(500, 400)
     paint_ship(pixels, 2.0, (150, 120), 120, 24, 30)  # metres
     paint_ship(pixels, 2.0, (380, 300), 160, 30, 100)
     (tmp_path / "harbours").mkdir()
     cv2.imwrite(str(tmp_path / "harbours" / "new.png"), pixels[..., ::-1])
-    return Scene("harbours/new.png", tmp_path / "harbours" / "new.png", 2.0)
+    path = tmp_path / "harbours" / "new.png"
+    return LabelledImage("harbours/new.png", path, (2.0, 2.0), "new")
 
 
-def begun(scene: Scene, folder: Path) -> Labelling:
+def begun(image: LabelledImage, folder: Path) -> Labelling:
     """A labelling whose labels are kept in a folder."""
-    return begin(scene, BrightnessClassifier(), Search("dense", floor=0.3), folder)
+    return begin(image, BrightnessClassifier(), folder)
 
 
 @pytest.fixture
-def work(scene: Scene, tmp_path: Path) -> Labelling:
-    return begun(scene, tmp_path)
+def work(image: LabelledImage, tmp_path: Path) -> Labelling:
+    return begun(image, tmp_path)
 
 
 def test_a_model_proposes_the_ships(work: Labelling) -> None:
@@ -108,7 +110,7 @@ def test_a_missed_ship_is_drawn_on_the_whole_picture(work: Labelling) -> None:
 
 
 def test_labels_that_are_there_stay_and_are_not_proposed_again(
-    work: Labelling, scene: Scene, tmp_path: Path
+    work: Labelling, image: LabelledImage, tmp_path: Path
 ) -> None:
     first = work.current
     assert first is not None
@@ -119,9 +121,14 @@ def test_labels_that_are_there_stay_and_are_not_proposed_again(
     file.write_text(
         json.dumps(entry | {"gsd_source": "a chart", "sea": [[[0, 0], [9, 0], [9, 9]]]})
     )
-    again = begun(scene, tmp_path)
+    again = begun(image, tmp_path)
     assert len(again.proposals) == len(work.proposals) - 1
     again.refuse()
     kept = json.loads(again.save(complete=False, folder=tmp_path).read_text())
     assert kept["ships"] == [entry["ships"][0]]
     assert (kept["gsd_source"], len(kept["sea"]), kept["complete"]) == ("a chart", 1, False)
+
+
+def test_a_picture_with_squeezed_pixels_is_refused(image: LabelledImage, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not square"):
+        begun(replace(image, gsd_m=(2.0, 3.0)), tmp_path)

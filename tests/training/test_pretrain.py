@@ -6,20 +6,18 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from training.train import load_pupil
 
 from training.learning.engine import Schedule
 from training.learning.networks import Pupil, Teacher, build, maps_loss
 from training.learning.pretrain import Views, pretrain, random_view
 from training.learning.recipe import PretrainStage, Recipe
+from training.learning.train import TwoAnswers, load_state
 
 STAGE = PretrainStage(
     schedule=Schedule(steps=12, lr=3e-3, ema=0.0), folders={"aid": 0.5, "harbours": 0.5}, batch=2,
     size_px=64,
 )  # fmt: skip
-OPTIONS = {
-    "dims": (16, 32, 48, 64), "depths": (1, 1, 2, 1), "ls_init_value": 0.3, "conv_mlp": False,
-}  # fmt: skip
+OPTIONS = {"ls_init_value": 0.3, "conv_mlp": False}
 RECIPE = Recipe(
     name="tiny", architecture="convnext_atto", output_stride=16, train_options=OPTIONS,
     pretrain=STAGE,
@@ -78,23 +76,19 @@ def test_the_teachers_maps_are_learnt_and_start_the_next_stage(
     torch.manual_seed(0)
     teacher = Teacher().eval().requires_grad_(False)
     pretrain(RECIPE, teacher, tmp_path / "out")
-    kept = torch.load(tmp_path / "out" / "pupil.pt", weights_only=True)
-    classifier = torch.load(tmp_path / "out" / "weights.pt", weights_only=True)
-    untrained = build("convnext_atto", 2, output_stride=16, **OPTIONS)
-    assert set(classifier) == set(untrained.net.state_dict())
-    pupil = Pupil(untrained)
+    saved = torch.load(tmp_path / "out" / "checkpoint.pt", weights_only=True)["average"]
+    pupil = Pupil(build("convnext_atto", 2, output_stride=16, **OPTIONS))
     views = next(Views(STAGE, 1).batches())["views"]
     with torch.no_grad():
         theirs = teacher.maps(views)
         before = maps_loss(pupil, pupil.student.maps(views), theirs)
-        load_pupil(pupil, kept)
+        pupil.load_state_dict(saved)
         after = maps_loss(pupil, pupil.student.maps(views), theirs)
     assert after < 0.9 * before
-    assert all(torch.equal(value, kept[name]) for name, value in pupil.state_dict().items())
-    another = Pupil(build("convnext_atto", 2, output_stride=16, **OPTIONS))
-    load_pupil(another, classifier)
+    student = TwoAnswers("convnext_atto", **OPTIONS)
+    load_state(student, tmp_path / "out")
     stem = "stem.0.weight"
-    assert torch.equal(another.student.net.state_dict()[stem], classifier[stem])
+    assert torch.equal(student.net.state_dict()[stem], saved[f"student.net.{stem}"])
 
 
 def test_the_maps_are_held_against_each_other_at_the_same_size() -> None:

@@ -14,43 +14,7 @@ from training.canvases.canvas import Canvas, Shelf, View, joined, take
 from training.canvases.targets import targets
 from training.canvases.windows import NET_GSD_M, WINDOW_PX, Placed, label_window
 from training.data.labelled import LabelledImage
-
-SIDE = 384
-QUARTER = SIDE // 2
-
-#: How often a set is drawn for a whole canvas.
-LARGE = {
-    "planet-ports": 0.27,
-    "naval-harbours": 0.21,
-    "planet-scenes": 0.10,
-    "mosaics": 0.06,
-    "harbours": 0.06,
-    "planet-corsica": 0.08,
-    "planet-denmark": 0.03,
-    "sentinel2-ports": 0.05,
-    "s2-anchorages": 0.05,
-    "planet-land": 0.04,
-    "mekong-planet": 0.02,
-    "aquaculture": 0.03,
-}
-#: How often a set is drawn for a quarter of a mosaic.
-SMALL = {
-    "ge-ports": 0.46,
-    "aid": 0.13,
-    "resisc": 0.07,
-    "river-barges": 0.09,
-    "google-earth": 0.07,
-    "ships-aerial": 0.06,
-    "aquaculture": 0.03,
-    "water-bodies": 0.03,
-    "dubai-landcover": 0.03,
-    "eurosat": 0.02,
-    "planet-clouds": 0.01,
-}
-#: Share of the pieces that are centered near a ship, where there are ships.
-NEAR_SHIP = 0.8
-#: Share of the draws of a set with hard negatives that go to one of them.
-NEAR_HARD = 0.35
+from training.learning.recipe import MapStage
 
 
 class Sampler:
@@ -58,6 +22,7 @@ class Sampler:
 
     Args:
         images: what may be seen.
+        stage: how large canvases are, and how often each set is drawn.
         seed: of the random numbers.
         hard: places (pixels of the file) by picture that a model called ships and are none.
     """
@@ -65,9 +30,11 @@ class Sampler:
     def __init__(
         self,
         images: list[LabelledImage],
+        stage: MapStage,
         seed: int,
         hard: dict[str, list[tuple[float, float]]] | None = None,
     ) -> None:
+        self.stage = stage
         self.rng = np.random.default_rng(seed)
         self.shelf = Shelf()
         self.hard = hard or {}
@@ -101,7 +68,7 @@ class Sampler:
         rng = self.rng
         hard = self.with_hard[source]
         center = None
-        if hard and rng.random() < NEAR_HARD:
+        if hard and rng.random() < self.stage.near_hard:
             image = hard[rng.integers(len(hard))]
             places = self.hard[image.name]
             center = np.array(places[rng.integers(len(places))])
@@ -114,7 +81,7 @@ class Sampler:
         elif not image.scaled and not image.ships:
             zoom = float(np.exp(rng.uniform(-0.5, 0.5)))
         size = np.array(self.shelf.get(image).pixels.shape[1::-1]) / self.shelf.get(image).share
-        if center is None and image.ships and rng.random() < NEAR_SHIP:
+        if center is None and image.ships and rng.random() < self.stage.near_ship:
             center = image.ships[rng.integers(len(image.ships))].center
         reach = side / 2 * NET_GSD_M / zoom / np.array(image.gsd_m)
         if center is None:
@@ -139,24 +106,25 @@ class Sampler:
 
     def large(self) -> Canvas:
         """A canvas from one large picture."""
-        return self.piece(self._choose(LARGE), SIDE)
+        return self.piece(self._choose(self.stage.large_shares), self.stage.canvas_px)
 
     def mosaic(self) -> Canvas:
         """A canvas of four small pictures."""
-        return joined([self.piece(self._choose(SMALL), QUARTER) for _ in range(4)])
+        shares, side = self.stage.small_shares, self.stage.canvas_px // 2
+        return joined([self.piece(self._choose(shares), side) for _ in range(4)])
 
-    def batches(self, large: int, mosaics: int, windows: int) -> Iterator[dict[str, Tensor]]:
+    def batches(self) -> Iterator[dict[str, Tensor]]:
         """Endless batches: canvases, their targets, and single windows with labels."""
         while True:
-            canvases = [self.large() for _ in range(large)]
-            canvases += [self.mosaic() for _ in range(mosaics)]
+            canvases = [self.large() for _ in range(self.stage.large)]
+            canvases += [self.mosaic() for _ in range(self.stage.mosaics)]
             made = [targets(canvas) for canvas in canvases]
             batch = {
                 name: torch.from_numpy(np.stack([target[name] for target in made]))
                 for name in made[0]
             }
             batch["canvases"] = _nchw([canvas.pixels for canvas in canvases])
-            cut = [self._window(canvases[n % len(canvases)]) for n in range(windows)]
+            cut = [self._window(canvases[n % len(canvases)]) for n in range(self.stage.windows)]
             batch["single"] = _nchw([pixels for pixels, _ in cut])
             batch["single_labels"] = torch.tensor([label for _, label in cut])
             yield batch

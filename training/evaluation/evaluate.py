@@ -124,11 +124,12 @@ def report(found: list[Surveyed], scores: list[Floats], threshold: float) -> dic
     return result
 
 
-def cut(value: float, digits: int = 3) -> str:
-    """A figure cut off, not rounded."""
-    if isinstance(value, float) and math.isnan(value):
+def cut(value: float | None, digits: int = 3) -> str:
+    """A figure cut off, not rounded; a dash where there is none."""
+    if value is None:
         return "–"
-    return f"{math.floor(value * 10**digits) / 10**digits:.{digits}f}"
+    # A figure that is exact but for its last bit is not cut to the one below.
+    return f"{math.floor(value * 10**digits + 1e-9) / 10**digits:.{digits}f}"
 
 
 def table(result: dict[str, Any]) -> str:

@@ -108,8 +108,8 @@ def best_threshold(pooled: Pool) -> float:
     return float(scores[int(np.argmax(f1))]) if len(f1) else 1.0
 
 
-def figures(pooled: Pool, threshold: float) -> dict[str, float]:
-    """What the card says of a set at a threshold."""
+def figures(pooled: Pool, threshold: float) -> dict[str, float | None]:
+    """What the card says of a set at a threshold; None where there is nothing to tell it by."""
     counted = pooled.state >= 0
     kept = pooled.scores >= threshold
     hits = int((kept & (pooled.state == 1)).sum())
@@ -128,9 +128,9 @@ def figures(pooled: Pool, threshold: float) -> dict[str, float]:
         "recall": recall,
         "f1": 2 * precision * recall / max(1e-9, precision + recall),
         "ap": average_precision(pooled),
-        "recall_100m": float(found[long].mean()) if long.any() else np.nan,
-        "length_error": float(np.median(np.exp(ratio) - 1)) if len(ratio) else np.nan,
-        "iou_50": float((pooled.ious[boxed] >= 0.5).mean()) if boxed.any() else np.nan,
+        "recall_100m": float(found[long].mean()) if long.any() else None,
+        "length_error": float(np.median(np.exp(ratio) - 1)) if len(ratio) else None,
+        "iou_50": float((pooled.ious[boxed] >= 0.5).mean()) if boxed.any() else None,
         "area_km2": pooled.area_km2,
         "false_per_100km2": 100 * false / max(1e-9, pooled.area_km2),
     }

@@ -1,12 +1,19 @@
-"""Plots that go beside the weights (no pixels of the data) and crops that do not.
+"""Plots of what an evaluation found: they go beside the weights; contact sheets do not.
 
-    python -m training.evaluation.plots --logs runs/train/backbone runs/train/dense \\
-        --out weights/shipdet-pico/training_curves.png
+    python -m training.evaluation.plots --evaluation runs/evaluation
+    python -m training.evaluation.plots --evaluation runs/evaluation --publish weights/shipdet-pico
+    python -m training.evaluation.plots --logs runs/train/all --publish weights/shipdet-pico
+
+Precision and recall per sensor, reliability of the scores, and the worst false alarms and misses
+as contact sheets, which show pixels of the data and are written to the evaluation's folder only.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -17,37 +24,84 @@ from numpy.typing import NDArray
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from shipdet.detections import Detections
-from training.data.datasets import Picture, Scene
-from training.metrics import Curve, Outcome, may_match
+from training.data.labelled import Floats, LabelledImage, Picture, everything
+from training.evaluation.evaluate import LAND, SHIPS, SHORE, of_source, scored
+from training.evaluation.figures import Pool, average_precision, curve
+from training.evaluation.surveys import SHORTEST_M, Surveyed, load, match
+
+#: Sets of one kind of imagery.
+SENSORS = {
+    "PlanetScope, 3 m": ("planet-ports", "planet-scenes"),
+    "aerial look, 0.4–2.2 m": (
+        "naval-harbours", "ge-ports", "google-earth", "river-barges", "harbours",
+    ),
+    "map mosaics": ("mosaics",),
+    "Sentinel-2, 10 m": ("sentinel2-ports", "s2-anchorages"),
+}  # fmt: skip
+WORST = 60
+TILES_ACROSS = 10
+TILE_PX = 160
+#: Least ground that a tile shows; more around a long ship.
+TILE_M = 240.0
+
+RED, YELLOW, GREEN = (255, 60, 60), (255, 220, 0), (80, 230, 80)
 
 
-def plot_precision_recall(curves: dict[str, Curve], path: Path) -> None:
-    """One line per scene or set of scenes."""
+@dataclass(frozen=True)
+class Place:
+    """A place to look at: what is there, and how bad it is that it was got wrong.
+
+    Attributes:
+        image: the picture.
+        box: (5,) x, y, length, width in meters from the picture's corner, angle.
+        badness: the worst has the most.
+        note: of a few characters.
+    """
+
+    image: LabelledImage
+    box: Floats
+    badness: float
+    note: str
+
+
+def plot_precision_recall(pools: dict[str, Pool], threshold: float, path: Path) -> None:
+    """One line per sensor, with a dot at the threshold."""
     figure, axes = plt.subplots(figsize=(5, 4))
-    for name, points in curves.items():
-        label = f"{name} (AP {points.average_precision:.2f})"
-        axes.step(points.recall, points.precision, where="post", label=label)
+    for name, pooled in pools.items():
+        scores, precision, recall = curve(pooled)
+        if not len(scores) or not len(pooled.ship_lengths):
+            continue
+        label = f"{name} (AP {np.floor(100 * average_precision(pooled)) / 100:.2f})"
+        (line,) = axes.step(recall, precision, where="post", label=label)
+        kept = int((scores >= threshold).sum())
+        if kept:
+            axes.plot(recall[kept - 1], precision[kept - 1], "o", color=line.get_color())
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
     axes.legend(loc="lower left", fontsize=8)
     save(figure, path)
 
 
-def plot_reliability(outcome: Outcome, path: Path, bins: int = 8) -> None:
-    """Share of detections that are ships against their score."""
-    edges = np.linspace(0, 1, bins + 1)
-    index = np.clip(np.digitize(outcome.scores, edges) - 1, 0, bins - 1)
-    used = [i for i in range(bins) if (index == i).any()]
+def reliability(pooled: Pool, bins: int = 8) -> Floats:
+    """Mean score, share of ships and number of candidates of each bin that has some: (k, 3)."""
+    counted = pooled.state >= 0
+    scores, hits = pooled.scores[counted], pooled.state[counted] == 1
+    index = np.clip((scores * bins).astype(int), 0, bins - 1)
+    rows = [
+        (scores[index == i].mean(), hits[index == i].mean(), (index == i).sum())
+        for i in range(bins)
+        if (index == i).any()
+    ]
+    return np.array(rows, np.float64).reshape(-1, 3)
+
+
+def plot_reliability(pooled: Pool, path: Path) -> None:
+    """Share of candidates that are ships against their score."""
     figure, axes = plt.subplots(figsize=(4, 4))
     axes.plot([0, 1], [0, 1], "k:", linewidth=1)
-    axes.plot(
-        [outcome.scores[index == i].mean() for i in used],
-        [outcome.hits[index == i].mean() for i in used],
-        "o-",
-    )
-    for i in used:
-        centre = (outcome.scores[index == i].mean(), outcome.hits[index == i].mean())
-        axes.annotate(str(int((index == i).sum())), centre, fontsize=7)
+    rows = reliability(pooled)
+    axes.plot(rows[:, 0], rows[:, 1], "o-")
+    for score, share, count in rows:
+        axes.annotate(str(int(count)), (score, share), fontsize=7)
     axes.set(xlabel="score", ylabel="share that are ships", xlim=(0, 1), ylim=(0, 1.02))
     save(figure, path)
 
@@ -66,41 +120,117 @@ def plot_training(logs: dict[str, NDArray[np.void]], path: Path) -> None:
 
 
 def save(figure: plt.Figure, path: Path) -> None:
+    """Write a figure and forget it."""
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
 
-def errors_page(scene: Scene, found: Detections, threshold: float, side_px: int = 80) -> Picture:
-    """Crops of misses (red) and false alarms (yellow), most confident first, eight in a row."""
-    picture = scene.read()
-    gsd = scene.gsd_m or 1.0
-    kept = [d for d in found if d.score >= threshold]
-    points = [np.array([d.x, d.y]) for d in kept]
-    misses = [
-        ship.centre for ship in scene.ships if not any(may_match(ship, p, gsd) for p in points)
-    ]
-    false = [p for p in points if not any(may_match(ship, p, gsd) for ship in scene.ships)]
+def false_alarms(found: list[Surveyed], scores: list[Floats], threshold: float) -> list[Place]:
+    """What was called a ship and is none, the highest scores first."""
+    places = []
+    for one, given in zip(found, scores, strict=True):
+        counted = np.where(one.boxes[:, 2] >= SHORTEST_M, given, 0.0)
+        state = match(one, counted).state
+        for index in np.flatnonzero((state == 0) & (counted >= threshold)):
+            note = f"{given[index]:.2f} {one.image.source}"
+            places.append(Place(one.image, one.boxes[index], float(given[index]), note))
+    return sorted(places, key=lambda place: -place.badness)
+
+
+def misses(found: list[Surveyed], scores: list[Floats], threshold: float) -> list[Place]:
+    """Ships that are asked for and were not found, the longest first."""
+    places = []
+    for one, given in zip(found, scores, strict=True):
+        counted = np.where(one.boxes[:, 2] >= SHORTEST_M, given, 0.0)
+        result = match(one, counted)
+        seen = set(result.ship[(result.ship >= 0) & (counted >= threshold)].tolist())
+        gsd = np.array(one.image.gsd_m)
+        for number in np.flatnonzero(result.required):
+            if number in seen:
+                continue
+            ship, length = one.image.ships[number], float(result.lengths[number])
+            corners = ship.corners * gsd
+            along, across = corners[1] - corners[0], corners[2] - corners[1]
+            box = np.array(
+                [*corners.mean(axis=0), np.hypot(*along), np.hypot(*across),
+                 np.arctan2(along[1], along[0])]
+            )  # fmt: skip
+            places.append(Place(one.image, box, length, f"{length:.0f}m {one.image.source}"))
+    return sorted(places, key=lambda place: -place.badness)
+
+
+def contact_sheet(places: Sequence[Place], color: tuple[int, int, int]) -> Picture:
+    """The worst places, :data:`WORST` at most, each in the middle of its tile."""
+    kept = places[:WORST]
+    pictures: dict[str, Picture] = {}
     tiles = []
-    for colour, places in (((255, 0, 0), misses), ((255, 255, 0), false)):
-        for place in places[:40]:
-            patch = cv2.getRectSubPix(picture, (side_px, side_px), tuple(map(float, place)))
-            patch = cv2.resize(patch, (160, 160), interpolation=cv2.INTER_CUBIC)
-            tiles.append(cv2.rectangle(patch, (0, 0), (159, 159), colour, 3))
-    tiles += [np.zeros((160, 160, 3), np.uint8)] * (-len(tiles) % 8 or (0 if tiles else 8))
-    return np.vstack([np.hstack(tiles[i : i + 8]) for i in range(0, len(tiles), 8)])
+    for place in kept:
+        if place.image.name not in pictures:
+            pictures = {place.image.name: place.image.read()}  # one at a time: they are large
+        tiles.append(_tile(place, pictures[place.image.name], color))
+    blank = np.zeros((TILE_PX, TILE_PX, 3), np.uint8)
+    tiles += [blank] * (-len(tiles) % TILES_ACROSS or (0 if tiles else TILES_ACROSS))
+    rows = range(0, len(tiles), TILES_ACROSS)
+    return np.vstack([np.hstack(tiles[row : row + TILES_ACROSS]) for row in rows])
+
+
+def _tile(place: Place, picture: Picture, color: tuple[int, int, int]) -> Picture:
+    scale = TILE_PX / max(TILE_M, 1.6 * float(place.box[2]))  # tile's pixels per meter
+    gsd = np.array(place.image.gsd_m)
+    linear = np.diag(gsd * scale)
+    matrix = np.column_stack([linear, TILE_PX / 2 - place.box[:2] * scale])
+    how = cv2.INTER_AREA if scale * gsd.min() < 1 else cv2.INTER_CUBIC
+    tile = np.asarray(cv2.warpAffine(picture, matrix, (TILE_PX, TILE_PX), flags=how), np.uint8)
+    for ship in place.image.ships:
+        _outline(tile, (ship.corners @ linear.T + matrix[:, 2]), GREEN)
+    box = place.box
+    middle = ((TILE_PX / 2, TILE_PX / 2), (box[2] * scale, box[3] * scale), np.degrees(box[4]))
+    _outline(tile, cv2.boxPoints(middle), color)
+    cv2.putText(tile, place.note[:24], (3, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (255, 255, 255))
+    return tile
+
+
+def _outline(tile: Picture, corners: Floats, color: tuple[int, int, int]) -> None:
+    cv2.polylines(tile, [np.round(corners).astype(np.int32)], True, color, 1, cv2.LINE_AA)
+
+
+def write_sheet(path: Path, picture: Picture) -> None:
+    """A contact sheet as JPEG."""
+    cv2.imwrite(str(path), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
 
 
 def main() -> None:
-    """Draw the curves of the stages whose folders are given."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--logs", nargs="+", type=Path, required=True, help="folders of log.csv")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--evaluation", type=Path, help="folder that training.evaluation wrote")
+    parser.add_argument("--logs", nargs="+", type=Path, help="folders of log.csv, in their order")
+    parser.add_argument("--publish", type=Path, help="model folder that gets the plots")
     arguments = parser.parse_args()
-    read = {f.name: np.genfromtxt(f / "log.csv", delimiter=",", names=True) for f in arguments.logs}
-    plot_training(read, arguments.out)
+    if arguments.logs:
+        read = {
+            f.name: np.genfromtxt(f / "log.csv", delimiter=",", names=True) for f in arguments.logs
+        }
+        plot_training(read, (arguments.publish or arguments.logs[-1]) / "training_curves.png")
+    if arguments.evaluation is None:
+        return
+    folder: Path = arguments.evaluation
+    images = everything()
+    kept = sorted(folder.glob("candidates_*.npz"))
+    if not kept:
+        parser.error(f"{folder} has no candidates_*.npz: run training.evaluation.evaluate first")
+    found = [one for path in kept for one in load(path, images)]
+    scores = scored(found)
+    threshold = float(json.loads((folder / "metrics.json").read_text())["threshold"])
+    pools = {name: of_source(found, scores, *sets) for name, sets in SENSORS.items()}
+    plots = arguments.publish or folder
+    plot_precision_recall(pools, threshold, plots / "precision_recall.png")
+    plot_reliability(of_source(found, scores, *SHIPS, *LAND, *SHORE), plots / "reliability.png")
+    write_sheet(
+        folder / "false_alarms.jpg", contact_sheet(false_alarms(found, scores, threshold), YELLOW)
+    )
+    write_sheet(folder / "misses.jpg", contact_sheet(misses(found, scores, threshold), RED))
 
 
 if __name__ == "__main__":

@@ -19,10 +19,9 @@ import gradio as gr
 import numpy as np
 
 from shipdet.models import load_classifier
-from training.data.datasets import Picture, Scene
-from training.labelling.session import FLOOR, Labelling, begin, box_between
+from training.data.labelled import LabelledImage, Picture
+from training.labelling.session import Labelling, begin, box_between
 from training.paths import data_root
-from training.scenes import Search
 
 
 class Desk:
@@ -105,10 +104,10 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=Path("weights/shipdet-pico"))
     arguments = parser.parse_args()
     classifier = load_classifier(str(arguments.model))
-    scene = Scene(arguments.image, data_root() / arguments.image, arguments.gsd)
-    chosen = classifier.config.shipdet
-    how = Search(chosen.scoring, views=chosen.views, floor=FLOOR)
-    page(begin(scene, classifier, how)).launch(server_name="127.0.0.1")
+    gsd_m = (arguments.gsd, arguments.gsd)
+    path = data_root() / arguments.image
+    image = LabelledImage(arguments.image, path, gsd_m, place=arguments.image)
+    page(begin(image, classifier)).launch(server_name="127.0.0.1")
 
 
 if __name__ == "__main__":

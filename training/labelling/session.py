@@ -10,12 +10,14 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from shipdet.detect.scoring import WindowScorer
 
+from shipdet.detect import detect
+from shipdet.detect.surveying import Surveyor
 from shipdet.geometry import rectangle
-from training.data.datasets import Picture, Scene
+from shipdet.progress import finish
+from training.data.labelled import LabelledImage, Picture
+from training.evaluation.surveys import as_mosaic
 from training.paths import LABELS
-from training.scenes import Search
 
 FLOOR = 0.15
 """Lowest score of a proposal: a false one costs a click, a missing one a ship."""
@@ -140,19 +142,20 @@ def label_file(image: str, folder: Path = LABELS) -> Path:
     return folder / f"{Path(image).with_suffix('').as_posix().replace('/', '_')}.json"
 
 
-def begin(scene: Scene, classifier: WindowScorer, how: Search, folder: Path = LABELS) -> Labelling:
-    """Propose what a model finds and nobody has labelled yet; the scene needs a scale."""
-    if scene.gsd_m is None:
-        raise ValueError(f"{scene.name} has no known scale")
-    found = how.run(scene, classifier)
-    order = np.argsort([-d.score for d in found], kind="stable")
-    file = label_file(scene.name, folder)
+def begin(image: LabelledImage, classifier: Surveyor, folder: Path = LABELS) -> Labelling:
+    """Propose what a model finds and nobody has labelled yet; pixels must be square."""
+    across, down = image.gsd_m
+    if across != down:
+        raise ValueError(f"{image.name} has pixels that are not square: {across:g} by {down:g} m")
+    mosaic = as_mosaic(image)
+    found = finish(detect(mosaic, classifier, floor=FLOOR)).detections
+    file = label_file(image.name, folder)
     known: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     ships, unknown = known.pop("ships", []), known.pop("unknown", [])
     polygons = [np.asarray(p, np.float32) for p in [*(s["polygon"] for s in ships), *unknown]]
-    boxes = [np.asarray(found[i].corners, np.float64) for i in order]
+    boxes = [np.asarray(ship.corners, np.float64) for ship in found]
     new = [box for box in boxes if not any(inside(box.mean(axis=0), p) for p in polygons)]
-    return Labelling(scene.name, scene.read(), scene.gsd_m, new, 0, ships, unknown, known)
+    return Labelling(image.name, mosaic.pixels, across, new, 0, ships, unknown, known)
 
 
 def inside(point: Corners, polygon: NDArray[np.float32]) -> bool:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import itertools
 import math
-import queue
-import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
+from timm.scheduler import CosineLRScheduler
+from timm.utils import ModelEmaV3
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset
 from tqdm import tqdm
 
 from shipdet.models.precision import pick_precision
@@ -31,7 +32,7 @@ class Schedule:
     """How long and how fast a stage learns.
 
     Attributes:
-        steps: optimiser updates of the whole stage.
+        steps: optimizer updates of the whole stage.
         minutes: time limit; the cosine is compressed so that it still ends at zero.
         lr: peak learning rate of AdamW, reached after `warmup` (a fraction of the stage).
         clip: largest norm of the gradient.
@@ -53,30 +54,18 @@ class Schedule:
         """Part of the stage that is done, 0 to 1."""
         return min(1.0, max(step / self.steps, elapsed_s / (60 * self.minutes)))
 
-    def rate(self, progress: float) -> float:
-        """Learning rate: linear warm-up, then half a cosine down to zero."""
-        if progress < self.warmup:
-            return self.lr * (0.02 + 0.98 * progress / self.warmup)
-        return (
-            self.lr * 0.5 * (1 + math.cos(math.pi * (progress - self.warmup) / (1 - self.warmup)))
+    def scheduler(self, optimizer: torch.optim.Optimizer) -> CosineLRScheduler:
+        """Linear warm-up, then half a cosine down to zero; its time is :meth:`progress`.
+
+        A parameter group's ``lr_scale`` multiplies its learning rate.
+        """
+        return CosineLRScheduler(
+            optimizer,
+            t_initial=1 - self.warmup,
+            warmup_t=self.warmup,
+            warmup_lr_init=0.02 * self.lr,
+            warmup_prefix=True,
         )
-
-
-class MovingAverage:
-    """Exponential moving average of a model's weights, with a decay that grows at the start."""
-
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        self.decay = decay
-        self.state = {k: v.detach().clone() for k, v in model.state_dict().items()}
-
-    @torch.no_grad()
-    def update(self, model: nn.Module, step: int) -> None:
-        decay = min(self.decay, (1 + step) / (10 + step))
-        for name, value in model.state_dict().items():
-            if value.dtype.is_floating_point:
-                self.state[name].lerp_(value, 1 - decay)
-            else:
-                self.state[name].copy_(value)
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -88,41 +77,34 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
     ]
 
 
-def prefetch(batches: Iterator[Batch], depth: int = 4) -> Generator[Batch, None, None]:
-    """Make batches in a background thread (OpenCV and NumPy release the interpreter lock).
+class _Endless(IterableDataset[Batch]):
+    """Batches of an iterator, for a loader's worker."""
 
-    Closing the generator ends the thread: one that still makes pictures while the interpreter
-    shuts down takes the process with it.
+    def __init__(self, batches: Iterator[Batch]) -> None:
+        self.batches = batches
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self.batches
+
+
+def made_ahead(batches: Iterator[Batch], depth: int = 4) -> DataLoader[Batch]:
+    """Batches made in another process, up to ``depth`` of them before they are asked for.
+
+    The process is forked from this one, so that an iterator of any kind serves.
     """
-    ready: queue.Queue[Batch | BaseException | None] = queue.Queue(maxsize=depth)
-    stopped = threading.Event()
+    return DataLoader(
+        _Endless(batches),
+        batch_size=None,
+        num_workers=1,
+        prefetch_factor=depth,
+        multiprocessing_context="fork",
+        worker_init_fn=_single_threaded,
+    )
 
-    def hand_over(item: Batch | BaseException | None) -> None:
-        while not stopped.is_set():
-            with contextlib.suppress(queue.Full):
-                ready.put(item, timeout=0.1)
-                return
 
-    def fill() -> None:
-        try:
-            for batch in batches:
-                hand_over(batch)
-                if stopped.is_set():
-                    return
-            hand_over(None)
-        except BaseException as error:  # handed to the consumer, which raises it
-            hand_over(error)
-
-    thread = threading.Thread(target=fill, daemon=True)
-    thread.start()
-    try:
-        while (item := ready.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stopped.set()
-        thread.join()
+def _single_threaded(_worker: int) -> None:
+    """OpenCV's threads do not survive a fork, and the other cores are the optimizer's."""
+    cv2.setNumThreads(1)
 
 
 class CsvLog:
@@ -152,29 +134,35 @@ def fit(
     on_save: Keep | None = None,
     groups: list[dict[str, Any]] | None = None,
 ) -> dict[str, Tensor]:
-    """Train `model` and return the averaged weights.
+    """Train a model and return its averaged weights.
 
     Args:
+        model: is trained in place.
         loss_fn: (model, batch) -> (scalar loss, figures to log).
-        batches: an endless iterator; it is consumed from a background thread.
+        batches: an endless iterator, consumed by another process.
+        schedule: how long, and how fast.
         out: folder of `checkpoint.pt` (resumed from when it exists) and `log.csv`.
-        groups: of parameters, as `parameter_groups` makes them when there are none; `boost`
-            multiplies a group's learning rate.
         on_save: called at every checkpoint.
+        groups: of parameters, as `parameter_groups` makes them when there are none; `lr_scale`
+            multiplies a group's learning rate.
     """
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / "checkpoint.pt"
     device = next(model.parameters()).device
-    optimiser = torch.optim.AdamW(
+    optimizer = torch.optim.AdamW(
         groups or parameter_groups(model, schedule.weight_decay), lr=schedule.lr, weight_decay=1e-4
     )
-    average = MovingAverage(model, schedule.ema)
+    scheduler = schedule.scheduler(optimizer)
+    # The decay grows at the start: (step - 1) / (step + 9), as far as the schedule's.
+    average = ModelEmaV3(
+        model, decay=schedule.ema, use_warmup=True, warmup_gamma=10, warmup_power=1
+    )
     first, spent_s = 0, 0.0
     if checkpoint.exists():
         saved = torch.load(checkpoint, map_location=device, weights_only=True)
         model.load_state_dict(saved["model"])
-        optimiser.load_state_dict(saved["optimiser"])
-        average.state = saved["average"]
+        optimizer.load_state_dict(saved["optimizer"])
+        average.module.load_state_dict(saved["average"])
         first, spent_s = saved["step"], saved["spent_s"]
     half = schedule.bf16 and pick_precision("cuda" if device.type == "cuda" else "cpu") != "fp32"
     log = CsvLog(out / "log.csv")
@@ -182,32 +170,31 @@ def fit(
     running: dict[str, float] = {}
 
     def save(step: int, progress: float) -> None:
-        state = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
+        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
         elapsed = spent_s + time.monotonic() - began
         partial = checkpoint.with_suffix(".part")
-        torch.save({**state, "average": average.state, "step": step, "spent_s": elapsed}, partial)
+        averaged = average.module.state_dict()
+        torch.save({**state, "average": averaged, "step": step, "spent_s": elapsed}, partial)
         partial.replace(checkpoint)
-        figures = on_save(average.state) if on_save else {}
+        figures = on_save(averaged) if on_save else {}
         log.add({"step": step, "minutes": elapsed / 60, "progress": progress, **running, **figures})
 
     model.train()
     bar = tqdm(total=schedule.steps, initial=first, desc=out.name, mininterval=10)
-    made = prefetch(batches)
-    for step, batch in zip(itertools.count(first), made, strict=False):
+    for step, batch in zip(itertools.count(first), made_ahead(batches), strict=False):
         progress = schedule.progress(step, spent_s + time.monotonic() - began)
         if progress >= 1.0:
             save(step, progress)
             break
-        for group in optimiser.param_groups:
-            group["lr"] = schedule.rate(progress) * group.get("boost", 1.0)
+        scheduler.step(progress)
         batch = {k: v.to(device, non_blocking=True) for k, v in batch.items()}
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             loss, figures = loss_fn(model, batch)
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
-        optimiser.step()
-        average.update(model, step)
+        optimizer.step()
+        average.update(model, step + 1)
         for name, value in {"loss": float(loss.detach()), **figures}.items():
             running[name] = 0.98 * running.get(name, value) + 0.02 * value
         bar.update()
@@ -217,5 +204,4 @@ def fit(
             save(step + 1, progress)
             last_save = time.monotonic()
     bar.close()
-    made.close()
-    return average.state
+    return dict(average.module.state_dict())

@@ -91,14 +91,13 @@ def new_student(recipe: Recipe) -> Student:
     return build(recipe.architecture, 2, output_stride=recipe.output_stride, **recipe.train_options)
 
 
-def keep_pupil(out: Path) -> Keep:
+def keep_pupil(out: Path, architecture: str) -> Keep:
     """Write the student of averaged weights to model.safetensors, in timm's own shapes."""
 
     def keep(average: dict[str, Tensor]) -> dict[str, float]:
         prefix = "student.net."
-        save_classifier(
-            {k[len(prefix) :]: v for k, v in average.items() if k.startswith(prefix)}, out
-        )
+        student = {k[len(prefix) :]: v for k, v in average.items() if k.startswith(prefix)}
+        save_classifier(student, architecture, out)
         return {}
 
     return keep
@@ -117,7 +116,8 @@ def pretrain(recipe: Recipe, teacher: Teacher, out: Path) -> None:
             theirs = teacher.maps(batch["views"])
         return maps_loss(model, model.student.maps(batch["views"]), theirs), {}
 
-    fit(model, loss, Views(stage, recipe.seed).batches(), stage.schedule, out, keep_pupil(out))
+    keep = keep_pupil(out, recipe.architecture)
+    fit(model, loss, Views(stage, recipe.seed).batches(), stage.schedule, out, keep)
 
 
 def main() -> None:
@@ -130,7 +130,6 @@ def main() -> None:
     arguments = parser.parse_args()
     recipe = read_recipe(arguments.config)
     torch.set_num_threads(recipe.threads)
-    cv2.setNumThreads(1)  # pictures are made in a thread of their own beside the optimiser
     pretrain(recipe, load_teacher(arguments.teacher), arguments.out)
 
 

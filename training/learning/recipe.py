@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
@@ -32,82 +32,33 @@ class PretrainStage(Frozen):
     size_px: int = 160
 
 
-class Source(Frozen):
-    """Where canvases come from: one of canvases.MADE, or a set of datasets.SETS.
-
-    `only`, when given, admits the scenes whose names end in one of these.
-    """
-
-    set: str
-    weight: float
-    only: tuple[str, ...] = ()
-
-    def admits(self, name: str) -> bool:
-        return not self.only or name.endswith(self.only)
-
-
-class SceneStage(Frozen):
-    """What training on canvases has in common.
+class MapStage(Frozen):
+    """Training of both answers on canvases of the labelled sets.
 
     Attributes:
-        canvas_px: side of a canvas in network pixels.
-        land_pictures: how many AID scenes serve as ground.
-        loss: see train.window_loss; `positive_weight` belongs to "weighted", `focus` to "focal".
-        smoothing: taken off a positive's target; a negative gets a tenth of it.
-        added: share of canvases cut from harbours that cut-out ships are added to.
+        frozen_stages: of the backbone, which stay as they are together with the stem.
+        head_boost: how many times faster the map head learns than the backbone.
+        canvas_px: side of a canvas in network pixels, a multiple of 32.
+        large: canvases of one large picture per step.
+        mosaics: canvases of four small pictures per step.
+        windows: single windows per step.
+        large_shares: how often each set is drawn for a whole canvas.
+        small_shares: how often each set is drawn for a quarter of a mosaic.
+        near_ship: share of the pieces that are centered near a ship, where there are ships.
+        near_hard: share of the draws of a set with hard negatives that go to one of them.
     """
 
     schedule: Schedule
-    sources: tuple[Source, ...]
-    canvas_px: int = 288
-    land_pictures: int = 1200
-    loss: Literal["weighted", "balanced", "focal"] = "focal"
-    positive_weight: float = 1.5
-    focus: float = 2.0
-    smoothing: float = 0.03
-    added: float = 0.0
-
-
-class WindowStage(SceneStage):
-    """Plain windows: `windows_each` out of each of `canvases` per step. For exact scoring."""
-
-    kind: Literal["windows"]
-    canvases: int = 12
-    windows_each: int = 4
-
-
-class TeacherStage(SceneStage):
-    """The teacher on every window position of `canvases`; its body learns `body_lr` as fast."""
-
-    kind: Literal["teacher"]
-    canvas_px: int = 320
-    canvases: int = 8
-    body_lr: float = 0.3
-    windows_each: int = 0
-
-
-class DenseStage(SceneStage):
-    """Every window position of `canvases` and `windows_each` plain windows. For both scorings.
-
-    Attributes:
-        new_head: begin with a head that says no everywhere: a head that has learnt from plain
-            windows says the opposite of what is wanted from a few cells.
-        belief: share of the teacher's answer in the target where there is a label.
-        maps_weight: of the teacher's maps beside its answers.
-        plain_weight: of the plain windows.
-    """
-
-    kind: Literal["dense"]
-    canvas_px: int = 320
-    canvases: int = 6
-    windows_each: int = 1
-    new_head: bool = True
-    belief: float = 0.5
-    maps_weight: float = 0.5
-    plain_weight: float = 0.3
-
-
-Stage = Annotated[WindowStage | TeacherStage | DenseStage, Field(discriminator="kind")]
+    frozen_stages: int = 1
+    head_boost: float = 4.0
+    canvas_px: int = 384
+    large: int = 3
+    mosaics: int = 3
+    windows: int = 6
+    large_shares: dict[str, float]
+    small_shares: dict[str, float]
+    near_ship: float = 0.8
+    near_hard: float = 0.35
 
 
 class ChipStage(Frozen):
@@ -131,8 +82,8 @@ class Recipe(Frozen):
     seed: int = 42
     threads: int = 2
     pretrain: PretrainStage | None = None
+    map: MapStage | None = None
     chips: ChipStage | None = None
-    stages: dict[str, Stage] = Field(default_factory=dict)
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -1,15 +1,18 @@
 """Train both answers of one network: windows and the map.
 
-    python -m training.learning.train --init weights/shipdet-pico --out runs/train/all --minutes 60
-    python -m training.learning.train --init training/folds/shipdet-pico/b --fold 0 \
-        --out runs/train/fold0 --minutes 60
+    python -m training.learning.train --config training/configs/shipdet_pico.yaml \
+        --init weights/shipdet-pico --out runs/train/all --minutes 60
+    python -m training.learning.train --config training/configs/shipdet_pico.yaml \
+        --init training/folds/shipdet-pico/b --fold 0 --out runs/train/fold0
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -21,20 +24,25 @@ from training.canvases.sampling import Sampler, read_hard
 from training.canvases.windows import EDGE_PX
 from training.data.folds import seen_by
 from training.data.labelled import everything
-from training.learning.engine import Batch, Schedule, fit
+from training.learning.engine import Batch, Keep, fit, parameter_groups
 from training.learning.loss import map_loss, rates, ship_margin, window_loss
 from training.learning.networks import CELL_PX, Student
+from training.learning.recipe import MapStage, read_recipe
 
-ARCHITECTURE = "convnext_pico_ols"
 #: What the window answer counts beside the map.
 WINDOW_WEIGHT, SINGLE_WEIGHT = 0.5, 0.2
 
 
 class TwoAnswers(Student):
-    """The classifier and, on its feature maps, the map head."""
+    """The classifier and, on its feature maps, the map head.
 
-    def __init__(self, architecture: str = ARCHITECTURE) -> None:
-        net = timm.create_model(architecture, num_classes=2, output_stride=CELL_PX, conv_mlp=False)
+    Args:
+        architecture: a ConvNeXt of timm's.
+        options: of it, for training; weights are kept under the names of the unmodified one.
+    """
+
+    def __init__(self, architecture: str, **options: Any) -> None:
+        net = timm.create_model(architecture, num_classes=2, output_stride=CELL_PX, **options)
         super().__init__(use_phased_convolutions(net))
         self.head = MapHead([info["num_chs"] for info in net.feature_info])
 
@@ -61,19 +69,12 @@ def loss_of(model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
     return loss + WINDOW_WEIGHT * windows + SINGLE_WEIGHT * alone, figures
 
 
-def groups(model: TwoAnswers, weight_decay: float, head_boost: float) -> list[dict[str, object]]:
+def groups(model: TwoAnswers, stage: MapStage) -> list[dict[str, Any]]:
     """Parameter groups: the head learns faster; norms, biases and scales do not decay."""
-    result: list[dict[str, object]] = []
-    for part, boost in ((model.net, 1.0), (model.head, head_boost)):
-        trained = [p for p in part.parameters() if p.requires_grad]
-        for matrix in (True, False):
-            result.append(
-                {
-                    "params": [p for p in trained if (p.ndim > 1) == matrix],
-                    "weight_decay": weight_decay if matrix else 0.0,
-                    "boost": boost,
-                }
-            )
+    result: list[dict[str, Any]] = []
+    for part, scale in ((model.net, 1.0), (model.head, stage.head_boost)):
+        for group in parameter_groups(part, stage.schedule.weight_decay):
+            result.append({**group, "lr_scale": scale})
     return result
 
 
@@ -90,16 +91,17 @@ def _fill(module: nn.Module, state: dict[str, Tensor]) -> None:
     module.load_state_dict({k: v.reshape(own[k].shape) for k, v in state.items()}, strict=True)
 
 
-def save_state(average: dict[str, Tensor], out: Path) -> None:
+def save_state(average: dict[str, Tensor], architecture: str, out: Path) -> None:
     """Write averaged weights as the two files of a model folder."""
-    save_classifier({k[4:]: v for k, v in average.items() if k.startswith("net.")}, out)
+    classifier = {k[4:]: v for k, v in average.items() if k.startswith("net.")}
+    save_classifier(classifier, architecture, out)
     head = {k[5:]: v.contiguous() for k, v in average.items() if k.startswith("head.")}
     _write(head, out / "map_head.safetensors")
 
 
-def save_classifier(state: dict[str, Tensor], out: Path) -> None:
+def save_classifier(state: dict[str, Tensor], architecture: str, out: Path) -> None:
     """Write a classifier's weights to model.safetensors, in the shapes of the unmodified timm."""
-    reference = timm.create_model(ARCHITECTURE, num_classes=2).state_dict()
+    reference = timm.create_model(architecture, num_classes=2).state_dict()
     shaped = {k: v.reshape(reference[k].shape).contiguous() for k, v in state.items()}
     _write(shaped, out / "model.safetensors")
 
@@ -110,42 +112,47 @@ def _write(state: dict[str, Tensor], file: Path) -> None:
     part.replace(file)
 
 
+def kept_in(out: Path, architecture: str) -> Keep:
+    """Writes the averaged weights at every checkpoint."""
+
+    def keep(average: dict[str, Tensor]) -> dict[str, float]:
+        save_state(average, architecture, out)
+        return {}
+
+    return keep
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config", type=Path, required=True, help="a recipe with a `map` stage")
     parser.add_argument("--init", type=Path, required=True, help="model folder to begin with")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--fold", type=int, help="hold this fold's places out")
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--steps", type=int, default=1_000_000)
-    parser.add_argument("--lr", type=float, default=4e-4)
-    parser.add_argument("--head-boost", type=float, default=4.0)
-    parser.add_argument("--frozen-stages", type=int, default=1)
+    parser.add_argument("--minutes", type=float, help="instead of the recipe's")
     parser.add_argument("--hard", type=Path, help="mined hard negatives")
-    parser.add_argument("--batch", type=int, nargs=2, default=(3, 3), help="large, mosaics")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    model = TwoAnswers()
-    load_state(model, args.init)
-    model.freeze(args.frozen_stages)
+    arguments = parser.parse_args()
+    recipe = read_recipe(arguments.config)
+    stage = recipe.map
+    if stage is None:
+        parser.error(f"{arguments.config} has no `map` stage")
+    torch.manual_seed(recipe.seed)
+    torch.set_num_threads(recipe.threads)
+    model = TwoAnswers(recipe.architecture, **recipe.train_options)
+    load_state(model, arguments.init)
+    model.freeze(stage.frozen_stages)
     model.to(memory_format=torch.channels_last)
-    images = seen_by(everything(), args.fold)
-    sampler = Sampler(images, args.seed + os.getpid(), read_hard(args.hard))
-    schedule = Schedule(
-        steps=args.steps, minutes=args.minutes, lr=args.lr, weight_decay=0.05, warmup=0.04,
-        clip=5.0, ema=0.997, save_every_s=180,
-    )  # fmt: skip
-
-    def keep(average: dict[str, Tensor]) -> dict[str, float]:
-        save_state(average, args.out)
-        return {}
-
-    average = fit(
-        model, loss_of, sampler.batches(*args.batch, windows=6), schedule, args.out, keep,
-        groups(model, 0.05, args.head_boost),
-    )  # fmt: skip
-    save_state(average, args.out)
+    schedule = stage.schedule
+    if arguments.minutes is not None:
+        schedule = replace(schedule, minutes=arguments.minutes)
+    # Another part of a run that is resumed shows other canvases.
+    images = seen_by(everything(), arguments.fold)
+    sampler = Sampler(images, stage, recipe.seed + os.getpid(), read_hard(arguments.hard))
+    keep = kept_in(arguments.out, recipe.architecture)
+    keep(fit(
+        model, loss_of, sampler.batches(), schedule, arguments.out, keep, groups(model, stage)
+    ))  # fmt: skip
 
 
 if __name__ == "__main__":
