@@ -58,7 +58,7 @@ def harbor() -> tuple[Picture, list[LabelledShip]]:
     for ship in sample.truth():
         x, y = lonlat_to_pixel((ship.lon, ship.lat), ZOOM) - (box.x0, box.y0)
         corners = rectangle(
-            (float(x), float(y)), ship.length_m / gsd_m, ship.width_m / gsd_m, ship.axis_deg
+            (float(x), float(y)), ship.length_m / gsd_m, ship.width_m / gsd_m, ship.heading_deg
         )
         along_first = np.roll(corners, -1, axis=0)
         ships.append(LabelledShip(along_first, True, along_first, ship.kind))

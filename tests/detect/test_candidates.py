@@ -89,10 +89,10 @@ def test_shares_are_read_inside_the_turned_box():
 
 def test_the_area_that_boxes_share():
     square = np.array([50.0, 50.0, 20.0, 20.0, 0.0])
-    assert overlap(square, square) == pytest.approx(400, rel=0.01)
-    assert overlap(square, square + np.array([10, 0, 0, 0, 0])) == pytest.approx(200, rel=0.01)
-    assert overlap(square, square + np.array([100, 0, 0, 0, 0])) == 0.0
-    turned = square + np.array([0, 0, 0, 0, np.pi / 2])
+    moved = [np.array([50.0 + by, 50.0, 20.0, 20.0, 0.0]) for by in (0, 10, 100)]
+    shared = [overlap(square, other) for other in moved]
+    assert shared == pytest.approx([400, 200, 0], rel=0.01)
+    turned = np.array([50.0, 50.0, 20.0, 20.0, np.pi / 2])
     assert overlap(square, turned) == pytest.approx(400, rel=0.01)
 
 

@@ -118,10 +118,9 @@ def test_a_classifier_without_a_map_scores_but_cannot_search(
 
 def test_the_head_answers_for_every_four_pixels():
     head = MapHead((8, 16, 24, 32), width=16).eval()
-    sizes = ((24, 20), (12, 10), (6, 5), (6, 5))  # the last stage is dilated, not reduced
-    features = [
-        torch.randn(1, count, *size) for count, size in zip((8, 16, 24, 32), sizes, strict=True)
-    ]
+    # The last stage is dilated, not reduced.
+    sizes = ((8, 24, 20), (16, 12, 10), (24, 6, 5), (32, 6, 5))
+    features = [torch.randn(1, *size) for size in sizes]
     with torch.inference_mode():
         assert head(features).shape == (1, len(MAP_CHANNELS), 24, 20)
 

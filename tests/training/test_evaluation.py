@@ -114,12 +114,15 @@ def test_a_coarse_set_asks_for_what_it_labels() -> None:
 
 
 def test_overlap_of_rotated_boxes() -> None:
-    box = np.array([100.0, 100.0, 80.0, 20.0, 0.0])
     corners = ship(100, 100, 80, 20).corners * GSD_M
-    assert iou(box, corners) == pytest.approx(1, abs=0.01)
-    assert iou(box + [0, 10, 0, 0, 0], corners) == pytest.approx(1 / 3, abs=0.01)
-    assert iou(box + [0, 0, 0, 0, np.pi / 2], corners) == pytest.approx(400 / 2800, abs=0.01)
-    assert iou(box + [500, 0, 0, 0, 0], corners) == 0.0
+    for x, y, angle, expected in (
+        (100, 100, 0, 1),
+        (100, 110, 0, 1 / 3),
+        (100, 100, np.pi / 2, 400 / 2800),
+        (600, 100, 0, 0),
+    ):
+        box = np.array([x, y, 80.0, 20.0, angle])
+        assert iou(box, corners) == pytest.approx(expected, abs=0.01)
 
 
 @pytest.fixture
