@@ -1,6 +1,7 @@
-"""Dense scoring against separate windows: the ancestor's way, and our own exact mode."""
+"""One pass over a scene against separate windows: the ancestor's way, and windows in batches."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -8,14 +9,12 @@ from PIL import Image
 from torchvision import transforms
 
 from benchmarks.timing import Effort, seconds, shortest
-from shipdet.detect import Scoring
-from shipdet.detect.scoring import ScoreMap, score
-from shipdet.detect.view import NetworkView
+from shipdet.detect import survey
 from shipdet.geometry import Grid
 from shipdet.models import Classifier, ClassifierConfig, load_classifier, resolve
 from shipdet.models.devices import cpu_threads
 from shipdet.models.networks import build_classifier, load_weights
-from shipdet.mosaic import Mosaic, Provenance
+from shipdet.mosaic import Mosaic, Pixels, Provenance
 from shipdet.progress import finish
 from shipdet.settings import get_settings
 
@@ -25,31 +24,36 @@ STRIDE_PX = 112
 
 
 def dense_vs_naive(effort: Effort) -> dict[str, float]:
-    """How many times faster a scene is scored than one crop at a time, for each backend.
+    """How many times faster a scene is searched than scored one crop at a time, by backend.
 
-    The baseline is the ancestor's way (224 px at stride 112: positions 120 m apart, ours lie one
-    cell apart) with the same network, written as it was there, loaded once.
+    The search gives both answers, windows one cell apart and the map. The baseline is the
+    ancestor's way (224 px at stride 112: positions 120 m apart) with the same classifier, written
+    as it was there, loaded once.
     """
     scene = _scene(effort.scene_px)
     image = Image.fromarray(scene.pixels)
     work = {"naive": one_crop_at_a_time(image)}
     for backend in ("torch", "onnx"):
-        work[backend] = _scored(scene, load_classifier(backend=backend, device="cpu"), "dense")
+        classifier = load_classifier(backend=backend, device="cpu")
+        work[backend] = partial(_searched, scene, classifier)
     times = shortest(work, effort.rounds)
     return {backend: times["naive"] / times[backend] for backend in ("torch", "onnx")}
 
 
 def dense_vs_exact(effort: Effort) -> dict[str, float]:
-    """How many times faster the same positions, one cell apart, are scored; for each backend."""
-    scene = _scene(effort.scene_px // 2)
+    """How many times faster the same windows, one cell apart, are scored in one pass, by backend.
+
+    The windows are cut beforehand and scored in batches.
+    """
+    canvas = _scene(effort.canvas_px).pixels
     ratios = {}
     for backend in ("torch", "onnx"):
         classifier = load_classifier(backend=backend, device="cpu")
-        dense = _scored(scene, classifier, "dense")
-        dense()  # the exact mode is too slow to be done once for nothing
+        windows = _windows(canvas, classifier)
+        dense = partial(classifier.dense, canvas[None])
+        dense()  # the windows are too slow to be done once for nothing
         times = shortest({"dense": dense}, effort.rounds)
-        exact = seconds(_scored(scene, classifier, "exact"))
-        ratios[backend] = exact / times["dense"]
+        ratios[backend] = seconds(partial(_scored, windows, classifier)) / times["dense"]
     return ratios
 
 
@@ -83,15 +87,20 @@ def one_crop_at_a_time(image: Image.Image) -> Callable[[], list[float]]:
     return run
 
 
-def _scored(scene: Mosaic, classifier: Classifier, scoring: Scoring) -> Callable[[], ScoreMap]:
-    """A whole scoring: resampled to the network's scale, cut, scored at a stride of one cell."""
-    net_gsd_m = classifier.config.shipdet.window_m / classifier.window_px
+def _searched(scene: Mosaic, classifier: Classifier) -> object:
+    return finish(survey(scene, classifier))
 
-    def run() -> ScoreMap:
-        view = NetworkView(scene, net_gsd_m)
-        return finish(score(view, classifier, classifier.cell_px, scoring))
 
-    return run
+def _windows(canvas: Pixels, classifier: Classifier) -> Pixels:
+    """A view of all windows of a canvas at a stride of a cell: (rows, columns, side, side, 3)."""
+    side, cell = classifier.window_px, classifier.cell_px
+    shown = np.lib.stride_tricks.sliding_window_view(canvas, (side, side), axis=(0, 1))
+    return np.moveaxis(shown[::cell, ::cell], 2, -1)
+
+
+def _scored(windows: Pixels, classifier: Classifier) -> None:
+    for row in windows:
+        classifier.scores(np.ascontiguousarray(row))
 
 
 def _scene(side: int) -> Mosaic:

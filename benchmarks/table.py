@@ -20,14 +20,14 @@ class Row:
 ROWS = (
     Row(
         "dense_vs_naive",
-        "2,048 x 2,048 scene, dense, against one PIL crop at a time (stride 112)",
+        "2,048 x 2,048 scene searched, against one PIL crop at a time (stride 112)",
         15.0,
         "windows at stride 112 overlap by half, so sharing saves a factor of 4 and no more; the "
         "rest would have to come from bf16, which this processor does not run faster than fp32",
     ),
     Row(
         "dense_vs_exact",
-        "dense against exact windows, batched, the same positions one cell apart",
+        "windows of a canvas in one pass, against batches of windows, one cell apart",
         20.0,
         "sharing saves (window / cell) squared, 64 for a window of 128 px and a cell of 16, less "
         "what canvases share with their neighbours and mirror at the picture's edges",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from scipy.special import expit
 
 from shipdet.detect import detect
 from shipdet.detect.surveying import Surveyor
@@ -12,8 +13,9 @@ from shipdet.detections import Detections
 from shipdet.models import onnx_runtime
 from shipdet.models.config import ClassifierConfig, UpscalerConfig
 from shipdet.models.hub import ModelFolder
+from shipdet.models.map_channels import MAP_CHANNELS
 from shipdet.models.onnx_runtime import Format, graph_file, open_session
-from shipdet.models.runtime import Pixels, calibrated
+from shipdet.models.runtime import Maps, Pixels, calibrated
 from shipdet.models.torch_runtime import open_classifier, open_upscaler
 from shipdet.mosaic import Mosaic
 from shipdet.progress import finish
@@ -22,6 +24,8 @@ from shipdet.settings import get_settings
 Difference = dict[str, float]
 
 SCORE_TOLERANCE: dict[Format, float] = {"fp32": 1e-3, "fp16": 1e-2}
+#: of the map's channels where they are not logits, and of the logits' probabilities
+MAP_TOLERANCE: dict[Format, float] = {"fp32": 1e-3, "fp16": 5e-2}
 PIXELS_WITHIN_ONE = 0.999
 CENTRE_TOLERANCE_PX = 1.0
 
@@ -43,6 +47,7 @@ def excess(difference: Difference, precision: Format) -> list[str]:
     """Names of the differences that are above their tolerance."""
     limits = {
         "score_max": SCORE_TOLERANCE[precision],
+        "map_max": MAP_TOLERANCE[precision],
         "whole_score_max": SCORE_TOLERANCE[precision],
         "pixels_apart": 1 - PIXELS_WITHIN_ONE,
         "ships_apart": 0,
@@ -56,26 +61,35 @@ def excess(difference: Difference, precision: Format) -> list[str]:
 def _score_difference(
     folder: ModelFolder, config: ClassifierConfig, precision: Format, pictures: Sequence[Path]
 ) -> Difference:
-    """Largest difference of any score and logit: of a dense pass, and of windows on their own."""
+    """Largest difference of any score and logit: of a dense pass, of windows on their own, and of
+    the map, whose logits are compared as probabilities."""
     settings = get_settings()
     session = open_session(graph_file(folder, precision, settings), "cpu", folder.name)
     reference = open_classifier(folder, config, "cpu", settings, "fp32")
     calibration, side = config.shipdet.calibration, config.shipdet.window_px
-    worst = {"score_max": 0.0, "logit_max": 0.0, "whole_score_max": 0.0}
+    worst = {"score_max": 0.0, "whole_score_max": 0.0}
     for canvases in _canvases(pictures, side, 224):
         windows = np.ascontiguousarray(canvases[:, :side, :side])
         margins = session.run(["margins"], {"pixels": canvases})[0]
         whole = session.run(["whole"], {"pixels": windows})[0]
-        expected = reference.margins(canvases)
-        scores = calibrated(margins, calibration) - calibrated(expected, calibration)
-        alone = calibrated(whole, calibration) - reference.scores(windows)
-        for name, apart in (
-            ("score_max", scores),
-            ("logit_max", margins - expected),
-            ("whole_score_max", alone),
-        ):
-            worst[name] = float(np.maximum(worst[name], np.abs(apart).max()))
+        apart = {
+            "score_max": calibrated(margins, calibration) - reference.dense(canvases),
+            "whole_score_max": calibrated(whole, calibration) - reference.scores(windows),
+        }
+        if config.shipdet.map is not None:
+            found = session.run(["map"], {"pixels": canvases})[0]
+            apart["map_max"] = _comparable(found) - _comparable(reference.survey(canvases)[1])
+        for name, values in apart.items():
+            worst[name] = float(np.maximum(worst.get(name, 0.0), np.abs(values).max()))
     return worst
+
+
+def _comparable(maps: Maps) -> Maps:
+    """The map with its logits as probabilities."""
+    values = maps.copy()
+    logits = [MAP_CHANNELS.index(name) for name in ("center", "hull", "water")]
+    values[:, logits] = expit(values[:, logits])
+    return values
 
 
 def ship_difference(
