@@ -22,15 +22,15 @@ from shipdet.imagery import sample
 from shipdet.models.config import ClassifierConfig
 from shipdet.models.torch_runtime import TorchClassifier
 from training.canvases.sampling import Sampler
-from training.canvases.windows import WINDOW_M, WINDOW_PX
+from training.canvases.windows import CELL_PX, WINDOW_M, WINDOW_PX
 from training.data.labelled import Floats, LabelledImage, LabelledShip, Picture
 from training.evaluation.figures import average_precision, pool
 from training.evaluation.surveys import surveyed
-from training.learning.engine import Schedule, fit
+from training.learning.engine import fit
 from training.learning.model_folder import PLAIN_JUDGE
-from training.learning.networks import CELL_PX, IMAGENET_MEAN, IMAGENET_STD, POOL_CELLS
-from training.learning.recipe import MapStage
+from training.learning.networks import IMAGENET_MEAN, IMAGENET_STD, POOL_CELLS
 from training.learning.train import TwoAnswers, groups, loss_of
+from training.recipe import MapStage, Schedule
 
 ZOOM = 16  # 2.4 m per pixel
 ARCHITECTURE = "convnext_atto"

@@ -72,7 +72,7 @@ def test_the_center_of_a_view_is_the_center_of_the_canvas(tmp_path: Path) -> Non
     np.testing.assert_allclose(matrix[:, :2] @ view.center + matrix[:, 2], SIDE / 2)
 
 
-def test_nothing_is_known_outside_the_picture_and_in_unknown_regions(tmp_path: Path) -> None:
+def test_nothing_is_known_outside_and_in_unknown_regions(tmp_path: Path) -> None:
     unknown = (np.array([[150, 0], [170, 0], [170, 240], [150, 240]], float),)
     canvas = piece(labelled(tmp_path, unknown=unknown), center=np.array([290.0, 120.0]))
     # 96 px to the right of the center begin the 10 px * 3 m that are left of the picture.

@@ -95,7 +95,7 @@ def test_where_nobody_looked_nothing_is_false() -> None:
     assert state(candidates(one, *places, unknown=(True, True, True))) == [1, -1, -1]
 
 
-def test_small_craft_are_not_asked_for_but_may_not_be_counted_as_ships() -> None:
+def test_small_craft_are_not_asked_for_and_are_no_ships() -> None:
     boat, between = ship(500, 500, 15, 5), ship(800, 500, 22, 6)
     found = match(candidates(image(boat, between)), np.empty(0))
     assert found.required.tolist() == [False, False]
@@ -261,7 +261,7 @@ def test_every_sensor_is_of_sets_with_ships() -> None:
     assert sorted(named) == sorted(SHIPS)
 
 
-def test_all_pictures_with_ships_and_some_of_the_others_are_judged() -> None:
+def test_all_pictures_with_ships_and_some_others_are_judged() -> None:
     many = [image(name=f"aid/{n}.png") for n in range(400)]
     some = chosen([image(ship(1, 1)), image(upright([0, 0, 9, 9]), scaled=False), *many])
     assert len(some) == 151

@@ -45,7 +45,7 @@ def test_the_file_names_each_place_once_and_every_labelled_set() -> None:
     assert {place.split("/")[0] for place in listed()} >= {*RULES} - {*SINGLE}
 
 
-def test_single_places_spread_over_the_folds_and_stay_where_they_are() -> None:
+def test_single_places_spread_over_the_folds_and_stay_there() -> None:
     folds = [fold_of(image(f"aid/Port/{n}")) for n in range(300)]
     assert min(folds.count(fold) for fold in range(COUNT)) > 70
     assert fold_of(image("aid/Port/7")) == fold_of(image("aid/Port/7", 1))

@@ -69,7 +69,7 @@ def test_sizes_are_asked_at_centers_only() -> None:
         assert (abs(rows - 16) <= 1).all() and (abs(columns - 22) <= 1).all(), name
 
 
-def test_a_set_without_small_craft_does_not_teach_that_they_are_none() -> None:
+def test_unlabelled_small_craft_are_not_taught_to_be_none() -> None:
     """Where the network sees a shorter craft than what is labelled, it is not told no."""
     coarse = batch(smallest=np.full((SIDE, SIDE), 30.0, np.float32))
     short, long = gradients(coarse, np.log(15.0)), gradients(coarse, np.log(60.0))

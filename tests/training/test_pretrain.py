@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from training.learning.engine import Schedule
 from training.learning.networks import Pupil, Teacher, build, maps_loss
 from training.learning.pretrain import Views, pretrain, random_view
-from training.learning.recipe import PretrainStage, Recipe
 from training.learning.train import TwoAnswers, load_state
+from training.recipe import PretrainStage, Recipe, Schedule
 
 STAGE = PretrainStage(
     schedule=Schedule(steps=12, lr=3e-3, ema=0.0), folders={"aid": 0.5, "harbours": 0.5}, batch=2,

@@ -16,12 +16,13 @@ from shipdet.models.config import ClassifierConfig, parse_config, read_config
 from shipdet.models.networks import build_classifier, build_map_head, load_weights
 from shipdet.models.torch_runtime import whole_margins, window_margins
 from tests.helpers.tiny_models import classifier_config
-from training.learning.engine import Batch, CsvLog, Schedule, fit, made_ahead, parameter_groups
+from training.canvases.windows import CELL_PX
+from training.learning.engine import Batch, CsvLog, fit, made_ahead, parameter_groups
 from training.learning.model_folder import mean_state, plain_state, write_model
-from training.learning.networks import ANSWER, CELL_PX, build
-from training.learning.recipe import Recipe, read_recipe
+from training.learning.networks import ANSWER, build
 from training.learning.train import TwoAnswers, groups, kept_in, load_state, save_state
 from training.paths import CONFIGS
+from training.recipe import Recipe, Schedule, read_recipe
 from training.smoke import stage, tiny
 
 ARCHITECTURE = "convnext_atto"
@@ -124,7 +125,7 @@ def test_batches_made_ahead_come_in_order_and_end() -> None:
     assert [int(batch["number"]) for batch in made_ahead(numbered(9), depth=2)] == list(range(9))
 
 
-def test_an_error_while_making_a_batch_is_raised_where_it_is_used() -> None:
+def test_an_error_while_making_a_batch_reaches_who_uses_it() -> None:
     def failing() -> Iterator[Batch]:
         yield from numbered(1)
         raise FileNotFoundError("no such picture")
@@ -143,7 +144,7 @@ def test_every_trained_parameter_is_in_one_group() -> None:
     assert not any(p.ndim > 1 for p in found[1]["params"]) and found[1]["weight_decay"] == 0
 
 
-def test_frozen_stages_are_not_trained_and_the_head_learns_faster() -> None:
+def test_frozen_stages_stay_and_the_head_learns_faster() -> None:
     model = tiny()
     model.freeze(2)
     found = groups(model, stage(1.0).model_copy(update={"head_boost": 4.0}))

@@ -14,7 +14,7 @@ from training.canvases.canvas import Canvas, Shelf, View, joined, take
 from training.canvases.targets import targets
 from training.canvases.windows import NET_GSD_M, WINDOW_PX, Placed, label_window
 from training.data.labelled import LabelledImage
-from training.learning.recipe import MapStage
+from training.recipe import MapStage
 
 
 class Sampler:

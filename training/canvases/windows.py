@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.learning.networks import CELL_PX
-
+CELL_PX = 16
+"""Network pixels per cell of the classifier's last feature map (timm's output_stride)."""
 WINDOW_M = 240.0
 """Ground under a window: the 80 px at 3 m of a shipsnet chip."""
 WINDOW_PX = 128

@@ -29,7 +29,7 @@ from tqdm import tqdm
 from training.data.splits import kept_split
 from training.learning.engine import CsvLog, parameter_groups
 from training.learning.networks import Normalised
-from training.learning.recipe import ChipStage, read_recipe
+from training.recipe import ChipStage, read_recipe
 
 log = logging.getLogger(__name__)
 

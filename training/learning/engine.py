@@ -4,68 +4,25 @@ from __future__ import annotations
 
 import csv
 import itertools
-import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import torch
-from timm.scheduler import CosineLRScheduler
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 from tqdm import tqdm
 
 from shipdet.models.precision import pick_precision
+from training.recipe import Schedule
 
 Batch = dict[str, Tensor]
 LossFn = Callable[[nn.Module, Batch], tuple[Tensor, dict[str, float]]]
 Keep = Callable[[dict[str, Tensor]], dict[str, float]]
 """Takes averaged weights at every checkpoint; may return figures to log."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast a stage learns.
-
-    Attributes:
-        steps: optimizer updates of the whole stage.
-        minutes: time limit; the cosine is compressed so that it still ends at zero.
-        lr: peak learning rate of AdamW, reached after `warmup` (a fraction of the stage).
-        clip: largest norm of the gradient.
-        ema: decay of the weights' moving average, per step.
-        bf16: mixed precision, on machines that are faster in it.
-    """
-
-    steps: int
-    minutes: float = math.inf
-    lr: float = 1e-3
-    weight_decay: float = 0.05
-    warmup: float = 0.05
-    clip: float = 1.0
-    ema: float = 0.998
-    bf16: bool = False
-    save_every_s: float = 120.0
-
-    def progress(self, step: int, elapsed_s: float) -> float:
-        """Part of the stage that is done, 0 to 1."""
-        return min(1.0, max(step / self.steps, elapsed_s / (60 * self.minutes)))
-
-    def scheduler(self, optimizer: torch.optim.Optimizer) -> CosineLRScheduler:
-        """Linear warm-up, then half a cosine down to zero; its time is :meth:`progress`.
-
-        A parameter group's ``lr_scale`` multiplies its learning rate.
-        """
-        return CosineLRScheduler(
-            optimizer,
-            t_initial=1 - self.warmup,
-            warmup_t=self.warmup,
-            warmup_lr_init=0.02 * self.lr,
-            warmup_prefix=True,
-        )
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -18,9 +18,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from training.canvases.windows import WINDOW_M, WINDOW_PX
+from training.canvases.windows import CELL_PX, WINDOW_M, WINDOW_PX
 from training.data.labelled import everything
-from training.learning.networks import CELL_PX, IMAGENET_MEAN, IMAGENET_STD, POOL_CELLS
+from training.learning.networks import IMAGENET_MEAN, IMAGENET_STD, POOL_CELLS
 from training.paths import LABELS, data_root
 
 #: Coarsest imagery, in meters per pixel, in which training shows ships of all lengths.

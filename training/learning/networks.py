@@ -14,8 +14,6 @@ from torch import Tensor, nn
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-CELL_PX = 16
-"""Network pixels per cell of the classifier's last feature map (timm's output_stride)."""
 POOL_CELLS = 2
 """Cells in the middle of a window that a dense pass scores. All of them would be what a window on
 its own is scored by, but their mean hides where in the window a ship lies."""

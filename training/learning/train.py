@@ -21,13 +21,13 @@ from torch import Tensor, nn
 
 from shipdet.models.map_head import MapHead, use_phased_convolutions
 from training.canvases.sampling import Sampler, read_hard
-from training.canvases.windows import EDGE_PX
+from training.canvases.windows import CELL_PX, EDGE_PX
 from training.data.folds import seen_by
 from training.data.labelled import everything
 from training.learning.engine import Batch, Keep, fit, parameter_groups
 from training.learning.loss import map_loss, rates, ship_margin, window_loss
-from training.learning.networks import CELL_PX, Student
-from training.learning.recipe import MapStage, read_recipe
+from training.learning.networks import Student
+from training.recipe import MapStage, read_recipe
 
 #: What the window answer counts beside the map.
 WINDOW_WEIGHT, SINGLE_WEIGHT = 0.5, 0.2

@@ -2,13 +2,56 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
+from timm.scheduler import CosineLRScheduler
 
-from training.learning.engine import Schedule
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast a stage learns.
+
+    Attributes:
+        steps: optimizer updates of the whole stage.
+        minutes: time limit; the cosine is compressed so that it still ends at zero.
+        lr: peak learning rate of AdamW, reached after `warmup` (a fraction of the stage).
+        clip: largest norm of the gradient.
+        ema: decay of the weights' moving average, per step.
+        bf16: mixed precision, on machines that are faster in it.
+    """
+
+    steps: int
+    minutes: float = math.inf
+    lr: float = 1e-3
+    weight_decay: float = 0.05
+    warmup: float = 0.05
+    clip: float = 1.0
+    ema: float = 0.998
+    bf16: bool = False
+    save_every_s: float = 120.0
+
+    def progress(self, step: int, elapsed_s: float) -> float:
+        """Part of the stage that is done, 0 to 1."""
+        return min(1.0, max(step / self.steps, elapsed_s / (60 * self.minutes)))
+
+    def scheduler(self, optimizer: torch.optim.Optimizer) -> CosineLRScheduler:
+        """Linear warm-up, then half a cosine down to zero; its time is :meth:`progress`.
+
+        A parameter group's ``lr_scale`` multiplies its learning rate.
+        """
+        return CosineLRScheduler(
+            optimizer,
+            t_initial=1 - self.warmup,
+            warmup_t=self.warmup,
+            warmup_lr_init=0.02 * self.lr,
+            warmup_prefix=True,
+        )
 
 
 class Frozen(BaseModel):
