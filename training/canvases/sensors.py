@@ -15,14 +15,6 @@ from training.canvases.windows import NET_GSD_M
 Picture = NDArray[np.uint8]
 
 
-def random_gsd(rng: np.random.Generator) -> float:
-    """Metres per pixel of an imaginary sensor: mostly 2.5 to 5 m, at times finer or up to 10."""
-    low, high = [(0.6, NET_GSD_M), (NET_GSD_M, 2.5), (2.5, 5.0), (5.0, 7.0), (7.0, 10.0)][
-        rng.choice(5, p=[0.10, 0.22, 0.57, 0.08, 0.03])
-    ]
-    return float(rng.uniform(low, high))
-
-
 def recolor(picture: Picture, rng: np.random.Generator) -> Picture:
     """Exposure, contrast, gamma, colour balance, saturation and haze of another day."""
     gamma = np.exp(rng.normal(0, 0.18))

@@ -49,13 +49,6 @@ class Placed:
     width: float
     angle: float
 
-    def corners(self) -> NDArray[np.float64]:
-        """(4, 2) corners of the rotated box."""
-        along = np.array([np.cos(self.angle), np.sin(self.angle)]) * self.length / 2
-        across = np.array([-np.sin(self.angle), np.cos(self.angle)]) * self.width / 2
-        signs = [(1, 1), (1, -1), (-1, -1), (-1, 1)]
-        return np.array([(self.x, self.y) + a * along + b * across for a, b in signs])
-
 
 def asked_centres(canvas_px: int, edge_px: int = EDGE_PX) -> NDArray[np.float64]:
     """Centres of the windows that are asked about along one side, in network pixels."""

@@ -42,13 +42,6 @@ class Ship:
     def centre(self) -> NDArray[np.float64]:
         return self.corners.mean(axis=0)
 
-    @property
-    def extent_px(self) -> float:
-        """Length of the ship in image pixels, as well as the box tells."""
-        sides = np.linalg.norm(np.diff(self.corners, axis=0, append=self.corners[:1]), axis=1)
-        width, height = float(sides[0::2].mean()), float(sides[1::2].mean())
-        return float(np.hypot(width, height)) if self.upright else max(width, height)
-
 
 @dataclass(frozen=True)
 class Scene:
@@ -77,24 +70,6 @@ class Scene:
     def read(self) -> Picture:
         """Pixels, uint8 (height, width, 3) RGB."""
         return read_picture(self.path)
-
-    def unknown_mask(self, height: int, width: int) -> NDArray[np.bool_]:
-        """(height, width), True where nothing may be concluded from the absence of a label."""
-        if not self.complete:
-            return np.ones((height, width), dtype=np.bool_)
-        return filled(self.unknown, height, width)
-
-    def sea_mask(self, height: int, width: int) -> NDArray[np.bool_]:
-        """(height, width), True on open water; False everywhere when nobody has outlined it."""
-        return filled(self.sea, height, width) & ~filled(self.islands, height, width)
-
-
-def filled(polygons: Sequence[NDArray[np.float64]], height: int, width: int) -> NDArray[np.bool_]:
-    """(height, width), True inside any of the polygons (n, 2) in pixels."""
-    mask = np.zeros((height, width), dtype=np.uint8)
-    for polygon in polygons:
-        cv2.fillPoly(mask, [np.round(polygon).astype(np.int32)], 1)
-    return mask.astype(np.bool_)
 
 
 def upright_ship(box: Sequence[float], kind: str = "ship") -> Ship:

@@ -8,12 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from training.paths import REPOSITORY
-
 PARTS = ("train", "validation", "test")
 SHARES = (0.70, 0.15, 0.15)
 SEED = 42
-SPLITS = REPOSITORY / "training" / "splits"
 
 
 def split(groups: Mapping[str, str], seed: int = SEED) -> dict[str, str]:
@@ -41,7 +38,7 @@ def split(groups: Mapping[str, str], seed: int = SEED) -> dict[str, str]:
     return parts
 
 
-def kept_split(name: str, groups: Mapping[str, str], folder: Path = SPLITS) -> dict[str, str]:
+def kept_split(name: str, groups: Mapping[str, str], folder: Path) -> dict[str, str]:
     """The split of that name: read when it was written before and covers the items, else made."""
     path = folder / f"{name}.json"
     if path.exists():

@@ -157,11 +157,6 @@ def match(found: Surveyed, scores: Floats) -> Matched:
     return Matched(state, which, required, lengths)
 
 
-def gather(images: Iterable[LabelledImage], classifier: Surveyor) -> list[Surveyed]:
-    """Run a model over many pictures."""
-    return [surveyed(image, classifier) for image in images]
-
-
 def save(found: list[Surveyed], path: Path) -> None:
     """Keep candidates in an .npz file, to be judged again without the network."""
     np.savez_compressed(

