@@ -42,7 +42,7 @@ def write_map(folder: Path, layers: npt.NDArray[np.uint8], grid: Grid) -> dict[s
     }  # fmt: skip
     if grid.georeferenced:
         scale = rasterio.Affine.scale(grid.width / columns, grid.height / rows)
-        profile |= {"crs": grid.crs, "transform": rasterio.Affine(*grid.transform) * scale}
+        profile |= {"crs": grid.crs, "transform": rasterio.Affine(*grid.transform) @ scale}
     with gdal_env(), rasterio.open(folder / FILES["map_tif"], "w", **profile) as file:
         file.write(np.moveaxis(layers, 2, 0))
         for band, name in enumerate(("water", "land", "hull"), start=1):

@@ -89,9 +89,7 @@ def test_both_outputs_and_the_ships_of_scenes_are_compared(
     scene = picture_mosaic(sea(300, 300, noise=30), 2.0)
     entries = onnx.export(resolve(str(copy), settings), [], ["fp32"], [scene])
     found = entries["onnx/model.onnx"]["difference"]
-    assert {"score_max", "map_max", "whole_score_max", "ships_apart", "centre_px_max"} <= set(
-        found
-    )
+    assert {"score_max", "map_max", "whole_score_max", "ships_apart", "centre_px_max"} <= set(found)
     # A graph whose second output is not what exact mode needs.
     head = onnx_graph.whole_margins
     monkeypatch.setattr(onnx_graph, "whole_margins", lambda *args: head(*args) + 1)
