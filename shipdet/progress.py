@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-Stage = Literal["wait", "fetch", "load", "upscale", "detect", "measure", "report"]
+Stage = Literal["wait", "fetch", "load", "upscale", "detect", "compare", "report"]
 
 STAGE_TITLES: dict[Stage, str] = {
     "wait": "Waiting for another run",
@@ -17,7 +17,7 @@ STAGE_TITLES: dict[Stage, str] = {
     "load": "Loading the model",
     "upscale": "Sharpening",
     "detect": "Searching for ships",
-    "measure": "Measuring ships",
+    "compare": "Comparing with the raw image",
     "report": "Writing results",
 }
 

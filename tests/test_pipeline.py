@@ -100,7 +100,7 @@ def test_an_area_becomes_a_folder_with_every_promised_file(server, settings, cla
         assert set(bundle.namelist()) == (promised - FULL_SIZE - {"run.zip"}) | {"preview.jpg"}
     assert left_behind(settings) == [run.id]
     stages = list(dict.fromkeys(event.stage for event in events))
-    assert stages == ["fetch", "load", "detect", "measure", "report"]
+    assert stages == ["fetch", "load", "detect", "report"]
 
 
 def test_the_ships_of_the_area_are_found_where_they_are(server, settings, classifier):
@@ -324,7 +324,7 @@ def test_cancelling_a_download_leaves_no_run_and_keeps_its_tiles(picture, settin
     assert run.record["source"]["fetched"] + run.record["source"]["cached"] == 12
 
 
-@pytest.mark.parametrize("stage", ["load", "detect", "measure", "report"])
+@pytest.mark.parametrize("stage", ["load", "detect", "report"])
 def test_cancelling_later_leaves_no_run_and_frees_the_device(server, settings, classifier, stage):
     steps = pipeline.iter_area(area(server), settings=settings)
     for event in steps:
@@ -333,7 +333,7 @@ def test_cancelling_later_leaves_no_run_and_frees_the_device(server, settings, c
     steps.close()
     assert left_behind(settings) == []
     assert not device.lock.locked()
-    if stage in ("measure", "report"):  # before, none need have arrived
+    if stage == "report":  # before, none need have arrived
         assert any(settings.cache_dir.rglob("*")), "the tiles are kept"
 
 

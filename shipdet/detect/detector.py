@@ -79,7 +79,7 @@ def _raw_scores(
     if known is None:
         known = yield from survey(raw, classifier)
     places = known.view.from_mosaic(centers * share)
-    yield Progress("measure", len(places), len(places), "ships", "comparing with the raw image")
+    yield Progress("compare", len(places), len(places), "ships")
     return [known.best_near(place) for place in places]
 
 

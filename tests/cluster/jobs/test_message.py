@@ -24,7 +24,7 @@ def test_a_message_survives_the_way_through_the_broker():
 def test_equal_requests_have_equal_ids_and_others_differ():
     assert decode().id == decode().id == decode(reference="again").id
     others = [decode(zoom=15), decode(passes=1), decode(name="harbour-2"), decode(threshold=0.4),
-              decode(area=[4.0, 51.9, 4.01, 51.92]), decode(stride=64)]  # fmt: skip
+              decode(area=[4.0, 51.9, 4.01, 51.92]), decode(min_length_m=40.0)]  # fmt: skip
     assert len({m.id for m in [decode(), *others]}) == 7
     assert len(decode().id) == 32
 
