@@ -6,12 +6,12 @@ BIN := .venv/bin
 WORKERS ?= 2
 
 .PHONY: run test lint types unit coverage e2e test-cluster test-kills cluster cluster-down \
-	train-smoke bench wheel lock clean
+	train-smoke bench docs wheel lock clean
 
 run: .venv/installed
 	$(BIN)/python app.py
 
-test: lint types unit train-smoke e2e test-cluster
+test: lint types docs unit train-smoke e2e test-cluster
 
 lint: .venv/dev-installed
 	$(BIN)/ruff check .
@@ -49,9 +49,13 @@ cluster-down:
 train-smoke: .venv/dev-installed
 	$(BIN)/python -m training.smoke
 
-# Measured figures for the README's table; BENCH=--quick for a few minutes' form.
+# Measured figures for docs/performance.md; BENCH=--quick for a few minutes' form.
 bench: .venv/dev-installed
 	$(BIN)/python -m benchmarks.run $(BENCH)
+
+# The docs site in build/site; a link that leads nowhere is an error.
+docs: .venv/dev-installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 # dist/shipdet-VERSION-py3-none-any.whl, with the bundled models in it.
 wheel: .venv/dev-installed

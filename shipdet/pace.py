@@ -8,8 +8,7 @@ import threading
 _lock = threading.Lock()
 _per_second: dict[str, float] = {
     "fetch": 12.0,  # tiles
-    "detect:dense": 8.0e5,  # network pixels
-    "detect:exact": 8.0e5,  # pixels of all windows together
+    "detect": 8.0e5,  # network pixels
     "upscale:realesrgan-x4plus": 5.0e3,  # pixels before enlarging
     "upscale:realesr-general-x4v3": 6.0e4,
     "upscale": 5.0e3,

@@ -198,7 +198,9 @@ def test_the_citation_has_the_version_of_the_package() -> None:
 BROUGHT = {
     "branca": "folium",
     "brotli": "gradio",
+    "pandas": "geopandas",
     "pystac": "pystac-client",
+    "rich": "typer",
     "starlette": "gradio",
     "torchvision": "timm",
     "urllib3": "minio",
