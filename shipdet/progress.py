@@ -15,7 +15,7 @@ STAGE_TITLES: dict[Stage, str] = {
     "wait": "Waiting for another run",
     "fetch": "Downloading imagery",
     "load": "Loading the model",
-    "upscale": "Sharpening",
+    "upscale": "Super-resolution",
     "detect": "Searching for ships",
     "compare": "Comparing with the raw image",
     "report": "Writing results",

@@ -120,7 +120,7 @@ class Settings(BaseSettings):
     # Dated imagery (provider sentinel2)
     stac_url: str = "https://earth-search.aws.element84.com/v1"
     stac_collection: str = "sentinel-2-c1-l2a"
-    stac_asset: str = Field("visual", description="the 8-bit RGB picture among an item's assets")
+    stac_asset: str = Field("visual", description="the 8-bit RGB image among an item's assets")
 
     # Models
     classifier: str = "shipdet-pico"

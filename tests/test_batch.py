@@ -43,7 +43,7 @@ def test_a_folder_becomes_a_summary_and_a_run_per_image(scans, tmp_path, classif
     out = tmp_path / "out"
     batch = finish(pipeline.iter_images(files, request_, out))
     assert [image.ships for image in batch.images] == [None, 1, 1] and batch.ships == 2
-    assert "not a picture" in batch.failed[0].error
+    assert "not an image" in batch.failed[0].error
     assert (out / "scan 1" / "run.json").is_file()
     with (out / "summary.csv").open() as file:
         rows = list(csv.DictReader(file))

@@ -361,7 +361,7 @@ def test_missing_tiles_are_reported_and_not_searched(server, settings, classifie
 def test_an_area_without_any_tile_is_one_sentence(picture, settings, classifier):
     with TileServer(picture, always=faults.NOT_FOUND) as empty:
         settings = settings.model_copy(update={"xyz_url": empty.url_template})
-        with pytest.raises(NoImagery, match="no picture of this area"):
+        with pytest.raises(NoImagery, match="no image of this area"):
             whole_run(empty, settings)
     assert left_behind(settings) == []
 

@@ -61,7 +61,7 @@ def test_upscaling_only_the_blocks_around_ships_finds_the_same(
         assert one.score == pytest.approx(other.score, abs=0.02)
         assert one.raw_score == pytest.approx(other.raw_score, abs=0.1)
         assert one.raw_support is other.raw_support is True
-    assert any("2 of 6 blocks were sharpened" in note for note in some.notes)
+    assert any("2 of 6 blocks were enlarged with super-resolution" in note for note in some.notes)
     assert not any("sharpened" in note for note in whole.notes)
 
 
@@ -82,7 +82,7 @@ def test_the_raw_picture_is_searched_once_for_blocks_and_support(
     assert order == ["fetch", "load", "detect", "upscale", "detect", "compare", "report"]
     raw, sharp = (e.total for e in events if e.unit == "canvases" and e.done == 0)
     assert len(classifier.canvases_seen) == raw + sharp, "none for a ship"
-    assert classifier.windows_seen == 8 * len(FLEET), "the second look, at the sharpened picture"
+    assert classifier.windows_seen == 8 * len(FLEET), "the second look, at the sharpened image"
     assert {"survey", "upscale", "detect"} <= set(run.record["timings"])
 
 

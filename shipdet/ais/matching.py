@@ -143,7 +143,7 @@ def assign(detections: Detections, contacts: Contacts) -> Detections:
         return detections
     ships = np.array([(s.lon, s.lat) for s in detections], dtype=np.float64)
     if not np.isfinite(ships).all():
-        raise BadAis("The picture has no map reference, so AIS cannot be matched with it.")
+        raise BadAis("The image has no map reference, so AIS cannot be matched with it.")
     pairs: dict[int, tuple[Contact, float]] = {}
     if contacts.items:
         from scipy.optimize import linear_sum_assignment
@@ -179,7 +179,7 @@ def _extent(detections: Detections) -> BBox:
     places = [(s.lon, s.lat) for s in detections if s.lon is not None and s.lat is not None]
     if not places:
         raise BadAis(
-            "There is no ship with a longitude and latitude to match: give the picture's area."
+            "There is no ship with a longitude and latitude to match: give the image's area."
         )
     lon, lat = np.array(places).T
     # Across the 180th meridian the values are split by almost 360 degrees.

@@ -213,20 +213,20 @@ class _Keeper:
             raise BadAis(f"'{title}' {what}: export it again, with times in UTC.")
         if not self.timely:
             raise BadAis(
-                f"'{title}' covers {told(self.first)} to {told(self.last)}, and the picture was "
+                f"'{title}' covers {told(self.first)} to {told(self.last)}, and the image was "
                 f"taken on {told(self.acquired)}: take the AIS file of that time."
             )
         if not self.kept:
             lon, lat = self.area.center
             raise BadAis(
-                f"'{title}' has no report within {MARGIN_M / 1000:.0f} km of the picture (around "
+                f"'{title}' has no report within {MARGIN_M / 1000:.0f} km of the image (around "
                 f"{lat:.2f}, {lon:.2f}) at that time: take an AIS file of this area."
             )
         notes = []
         margin = timedelta(seconds=60)
         if self.acquired < self.first - margin or self.acquired > self.last + margin:
             notes.append(
-                f"The AIS file covers {told(self.first)} to {told(self.last)}, not the picture's "
+                f"The AIS file covers {told(self.first)} to {told(self.last)}, not the image's "
                 f"{told(self.acquired)}: positions are carried on by speed and course."
             )
         if self.unread:

@@ -55,25 +55,25 @@ def decode_tile(data: bytes, rule: BlankRule, tile_px: int = TILE_PX) -> Decoded
     if not data:
         raise BadTile("an empty answer")
     if looks_like_html(data):
-        raise BadTile("a web page instead of a picture")
+        raise BadTile("a web page instead of an image")
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if image.size not in ((tile_px, tile_px), (2 * tile_px, 2 * tile_px)):
                 # before decoding, whatever the size claimed
                 raise BadTile(
-                    f"a picture of {image.width}x{image.height} instead of {tile_px}x{tile_px}"
+                    f"an image of {image.width}x{image.height} instead of {tile_px}x{tile_px}"
                 )
             pixels, covered = _rgb(image)
     except BadTile:
         raise
     except UnidentifiedImageError:
-        raise BadTile("something that is not a PNG, JPEG or WebP picture") from None
+        raise BadTile("something that is not a PNG, JPEG or WebP image") from None
     except (
         OSError, ValueError, SyntaxError, IndexError, KeyError, TypeError, EOFError, struct.error,
         zlib.error, OverflowError, MemoryError, Image.DecompressionBombError,
     ):  # fmt: skip
         # Pillow reports damage in all of these ways.
-        raise BadTile("a damaged or truncated picture") from None
+        raise BadTile("a damaged or truncated image") from None
     if not covered.any():
         raise BlankTile
     twice = len(pixels) != tile_px

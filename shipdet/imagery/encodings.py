@@ -37,7 +37,7 @@ def decode_body(body: bytes, header: str, limit: int) -> bytes:
         elif body[0] == 0x78 and int.from_bytes(body[:2]) % 31 == 0:  # zlib: RFC 1950, 2.2
             body = _inflated(body, zlib.MAX_WBITS, limit)
         elif body.startswith(b"\x28\xb5\x2f\xfd"):
-            raise BadBody("a body compressed with zstd, which was not asked for")
+            raise BadBody("a body compressed with zstd, which was not requested")
         elif named and named[-1] == "deflate":
             body = _inflated(body, -zlib.MAX_WBITS, limit)  # without a header, as some send it
         elif named and named[-1] == "br":
@@ -53,11 +53,11 @@ def _inflated(body: bytes, window_bits: int, limit: int) -> bytes:
     try:
         result = inflater.decompress(body, limit + 1)
     except zlib.error:
-        raise BadBody("a damaged or truncated picture") from None
+        raise BadBody("a damaged or truncated image") from None
     if len(result) > limit:
         raise BadBody(too_large(limit))
     if not inflater.eof:
-        raise BadBody("a damaged or truncated picture")
+        raise BadBody("a damaged or truncated image")
     return result
 
 
@@ -65,18 +65,18 @@ def _unbrotlied(body: bytes, limit: int) -> bytes:
     try:
         import brotli  # comes with gradio
     except ImportError:
-        raise BadBody("a body compressed with brotli, which was not asked for") from None
+        raise BadBody("a body compressed with brotli, which was not requested") from None
     decompressor = brotli.Decompressor()
     try:
         result: bytes = decompressor.process(body, output_buffer_limit=limit + 1)
     except TypeError:  # before brotli 1.2 its output could not be limited
-        raise BadBody("a body compressed with brotli, which was not asked for") from None
+        raise BadBody("a body compressed with brotli, which was not requested") from None
     except brotli.error:
-        raise BadBody("a damaged or truncated picture") from None
+        raise BadBody("a damaged or truncated image") from None
     if len(result) > limit:
         raise BadBody(too_large(limit))
     if not decompressor.is_finished():
-        raise BadBody("a damaged or truncated picture")
+        raise BadBody("a damaged or truncated image")
     return result
 
 

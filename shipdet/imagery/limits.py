@@ -13,7 +13,7 @@ def check_gsd(gsd_m: float) -> float:
     """The meters per pixel, or BadOption when they make no sense."""
     low, high = GSD_RANGE_M
     if not (math.isfinite(gsd_m) and low <= gsd_m <= high):
-        raise BadOption(f"Metres per pixel must be from {low:g} to {high:g}, not {gsd_m:g}.")
+        raise BadOption(f"Meters per pixel must be from {low:g} to {high:g}, not {gsd_m:g}.")
     return gsd_m
 
 

@@ -105,7 +105,7 @@ def open_raster(
         )
     if gsd_m is None:
         raise MissingScale(
-            f"'{name}' does not say how large a pixel is: give the metres per pixel."
+            f"'{name}' does not say how large a pixel is: give the meters per pixel."
         )
     height, width = covered.shape
     grid = Grid(width, height, gsd_m, gsd_m)
@@ -118,7 +118,7 @@ def _is_tiff(path: Path, name: str) -> bool:
             return file.read(4) in TIFF_MAGIC
     except (OSError, ValueError) as error:
         reason = "does not exist" if isinstance(error, FileNotFoundError) else "cannot be read"
-        raise BadImage(f"The picture '{name}' {reason}: choose another file.") from None
+        raise BadImage(f"The image '{name}' {reason}: choose another file.") from None
 
 
 def _data_array(

@@ -30,7 +30,7 @@ def read_file(
             check_size(name, image.width, image.height, held_limit(settings))
             if gsd_m is None:
                 raise MissingScale(
-                    f"'{name}' does not say how large a pixel is: give the metres per pixel."
+                    f"'{name}' does not say how large a pixel is: give the meters per pixel."
                 )
             return _deep_colors(path, image, notes) or read_pillow(image, notes)
     except BadImage:
@@ -44,7 +44,7 @@ def read_file(
         ) from None
     except UnidentifiedImageError:
         raise BadImage(
-            f"'{name}' is not a picture that can be used: give a PNG, JPEG or GeoTIFF."
+            f"'{name}' is not an image that can be used: give a PNG, JPEG or GeoTIFF."
         ) from None
     except (OSError, ValueError, SyntaxError, EOFError, struct.error, OverflowError) as error:
         # Pillow reports damage in all of these ways.
@@ -56,7 +56,7 @@ def read_pillow(image: Image.Image, notes: list[str]) -> tuple[Numbers, Mask]:
     """Values (h, w, 1 or 3) and coverage (h, w) of a Pillow image of any mode."""
     transparent = image.info.get("transparency")
     if _orientation(image) != 1:
-        notes.append("The picture was turned upright as its EXIF orientation says.")
+        notes.append("The image was turned upright as its EXIF orientation says.")
         image = ImageOps.exif_transpose(image)
     if image.mode in ("I", "F", "I;16", "I;16B", "I;16L", "I;16N"):
         kind = {"I": np.int32, "F": np.float32}.get(image.mode, np.uint16)
@@ -102,7 +102,7 @@ def _deep_colors(path: Path, image: Image.Image, notes: list[str]) -> tuple[Numb
         covered &= (rgb != np.array(transparent, np.uint16)).any(axis=-1)
     orientation = _orientation(image)
     if orientation != 1:
-        notes.append("The picture was turned upright as its EXIF orientation says.")
+        notes.append("The image was turned upright as its EXIF orientation says.")
     return upright(rgb, orientation), upright(covered, orientation).astype(np.bool_)
 
 

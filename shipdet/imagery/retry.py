@@ -82,15 +82,15 @@ def unreachable(title: str, what: str) -> str:
     """The sentence about a server that keeps failing; ``what`` is its last answer."""
     if "web page" in what:
         return (
-            f"{title} answers with web pages instead of pictures: check whether a proxy or login "
+            f"{title} answers with web pages instead of images: check whether a proxy or login "
             "page stands between this machine and the internet."
         )
-    if "a picture of" in what:
+    if "an image of" in what:
         return (
-            f"{title} answers with {what.replace('a picture', 'pictures')} pixels: check the "
+            f"{title} answers with {what.replace('an image', 'images')} pixels: check the "
             "address, and set SHIPDET_XYZ_TILE_PX where tiles have 512 pixels."
         )
-    if "which was not asked for" in what:
+    if "which was not requested" in what:
         return f"{title} answers with {what}: choose another provider or address."
     if "certificate" in what:
         return (

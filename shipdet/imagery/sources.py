@@ -9,7 +9,7 @@ from shipdet.imagery.checks import decode_tile
 from shipdet.imagery.providers import Provider
 from shipdet.mosaic import Mask, Pixels
 
-NO_PICTURE = "no picture there"
+NO_PICTURE = "no image there"
 
 
 @dataclass(frozen=True)

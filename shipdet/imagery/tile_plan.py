@@ -55,7 +55,7 @@ def plan(
         notes = (
             *notes,
             f"Zoom {zoom} is beyond the native zoom {provider.native_zoom} of {provider.title}: "
-            "the picture is enlarged, not more detailed.",
+            "the image is enlarged, not more detailed.",
         )
     tiles = _tile_count(box)
     return Plan(
@@ -99,7 +99,7 @@ def recommended_zoom(
             f"{scale}, the native resolution of {provider.title}: a higher zoom only magnifies it."
         )
     if chosen > zoom:
-        return chosen, f"{scale}: at a lower zoom ships are too few pixels to be recognised."
+        return chosen, f"{scale}: at a lower zoom ships are too few pixels to be recognized."
     enough = f"as much detail as the model can use ({model_gsd_m:.2g} m)"
     if passes == 0:
         return chosen, f"{scale}, {enough}."
@@ -121,7 +121,7 @@ def check_zoom(zoom: int, provider: Provider) -> int:
 
 def _check_passes(passes: int) -> None:
     if passes not in (0, 1, 2):
-        raise BadOption(f"Sharpening can be off, x4 or x16 (0, 1 or 2 passes), not {passes}.")
+        raise BadOption(f"Super-resolution takes 0, 1 or 2 passes (none, x4 or x16), not {passes}.")
 
 
 def _tile_count(box: PixelBox) -> int:
@@ -140,8 +140,8 @@ def _excess(box: PixelBox, passes: int, settings: Settings) -> str:
         return f"{raw / 1e6:,.0f} million pixels of at most {settings.max_raw_pixels / 1e6:,.0f}"
     if passes and searched > settings.max_searched_pixels:
         return (
-            f"{searched / 1e6:,.0f} million pixels after x{UPSCALE**passes} sharpening of at most "
-            f"{settings.max_searched_pixels / 1e6:,.0f}"
+            f"{searched / 1e6:,.0f} million pixels after super-resolution x{UPSCALE**passes}, "
+            f"of at most {settings.max_searched_pixels / 1e6:,.0f}"
         )
     return ""
 
@@ -161,12 +161,12 @@ def _too_large(
         ),
         None,
     )
-    fewer = "" if _excess(box, 0, settings) else " or sharpen less"
+    fewer = "" if _excess(box, 0, settings) else " or use less super-resolution"
     if fits is None:
         return f"{start}, and no lower zoom would fit: draw a smaller area{fewer}."
     if fits < provider.min_useful_zoom:
         return (
             f"{start}; the largest zoom that would fit is {fits}, at which no ship can be "
-            f"recognised: draw a smaller area{fewer}."
+            f"recognized: draw a smaller area{fewer}."
         )
     return f"{start}: the largest zoom that would fit is {fits}, or draw a smaller area{fewer}."

@@ -254,7 +254,7 @@ class _Assembly:
             remedy = "try a lower zoom or another provider"
         else:
             remedy = "try another area or another provider"
-        return NoImagery(f"{title} has no picture of this area at zoom {zoom}: {remedy}.")
+        return NoImagery(f"{title} has no image of this area at zoom {zoom}: {remedy}.")
 
     def _reasons(self) -> str:
         return ", ".join(f"{count} x {gap.reason}" for gap, count in self.gaps.items())

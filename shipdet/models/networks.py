@@ -34,7 +34,7 @@ def build_classifier(config: ClassifierConfig) -> nn.Module:
     head = net.head
     # Dense scoring pools cells, then applies the head's norm and layer to each position.
     if not isinstance(head, NormMlpClassifierHead) or not isinstance(head.pre_logits, nn.Identity):
-        raise BadModel(f"{name} has a head that cannot score windows of a larger picture.")
+        raise BadModel(f"{name} has a head that cannot score windows of a larger image.")
     if net.num_features != config.num_features:
         raise BadModel(
             f"{name} has {net.num_features} features, but config.json says {config.num_features}."

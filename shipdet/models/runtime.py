@@ -153,4 +153,4 @@ def check_canvases(canvases: Pixels, side: int, cell: int) -> None:
 def check_blocks(blocks: Pixels) -> None:
     """Raise ValueError unless the array is a batch of RGB pictures."""
     if blocks.dtype != np.uint8 or blocks.ndim != 4 or blocks.shape[3] != 3:
-        raise ValueError(f"pictures must be uint8 (n, h, w, 3), not {blocks.dtype} {blocks.shape}")
+        raise ValueError(f"images must be uint8 (n, h, w, 3), not {blocks.dtype} {blocks.shape}")

@@ -115,7 +115,7 @@ def iter_image(
     clock = Clock()
     check_name(request.search.name)
     how = plan_search(request.search, settings, untrusted)
-    yield Progress("fetch", 0, 1, "pictures", "reading the picture")
+    yield Progress("fetch", 0, 1, "pictures", "reading the image")
     raw = open_raster(source, request.gsd_m, settings)
     _check_image(raw, how)
     name = raw.provenance.title

@@ -71,6 +71,6 @@ def sharpen(
 
 def _survey(raw: Mosaic, classifier: Classifier, clock: Clock) -> Steps[Survey]:
     """Score the raw image as the enlarged one will be."""
-    yield Progress("detect", 0, 0, note="first in the raw image, for what is to be sharpened")
+    yield Progress("detect", 0, 0, note="first in the raw image, to see what to enlarge")
     with clock.stage("survey"):
         return (yield from survey(raw, classifier))

@@ -68,7 +68,7 @@ def _write_draft(picture: Picture, draft: Path) -> Steps[float]:
     with closing(dataset):
         tag(dataset, picture)
         for top in range(0, grid.height, STRIP_PX):
-            yield Progress("report", top, grid.height, "rows", "copying the picture")
+            yield Progress("report", top, grid.height, "rows", "copying the image")
             bottom = min(top + STRIP_PX, grid.height)
             pixels, mask = picture.read(0, top, grid.width, bottom)
             window = Window(0, top, grid.width, bottom - top)

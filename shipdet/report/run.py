@@ -77,8 +77,8 @@ class Run:
         sharpened = self.record.get("sharpened")
         if sharpened and sharpened["sharpened"] != sharpened["blocks"]:
             notes.append(
-                f"{sharpened['sharpened']} of {sharpened['blocks']} blocks were sharpened: the raw "
-                "image shows nothing in the others that could be a ship."
+                f"{sharpened['sharpened']} of {sharpened['blocks']} blocks were enlarged with "
+                "super-resolution: the raw image shows nothing in the others that could be a ship."
             )
         asked = self.record.get("inputs", {}).get("search", {}).get("image_format")
         pictures = [name for kind, name in self.record["files"].items() if kind in PICTURES]

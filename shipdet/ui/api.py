@@ -130,7 +130,7 @@ def uploaded(file: dict[str, Any]) -> Path:
     """
     path = Path(str(file.get("path") or "")).resolve()
     if not path.is_relative_to(Path(get_upload_folder()).resolve()) or not path.is_file():
-        raise BadImage("Upload the picture first: gradio_client does it with handle_file(path).")
+        raise BadImage("Upload the image first: gradio_client does it with handle_file(path).")
     return path
 
 

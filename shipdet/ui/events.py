@@ -126,7 +126,7 @@ def estimate_updates(page: Page, source: gr.State, settings: Settings, values: V
     try:
         if values[source] == "picture":
             image_request(page, values)
-            updates[page.estimate] = html.hint("Ready to search this picture.")
+            updates[page.estimate] = html.hint("Ready to search this image.")
         else:
             request = area_request(page, {**values, area.zoom: chosen})
             updates[page.estimate] = html.estimate_box(

@@ -49,9 +49,9 @@ def image_request(page: Page, values: Values) -> tuple[Path, ImageRequest]:
     """The picture to search and how; raises a ShipdetError for values that make no request."""
     picture, gsd_m = values[page.picture], values[page.gsd_m]
     if picture is None:
-        raise BadImage("Choose a picture first: PNG, JPEG or GeoTIFF.")
+        raise BadImage("Choose an image first: PNG, JPEG or GeoTIFF.")
     if not gsd_m and not picture.lower().endswith((".tif", ".tiff")):
-        raise MissingScale("Give the picture's metres per pixel: ships are told by their size.")
+        raise MissingScale("Give the image's meters per pixel: ships are recognized by their size.")
     return Path(picture), ImageRequest.check(gsd_m=gsd_m or None, search=_search(page, values))
 
 

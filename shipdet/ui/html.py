@@ -20,13 +20,13 @@ BACKENDS = {"torch": "PyTorch", "onnx": "ONNX Runtime"}
 
 IDLE = (
     '<div class="sd-card sd-idle"><h3>Ready</h3><ol>'
-    "<li>Draw a rectangle on the map, or keep the sample harbour.</li>"
-    "<li>Choose imagery and, if you like, sharpening.</li>"
+    "<li>Draw a rectangle on the map, or keep the sample harbor.</li>"
+    "<li>Choose imagery and, if you like, super-resolution.</li>"
     "<li>Press <b>Detect ships</b>.</li></ol></div>"
 )
 NO_RESULTS = (
     '<div class="sd-card sd-empty"><h3>No results yet</h3>'
-    "<p>Ships that are found appear here and on the map: pictures, a crop of each ship, a table "
+    "<p>Ships that are found appear here and on the map: images, a crop of each ship, a table "
     "and files to download. <b>Try the sample</b> shows it without any network.</p></div>"
 )
 WAITING = (
@@ -41,7 +41,7 @@ CANCELLED = (
 
 
 def sentence(error: Exception) -> str:
-    """What a user is told of an error: its sentence, or where to look for the rest."""
+    """What a user reads of an error: its sentence, or where to look for the rest."""
     if isinstance(error, ShipdetError):
         return str(error)
     return "Something unexpected went wrong; the server's log has the details."
@@ -76,7 +76,7 @@ def estimate_box(estimate: Estimate) -> str:
     """The live estimate: what the next run will take."""
     scale = f"{estimate.gsd_m:.2g} m per pixel"
     if estimate.searched_gsd_m < estimate.gsd_m:
-        scale += f", {estimate.searched_gsd_m:.2g} m sharpened"
+        scale += f", {estimate.searched_gsd_m:.2g} m after super-resolution"
     facts = (
         f"{estimate.tiles:,} tiles",
         f"{estimate.width_px:,} × {estimate.height_px:,} px",
@@ -177,7 +177,7 @@ def finished_box(run: Run) -> str:
 
 
 def _ran_on(run: Run) -> str:
-    """What really computed, as run.json says; twice when sharpening ran on something else."""
+    """What really computed, as run.json says; twice when super-resolution ran on something else."""
     models = run.record.get("models", {})
     used = [models[role] for role in ("classifier", "upscaler") if role in models]
     told = dict.fromkeys(

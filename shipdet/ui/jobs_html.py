@@ -53,7 +53,7 @@ def job_card(job: Row, addresses: dict[str, str]) -> str:
     told = [f"<h3>{html.escape(job['name'])}</h3><p>{_outcome(job)}</p>"]
     if "overlay" in addresses:
         source = html.escape(addresses["overlay"])
-        told.append(f'<img src="{source}" alt="Ships on the picture" style="max-width:100%">')
+        told.append(f'<img src="{source}" alt="Ships on the image" style="max-width:100%">')
     links = (
         f'<a href="{html.escape(address)}" target="_blank">{html.escape(kind)}</a>'
         for kind, address in addresses.items()

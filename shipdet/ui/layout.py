@@ -21,12 +21,12 @@ from shipdet.ui.choices import (
 )
 from shipdet.ui.map import map_component
 
-SHARPENING = [("Off", "none"), ("×4", "x4"), ("×16", "x16")]
+SUPER_RESOLUTION = [("Off", "none"), ("×4", "x4"), ("×16", "x16")]
 PICTURES = [".png", ".jpg", ".jpeg", ".tif", ".tiff"]
 DEVICES = [("Automatic", "auto"), ("Processor", "cpu"), ("CUDA GPU", "cuda")]
 DOWNLOADS = {
-    "raw": "Picture",
-    "upscaled": "Sharpened",
+    "raw": "Image",
+    "upscaled": "Super-resolution",
     "overlay": "Overlay",
     "mosaic": "GeoTIFF",
     "geojson": "GeoJSON",
@@ -62,7 +62,7 @@ class AreaInputs:
 
 @dataclass
 class SearchInputs:
-    """How to sharpen and search; the names are those of requests.Search."""
+    """How to enlarge and search; the names are those of requests.Search."""
 
     upscale: gr.Radio
     threshold: gr.Slider
@@ -97,7 +97,7 @@ class Results:
 class Page:
     """Everything on the page that events.py needs."""
 
-    drawn: gr.Textbox  # the rectangle as the map tells it, hidden
+    drawn: gr.Textbox  # the rectangle as the map sends it, hidden
     sources: gr.Tabs
     area_tab: gr.Tab
     picture_tab: gr.Tab
@@ -134,13 +134,11 @@ def lay_out(settings: Settings) -> Page:
             with gr.Tabs(elem_classes="sd-sources") as sources:
                 with gr.Tab("Map area", id="area") as area_tab:
                     area, dates, reason = _imagery(settings, box)
-                with gr.Tab("Own picture", id="picture") as picture_tab:
+                with gr.Tab("Your image", id="picture") as picture_tab:
                     picture, gsd_m = _own_picture(settings)
             search = _search(settings)
         with gr.Column(scale=3, min_width=280, elem_classes="sd-progress"):
-            estimate = gr.HTML(
-                html.hint("Working out what this takes …"), elem_id="estimate", padding=False
-            )
+            estimate = gr.HTML(html.hint("Estimating …"), elem_id="estimate", padding=False)
             detect = gr.Button("Detect ships", variant="primary", size="lg", elem_id="detect")
             with gr.Row():
                 cancel = gr.Button(
@@ -197,7 +195,7 @@ def _imagery(settings: Settings, box: Box) -> tuple[AreaInputs, gr.Row, gr.HTML]
     with gr.Row(visible=False) as dates:
         date_from = gr.Textbox(label="From", placeholder="2024-05-01", min_width=90)
         date_to = gr.Textbox(label="To", placeholder="2024-05-31", min_width=90)
-        max_cloud = gr.Slider(0, 100, 20, step=5, label="Most cloud %", min_width=110)
+        max_cloud = gr.Slider(0, 100, 20, step=5, label="Cloud cover up to %", min_width=110)
         priority = _dropdown(
             "First of several", [(name or "Default", name) for name in get_args(Priority)], ""
         )
@@ -215,7 +213,7 @@ def _own_picture(settings: Settings) -> tuple[gr.File, gr.Number]:
     )
     gsd_m = gr.Number(
         None,
-        label="Metres per pixel",
+        label="Meters per pixel",
         info="Leave empty for a GeoTIFF that carries its own georeference.",
         elem_id="gsd",
     )
@@ -225,7 +223,7 @@ def _own_picture(settings: Settings) -> tuple[gr.File, gr.Number]:
 def _search(settings: Settings) -> SearchInputs:
     with gr.Row():
         upscale = gr.Radio(
-            SHARPENING,
+            SUPER_RESOLUTION,
             value="none",
             label="Super-resolution",
             scale=3,
@@ -243,10 +241,10 @@ def _search(settings: Settings) -> SearchInputs:
             elem_id="threshold",
         )
     selective = gr.Checkbox(
-        label="Sharpen only where ships could be",
-        info="The raw image is searched first; around everything in it that could be a ship it is "
-        "sharpened, the rest is only enlarged.",
-        visible=False,  # until something is to be sharpened
+        label="Super-resolution only where ships could be",
+        info="The raw image is searched first; super-resolution is applied "
+        "around what could be a ship, and the rest is interpolated.",
+        visible=False,  # until super-resolution is chosen
         elem_id="selective",
     )
     with gr.Accordion("More settings", open=False, elem_classes="sd-more"):
@@ -257,7 +255,7 @@ def _search(settings: Settings) -> SearchInputs:
             map_layer = gr.Checkbox(label="Write the map of water and hulls", elem_id="water-map")
         with gr.Row():
             model = _model("Ship model", "ship-classification", settings.classifier, settings)
-            upscaler = _model("Sharpening model", "super-resolution", settings.upscaler, settings)
+            upscaler = _model("Upscaler", "super-resolution", settings.upscaler, settings)
         states = pipeline.backends()
         with gr.Row():
             backend = _dropdown(
@@ -273,7 +271,7 @@ def _search(settings: Settings) -> SearchInputs:
             gr.HTML(html.hint(" ".join(missing)), elem_classes="sd-reason", padding=False)
         with gr.Row():
             device = _dropdown("Device", DEVICES, settings.device)
-            image_format = _dropdown("Picture format", [("PNG", "png"), ("JPEG", "jpg")], "png")
+            image_format = _dropdown("Image format", [("PNG", "png"), ("JPEG", "jpg")], "png")
             quality = gr.Number(
                 90, label="JPEG quality", minimum=1, maximum=95, precision=0, min_width=100
             )
@@ -303,7 +301,7 @@ def _results() -> Results:
         with gr.Row(equal_height=False):
             with gr.Column(min_width=320):
                 slider = gr.ImageSlider(
-                    label="Input: raw and sharpened",
+                    label="Input: raw and with super-resolution",
                     type="filepath",
                     format="png",
                     interactive=False,

@@ -116,7 +116,7 @@ def test_zoom_is_recommended_until_the_user_chooses(open_app: OpenApp):
     app.page.locator("#upscale label", has_text="×4").click()
     expect(app.page.locator("#selective")).to_be_visible()
     expect(zoom).to_have_value("Best · 15")
-    expect(app.estimate).to_contain_text("sharpened")
+    expect(app.estimate).to_contain_text("after super-resolution")
     zoom.click()
     app.page.get_by_role("option", name="16", exact=True).click()
     app.page.locator("#upscale label", has_text="Off").click()
@@ -199,20 +199,20 @@ def test_the_other_backend_finds_the_same_ships(open_app: OpenApp):
     assert app.count == ships
 
 
-def test_sharpening_shows_raw_and_sharpened_side_by_side(open_app: OpenApp):
+def test_super_resolution_shows_both_images_side_by_side(open_app: OpenApp):
     app = open_app()
     app.page.locator("#upscale label", has_text="×4").click()
     # It appears above what is clicked next, and moves it down.
     expect(app.page.locator("#selective")).to_be_visible()
     app.page.get_by_text("More settings").click()
-    app.page.get_by_label("Sharpening model").click()
+    app.page.get_by_label("Upscaler").click()
     app.page.get_by_role("option", name="realesr-general-x4v3").click()
     app.draw(0.4, 0.5, 0.55, 0.65)
-    expect(app.estimate).to_contain_text("sharpened")
+    expect(app.estimate).to_contain_text("after super-resolution")
     app.picture("settings")
     app.detect.click()
     expect(app.page.locator("#results")).to_be_visible(timeout=RUN_MS)
-    expect(app.page.get_by_text("Input: raw and sharpened")).to_be_visible()
+    expect(app.page.get_by_text("Input: raw and with super-resolution")).to_be_visible()
     app.page.wait_for_timeout(1500)
     app.picture("sharpened", whole=True)
 
@@ -248,15 +248,15 @@ def test_errors_are_one_sentence_in_place(open_app: OpenApp):
     expect(app.detect).to_be_enabled()
 
 
-def test_a_picture_of_ones_own(open_app: OpenApp, tmp_path: Path):
+def test_an_image_of_the_visitor(open_app: OpenApp, tmp_path: Path):
     app = open_app()
     tile = tmp_path / "scene.png"
     tile.write_bytes(sample.tile(16, 32641, 32754) or b"")
-    app.page.get_by_role("tab", name="Own picture").click()
-    expect(app.estimate).to_contain_text("Choose a picture")
+    app.page.get_by_role("tab", name="Your image").click()
+    expect(app.estimate).to_contain_text("Choose an image")
     app.picture("own-picture")
     app.page.locator("#picture input[type=file]").set_input_files(tile)
-    expect(app.estimate).to_contain_text("metres per pixel")
+    expect(app.estimate).to_contain_text("meters per pixel")
     app.page.locator("#gsd input").fill("2.4")
     expect(app.estimate).to_contain_text("Ready")
     app.detect.click()

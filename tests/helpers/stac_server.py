@@ -134,7 +134,7 @@ class StacServer:
             page = b"<!DOCTYPE html><html><body>Please log in.</body></html>"
             return 200, {"Content-Type": "text/html"}, page
         if fault == "text":
-            return 206, {}, b"This is not a picture at all."
+            return 206, {}, b"This is not an image at all."
         if parts.path == "/v1":
             return self._json(self._landing())
         if parts.path == "/v1/search":

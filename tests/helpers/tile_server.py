@@ -263,7 +263,7 @@ class TileServer:
         if kind == "xml":
             return b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>'
         if kind == "text":
-            return b"This is not a picture at all, but some text." * 10
+            return b"This is not an image at all, but some text." * 10
         if kind == "huge":
             return b"\x89PNG\r\n\x1a\n" + bytes(6 * 1024**2)
         if kind == "none":

@@ -183,12 +183,12 @@ def test_one_tile_of_a_dead_server_is_unreachable_too(settings_for, waits):
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        (faults.NOT_FOUND, "no picture there"),
+        (faults.NOT_FOUND, "no image there"),
         (faults.SERVER_ERROR, "HTTP 500"),
-        (faults.HTML, "a web page instead of a picture"),
-        (faults.TRUNCATED, "a damaged or truncated picture"),
-        (faults.WRONG_SIZE, "a picture of 120x100 instead of 256x256"),
-        (faults.NOT_A_PICTURE, "something that is not a PNG, JPEG or WebP picture"),
+        (faults.HTML, "a web page instead of an image"),
+        (faults.TRUNCATED, "a damaged or truncated image"),
+        (faults.WRONG_SIZE, "an image of 120x100 instead of 256x256"),
+        (faults.NOT_A_PICTURE, "something that is not a PNG, JPEG or WebP image"),
         (faults.HUGE, "an answer of more than 4 MiB"),
         (faults.Fault(), "an empty answer"),
         (faults.Fault(400), "HTTP 400"),
@@ -244,7 +244,7 @@ def test_several_lastingly_bad_tiles_do_not_cost_the_good_ones(settings_for, wai
 def test_a_server_of_web_pages_is_told_apart(settings_for, waits, area):
     with (
         TileServer(always=faults.HTML) as server,
-        pytest.raises(ProviderUnreachable, match=r"web pages instead of pictures.*login"),
+        pytest.raises(ProviderUnreachable, match=r"web pages instead of images.*login"),
     ):
         fetch(server, settings_for(server), waits, server.bbox_of(*area))
 
@@ -252,7 +252,7 @@ def test_a_server_of_web_pages_is_told_apart(settings_for, waits, area):
 def test_nothing_but_gaps_is_no_imagery(settings_for, waits):
     with (
         TileServer(always=faults.NOT_FOUND) as server,
-        pytest.raises(NoImagery, match="Own tiles has no picture of this area at zoom 15: try a"),
+        pytest.raises(NoImagery, match="Own tiles has no image of this area at zoom 15: try a"),
     ):
         fetch(server, settings_for(server), waits)
 

@@ -54,7 +54,7 @@ def test_a_picture_with_a_wrong_header_stays_as_it_is(header):
 
 
 def test_text_stays_as_it_is():
-    assert decode_body(b"xyz is no picture", "", LIMIT) == b"xyz is no picture"
+    assert decode_body(b"xyz is no image", "", LIMIT) == b"xyz is no image"
     assert decode_body(b"", "gzip", LIMIT) == b""
 
 

@@ -175,7 +175,7 @@ def test_a_transparent_value_of_16_bits_is_not_covered(tmp_path, settings, chann
 
 
 def test_a_picture_without_scale_asks_for_one(saved, settings):
-    with pytest.raises(MissingScale, match="give the metres per pixel"):
+    with pytest.raises(MissingScale, match="give the meters per pixel"):
         open_raster(saved(Image.fromarray(RGB)), None, settings)
 
 
@@ -291,7 +291,7 @@ LOST = [
 @pytest.mark.parametrize(("crs", "transform"), LOST)
 def test_a_crs_that_leads_nowhere_is_as_good_as_none(geotiff, settings, crs, transform):
     path = geotiff(chw(RGB), crs, transform)
-    with pytest.raises(MissingScale, match="no place on the Earth: give the metres per pixel"):
+    with pytest.raises(MissingScale, match="no place on the Earth: give the meters per pixel"):
         open_raster(path, None, settings)
     mosaic = open_raster(path, 2.0, settings)
     assert (mosaic.grid.gsd_m, mosaic.grid.georeferenced) == (2.0, False)

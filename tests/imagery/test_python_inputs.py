@@ -131,5 +131,5 @@ def test_what_is_no_image_is_refused_in_one_sentence(source, sentence):
 
 
 def test_an_array_needs_a_scale():
-    with pytest.raises(MissingScale, match="give the metres per pixel"):
+    with pytest.raises(MissingScale, match="give the meters per pixel"):
         open_raster(RGB)

@@ -35,8 +35,8 @@ def test_other_options_do_not_share_tiles(cache, settings):
 
 def test_a_tile_expires_and_a_gap_sooner(cache):
     cache.put(15, 1, 2, b"tile")
-    cache.put_missing(15, 1, 3, "no picture there")
-    assert cache.get(15, 1, 3) == Missing("no picture there")
+    cache.put_missing(15, 1, 3, "no image there")
+    assert cache.get(15, 1, 3) == Missing("no image there")
     age(cache, 2)
     age(cache, 2, "none")
     assert cache.get(15, 1, 2) == b"tile"

@@ -89,7 +89,7 @@ def test_transparent_pixels_do_not_color_an_average():
 @pytest.mark.parametrize("side", [128, 300, 1024])
 def test_tiles_of_another_size_are_named(side):
     odd = np.zeros((side, side, 3), np.uint8)
-    with pytest.raises(BadTile, match=f"a picture of {side}x{side} instead of 256x256"):
+    with pytest.raises(BadTile, match=f"an image of {side}x{side} instead of 256x256"):
         decode_tile(encoded(odd), NO_RULE)
 
 

@@ -76,9 +76,10 @@ def test_too_many_searched_pixels_name_sharpening(settings):
     area = BBox(4, 51.9, 4.2, 52.05)
     with pytest.raises(AreaTooLarge) as caught:
         plan(area, 15, get_provider("esri", settings), 1, settings)
-    assert "after x4 sharpening of at most 256" in str(caught.value)
-    assert "largest zoom that would fit is 14, or draw a smaller area or sharpen less" in str(
-        caught.value
+    assert "after super-resolution x4, of at most 256" in str(caught.value)
+    assert (
+        "largest zoom that would fit is 14, or draw a smaller area or use less super-resolution"
+        in str(caught.value)
     )
 
 

@@ -47,7 +47,7 @@ def test_both_backends_give_the_same_two_answers(settings, picture, name):
     margins, maps = torch_side.survey(pixels)
     assert maps.shape == (2, len(MAP_CHANNELS), pixels.shape[1] // 4, pixels.shape[2] // 4)
     assert maps.dtype == margins.dtype == np.float32
-    assert maps.std(axis=(0, 2, 3)).min() > 0.01, "every channel follows the picture"
+    assert maps.std(axis=(0, 2, 3)).min() > 0.01, "every channel follows the image"
     on_onnx = onnx_side.survey(pixels)
     np.testing.assert_allclose(on_onnx[0], margins, atol=2e-4)
     np.testing.assert_allclose(on_onnx[1], maps, atol=2e-3)
@@ -112,7 +112,7 @@ def test_a_classifier_without_a_map_scores_but_cannot_search(
     classifier = loaded(folder, settings, backend)
     pixels = canvases(picture, classifier)
     assert np.isfinite(classifier.dense(pixels)).all()
-    with pytest.raises(BadModel, match="without a map head, so it cannot search a picture"):
+    with pytest.raises(BadModel, match="without a map head, so it cannot search an image"):
         classifier.survey(pixels)
 
 

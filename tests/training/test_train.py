@@ -128,11 +128,11 @@ def test_batches_made_ahead_come_in_order_and_end() -> None:
 def test_an_error_while_making_a_batch_reaches_who_uses_it() -> None:
     def failing() -> Iterator[Batch]:
         yield from numbered(1)
-        raise FileNotFoundError("no such picture")
+        raise FileNotFoundError("no such image")
 
     made = iter(made_ahead(failing()))
     next(made)
-    with pytest.raises(FileNotFoundError, match="no such picture"):
+    with pytest.raises(FileNotFoundError, match="no such image"):
         next(made)
 
 

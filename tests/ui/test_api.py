@@ -95,14 +95,14 @@ def test_detect_image_takes_an_uploaded_file(client, served, tmp_path):
     tile.write_bytes(sample.tile(16, 32641, 32754) or b"")
     done = client.predict(handle_file(tile), gsd_m=2.4, threshold=0.9, api_name="/detect_image")
     assert done["result"]["raw"]["width"] == 256 and "geojson" not in done["files"]
-    with pytest.raises(AppError, match="metres per pixel"):
+    with pytest.raises(AppError, match="meters per pixel"):
         client.predict(handle_file(tile), api_name="/detect_image")
 
 
 def test_a_path_of_the_server_is_not_an_upload(served):
     path = str(served[0].weights_dir / "tiny-atto" / "config.json")
     for forged in ({"path": path}, {"path": "/etc/passwd"}, {"url": "https://x.test/a.png"}, {}):
-        with pytest.raises(BadImage, match="Upload the picture first"):
+        with pytest.raises(BadImage, match="Upload the image first"):
             uploaded(forged)
     search = [2.4, "none", "", "", "", 32, "dense", None, "png", 90, ""]
     body = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}, *search]}

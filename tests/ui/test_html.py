@@ -25,7 +25,7 @@ def test_the_estimate_tells_its_numbers_and_notes():
     box = html.estimate_box(
         Estimate(15, 1234, 4096, 2048, 4.78, 1.195, 134_217_728, 12.34, 200.0, ("Mind <this>.",))
     )
-    for part in ("1,234 tiles", "4,096 × 2,048 px", "4.8 m per pixel, 1.2 m sharpened",
+    for part in ("1,234 tiles", "4,096 × 2,048 px", "4.8 m per pixel, 1.2 m after super-resolution",
                  "12.3 MB", "about 3 min", "Mind &lt;this&gt;."):  # fmt: skip
         assert part in box
 

@@ -39,7 +39,7 @@ def test_every_base_layer_is_there_with_its_attribution(document, settings):
         assert (provider.url.removeprefix("/") in document) == provider.base_layer
         if provider.base_layer:
             assert f'"{provider.id}": tile_layer_' in document
-    assert "Synthetic harbour drawn by shipdet" in document
+    assert "Synthetic harbor drawn by shipdet" in document
 
 
 def test_no_secret_reaches_the_browser(settings):

@@ -78,7 +78,7 @@ def test_a_bad_option_is_told_in_one_sentence(page, values):
 
 
 def test_a_picture_needs_a_file_and_a_scale(page, values):
-    with pytest.raises(BadImage, match="Choose a picture"):
+    with pytest.raises(BadImage, match="Choose an image"):
         image_request(page, values)
     with pytest.raises(MissingScale):
         image_request(page, {**values, page.picture: "/tmp/a.PNG"})

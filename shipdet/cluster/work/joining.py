@@ -53,7 +53,7 @@ def join_job(
     found, small = candidates.counted(threshold, claim.message.min_length_m)
     whole = pixel_box(area.box, zoom)
 
-    yield Progress("report", 1, 3, "steps", "joining pictures")
+    yield Progress("report", 1, 3, "steps", "joining images")
     picture = _preview(shown, whole, objects, folder)
     factor = (picture.shape[1] / whole.width, picture.shape[0] / whole.height)
     write_picture(folder / "overlay.png", draw_overlay(picture, found, factor, small))

@@ -155,7 +155,7 @@ class StacSource:
             _check_answer(response.status_code, start, scene, host)
             return
         raise ProviderUnreachable(
-            f"The picture of scene {scene.id} cannot be had from {host} ({what}): try again later, "
+            f"The image of scene {scene.id} cannot be had from {host} ({what}): try again later, "
             "or choose another acquisition or provider."
         )
 
@@ -233,17 +233,17 @@ async def _first_bytes(response: Any) -> bytes:
 def _check_answer(status: int, start: bytes, scene: Scene, host: str) -> None:
     if status in (401, 403):
         raise ProviderRefused(
-            f"{host} refused the picture of scene {scene.id} (HTTP {status}): choose another "
+            f"{host} refused the image of scene {scene.id} (HTTP {status}): choose another "
             "acquisition, or set SHIPDET_STAC_URL to an open API."
         )
     if status in (404, 410):
         raise NoImagery(
-            f"The picture of scene {scene.id} is not at {host} any more (HTTP {status}): choose "
+            f"The image of scene {scene.id} is not at {host} any more (HTTP {status}): choose "
             "another acquisition."
         )
     if looks_like_html(start):
         raise ProviderUnreachable(
-            f"{host} answers with a web page instead of the picture of scene {scene.id}: check "
+            f"{host} answers with a web page instead of the image of scene {scene.id}: check "
             "whether a proxy or login page stands between this machine and the internet."
         )
     if status >= 400 or not start.startswith(_TIFF):

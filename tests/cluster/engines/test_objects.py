@@ -79,9 +79,9 @@ def test_a_tile_that_one_machine_fetched_serves_another(caches):
     here, there = caches("here"), caches("there")
     assert there.get(15, 1, 2) is None
     here.put(15, 1, 2, b"tile")
-    here.put_missing(15, 1, 3, "no picture there")
+    here.put_missing(15, 1, 3, "no image there")
     assert there.get(15, 1, 2) == b"tile"
-    assert there.get(15, 1, 3) == Missing("no picture there")
+    assert there.get(15, 1, 3) == Missing("no image there")
     assert TileCache.get(there, 15, 1, 2) == b"tile", "the next time it comes from the disk"
 
 

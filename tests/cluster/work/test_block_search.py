@@ -33,7 +33,7 @@ def test_connections_are_those_of_the_provider_in_use(
         yield SimpleNamespace(take=lambda most: iter(()), give_back=lambda: None)
 
     def nothing(*_, **__):
-        raise NoImagery("no picture.")
+        raise NoImagery("no image.")
         yield
 
     monkeypatch.setattr(block_search, "slots", slots)
