@@ -53,7 +53,7 @@ def child(width: int, height: int) -> None:
         load_classifier(device="cpu", settings=settings)
         before = start_counting()
         start = time.perf_counter()
-        request = ImageRequest(search=Search(scoring="dense", image_format="jpg"))
+        request = ImageRequest(search=Search(image_format="jpg"))
         run = finish(iter_image(path, request, settings=settings))
         figures = {
             "width_px": width,
@@ -90,8 +90,7 @@ def overlapped(effort: Effort) -> float:
     The server is as slow as the search: with either stage far slower the ratio is 1.
     """
     rows, columns = effort.arriving_rows, 4  # several canvases, one below the other
-    classifier = load_classifier(backend="onnx", device="cpu")
-    block = classifier.config.shipdet
+    classifier = load_classifier(device="cpu")
     with (
         TileServer(np.tile(sea(512, 512), (rows // 2, columns // 2, 1)), zoom=17) as server,
         tempfile.TemporaryDirectory() as folder,
@@ -104,7 +103,7 @@ def overlapped(effort: Effort) -> float:
             )
 
         def searched(picture: Picture) -> None:
-            finish(detect(picture, classifier, window_m=block.window_m, floor=0.5))
+            finish(detect(picture, classifier, floor=0.5))
 
         def first_one_then_the_other() -> None:
             chosen = settings()

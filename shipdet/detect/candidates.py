@@ -132,7 +132,7 @@ def _same(better: Floats, other: Floats) -> bool:
     if along < CORE * better[2] / 2 and across < CORE * better[3] / 2:
         return True
     share = overlap(better, other)
-    return share > SAME_SHIP_SHARE * min(better[2] * better[3], other[2] * other[3])
+    return bool(share > SAME_SHIP_SHARE * min(better[2] * better[3], other[2] * other[3]))
 
 
 def overlap(one: Floats, other: Floats) -> float:
