@@ -30,7 +30,7 @@ ROWS = (
         "windows of a canvas in one pass, against batches of windows, one cell apart",
         20.0,
         "sharing saves (window / cell) squared, 64 for a window of 128 px and a cell of 16, less "
-        "what canvases share with their neighbours and mirror at the picture's edges",
+        "what canvases share with their neighbors and mirror at the picture's edges",
     ),
     Row(
         "upscale_vs_realesrganer",

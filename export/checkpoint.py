@@ -1,7 +1,7 @@
 """``python -m export.checkpoint IN OUT``: a foreign checkpoint becomes a model folder.
 
 IN is a .pth (read with ``weights_only``, so that no code in it runs) or an ncnn .param with its
-.bin beside it. Real-ESRGAN's networks are recognised by their tensors; for a classifier,
+.bin beside it. Real-ESRGAN's networks are recognized by their tensors; for a classifier,
 config.json must lie beside IN.
 """
 
@@ -73,7 +73,7 @@ def _from_pickle(source: Path) -> State:
 
 
 def _raw_config(state: State, source: Path) -> dict[str, Any]:
-    """config.json for a state: recognised by its tensors, else the one beside the checkpoint."""
+    """config.json for a state: recognized by its tensors, else the one beside the checkpoint."""
     if "conv_first.weight" in state and "body.0.rdb1.conv1.weight" in state:
         first = state["conv_first.weight"]
         if first.shape[1] != 3:

@@ -27,7 +27,7 @@ SCORE_TOLERANCE: dict[Format, float] = {"fp32": 1e-3, "fp16": 1e-2}
 #: of the map's channels where they are not logits, and of the logits' probabilities
 MAP_TOLERANCE: dict[Format, float] = {"fp32": 1e-3, "fp16": 5e-2}
 PIXELS_WITHIN_ONE = 0.999
-CENTRE_TOLERANCE_PX = 1.0
+CENTER_TOLERANCE_PX = 1.0
 
 
 def compare(
@@ -51,7 +51,7 @@ def excess(difference: Difference, precision: Format) -> list[str]:
         "whole_score_max": SCORE_TOLERANCE[precision],
         "pixels_apart": 1 - PIXELS_WITHIN_ONE,
         "ships_apart": 0,
-        "centre_px_max": CENTRE_TOLERANCE_PX,
+        "center_px_max": CENTER_TOLERANCE_PX,
     }
     found = difference | {"pixels_apart": 1 - difference.get("pixels_within_1", 1.0)}
     # A value that is not a number is not within its limit.
@@ -101,7 +101,7 @@ def ship_difference(
     settings = get_settings()
     reference = open_classifier(folder, config, "cpu", settings, "fp32")
     exported = onnx_runtime.open_classifier(folder, config, "cpu", settings, precision)
-    ships, apart, centre_px = 0, 0, 0.0
+    ships, apart, center_px = 0, 0, 0.0
     for scene in scenes:
         expected = ships_in(scene, reference, config).centers
         found = ships_in(scene, exported, config).centers
@@ -109,8 +109,8 @@ def ship_difference(
         apart += abs(len(found) - len(expected))
         if len(found) and len(expected):
             gaps = np.linalg.norm(expected[:, None] - found[None], axis=2)
-            centre_px = max(centre_px, float(gaps.min(axis=1).max()), float(gaps.min(axis=0).max()))
-    return {"ships": float(ships), "ships_apart": float(apart), "centre_px_max": centre_px}
+            center_px = max(center_px, float(gaps.min(axis=1).max()), float(gaps.min(axis=0).max()))
+    return {"ships": float(ships), "ships_apart": float(apart), "center_px_max": center_px}
 
 
 def ships_in(scene: Mosaic, classifier: Surveyor, config: ClassifierConfig) -> Detections:
@@ -121,7 +121,7 @@ def ships_in(scene: Mosaic, classifier: Surveyor, config: ClassifierConfig) -> D
 def _pixel_difference(
     folder: ModelFolder, config: UpscalerConfig, precision: Format, pictures: Sequence[Path]
 ) -> Difference:
-    """Largest difference in grey levels, and the share of values within one."""
+    """Largest difference in gray levels, and the share of values within one."""
     settings = get_settings()
     session = open_session(graph_file(folder, precision, settings), "cpu", folder.name)
     reference = open_upscaler(folder, config, "cpu", settings, "fp32")

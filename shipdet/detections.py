@@ -8,7 +8,7 @@ import numpy as np
 
 from shipdet.geometry import Floats
 
-#: Longest ship that is looked for, in metres; the longest ones afloat have 400 m.
+#: Longest ship that is looked for, in meters; the longest ones afloat have 400 m.
 LONGEST_SHIP_M = 420.0
 
 
@@ -113,5 +113,5 @@ class Detections:
 
     @property
     def centers(self) -> Floats:
-        """Pixel centres, float64 (n, 2)."""
+        """Pixel centers, float64 (n, 2)."""
         return np.array([(d.x, d.y) for d in self.items], dtype=np.float64).reshape(-1, 2)

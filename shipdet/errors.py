@@ -30,7 +30,7 @@ class BadZoom(ShipdetError):
 
 
 class ScaleTooCoarse(ShipdetError):
-    """The imagery has too many metres per pixel for ships to be recognised."""
+    """The imagery has too many meters per pixel for ships to be recognized."""
 
 
 class BadOption(ShipdetError):
@@ -58,7 +58,7 @@ class BadImage(ShipdetError):
 
 
 class MissingScale(BadImage):
-    """The picture has no georeference and no metres per pixel were given."""
+    """The picture has no georeference and no meters per pixel were given."""
 
 
 class UnknownModel(ShipdetError):

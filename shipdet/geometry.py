@@ -1,8 +1,8 @@
 """Bounding boxes, the Web-Mercator tile grid, ground sample distance, rotated rectangles.
 
-Numpy only. Longitudes and latitudes are degrees (WGS 84), map coordinates are EPSG:3857 metres,
+Numpy only. Longitudes and latitudes are degrees (WGS 84), map coordinates are EPSG:3857 meters,
 ``x`` counts pixels to the right and ``y`` down; integer coordinates are pixel corners, so the
-centre of the first pixel is (0.5, 0.5).
+center of the first pixel is (0.5, 0.5).
 """
 
 import math
@@ -115,7 +115,7 @@ def wrap_longitude(lon: npt.ArrayLike) -> Floats:
 
 
 def gsd_at(latitude: float, zoom: int) -> float:
-    """Ground metres per pixel of a 256-px Web-Mercator tile at a latitude and zoom."""
+    """Ground meters per pixel of a 256-px Web-Mercator tile at a latitude and zoom."""
     circumference_m = 2 * MERCATOR_HALF_M
     return circumference_m * math.cos(math.radians(latitude)) / (TILE_PX * 2.0**zoom)
 
@@ -177,7 +177,7 @@ def tiles_of(box: PixelBox) -> list[tuple[int, int]]:
 
 
 def mercator_to_lonlat(xy: Floats) -> Floats:
-    """EPSG:3857 metres (..., 2) to longitude/latitude (..., 2)."""
+    """EPSG:3857 meters (..., 2) to longitude/latitude (..., 2)."""
     lon = np.degrees(xy[..., 0] / EARTH_RADIUS_M)
     lat = np.degrees(np.arctan(np.sinh(xy[..., 1] / EARTH_RADIUS_M)))
     return np.stack([lon, lat], axis=-1)
@@ -224,7 +224,7 @@ class Grid:
 
     @property
     def gsd_m(self) -> float:
-        """Ground metres per pixel, the geometric mean of both directions."""
+        """Ground meters per pixel, the geometric mean of both directions."""
         return math.sqrt(self.gsd_x_m * self.gsd_y_m)
 
     @property
@@ -277,7 +277,7 @@ def bearing_deg(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
 
 
 def distance_m(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
-    """Great-circle distance between longitude/latitude arrays (..., 2) in metres (haversine)."""
+    """Great-circle distance between longitude/latitude arrays (..., 2) in meters (haversine)."""
     p, q = np.radians(np.asarray(a, np.float64)), np.radians(np.asarray(b, np.float64))
     half = (q - p) / 2
     h = (

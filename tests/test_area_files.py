@@ -77,8 +77,8 @@ def test_a_file_that_cannot_be_read_is_one_sentence(data, name, says):
 
 def test_of_a_file_no_more_is_read_than_is_allowed(tmp_path, monkeypatch):
     path = tmp_path / "areas.csv"
-    path.write_text(f'name,wkt\nharbour,"{TWO}"\n')
-    assert [name for name, _ in read_area_file(path)] == ["harbour"]
+    path.write_text(f'name,wkt\nharbor,"{TWO}"\n')
+    assert [name for name, _ in read_area_file(path)] == ["harbor"]
     monkeypatch.setattr("shipdet.area_files.MAX_FILE_BYTES", 20)
     with pytest.raises(BadArea, match="larger"):
         read_area_file(path)

@@ -39,11 +39,11 @@ ROTTERDAM = 51.95
         (60.0, 15, 2.39),
     ],
 )
-def test_metres_per_pixel_are_those_of_the_field_notes(latitude, zoom, expected):
+def test_meters_per_pixel_are_those_of_the_field_notes(latitude, zoom, expected):
     assert gsd_at(latitude, zoom) == pytest.approx(expected, abs=0.01)
 
 
-def test_metres_per_pixel_are_the_same_north_and_south():
+def test_meters_per_pixel_are_the_same_north_and_south():
     assert gsd_at(-41.3, 14) == gsd_at(41.3, 14)
 
 
@@ -235,7 +235,7 @@ def test_a_picture_without_a_place_has_no_degrees():
         grid.lonlat([[1, 1]])
 
 
-def test_mercator_metres_and_degrees_agree():
+def test_mercator_meters_and_degrees_agree():
     got = mercator_to_lonlat(np.array([[MERCATOR_HALF_M, MERCATOR_HALF_M], [0.0, 0.0]]))
     np.testing.assert_allclose(got, [[180, MAX_LATITUDE], [0, 0]], atol=1e-9)
 

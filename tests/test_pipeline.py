@@ -40,7 +40,7 @@ FULL_SIZE = {"raw.png", "mosaic.tif"}
 FLEET = [(200, 150, 240, 36, 30), (700, 300, 200, 32, 100), (450, 600, 280, 44, 0)]
 
 
-def harbour():
+def harbor():
     pixels = sea(1024, 768)
     for x, y, length, width, axis in FLEET:
         paint_ship(pixels, GSD_M, (x * GSD_M, y * GSD_M), length, width, axis)
@@ -49,7 +49,7 @@ def harbour():
 
 @pytest.fixture(scope="module")
 def picture():
-    return harbour()
+    return harbor()
 
 
 @pytest.fixture

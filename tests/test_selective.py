@@ -29,7 +29,7 @@ def upscaler(monkeypatch):
     return fake
 
 
-def harbour():
+def harbor():
     pixels = sea(*SIZE)
     for x, y, length, width, axis in FLEET:
         paint_ship(pixels, GSD_M, (x * GSD_M, y * GSD_M), length, width, axis)
@@ -47,10 +47,10 @@ def searched(pixels, settings, tmp_path, watch=None, **options):
 def test_upscaling_only_the_blocks_around_ships_finds_the_same(
     settings, classifier, upscaler, tmp_path
 ):
-    whole = searched(harbour(), settings, tmp_path)
+    whole = searched(harbor(), settings, tmp_path)
     all_blocks = len(upscaler.calls)
     upscaler.calls.clear()
-    some = searched(harbour(), settings, tmp_path, selective=True)
+    some = searched(harbor(), settings, tmp_path, selective=True)
     assert (all_blocks, len(upscaler.calls)) == (6, 2)
     assert some.record["sharpened"] == {"blocks": 6, "sharpened": 2}
     assert whole.record["sharpened"] == {"blocks": 6, "sharpened": 6}
@@ -76,7 +76,7 @@ def test_the_raw_picture_is_searched_once_for_blocks_and_support(
     settings, classifier, upscaler, tmp_path
 ):
     events = []
-    run = searched(harbour(), settings, tmp_path, events.append, selective=True)
+    run = searched(harbor(), settings, tmp_path, events.append, selective=True)
     stages = [e.stage for e in events]
     order = [s for s, before in zip(stages, ["", *stages], strict=False) if s != before]
     assert order == ["fetch", "load", "detect", "upscale", "detect", "compare", "report"]
@@ -90,7 +90,7 @@ def test_weak_candidates_of_the_raw_image_are_upscaled_too(
     settings, classifier, upscaler, tmp_path
 ):
     pixels = sea(*SIZE)
-    paint_ship(pixels, GSD_M, (180, 210), 150, 12, 30, colour=(120, 115, 110))
+    paint_ship(pixels, GSD_M, (180, 210), 150, 12, 30, color=(120, 115, 110))
     run = searched(pixels, settings, tmp_path, selective=True)
     assert len(run.detections) == 0, "it is under the threshold"
     assert 0 < len(upscaler.calls) < 6
@@ -100,7 +100,7 @@ def test_cancelling_the_search_of_the_raw_image_leaves_nothing(
     settings, classifier, upscaler, tmp_path
 ):
     path = tmp_path / "scene.png"
-    Image.fromarray(harbour()).save(path)
+    Image.fromarray(harbor()).save(path)
     search = Search(upscale="x4", selective=True)
     steps = pipeline.iter_image(path, ImageRequest(gsd_m=3.0, search=search), settings=settings)
     next(event for event in steps if event.stage == "detect")

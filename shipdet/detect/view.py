@@ -1,6 +1,6 @@
 """A picture seen at the classifier's scale.
 
-The classifier knows ships at one number of metres per pixel (window_m / window_px, 1.07 m for a
+The classifier knows ships at one number of meters per pixel (window_m / window_px, 1.07 m for a
 240 m window of 224 px). A :class:`NetworkView` is the picture resampled to that scale, cut out
 piece by piece so that neither it nor the resampled one is ever held as a whole. Coordinates are
 network pixels; (0, 0) is the picture's top left corner.
@@ -21,10 +21,10 @@ _MARGIN = 4  # source pixels around a piece, what bicubic interpolation reaches
 
 
 class NetworkView:
-    """Cuts pieces of a picture, resampled to ``net_gsd_m`` metres per pixel.
+    """Cuts pieces of a picture, resampled to ``net_gsd_m`` meters per pixel.
 
-    Outside, the picture is mirrored, so that a window may be centred on any of its
-    pixels. Pixels without data take the colour of the nearest pixel that has some: a black hole
+    Outside, the picture is mirrored, so that a window may be centered on any of its
+    pixels. Pixels without data take the color of the nearest pixel that has some: a black hole
     would be a feature.
     """
 
@@ -93,7 +93,7 @@ class NetworkView:
             inner = slice(_MARGIN, _MARGIN + height), slice(_MARGIN, _MARGIN + width)
             piece, mask = source[inner].copy(), covered[inner].copy()
             return fill_uncovered(piece, mask), mask
-        # Centre of network pixel i, minus half a pixel because OpenCV counts from pixel centres.
+        # Center of network pixel i, minus half a pixel because OpenCV counts from pixel centers.
         matrix = np.array(
             [
                 [1 / self._fx, 0.0, (x0 + 0.5) / self._fx - 0.5 - columns[0]],

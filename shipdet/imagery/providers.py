@@ -35,7 +35,7 @@ class BlankRule(_Value):
     """How a provider says that it has no picture of a tile although it answers 200.
 
     ``query`` is added to the request; ``header`` marks a blank answer; a tile is also blank when
-    its median colour is within ``tolerance`` of one of ``colors`` and at least ``share`` of its
+    its median color is within ``tolerance`` of one of ``colors`` and at least ``share`` of its
     pixels lie within ``spread`` of the median (all in 8-bit steps per channel).
     """
 

@@ -96,7 +96,7 @@ class MapBlock(_Part):
 
 
 class ClassifierBlock(_Part):
-    """What the detector must know of a classifier. Lengths end in ``_m`` (metres) or ``_px``."""
+    """What the detector must know of a classifier. Lengths end in ``_m`` (meters) or ``_px``."""
 
     format: Literal[1]
     task: Literal["ship-classification"]
@@ -121,7 +121,7 @@ class ClassifierBlock(_Part):
 class ClassifierConfig(_Part):
     """A two-class timm ConvNeXt.
 
-    Only the plain ``convnext_*`` family: ConvNeXt V2's response normalisation looks at the whole
+    Only the plain ``convnext_*`` family: ConvNeXt V2's response normalization looks at the whole
     picture, so that a dense pass over a canvas would not score its windows.
     """
 

@@ -1,4 +1,4 @@
-"""The map head: water, hulls and ships for every few metres, from a ConvNeXt's feature maps.
+"""The map head: water, hulls and ships for every few meters, from a ConvNeXt's feature maps.
 
 A small feature pyramid (Lin et al. 2017) over the four stages of the classifier's backbone, and
 two convolutions at a quarter of the network's resolution that answer per cell, in the manner of

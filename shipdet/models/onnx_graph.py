@@ -8,7 +8,7 @@ pictures taken as windows on their own, and, where the model has a map head, ``m
 Upscaler: ``pixels`` uint8 (n, h, w, 3) -> ``enlarged`` uint8 (n, 4 h, 4 w, 3) and ``mean`` float32
 (), the mean before rounding, which is not finite when half precision overflowed anywhere.
 
-Normalisation is inside; n, h and w are free. The exporter is PyTorch's older one, because the newer
+Normalization is inside; n, h and w are free. The exporter is PyTorch's older one, because the newer
 one needs a further package (onnxscript) for the same graphs.
 """
 
@@ -59,7 +59,7 @@ class ClassifierGraph(nn.Module):
 
 
 class UpscalerGraph(nn.Module):
-    """Grey levels in, grey levels out."""
+    """Gray levels in, gray levels out."""
 
     def __init__(self, net: nn.Module) -> None:
         """Wrap a network whose weights are loaded."""
@@ -69,8 +69,8 @@ class UpscalerGraph(nn.Module):
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """The enlarged picture, and its mean before rounding."""
         result = self.net(pixels.permute(0, 3, 1, 2).float() / 255).float() * 255
-        grey = result.clamp(0, 255).round().to(torch.uint8)
-        return grey.permute(0, 2, 3, 1), result.mean()
+        gray = result.clamp(0, 255).round().to(torch.uint8)
+        return gray.permute(0, 2, 3, 1), result.mean()
 
 
 def write_graph(

@@ -242,7 +242,7 @@ def graph_file(folder: ModelFolder, precision: Format, settings: Settings) -> Pa
         return shipped
     from shipdet.models.onnx_graph import GRAPH, OPSET, write_graph
 
-    # What else shapes the graph: the architecture, and the normalisation or parameters.
+    # What else shapes the graph: the architecture, and the normalization or parameters.
     config = folder.config
     rest: object
     if isinstance(config, ClassifierConfig):

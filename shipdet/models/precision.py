@@ -1,7 +1,7 @@
 """Which number format a network's body runs in, and how it is put into it.
 
 The first layer takes pixels and the last one makes pixels or scores; there a half-precision number
-is coarser than a grey level, and both are a hundredth of the work, so they stay in float32.
+is coarser than a gray level, and both are a hundredth of the work, so they stay in float32.
 """
 
 import platform

@@ -1,4 +1,4 @@
-"""What every backend does: a uint8 batch goes in, an array comes out, normalisation is inside."""
+"""What every backend does: a uint8 batch goes in, an array comes out, normalization is inside."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -31,7 +31,7 @@ class BackendInfo:
 
 
 class Classifier(Protocol):
-    """Says how likely windows show a ship at their centre."""
+    """Says how likely windows show a ship at their center."""
 
     @property
     def config(self) -> ClassifierConfig:

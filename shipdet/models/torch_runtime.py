@@ -234,8 +234,8 @@ class TorchUpscaler(_Torch):
         """See :class:`shipdet.models.runtime.Upscaler`."""
         check_blocks(blocks)
         with _memory(self._device), torch.inference_mode():
-            grey = self._run(blocks)[0].mul_(255).clamp_(0, 255).round_().byte()
-            result: npt.NDArray[np.uint8] = grey.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+            gray = self._run(blocks)[0].mul_(255).clamp_(0, 255).round_().byte()
+            result: npt.NDArray[np.uint8] = gray.permute(0, 2, 3, 1).contiguous().cpu().numpy()
         return result
 
     def _forward(self, images: Tensor, answer: Answer) -> tuple[Tensor, ...]:

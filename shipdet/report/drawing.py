@@ -18,7 +18,7 @@ WEAK = (255, 112, 67)  # below
 SMALL = (170, 190, 210)  # small craft, which do not count
 
 
-def score_colour(score: float) -> tuple[int, int, int]:
+def score_color(score: float) -> tuple[int, int, int]:
     """RGB of a box: green, amber or red by score."""
     return SURE if score >= 0.8 else LIKELY if score >= 0.5 else WEAK
 
@@ -46,17 +46,17 @@ def draw_overlay(
         outline = [(float(x), float(y)) for x, y in corners]
         draw.line([*outline, outline[0]], fill=SMALL, width=max(1, stroke // 2), joint="curve")
     for detection in reversed(detections.items):  # the best on top
-        colour = score_colour(detection.score)
+        color = score_color(detection.score)
         corners = _grown(detection.corners * scale, 3 * unit)
         outline = [(float(x), float(y)) for x, y in corners]
-        draw.line([*outline, outline[0]], fill=colour, width=stroke, joint="curve")
+        draw.line([*outline, outline[0]], fill=color, width=stroke, joint="curve")
         label = f"{detection.id}  {detection.score:.0%}"
         left, _, right, bottom = draw.textbbox((0, 0), label, font=font)
         pad = 3 * unit
         x = min(max(0.0, float(corners[:, 0].max()) + pad), image.width - (right - left) - 2 * pad)
         y = min(max(0.0, float(corners[:, 1].min())), image.height - bottom - 2 * pad)
         draw.rectangle((x, y, x + right - left + 2 * pad, y + bottom + 2 * pad), fill=(15, 23, 32))
-        draw.text((x + pad - left, y + pad), label, fill=colour, font=font)
+        draw.text((x + pad - left, y + pad), label, fill=color, font=font)
     return np.asarray(image)
 
 

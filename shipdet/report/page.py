@@ -9,7 +9,7 @@ import numpy as np
 
 from shipdet.detections import Detection
 from shipdet.geometry import Floats
-from shipdet.report.drawing import score_colour
+from shipdet.report.drawing import score_color
 from shipdet.report.record import grid_of
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _map(run: "Run", ships: Sequence[Detection]) -> str:
     shapes = []
     for ship in ships:
         if ship.corners_lonlat is not None:
-            color = "rgb({},{},{})".format(*score_colour(ship.score))
+            color = "rgb({},{},{})".format(*score_color(ship.score))
             shapes.append(
                 f'<polygon points="{drawn(ship.corners_lonlat)}" fill="{color}" stroke="#0f1720"'
                 f"><title>{ship.id}: {ship.length_m:.0f} m</title></polygon>"

@@ -1,4 +1,4 @@
-"""Pictures on disk: PNG, JPEG, and the mosaic as a cloud-optimised GeoTIFF."""
+"""Pictures on disk: PNG, JPEG, and the mosaic as a cloud-optimized GeoTIFF."""
 
 import errno
 import os

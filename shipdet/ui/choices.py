@@ -15,7 +15,7 @@ ZoomChoice = tuple[str, str | int]
 
 
 def sample_area() -> BBox:
-    """The sample harbour in degrees with six places, rounded inwards so that no tile is missing."""
+    """The sample harbor in degrees with six places, rounded inwards so that no tile is missing."""
     box, million = sample.bbox(), 1e6
     return BBox(
         math.ceil(box.west * million) / million,

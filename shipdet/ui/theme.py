@@ -1,4 +1,4 @@
-"""Colours and type: calm greys with one sea blue, in light and dark."""
+"""Colors and type: calm grays with one sea blue, in light and dark."""
 
 import gradio as gr
 

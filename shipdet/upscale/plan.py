@@ -1,4 +1,4 @@
-"""How a picture is divided into overlapping blocks, and how neighbours are blended.
+"""How a picture is divided into overlapping blocks, and how neighbors are blended.
 
 Along each axis all blocks are equally long and evenly spread. Where two overlap, the outer parts
 of the overlap lack surroundings for one of the two and are taken from the other alone; between
@@ -37,7 +37,7 @@ def spans(length: int, block_px: int, overlap_px: int, ramp_px: int) -> list[Spa
     Args:
         length: of the picture.
         block_px: longest block; longer than ``overlap_px``.
-        overlap_px: least number of pixels that neighbours share; at least ``ramp_px``.
+        overlap_px: least number of pixels that neighbors share; at least ``ramp_px``.
         ramp_px: length of the fade in the middle of an overlap.
     """
     if not 0 <= ramp_px <= overlap_px < block_px:

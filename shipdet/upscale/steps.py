@@ -12,15 +12,15 @@ from shipdet.progress import Progress, Steps
 from shipdet.upscale.focus import Focus
 from shipdet.upscale.tiling import Blocks, count_blocks, tiled
 
-# Measured on a harbour photograph and an Esri mosaic in blocks of 128 px, a ramp of 8 px: the
-# share of pixels that are within one grey level of the picture upscaled in one piece.
+# Measured on a harbor photograph and an Esri mosaic in blocks of 128 px, a ramp of 8 px: the
+# share of pixels that are within one gray level of the picture upscaled in one piece.
 #
 #   overlap             16      24      32      48      64 px
 #   SRVGGNetCompact   98.4    99.7    99.96  100     100 %    (largest difference at 48 px: 1)
 #   RRDBNet           80.2    86.0    90.1    93.8    96.9 %
 #
 # RRDBNet sees hundreds of pixels (345 convolutions in a row), so no overlap makes its blocks equal
-# to one piece; at 48 px 97.8 % are within two grey levels, for 1.8 times the work of no overlap.
+# to one piece; at 48 px 97.8 % are within two gray levels, for 1.8 times the work of no overlap.
 OVERLAP_PX = {"RRDBNet": 48, "SRVGGNetCompact": 48}
 RAMP_PX = 8
 
@@ -73,7 +73,7 @@ def upscale(
     grid are scaled along; pixels without data stay black and uncovered, and blocks that have
     nothing else are not computed. Rows that are still arriving are waited for as they are needed.
     With a ``focus``, in pixels of the mosaic, only blocks that it meets go through the network:
-    the others are interpolated, and blended with their neighbours like all blocks.
+    the others are interpolated, and blended with their neighbors like all blocks.
 
     Raises:
         BadOption: passes is not 0, 1 or 2, or the blocks are too small for their overlap.

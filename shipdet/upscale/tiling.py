@@ -29,7 +29,7 @@ Counting = Literal["computed", "all", "none"]
 class Blocks:
     """How large blocks are and how many go at once; shrinks when the device's memory is too small.
 
-    ``overlap_px`` neighbours share, and over ``ramp_px`` in its middle one fades into the other.
+    ``overlap_px`` neighbors share, and over ``ramp_px`` in its middle one fades into the other.
     """
 
     block_px: int

@@ -54,7 +54,7 @@ def test_the_only_csv_of_a_zip_is_read(tmp_path):
 def test_new_column_names_and_other_columns_do_not_matter(tmp_path):
     path = tmp_path / "ais.csv"
     path.write_text(
-        "\ufeffvessel_name;mmsi;base_date_time;longitude;latitude;colour\n"
+        "\ufeffvessel_name;mmsi;base_date_time;longitude;latitude;color\n"
         "BÅT;219000001;2024-05-01 10:56:30.5;10,1;57,05;red\n",
         encoding="utf-8",
     )

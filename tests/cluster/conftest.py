@@ -28,7 +28,7 @@ REAL = "algeciras"  # of the mosaics
 
 
 def cut_scene() -> tuple[np.ndarray, int, int]:
-    """The built-in sample harbour as one picture of whole tiles, and the first tile's x and y.
+    """The built-in sample harbor as one picture of whole tiles, and the first tile's x and y.
 
     It is drawn by code, so these tests need no imagery of anybody's.
     """
@@ -48,7 +48,7 @@ def cut_scene() -> tuple[np.ndarray, int, int]:
 
 @pytest.fixture(scope="session")
 def tiles() -> Iterator[TileServer]:
-    """A tile server with the sample harbour at zoom 17, and beside it real imagery, if any."""
+    """A tile server with the sample harbor at zoom 17, and beside it real imagery, if any."""
     picture, x0, y0 = cut_scene()
     middle = [(x0 + 0.5) * TILE_PX, (y0 + 0.5) * TILE_PX]
     west, north = pixel_to_lonlat(middle, SCENE_ZOOM).tolist()

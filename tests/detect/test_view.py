@@ -17,14 +17,14 @@ def dotted(width, height, places, size=3):
     return pixels
 
 
-def centre_of_light(piece):
-    """Centre of gravity in pixels whose corners are whole numbers."""
+def center_of_light(piece):
+    """Center of gravity in pixels whose corners are whole numbers."""
     weights = piece.astype(float).sum(axis=-1)
     rows, columns = np.mgrid[: weights.shape[0], : weights.shape[1]] + 0.5
     return (columns * weights).sum() / weights.sum(), (rows * weights).sum() / weights.sum()
 
 
-# Metres per pixel: finer than the network (shrunk), equal, coarser (enlarged).
+# Meters per pixel: finer than the network (shrunk), equal, coarser (enlarged).
 @pytest.mark.parametrize("gsd", [0.3, 0.6, 1.0, 1.3, 3.0, 4.8])
 @pytest.mark.parametrize("corner", [(0, 0), (40, 25), (33.5, 12.25)])
 def test_a_dot_lies_where_it_should(gsd, corner):
@@ -34,7 +34,7 @@ def test_a_dot_lies_where_it_should(gsd, corner):
     x0, y0 = corner
     piece, mask = view.cut(x0, y0, view.width, view.height)
     assert mask.all() and piece.shape == (view.height, view.width, 3)
-    found = centre_of_light(piece) + np.array(corner)
+    found = center_of_light(piece) + np.array(corner)
     expected = np.array([x + 0.5, y + 0.5]) * [view.width / width, view.height / height]
     np.testing.assert_allclose(found, expected, atol=0.5)
     np.testing.assert_allclose(found, np.array([x + 0.5, y + 0.5]) * gsd, atol=1.0)
@@ -45,7 +45,7 @@ def test_an_uneven_grid_is_scaled_along_each_axis():
     view = NetworkView(picture_mosaic(dotted(301, 253, [(x, y)], 5), (0.5, 2.0)), 1.0)
     assert (view.width, view.height) == (150, 506)
     piece, _ = view.cut(0, 0, view.width, view.height)
-    np.testing.assert_allclose(centre_of_light(piece), [75.25, 241], atol=0.5)
+    np.testing.assert_allclose(center_of_light(piece), [75.25, 241], atol=0.5)
 
 
 @pytest.mark.parametrize("gsd", [0.5, 1.0, 2.7])
@@ -119,7 +119,7 @@ def test_a_window_much_larger_than_the_picture_is_still_full():
 
 
 @pytest.mark.parametrize("gsd", [0.5, 1.0, 2.0])
-def test_missing_data_takes_the_colour_next_to_it(gsd):
+def test_missing_data_takes_the_color_next_to_it(gsd):
     pixels = np.full((200, 200, 3), 120, np.uint8)
     coverage = np.ones((200, 200), np.bool_)
     pixels[60:140, 60:140] = 0

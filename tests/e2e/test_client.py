@@ -15,29 +15,29 @@ needs_data = pytest.mark.skipif(not data_dir().is_dir(), reason="needs the real 
 
 
 @pytest.fixture(scope="module")
-def harbour() -> Iterator[TileServer]:
+def harbor() -> Iterator[TileServer]:
     with TileServer.of_mosaic("algeciras") as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def client(harbour: TileServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+def client(harbor: TileServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     folder = tmp_path_factory.mktemp("client")
     pytest.MonkeyPatch().setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with running_app(folder, **harbour.environ()) as url:
+    with running_app(folder, **harbor.environ()) as url:
         yield Client(url, verbose=False, analytics_enabled=False, download_files=str(folder))
 
 
-def area(harbour: TileServer, side_px: int) -> dict[str, object]:
-    box = harbour.bbox_of(300, 300, 300 + side_px, 300 + side_px)
+def area(harbor: TileServer, side_px: int) -> dict[str, object]:
+    box = harbor.bbox_of(300, 300, 300 + side_px, 300 + side_px)
     names = ("west", "south", "east", "north")
     values = dict(zip(names, box.as_tuple(), strict=True))
-    return {**values, "provider": "xyz", "zoom": harbour.zoom}
+    return {**values, "provider": "xyz", "zoom": harbor.zoom}
 
 
 @needs_data
-def test_a_script_streams_progress_and_gets_the_files(client: Client, harbour: TileServer):
-    job = client.submit(**area(harbour, 400), api_name="/detect_area")
+def test_a_script_streams_progress_and_gets_the_files(client: Client, harbor: TileServer):
+    job = client.submit(**area(harbor, 400), api_name="/detect_area")
     done = job.result(timeout=240)
     stages = list(dict.fromkeys(event["stage"] for event in job.outputs()))
     assert [s for s in stages if s in ("fetch", "load", "detect", "report", "done")] == [
@@ -51,19 +51,19 @@ def test_a_script_streams_progress_and_gets_the_files(client: Client, harbour: T
 
 
 @needs_data
-def test_a_cancelled_script_stops_within_a_block(client: Client, harbour: TileServer):
-    harbour.delay_s = 3.0  # of nine tiles four come at a time, some from the run before
-    before = harbour.count
-    whole = dict(zip(("west", "south", "east", "north"), harbour.bbox.as_tuple(), strict=True))
-    job = client.submit(**whole, provider="xyz", zoom=harbour.zoom, api_name="/detect_area")
+def test_a_cancelled_script_stops_within_a_block(client: Client, harbor: TileServer):
+    harbor.delay_s = 3.0  # of nine tiles four come at a time, some from the run before
+    before = harbor.count
+    whole = dict(zip(("west", "south", "east", "north"), harbor.bbox.as_tuple(), strict=True))
+    job = client.submit(**whole, provider="xyz", zoom=harbor.zoom, api_name="/detect_area")
     deadline = time.monotonic() + 60
     while len(job.outputs()) < 4:
         assert time.monotonic() < deadline, job.status()
         time.sleep(0.05)
     assert job.cancel()
     time.sleep(4.0)  # what was under way may finish
-    asked = harbour.count
+    asked = harbor.count
     time.sleep(4.0)
-    harbour.delay_s = 0.0
-    assert harbour.count == asked
+    harbor.delay_s = 0.0
+    assert harbor.count == asked
     assert asked - before <= 4, "none of the tiles that waited was asked for"

@@ -53,7 +53,7 @@ def write_ncnn(folder, net, half):
 
 @pytest.mark.parametrize("architecture", PARAMS)
 @pytest.mark.parametrize("key", ["params_ema", "params", None])
-def test_a_pth_is_recognised_and_converted(tmp_path, architecture, key):
+def test_a_pth_is_recognized_and_converted(tmp_path, architecture, key):
     state = network(architecture).state_dict()
     torch.save({key: state} if key else state, tmp_path / "net.pth")
     folder = convert(tmp_path / "net.pth", tmp_path / "out")
@@ -66,7 +66,7 @@ def test_a_pth_is_recognised_and_converted(tmp_path, architecture, key):
 
 @pytest.mark.parametrize("architecture", PARAMS)
 @pytest.mark.parametrize("half", [False, True])
-def test_ncnn_is_recognised_and_converted(tmp_path, architecture, half):
+def test_ncnn_is_recognized_and_converted(tmp_path, architecture, half):
     net = network(architecture)
     folder = convert(write_ncnn(tmp_path, net, half), tmp_path / "out")
     config = read_config(folder)

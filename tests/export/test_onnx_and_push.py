@@ -70,11 +70,11 @@ def test_half_precision_that_fails_leaves_and_replaces_nothing(
 def test_every_figure_has_its_limit():
     good = {
         "score_max": 9e-4, "map_max": 9e-4, "whole_score_max": 9e-4, "pixels_within_1": 0.9995,
-        "ships": 7, "ships_apart": 0, "centre_px_max": 0.9,
+        "ships": 7, "ships_apart": 0, "center_px_max": 0.9,
     }  # fmt: skip
     bad = {
         "score_max": 2e-3, "map_max": 2e-3, "whole_score_max": 2e-3, "pixels_within_1": 0.99,
-        "ships_apart": 1, "centre_px_max": 1.1,
+        "ships_apart": 1, "center_px_max": 1.1,
     }  # fmt: skip
     assert comparing.excess(good, "fp32") == []
     assert len(comparing.excess(good | bad, "fp32")) == 6
@@ -89,7 +89,7 @@ def test_both_outputs_and_the_ships_of_scenes_are_compared(
     scene = picture_mosaic(sea(300, 300, noise=30), 2.0)
     entries = onnx.export(resolve(str(copy), settings), [], ["fp32"], [scene])
     found = entries["onnx/model.onnx"]["difference"]
-    assert {"score_max", "map_max", "whole_score_max", "ships_apart", "centre_px_max"} <= set(found)
+    assert {"score_max", "map_max", "whole_score_max", "ships_apart", "center_px_max"} <= set(found)
     # A graph whose second output is not what exact mode needs.
     head = onnx_graph.whole_margins
     monkeypatch.setattr(onnx_graph, "whole_margins", lambda *args: head(*args) + 1)
@@ -105,7 +105,7 @@ def test_a_ship_that_only_one_backend_finds_counts(settings, weights, monkeypatc
     )
     found = comparing.ship_difference(folder, folder.config, "fp32", [None])
     assert (found["ships"], found["ships_apart"]) == (2, 1)
-    assert found["centre_px_max"] > 40
+    assert found["center_px_max"] > 40
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 GOOD: dict[str, Any] = {
-    "version": 2, "name": "harbour-1", "area": [4.0, 51.9, 4.01, 51.91], "provider": "xyz",
+    "version": 2, "name": "harbor-1", "area": [4.0, 51.9, 4.01, 51.91], "provider": "xyz",
     "zoom": 15, "passes": 0, "model": "", "threshold": 0.5, "reference": "",
 }  # fmt: skip
 OTHER_TYPES = [None, True, [], {}, [[]], {"a": 1}, "\x00", 1e308, -1, "x" * 300, [None] * 4]

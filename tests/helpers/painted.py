@@ -35,20 +35,20 @@ def sea(width: int, height: int, seed: int = 0, noise: float = 4.0) -> Pixels:
 def paint(
     picture: Pixels,
     outline_px: npt.NDArray[np.float64],
-    colour: tuple[int, int, int] = STEEL,
+    color: tuple[int, int, int] = STEEL,
     strength: float = 1.0,
     seed: int = 1,
 ) -> None:
     """Fill a polygon given in pixels, antialiased and with some noise."""
     height, width = picture.shape[:2]
     mask = np.zeros((height * FINE, width * FINE), np.uint8)
-    # fillPoly counts from pixel centres and includes its border: half a fine pixel each.
+    # fillPoly counts from pixel centers and includes its border: half a fine pixel each.
     points = np.rint((outline_px * FINE - 0.5) * 256).astype(np.int32)
     cv2.fillPoly(mask, [points], 255, shift=8)
     alpha = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)[..., None] / 255.0
     noise = np.random.default_rng(seed).normal(0, 5, picture.shape)
     alpha = alpha * strength
-    mixed = picture * (1 - alpha) + (np.array(colour) + noise) * alpha
+    mixed = picture * (1 - alpha) + (np.array(color) + noise) * alpha
     picture[:] = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
 
 
@@ -59,9 +59,9 @@ def paint_ship(
     length_m: float,
     width_m: float,
     axis_deg: float,
-    colour: tuple[int, int, int] = STEEL,
+    color: tuple[int, int, int] = STEEL,
 ) -> None:
-    """A hull with a pointed bow, its middle ``at_m`` metres right of and below the corner."""
+    """A hull with a pointed bow, its middle ``at_m`` meters right of and below the corner."""
     bow_left, bow_right, stern_right, stern_left = rectangle(at_m, length_m, width_m, axis_deg)
     stem = (bow_left + bow_right) / 2
     bow = 0.6 * width_m / length_m  # where it begins to narrow, as a share of the length
@@ -74,7 +74,7 @@ def paint_ship(
             bow_left + (stern_left - bow_left) * bow,
         ]
     )
-    paint(picture, outline / np.asarray(gsd, np.float64), colour)
+    paint(picture, outline / np.asarray(gsd, np.float64), color)
 
 
 def picture_mosaic(

@@ -170,7 +170,7 @@ def settings(weights: Path, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def picture() -> Callable[..., np.ndarray]:
-    """Smooth coloured waves with some noise: uint8 (n, h, w, 3), the same for the same seed."""
+    """Smooth colored waves with some noise: uint8 (n, h, w, 3), the same for the same seed."""
 
     def make(n: int, height: int, width: int, seed: int = 0) -> np.ndarray:
         random = np.random.default_rng(seed)

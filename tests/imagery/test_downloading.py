@@ -383,15 +383,15 @@ def test_a_dead_proxy_is_named(settings_for, waits, monkeypatch):
         fetch(server, settings, waits)
 
 
-GREY = BlankRule(colors=((204, 204, 204),), tolerance=24, spread=4, share=0.9)
+GRAY = BlankRule(colors=((204, 204, 204),), tolerance=24, spread=4, share=0.9)
 
 
 def test_a_blank_tile_is_a_gap_where_the_provider_has_a_rule(settings_for, waits):
     with TileServer(faults={}) as server:
         server.faults[server.x0, server.y0] = faults.BLANK
         settings = settings_for(server)
-        assert fetch(server, settings, waits, blank=GREY).provenance.missing == 1
-        again = fetch(server, settings, waits, blank=GREY)
+        assert fetch(server, settings, waits, blank=GRAY).provenance.missing == 1
+        again = fetch(server, settings, waits, blank=GRAY)
         assert again.provenance.missing == 1
         assert server.count == 12
 

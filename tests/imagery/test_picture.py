@@ -75,7 +75,7 @@ def test_the_content_decides_and_not_the_name(saved, settings):
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "1", "CMYK", "YCbCr"])
-def test_every_colour_mode_becomes_rgb(saved, settings, mode):
+def test_every_color_mode_becomes_rgb(saved, settings, mode):
     image = Image.fromarray(RGB).convert(mode)
     path = saved(image, "JPEG" if mode in ("CMYK", "YCbCr") else "PNG")
     mosaic = open_raster(path, 1.0, settings)
@@ -97,7 +97,7 @@ def test_transparent_is_not_covered(saved, settings, mode):
     assert not mosaic.pixels[:, :20].any()
 
 
-def test_a_transparent_palette_colour_is_not_covered(saved, settings):
+def test_a_transparent_palette_color_is_not_covered(saved, settings):
     image = Image.new("P", (10, 10))
     image.putpalette([255, 0, 0, 0, 255, 0])
     image.putpixel((3, 4), 1)
@@ -115,7 +115,7 @@ def test_sixteen_bits_are_stretched_and_that_is_noted(saved, settings):
 
 
 @pytest.mark.parametrize("channels", [3, 4])
-def test_sixteen_bit_colours_keep_their_depth(tmp_path, settings, channels):
+def test_sixteen_bit_colors_keep_their_depth(tmp_path, settings, channels):
     # Twelve bits in sixteen, as sensors write it: the high byte alone would be nearly black.
     values = np.random.default_rng(5).integers(100, 4000, (40, 60, channels)).astype(np.uint16)
     values[:5, :, 3:] = 0
@@ -261,7 +261,7 @@ def test_degrees_give_a_scale_for_each_direction(geotiff, settings):
     assert grid.lonlat([(0, 0)])[0].tolist() == pytest.approx([4.0, 60.0])
 
 
-def test_web_mercator_metres_are_not_ground_metres(geotiff, settings):
+def test_web_mercator_meters_are_not_ground_meters(geotiff, settings):
     transform = from_origin(445_000, 8_400_000, 10, 10)  # about 60 degrees north
     grid = open_raster(geotiff(chw(RGB), "EPSG:3857", transform), None, settings).grid
     assert grid.gsd_m == pytest.approx(5.0, abs=0.05)
@@ -278,7 +278,7 @@ def test_a_tiff_without_crs_needs_a_scale(geotiff, settings):
 
 ON_THE_MAP = from_origin(590_000, 5_750_000, 3, 3)
 LOST = [
-    pytest.param('LOCAL_CS["site",UNIT["metre",1]]', ON_THE_MAP, id="a site's own CRS"),
+    pytest.param('LOCAL_CS["site",UNIT["meter",1]]', ON_THE_MAP, id="a site's own CRS"),
     pytest.param("EPSG:32631", from_origin(1e9, 1e9, 3, 3), id="outside the projection"),
     pytest.param(
         "+proj=ortho +lat_0=0 +lon_0=0", from_origin(6.375e6, 0, 90, 90), id="a corner outside"
@@ -327,7 +327,7 @@ def test_more_than_three_bands_take_the_first_three(geotiff, settings):
     assert "5 bands" in mosaic.provenance.notes[0]
 
 
-def test_an_alpha_band_is_coverage_and_not_colour(geotiff, settings):
+def test_an_alpha_band_is_coverage_and_not_color(geotiff, settings):
     alpha = np.full((1, 40, 60), 255, np.uint8)
     alpha[:, :, :5] = 0
     mosaic = open_raster(
@@ -337,7 +337,7 @@ def test_an_alpha_band_is_coverage_and_not_colour(geotiff, settings):
     assert mosaic.provenance.notes == ()
 
 
-def test_one_band_is_grey(geotiff, settings):
+def test_one_band_is_gray(geotiff, settings):
     mosaic = open_raster(geotiff(chw(RGB)[:1]), None, settings)
     assert np.array_equal(mosaic.pixels, np.repeat(RGB[..., :1], 3, axis=-1))
 

@@ -56,15 +56,15 @@ def test_a_ship_looks_different_from_the_sea_around_it():
             np.array([np.sin(theta), np.cos(theta)]),
             np.array([np.cos(theta), -np.sin(theta)]),
         )
-        keel = [colour(ship, along * s * ship.length_m) for s in (-0.3, 0, 0.3)]
+        keel = [color(ship, along * s * ship.length_m) for s in (-0.3, 0, 0.3)]
         if ship.state != "anchored":
             continue  # quays and wakes are bright as well
-        sea = [colour(ship, across * s * ship.width_m * 1.6) for s in (-1, 1)]
+        sea = [color(ship, across * s * ship.width_m * 1.6) for s in (-1, 1)]
         assert np.abs(np.mean(keel, 0) - np.mean(sea, 0)).max() > 20, ship
 
 
-def colour(ship, offset_m):
-    """Mean colour of 3x3 pixels at zoom 17, ``offset_m`` (east, north) from a ship's middle."""
+def color(ship, offset_m):
+    """Mean color of 3x3 pixels at zoom 17, ``offset_m`` (east, north) from a ship's middle."""
     at = lonlat_to_pixel([ship.lon, ship.lat], 17) + offset_m * [1, -1] / GSD_M
     x, y = (int(v) for v in at // 256)
     column, row = (int(v) for v in np.clip(at % 256, 1, 254))

@@ -18,7 +18,7 @@ RUNS = [
 NAMES = [model.name for model in list_models(get_settings())]
 #: of log odds: generated pictures score near 0, where scores themselves differ little
 ODDS_TOLERANCE = {"fp32": 1e-4, "fp16": 0.02, "bf16": 0.2}
-#: least share of values within one grey level
+#: least share of values within one gray level
 PIXELS_WITHIN_ONE = {"fp32": 0.999, "fp16": 0.99, "bf16": 0.9}
 
 

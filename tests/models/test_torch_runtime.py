@@ -27,15 +27,15 @@ def network(settings, name):
     return load_weights(build(folder.config), folder.weights)
 
 
-def normalised(config, pictures):
+def normalized(config, pictures):
     mean, std = (torch.tensor(v) for v in (config.pretrained_cfg.mean, config.pretrained_cfg.std))
     return ((torch.from_numpy(pictures) / 255 - mean) / std).permute(0, 3, 1, 2)
 
 
 def reference_scores(net, config, windows):
-    """Normalise, run the whole network, apply the calibration: window by window."""
+    """Normalize, run the whole network, apply the calibration: window by window."""
     with torch.inference_mode():
-        logits = net(normalised(config, windows)).double().numpy()
+        logits = net(normalized(config, windows)).double().numpy()
     calibration = config.shipdet.calibration
     x = calibration.scale * (logits[:, 1] - logits[:, 0]) + calibration.bias
     return 1 / (1 + np.exp(-x))
@@ -69,7 +69,7 @@ def test_dense_is_features_then_window_means_then_head(settings, picture):
     assert dense.shape == (2, 4, 3)
     net, config = network(settings, "tiny-atto"), classifier.config
     with torch.inference_mode():
-        features = net.forward_features(normalised(config, canvases))
+        features = net.forward_features(normalized(config, canvases))
         for row in range(4):
             for column in range(3):
                 cells = features[:, :, row : row + 7, column : column + 7]
@@ -85,7 +85,7 @@ def test_a_fine_dense_pass_pools_the_middle_cells_of_a_window(settings, picture)
     assert dense.shape == (2, 3, 4)
     net, config = network(settings, "tiny-fine"), classifier.config
     with torch.inference_mode():
-        features = net.forward_features(normalised(config, canvases))
+        features = net.forward_features(normalized(config, canvases))
         assert features.shape[2:] == (10, 11)
         for row in range(3):
             for column in range(4):
@@ -107,7 +107,7 @@ def test_dense_of_one_window_is_its_score(settings, picture):
 
 
 @pytest.mark.parametrize("name", ["tiny-rrdb", "tiny-compact"])
-def test_upscaling_is_the_network_rounded_to_grey_levels(settings, picture, name):
+def test_upscaling_is_the_network_rounded_to_gray_levels(settings, picture, name):
     upscaler = load_upscaler(name, settings=settings)
     blocks = picture(2, 17, 23)
     result = upscaler.upscale(blocks)

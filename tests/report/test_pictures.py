@@ -8,7 +8,7 @@ from PIL import Image
 from shipdet.detections import Detection, Detections
 from shipdet.geometry import rectangle
 from shipdet.mosaic import Mosaic, Provenance
-from shipdet.report.drawing import CHIP_PX, crop_ship, draw_overlay, score_colour
+from shipdet.report.drawing import CHIP_PX, crop_ship, draw_overlay, score_color
 from shipdet.report.raster import read_picture, write_geotiff, write_picture
 from tests.helpers.painted import sea, tile_grid
 
@@ -116,9 +116,9 @@ def test_labels_stay_inside_the_picture(x, y):
     assert not (label[:, 0].any() and label[:, -1].any())
 
 
-def test_colours_tell_how_sure_a_box_is():
-    assert len({score_colour(s) for s in (0.9, 0.6, 0.3)}) == 3
-    assert score_colour(0.8) == score_colour(0.99) and score_colour(0.5) == score_colour(0.79)
+def test_colors_tell_how_sure_a_box_is():
+    assert len({score_color(s) for s in (0.9, 0.6, 0.3)}) == 3
+    assert score_color(0.8) == score_color(0.99) and score_color(0.5) == score_color(0.79)
 
 
 @pytest.mark.parametrize("gsd", [0.4, 1.0, 3.0])

@@ -40,7 +40,7 @@ def test_only_training_chips_are_changed(tmp_path: Path) -> None:
     assert changed.shape == (128, 128, 3)
 
 
-def test_the_grouped_split_keeps_neighbours_together(tmp_path: Path) -> None:
+def test_the_grouped_split_keeps_neighbors_together(tmp_path: Path) -> None:
     write_chips(tmp_path, 90)
     chips = chips_in(tmp_path)
     both = splits(chips, tmp_path / "splits")

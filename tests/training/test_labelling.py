@@ -19,7 +19,7 @@ from training.labelling.session import Labelling, begin, box_between
 def image(tmp_path: Path) -> LabelledImage:
     """Two ships."""
     pixels = sea(500, 400)
-    paint_ship(pixels, 2.0, (150, 120), 120, 24, 30)  # metres
+    paint_ship(pixels, 2.0, (150, 120), 120, 24, 30)  # meters
     paint_ship(pixels, 2.0, (380, 300), 160, 30, 100)
     (tmp_path / "harbours").mkdir()
     cv2.imwrite(str(tmp_path / "harbours" / "new.png"), pixels[..., ::-1])
@@ -38,8 +38,8 @@ def work(image: LabelledImage, tmp_path: Path) -> Labelling:
 
 
 def test_a_model_proposes_the_ships(work: Labelling) -> None:
-    centres = sorted(p.mean(axis=0).tolist() for p in work.proposals)
-    assert np.allclose(centres, [(75, 60), (190, 150)], atol=4)
+    centers = sorted(p.mean(axis=0).tolist() for p in work.proposals)
+    assert np.allclose(centers, [(75, 60), (190, 150)], atol=4)
 
 
 def test_accepted_refused_and_open_proposals_are_read_as_labels(
@@ -57,7 +57,7 @@ def test_accepted_refused_and_open_proposals_are_read_as_labels(
     (scene,) = own_labels(tmp_path, labels)
     (ship,) = scene.ships
     assert ship.kind == "cargo"
-    assert np.allclose(ship.centre, first.mean(axis=0), atol=0.2)
+    assert np.allclose(ship.center, first.mean(axis=0), atol=0.2)
     entry = json.loads(path.read_text())
     along = np.linalg.norm(np.subtract(*entry["ships"][0]["polygon"][:2])) * 2.0
     assert along == pytest.approx(entry["ships"][0]["length_m"], abs=0.3)

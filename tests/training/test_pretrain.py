@@ -25,7 +25,7 @@ RECIPE = Recipe(
 
 @pytest.fixture
 def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A small AID and a large harbour."""
+    """A small AID and a large harbor."""
     rng = np.random.default_rng(0)
     root = tmp_path / "data"
     for name, sides in (("aid/Port/a.jpg", (150, 150)), ("harbours/b.jpg", (500, 800))):

@@ -1,4 +1,4 @@
-"""The synthetic harbour as a judge of models: what counts as found, and what as false."""
+"""The synthetic harbor as a judge of models: what counts as found, and what as false."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -8,7 +8,7 @@ from training.canvases.windows import (
     SHIP,
     UNKNOWN,
     Placed,
-    asked_centres,
+    asked_centers,
     label_window,
     label_windows,
 )
@@ -21,7 +21,7 @@ def ship(x: float, y: float, length: float = 100.0) -> Placed:
 
 
 def test_a_canvas_is_asked_about_every_16_pixels() -> None:
-    assert asked_centres(CANVAS).tolist() == list(range(32, 321, 16))
+    assert asked_centers(CANVAS).tolist() == list(range(32, 321, 16))
 
 
 def test_windows_around_a_ship_are_positive_then_ignored() -> None:

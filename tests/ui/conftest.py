@@ -25,7 +25,7 @@ def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
 
 
-HARBOUR = BBox(4.00, 51.90, 4.01, 51.906)
+HARBOR = BBox(4.00, 51.90, 4.01, 51.906)
 SCORES = (0.95, 0.7, 0.4)
 
 
@@ -49,12 +49,12 @@ def values(page: Page) -> dict[Any, Any]:
 @pytest.fixture
 def a_run(settings: Settings) -> Run:
     """Three candidates, two of them above the threshold of 0.5."""
-    return write_a_run(settings.runs_dir / "harbour-20260101-000000-abcdef")
+    return write_a_run(settings.runs_dir / "harbor-20260101-000000-abcdef")
 
 
 def write_a_run(folder: Path) -> Run:
     folder.mkdir(parents=True)
-    left, top = (int(v) for v in lonlat_to_pixel([HARBOUR.west, HARBOUR.north], 16))
+    left, top = (int(v) for v in lonlat_to_pixel([HARBOR.west, HARBOR.north], 16))
     grid = Grid.from_tiles(PixelBox(left, top, left + 300, top + 200), 16)
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 255, (200, 300, 3), dtype=np.uint8)

@@ -8,7 +8,7 @@ from shipdet.ui import jobs_html
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 JOB = {
-    "id": "ab" * 16, "name": "harbour-1", "status": "running", "blocks_done": 3, "blocks_total": 12,
+    "id": "ab" * 16, "name": "harbor-1", "status": "running", "blocks_done": 3, "blocks_total": 12,
     "ships": None, "error": "", "created_at": NOW - timedelta(minutes=5), "finished_at": None,
     "notes": [],
 }  # fmt: skip

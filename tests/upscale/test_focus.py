@@ -17,7 +17,7 @@ def at(x, y, reach=4.0):
 
 
 class Bicubic(Blur):
-    """What the other blocks get, some grey levels brighter."""
+    """What the other blocks get, some gray levels brighter."""
 
     def __init__(self, brighter=0, **options):
         super().__init__(**options)

@@ -16,7 +16,7 @@ Picture = NDArray[np.uint8]
 
 
 def recolor(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Exposure, contrast, gamma, colour balance, saturation and haze of another day."""
+    """Exposure, contrast, gamma, color balance, saturation and haze of another day."""
     gamma = np.exp(rng.normal(0, 0.18))
     gain = np.exp(rng.normal(0, 0.16)) * np.exp(rng.normal(0, 0.05, 3))
     lift = rng.uniform(-12, 12) + rng.normal(0, 4, 3)
@@ -27,9 +27,9 @@ def recolor(picture: Picture, rng: np.random.Generator) -> Picture:
     table = np.clip(ramp, 0, 255).astype(np.uint8).reshape(256, 1, 3)
     colored = cv2.LUT(picture, table)
     if rng.random() < 0.3:
-        grey = cv2.cvtColor(cv2.cvtColor(colored, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        gray = cv2.cvtColor(cv2.cvtColor(colored, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
         keep = float(rng.uniform(0, 1.3))
-        colored = cv2.addWeighted(colored, keep, grey, 1 - keep, 0)
+        colored = cv2.addWeighted(colored, keep, gray, 1 - keep, 0)
     return colored
 
 

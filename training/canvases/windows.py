@@ -1,7 +1,7 @@
 """Which windows of a canvas hold a ship: the labels that dense training learns from.
 
-A window is asked about by its centre, and centres lie a cell apart. A window is positive when a
-ship's centre lies near its own centre, so that a ship has one peak in the map of scores and half a
+A window is asked about by its center, and centers lie a cell apart. A window is positive when a
+ship's center lies near its own center, so that a ship has one peak in the map of scores and half a
 ship at the border of a window is none.
 """
 
@@ -23,7 +23,7 @@ WINDOW_PX = 128
 costs a third of what it would at 224 px."""
 NET_GSD_M = WINDOW_M / WINDOW_PX
 POSITIVE = 0.11
-"""Offset of a ship's centre, as a part of the window, up to which the window is positive: a
+"""Offset of a ship's center, as a part of the window, up to which the window is positive: a
 little more than half the diagonal of the grid of cells, so that every ship has one."""
 IGNORED = 0.22
 """Offset up to which a window is neither positive nor negative."""
@@ -50,8 +50,8 @@ class Placed:
     angle: float
 
 
-def asked_centres(canvas_px: int, edge_px: int = EDGE_PX) -> NDArray[np.float64]:
-    """Centres of the windows that are asked about along one side, in network pixels."""
+def asked_centers(canvas_px: int, edge_px: int = EDGE_PX) -> NDArray[np.float64]:
+    """Centers of the windows that are asked about along one side, in network pixels."""
     return np.arange(edge_px, canvas_px - edge_px + 1, CELL_PX, dtype=np.float64)
 
 
@@ -69,20 +69,20 @@ def label_windows(
         gsd_m: resolution of the imagery before it was enlarged to the canvas; decides which
             ships can be seen at all.
         unknown: (canvas_px, canvas_px), True where nobody has said whether there are ships. A
-            window is unknown when its middle (the part a positive's centre may lie in) touches
+            window is unknown when its middle (the part a positive's center may lie in) touches
             such a region, or when half of it is unknown.
-        edge_px: see `asked_centres`.
+        edge_px: see `asked_centers`.
     """
-    centres = asked_centres(canvas_px, edge_px)
-    labels = np.full((len(centres), len(centres)), NO_SHIP, dtype=np.int64)
+    centers = asked_centers(canvas_px, edge_px)
+    labels = np.full((len(centers), len(centers)), NO_SHIP, dtype=np.int64)
     if unknown is not None and unknown.any():
         share = cv2.boxFilter(unknown.astype(np.float32), -1, (WINDOW_PX - 1, WINDOW_PX - 1))
         side = int(2 * POSITIVE * WINDOW_PX) | 1
         middle = cv2.dilate(unknown.astype(np.uint8), np.ones((side, side), np.uint8))
-        at = np.ix_(centres.astype(int), centres.astype(int))
+        at = np.ix_(centers.astype(int), centers.astype(int))
         labels[(share[at] > 0.5) | (middle[at] > 0)] = UNKNOWN
     seen_px = [ship.length * NET_GSD_M / max(gsd_m, NET_GSD_M) for ship in ships]
-    offsets = [np.hypot(centres[None, :] - s.x, centres[:, None] - s.y) for s in ships]
+    offsets = [np.hypot(centers[None, :] - s.x, centers[:, None] - s.y) for s in ships]
     for ship, offset, size in zip(ships, offsets, seen_px, strict=True):
         if size >= VISIBLE_PX:
             labels[offset < max(IGNORED * WINDOW_PX, LONG_IGNORED * ship.length)] = UNKNOWN

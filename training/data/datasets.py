@@ -39,7 +39,7 @@ class Ship:
     upright: bool = False
 
     @property
-    def centre(self) -> NDArray[np.float64]:
+    def center(self) -> NDArray[np.float64]:
         return self.corners.mean(axis=0)
 
 
@@ -49,7 +49,7 @@ class Scene:
 
     Attributes:
         name: set and file, for example "harbours/guaymas_1.jpg".
-        gsd_m: metres per pixel; None when unknown.
+        gsd_m: meters per pixel; None when unknown.
         ships: the labelled ones.
         unknown: polygons (n, 2) in image pixels in which unlabelled ships may lie.
         sea: polygons of open water, less those of `islands`; false alarms are counted apart there.

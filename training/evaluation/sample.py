@@ -1,8 +1,8 @@
-"""Measure a model on the app's synthetic harbour, whose ships are known.
+"""Measure a model on the app's synthetic harbor, whose ships are known.
 
     python -m training.evaluation.sample --model weights/shipdet-pico
 
-A ship counts as found when a detection at or above the threshold lies within 40 m of its centre, or
+A ship counts as found when a detection at or above the threshold lies within 40 m of its center, or
 on its hull; a detection that is as near to no ship is a false alarm. Training draws some of its
 ships by the same hand, so this says whether the whole way works, not how good a model is.
 """
@@ -29,12 +29,12 @@ ZOOM = 17
 
 @dataclass(frozen=True)
 class Found:
-    """What a search of the harbour came to.
+    """What a search of the harbor came to.
 
     Attributes:
         large, large_found: ships over 60 m, all and those found.
         missed: the others' kinds and lengths.
-        worst_m: distance of a found one's detection from its centre, at most.
+        worst_m: distance of a found one's detection from its center, at most.
         false: longitude, latitude and score of false alarms.
     """
 
@@ -50,11 +50,11 @@ class Found:
 
 
 def judge(kept: Detections) -> Found:
-    """Hold what was found in the whole harbour against its truth."""
+    """Hold what was found in the whole harbor against its truth."""
     places = np.array([(d.lon, d.lat) for d in kept]).reshape(-1, 2)
     truth = sample.truth()
-    centres = np.array([(ship.lon, ship.lat) for ship in truth])
-    away = distance_m(centres[:, None], places)  # (ships, detections)
+    centers = np.array([(ship.lon, ship.lat) for ship in truth])
+    away = distance_m(centers[:, None], places)  # (ships, detections)
     reach = np.array([max(NEAR_M, ship.length_m / 2) for ship in truth])
     nearest = away.min(axis=1, initial=np.inf)
     is_large = np.array([ship.length_m > LARGE_M for ship in truth])
@@ -78,7 +78,7 @@ def judge(kept: Detections) -> Found:
 
 
 def search(settings: Settings) -> Detections:
-    """Ships of the whole harbour at the model's threshold, as the app searches it."""
+    """Ships of the whole harbor at the model's threshold, as the app searches it."""
     run = shipdet.detect_area(sample.bbox(), provider="sample", zoom=ZOOM, settings=settings)
     return run.candidates.above(run.threshold)
 
@@ -94,7 +94,7 @@ def main() -> None:
         found = judge(search(settings))
     print(
         f"{found.large_found} of {found.large} ships over {LARGE_M:g} m found, at most "
-        f"{found.worst_m:.0f} m from their centres; {len(found.false)} false alarms on "
+        f"{found.worst_m:.0f} m from their centers; {len(found.false)} false alarms on "
         f"{sample.bbox().area_km2:.1f} km2 ({found.false_per_10_km2:.2f} per 10 km2)"
     )
     for missed in found.missed:

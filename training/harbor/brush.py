@@ -1,4 +1,4 @@
-"""Antialiased polygons on a picture, in metres."""
+"""Antialiased polygons on a picture, in meters."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ def steps(start: float, stop: float, step: float) -> list[float]:
 
 
 class Brush:
-    """Draws on ``pixels`` (height, width, 3 or 1); local metres go through one transform.
+    """Draws on ``pixels`` (height, width, 3 or 1); local meters go through one transform.
 
     A local point is (u, v): u along ``heading_deg`` (clockwise from up), v to the right of it;
     ``origin_px`` is where (0, 0) lies.
@@ -27,7 +27,7 @@ class Brush:
     def __init__(
         self,
         pixels: npt.NDArray[np.uint8],
-        metres_per_px: float,
+        meters_per_px: float,
         origin_px: tuple[float, float] = (0.0, 0.0),
         heading_deg: float = 90.0,
     ) -> None:
@@ -35,7 +35,7 @@ class Brush:
         along = np.array([np.sin(theta), -np.cos(theta)])
         across = np.array([np.cos(theta), np.sin(theta)])
         self.pixels = pixels
-        self.scale = 1 / metres_per_px
+        self.scale = 1 / meters_per_px
         self.matrix = np.stack([along, across]) * self.scale
         self.origin = np.asarray(origin_px, dtype=np.float64)
 

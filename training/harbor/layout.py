@@ -1,7 +1,7 @@
-"""Where things are in the synthetic harbour, in metres east and south of its north-west corner.
+"""Where things are in the synthetic harbor, in meters east and south of its north-west corner.
 
-The place is open ocean off Null Island, so that nobody can take it for a real harbour; near the
-equator a Web-Mercator pixel has its nominal size, so metres and pixels differ by one factor.
+The place is open ocean off Null Island, so that nobody can take it for a real harbor; near the
+equator a Web-Mercator pixel has its nominal size, so meters and pixels differ by one factor.
 """
 
 from dataclasses import dataclass

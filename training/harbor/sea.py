@@ -1,4 +1,4 @@
-"""The sea: colour by depth, swell, glitter, foam at the shore, wakes."""
+"""The sea: color by depth, swell, glitter, foam at the shore, wakes."""
 
 import cv2
 import numpy as np

@@ -20,7 +20,7 @@ CARGO: tuple[Color, ...] = (
     (102, 108, 110), (76, 104, 90), (164, 138, 84), (122, 64, 60), (190, 188, 182),
 )  # fmt: skip
 WHITE: Color = (226, 225, 218)
-GREY: Color = (128, 130, 130)
+GRAY: Color = (128, 130, 130)
 
 Rng = np.random.Generator
 Pixels = npt.NDArray[np.uint8]
@@ -32,13 +32,13 @@ def draw_ship(scene: Pixels, ship: Ship, rng: Rng) -> None:
     cx, cy = ship.east_m / GSD_M, ship.south_m / GSD_M
     x0, y0 = int(cx) - reach_px, int(cy) - reach_px
     side = 2 * reach_px
-    metres = GSD_M / SUPERSAMPLING
+    meters = GSD_M / SUPERSAMPLING
     origin = ((cx - x0) * SUPERSAMPLING, (cy - y0) * SUPERSAMPLING)
-    picture, mask = ship_alone(ship, side * SUPERSAMPLING, metres, origin, rng)
+    picture, mask = ship_alone(ship, side * SUPERSAMPLING, meters, origin, rng)
 
     # Patches may reach over the edge of the scene: work on a padded copy of what is there.
     patch = _cut(scene, x0, y0, side).astype(np.float32)
-    shadow = _shrink(_shadow(mask, HEIGHT_M[ship.kind] / metres), side)
+    shadow = _shrink(_shadow(mask, HEIGHT_M[ship.kind] / meters), side)
     patch *= 1 - 0.5 * shadow[..., None]
     grain = 1 + 0.05 * rng.standard_normal((side, side, 1)).astype(np.float32)
     alpha = _shrink(mask, side)[..., None]
@@ -49,20 +49,20 @@ def draw_ship(scene: Pixels, ship: Ship, rng: Rng) -> None:
 
 
 def ship_alone(
-    ship: Ship, side_px: int, metres_per_px: float, origin_px: tuple[float, float], rng: Rng
+    ship: Ship, side_px: int, meters_per_px: float, origin_px: tuple[float, float], rng: Rng
 ) -> tuple[Pixels, Pixels]:
     """A ship with its middle at ``origin_px`` (x, y): RGB (side, side, 3), black where nothing is
     drawn, and the hull's coverage (side, side), 0 to 255."""
     mask = np.zeros((side_px, side_px), np.uint8)
     outline = hull(ship.length_m, ship.width_m, ship.kind)
-    Brush(mask, metres_per_px, origin_px, ship.heading_deg).polygon(outline, (255, 0, 0))
+    Brush(mask, meters_per_px, origin_px, ship.heading_deg).polygon(outline, (255, 0, 0))
     picture = np.zeros((side_px, side_px, 3), np.uint8)
-    _DRAW[ship.kind](Brush(picture, metres_per_px, origin_px, ship.heading_deg), ship, rng)
+    _DRAW[ship.kind](Brush(picture, meters_per_px, origin_px, ship.heading_deg), ship, rng)
     return picture, mask
 
 
 def hull(length: float, width: float, kind: Kind) -> list[tuple[float, float]]:
-    """Outline in (u, v) metres from the middle, bow first along u."""
+    """Outline in (u, v) meters from the middle, bow first along u."""
     half = width / 2
     blunt = kind in ("tanker", "bulk")
     bow = min(length * 0.3, width * (0.75 if blunt else 1.5))
@@ -110,7 +110,7 @@ def _container(brush: Brush, ship: Ship, rng: Rng) -> None:
         tier = rng.integers(0, len(CARGO))
         for row in range(rows):
             v = (row - (rows - 1) / 2) * 2.5
-            # Neighbours in a bay are often of one owner.
+            # Neighbors in a bay are often of one owner.
             pick = tier if rng.random() < 0.35 else rng.integers(0, len(CARGO))
             shade = rng.uniform(0.82, 1.12)
             color = _shade(CARGO[int(pick)], shade)

@@ -100,7 +100,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--image", required=True, help="path below the data folder")
-    parser.add_argument("--gsd", type=float, required=True, help="metres per pixel")
+    parser.add_argument("--gsd", type=float, required=True, help="meters per pixel")
     parser.add_argument("--model", type=Path, default=Path("weights/shipdet-pico"))
     arguments = parser.parse_args()
     classifier = load_classifier(str(arguments.model))

@@ -88,25 +88,25 @@ class Labelling:
     def crop(self, corners: Corners | None = None) -> tuple[Picture, Corners]:
         """The surroundings of the current proposal, or the whole picture when there is none.
 
-        Labelled ships are green, unknown places grey, the proposal or the drawn box yellow.
+        Labelled ships are green, unknown places gray, the proposal or the drawn box yellow.
 
         Returns:
             uint8 (720, 720, 3), and the matrix (2, 3) from image pixels to pixels of the crop.
         """
         box = self.current if corners is None else corners
         size = np.array(self.picture.shape[1::-1])
-        scale, centre = CROP_PX / size.max(), size / 2
+        scale, center = CROP_PX / size.max(), size / 2
         if self.current is not None:
-            scale, centre = CROP_PX * self.gsd_m / AROUND_M, self.current.mean(axis=0)
-        matrix = np.column_stack([np.eye(2) * scale, CROP_PX / 2 - centre * scale])
+            scale, center = CROP_PX * self.gsd_m / AROUND_M, self.current.mean(axis=0)
+        matrix = np.column_stack([np.eye(2) * scale, CROP_PX / 2 - center * scale])
         how = cv2.INTER_CUBIC if scale >= 1 else cv2.INTER_AREA
         view = cv2.warpAffine(
             self.picture, matrix, (CROP_PX, CROP_PX), flags=how, borderValue=(40,) * 3
         )
 
-        def draw(polygon: Any, colour: tuple[int, int, int]) -> None:
+        def draw(polygon: Any, color: tuple[int, int, int]) -> None:
             points = np.round(np.asarray(polygon) @ matrix[:, :2].T + matrix[:, 2])
-            cv2.polylines(view, [points.astype(np.int32)], True, colour, 1, cv2.LINE_AA)
+            cv2.polylines(view, [points.astype(np.int32)], True, color, 1, cv2.LINE_AA)
 
         for polygon in self.unknown:
             draw(polygon, (170, 170, 170))

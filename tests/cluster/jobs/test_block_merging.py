@@ -64,7 +64,7 @@ def test_two_ships_on_both_sides_of_a_border_are_two(two_blocks):
     assert sorted(d.x for d in merged) == [x - pixel_box(area.box, ZOOM).x0 for x in places]
 
 
-def test_neighbours_that_one_block_tells_apart_stay_apart(two_blocks):
+def test_neighbors_that_one_block_tells_apart_stay_apart(two_blocks):
     area, left, _ = two_blocks
     x, y = left.core.x0 + 300, left.core.y0 + 300
     merged = merge_blocks([found(left, local(left, x, y), local(left, x + 14, y))], area, ZOOM, 0.1)

@@ -34,14 +34,14 @@ def store(empty_store: Store) -> Store:
     return empty_store
 
 
-def message(name: str = "harbour", size: float = 0.01) -> JobMessage:
+def message(name: str = "harbor", size: float = 0.01) -> JobMessage:
     return JobMessage.of(
         {"version": 2, "name": name, "area": [4.0, 51.9, 4.0 + size, 51.9 + size / 2],
          "provider": "esri", "zoom": 17}
     )  # fmt: skip
 
 
-def add(store: Store, settings, name: str = "harbour", size: float = 0.01) -> JobMessage:
+def add(store: Store, settings, name: str = "harbor", size: float = 0.01) -> JobMessage:
     job = message(name, size)
     assert store.register(job, *plan_job(job, settings))
     return job
@@ -79,7 +79,7 @@ def test_a_name_belongs_to_one_request(store, settings):
 
 def test_a_job_goes_from_queued_to_completed(store, settings):
     job = add(store, settings)
-    assert store.job("harbour")["status"] == "queued"
+    assert store.job("harbor")["status"] == "queued"
     joining = finish_blocks(store)
     row = store.job(job.id)
     assert (row["status"], row["blocks_done"]) == ("running", row["blocks_total"])
@@ -109,7 +109,7 @@ def test_a_completed_job_never_changes(store, settings):
 
 def test_only_one_of_many_workers_gets_a_block(store, settings):
     add(store, settings, size=0.1)
-    total = store.job("harbour")["blocks_total"]
+    total = store.job("harbor")["blocks_total"]
     assert total > 10
     taken: list[Claim] = []
     lock = threading.Lock()
@@ -275,7 +275,7 @@ def test_a_lost_connection_is_opened_again(store, settings):
     own = store.database.rows("SELECT pg_backend_pid() AS pid")[0]["pid"]
     with psycopg.connect(store.database.address, autocommit=True) as other:
         other.execute("SELECT pg_terminate_backend(%s)", (own,))
-    assert store.job("harbour")["status"] == "queued"
+    assert store.job("harbor")["status"] == "queued"
 
 
 def test_a_database_that_is_away_is_one_sentence():
@@ -359,5 +359,5 @@ def test_many_blocks_that_end_at_once_are_all_counted(store, settings):
         thread.start()
     for thread in threads:
         thread.join()
-    total = store.job("harbour")["blocks_total"]
+    total = store.job("harbor")["blocks_total"]
     assert figures_of(store)["shipdet_blocks_done_total"] == total > 10
