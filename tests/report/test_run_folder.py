@@ -236,7 +236,7 @@ def test_a_name_that_could_be_a_path_is_refused(name):
     if name == "a\n":
         assert check_name(name) == "a"  # stripped like any other space
         return
-    with pytest.raises(BadOption, match="up to 64 letters, digits, spaces, dots, dashes and underscores"):
+    with pytest.raises(BadOption, match="up to 64 letters, digits, spaces, dots"):
         check_name(name)
 
 
