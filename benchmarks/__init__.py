@@ -1,1 +1,1 @@
-"""What the performance table of the README is made with."""
+"""What the table of docs/performance.md is made with."""

@@ -81,7 +81,7 @@ def _said(figure: Callable[[Effort], T], effort: Effort) -> T:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure, print the table, and write what was asked for."""
+    """Measure, print the table, and write the requested files."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
     how = parser.add_mutually_exclusive_group()
     for name in ("quick", "tiny"):

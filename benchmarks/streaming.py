@@ -45,7 +45,7 @@ def large_picture(effort: Effort) -> dict[str, float]:
 
 
 def child(width: int, height: int) -> None:
-    """Search a generated GeoTIFF of so many pixels in pieces and print the figures."""
+    """Search a generated GeoTIFF in pieces and print the figures."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "large.tif")
         _write(path, width, height)

@@ -116,7 +116,7 @@ def table(figures: dict[str, Any]) -> str:
 
 
 def rounded(values: Mapping[str, Any], digits: int) -> dict[str, Any]:
-    """The figures with so many digits after the point, those of figures within them, too."""
+    """The figures rounded to this many digits, nested ones too."""
 
     def shorter(value: Any) -> Any:
         if isinstance(value, dict):

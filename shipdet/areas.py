@@ -75,7 +75,7 @@ def parse_area(value: object) -> Area:
             Polygon, MultiPolygon or Feature as a dictionary.
 
     Raises:
-        BadArea: It is none of these, or has no extent.
+        BadArea: It has another form, or no extent.
 
     Example:
         >>> parse_area([4.0, 51.9, 4.2, 52.0]).box.area_km2 > 100

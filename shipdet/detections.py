@@ -39,7 +39,7 @@ class Detection:
     corners_lonlat: Floats | None = None
     near_gap: bool = False  # within the margin of an uncovered area
     cut: bool = False  # the ship reaches the picture's edge, so its length is a lower bound
-    raw_score: float | None = None  # best score of the raw picture there; None: not sharpened
+    raw_score: float | None = None  # best score of the raw picture there; None: no super-resolution
     raw_support: bool | None = None  # whether that reaches the threshold of ``above``
     key: int = 0  # the id among all candidates, which no threshold changes; 0: ``id`` is it
     review: Review = ""  # what a reviewer did with it

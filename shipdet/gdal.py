@@ -27,7 +27,7 @@ DATA_VARIABLES = ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH")
 def gdal_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
     """All that rasterio raises when GDAL fails, and others, for an ``except`` clause.
 
-    In some places it passes GDAL's own errors on, whose base is none of its public ones.
+    In some places it passes GDAL's own errors on, whose base class is not public.
     """
     from rasterio._err import CPLE_BaseError
     from rasterio.errors import RasterioError

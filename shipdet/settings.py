@@ -1,4 +1,4 @@
-"""Every knob of the program: ``SHIPDET_*`` environment variables or a ``.env`` file."""
+"""Every setting: ``SHIPDET_*`` environment variables or a ``.env`` file."""
 
 import logging
 import os
@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     max_tiles: Positive = 6561  # 20,480 px square, wherever it begins in a tile
     max_raw_pixels: Positive = 450_000_000
     #: more than this, of 8-bit RGB (a GeoTIFF of more bytes counts as more), is searched piece by
-    #: piece: tiles and GeoTIFF only, and not sharpened
+    #: piece: tiles and GeoTIFF only, without super-resolution
     max_held_pixels: Positive = 48_000_000
     max_searched_pixels: Positive = 256_000_000  # after super-resolution
     max_upload_mb: Positive = 1536

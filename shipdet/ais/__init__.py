@@ -1,4 +1,4 @@
-"""AIS: which of the ships in a dated picture told the world that they were there.
+"""AIS: which of the ships in a dated image reported their position.
 
 Reports of an AIS file become one position per ship at the time of the picture, and these
 positions are matched one to one with the detections.

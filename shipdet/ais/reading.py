@@ -319,7 +319,7 @@ def _moments(column: Any, title: str) -> Floats:
 
 
 def _cast(texts: Any, kind: Any) -> Any:
-    """Texts as times; those that are none become null."""
+    """Texts as times; unreadable ones become null."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -317,7 +317,7 @@ def great_circle(a: Floats, b: Floats, share: float) -> Floats:
 
 
 def carried(place: Floats, course_deg: float, meters: float) -> Floats:
-    """Where a ship is after so many meters (before, when negative) on a course.
+    """Where a ship is after a distance in meters (before, when negative) on a course.
 
     Args:
         place: longitude and latitude, degrees.

@@ -62,7 +62,7 @@ def area_of(bbox: tuple[str, ...] | None, options: dict[str, Any]) -> AreaReques
     """The checked area of a command's options.
 
     Raises:
-        BadArea: No area was given, or it is none.
+        BadArea: No area was given, or it cannot be read.
         BadOption: Another value is wrong.
     """
     if bbox is None:

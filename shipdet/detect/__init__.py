@@ -1,4 +1,4 @@
-"""From a picture to ships: resample to the network's scale, survey, suppress, judge."""
+"""From an image to ships: resample to the network's scale, survey, suppress, judge."""
 
 from shipdet.detect.detector import Found, detect
 from shipdet.detect.surveying import Survey, survey

@@ -1,4 +1,4 @@
-"""Candidates: what the map calls a ship, decoded from its channels, each ship once.
+"""Candidates: possible ships decoded from the channels of the map, each ship once.
 
 All lengths are network pixels until a :class:`~shipdet.detections.Detection` is made of them.
 """

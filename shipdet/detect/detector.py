@@ -84,7 +84,7 @@ def _raw_scores(
 
 
 def _near_gap(picture: Picture, center: Floats, reach_m: float) -> bool:
-    """Whether a pixel without data lies within so many ground meters of a center in pixels."""
+    """Whether a pixel without data lies within ``reach_m`` ground meters of a center in pixels."""
     grid = picture.grid
     gsd_m = np.array([grid.gsd_x_m, grid.gsd_y_m])
     reach = reach_m / gsd_m

@@ -1,4 +1,4 @@
-"""The score of a candidate: what both answers say of it, weighed by what held-out places taught."""
+"""The score of a candidate: a logistic regression on both answers of the network."""
 
 import numpy as np
 import numpy.typing as npt

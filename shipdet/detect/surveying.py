@@ -1,4 +1,4 @@
-"""A picture surveyed once: candidates, and the map of water, land and hulls."""
+"""One pass over an image: candidates, and the map of water, land and hulls."""
 
 import math
 from collections.abc import Iterator
@@ -54,7 +54,7 @@ class Surveyor(Protocol):
 
 @dataclass(frozen=True)
 class Survey:
-    """What one pass says of a picture.
+    """The result of one pass over an image.
 
     Attributes:
         view: the picture at the network's scale.
@@ -89,7 +89,7 @@ class _Part:
 
 
 def survey(picture: Picture, classifier: Surveyor, *, floor: float = 0.0) -> Steps[Survey]:
-    """Run both answers over a whole picture.
+    """Run the network over a whole image.
 
     Args:
         picture: a mosaic, or a picture that is still arriving.

@@ -1,4 +1,4 @@
-"""Imagery: from an area and a provider, or from a picture of one's own, to a mosaic."""
+"""Imagery: from an area and a provider, or from the user's image, to a mosaic."""
 
 from shipdet.imagery import sample
 from shipdet.imagery.picture import open_raster

@@ -172,7 +172,7 @@ def url_template(provider: Provider, options: ImageryOptions, settings: Settings
 
 
 def used_priority(options: ImageryOptions, settings: Settings) -> str:
-    """Which of several pictures of a place is asked for; BadOption where it is no known one."""
+    """Which of several acquisitions comes first; BadOption where the name is unknown."""
     return check_priority(options.priority or settings.sentinelhub_priority)
 
 

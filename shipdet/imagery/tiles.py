@@ -74,7 +74,7 @@ def arriving(
     settings = settings or get_settings()
     options = options or ImageryOptions()
     provider = size.provider
-    if provider.needs_instance:  # so that the record tells what was asked for
+    if provider.needs_instance:  # so that the record has the request
         options = options.model_copy(update={"priority": used_priority(options, settings)})
     builder: MosaicBuilder
     if folder is not None and size.raw_px > settings.max_held_pixels:
@@ -172,7 +172,7 @@ class _Assembly:
     gaps: Counter[Gap] = field(default_factory=Counter)
 
     async def collect(self, source: Source, report: Report) -> None:
-        """Get all tiles, asked for from the top, in whatever order they come."""
+        """Get all tiles; requests go from the top down, answers come in any order."""
         started = time.perf_counter()
 
         async def one(x: int, y: int) -> tuple[int, int, Tile | Gap]:

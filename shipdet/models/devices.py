@@ -104,7 +104,7 @@ def pick_device(wanted: DeviceName) -> Literal["cpu", "cuda"]:
 
     Raises:
         BadOption: not one of auto, cpu, cuda.
-        BackendUnavailable: cuda was asked for and there is none, or it cannot be used because
+        BackendUnavailable: cuda was requested and is missing, or it cannot be used because
             this process was forked from one that uses it.
     """
     if _Fork.cuda and wanted in ("auto", "cuda"):

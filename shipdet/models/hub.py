@@ -29,8 +29,8 @@ _HUB = re.compile(
 )
 _PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pkl")
 
-HUB_FRESH_S = 600.0  # the hub is asked for a repository's newest commit no more often than this
-_asked: dict[tuple[str | None, ...], float] = {}  # when (monotonic) what was asked for last
+HUB_FRESH_S = 600.0  # the newest commit of a repository is looked up no more often than this
+_asked: dict[tuple[str | None, ...], float] = {}  # when (monotonic) each was requested last
 
 
 @dataclass(frozen=True, slots=True)

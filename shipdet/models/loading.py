@@ -1,6 +1,6 @@
 """From a name to a model that is ready to run: loaded once per process, shared, released when idle.
 
-The cache holds models that were asked for lately. One that a run still uses is found again even
+The cache holds recently used models. One that a run still uses is found again even
 after the cache has let go of it, so that there are never two of the same.
 """
 
@@ -102,7 +102,7 @@ def release_models() -> None:
 
 
 def _release_after(idle_s: float) -> None:
-    """Let go of all models when none is asked for during so many seconds; 0 means never."""
+    """Release all models after this many seconds without use; 0 means never."""
     global _idle
     if _idle is not None:
         _idle.cancel()

@@ -28,7 +28,7 @@ from shipdet.models.torch_runtime import whole_margins, window_margins
 
 OPSET = 18
 GRAPH = 3
-"""Raised when the graphs change, so that files made earlier are made anew."""
+"""Raised when the graphs change, so that older files are made again."""
 
 
 class ClassifierGraph(nn.Module):

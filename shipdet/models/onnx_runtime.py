@@ -110,9 +110,9 @@ class _Graph:
             ) from None
 
     def batches(self, pictures: Pixels, batch: int) -> list[list[npt.NDArray[Any]]]:
-        """Outputs for pictures of one size, so many at a time.
+        """Outputs for images of one size, in batches.
 
-        On CUDA a short batch is padded: its convolutions are tuned anew for each shape.
+        On CUDA a short batch is padded: its convolutions are tuned again for each shape.
         """
         results = []
         for start in range(0, len(pictures), batch):

@@ -125,7 +125,7 @@ class Upscaler(Protocol):
 def calibrated(margins: npt.NDArray[np.floating], calibration: Calibration) -> Scores:
     """Scores of logit differences (ship minus no ship), any shape: sigmoid(scale * x + bias).
 
-    Outside the networks, so that a model is calibrated anew by writing two numbers.
+    Outside the networks, so that a model is recalibrated by writing two numbers.
     """
     x = margins.astype(np.float64) * calibration.scale + calibration.bias
     # exp of a large number overflows; beyond 60 the score is 0 or 1 in float32 anyway.

@@ -42,7 +42,7 @@ from shipdet.settings import Settings
 
 Device = Literal["cpu", "cuda"]
 Body = Callable[[Tensor], Any]
-#: What a classifier is asked for: windows of canvases, windows on their own, or windows and map.
+#: What a classifier answers: windows of canvases, windows on their own, or windows and map.
 Answer = Literal["windows", "alone", "survey"]
 
 WINDOW_BATCH: dict[Device, int] = {"cpu": 32, "cuda": 256}
@@ -260,7 +260,7 @@ def window_margins(head: Any, features: Tensor, config: ClassifierConfig) -> Ten
         config: says how long a window is, and which of its cells are pooled.
 
     Returns:
-        float32 (n, rows - cells + 1, columns - cells + 1), with so many cells along a window.
+        float32 (n, rows - cells + 1, columns - cells + 1), with ``cells`` cells along a window.
     """
     margin = config.margin_cells
     pool = config.shipdet.window_px // config.cell_px - 2 * margin

@@ -21,11 +21,11 @@ class SearchPlan:
     """How an image is searched: a request's search with every default filled in.
 
     Attributes:
-        search: What was asked for.
+        search: The request.
         settings: The settings that the plan was made with.
         untrusted: Whether the request comes from a visitor, who may choose listed models only.
         classifier: The ship model's config; no network is loaded.
-        classifier_name: As it was asked for or configured.
+        classifier_name: As requested or configured.
         upscaler_name: The same of the super-resolution model, whether or not it is used.
         threshold: Lowest score of a ship.
         min_score: Lowest score that is kept as a candidate.
@@ -116,7 +116,7 @@ def plan_area(request: AreaRequest, settings: Settings, untrusted: bool = False)
 
 
 def plan_imagery(request: AreaRequest, settings: Settings, how: SearchPlan | None = None) -> Plan:
-    """The download of an area, at the zoom that was asked for or that the model needs."""
+    """The download of an area, at the requested zoom, or the one that the model needs."""
     provider = get_provider(request.provider or settings.provider, settings)
     box, passes, zoom = request.box, request.search.passes, request.zoom
     if zoom is None:

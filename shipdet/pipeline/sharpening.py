@@ -1,4 +1,4 @@
-"""Super-resolution of a whole picture, or only where the raw one could show a ship."""
+"""Super-resolution of a whole image, or only where the raw image could show a ship."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,16 +14,16 @@ from shipdet.report import Clock
 from shipdet.requests import UPSCALE
 from shipdet.upscale import Focus, count_sharpened, upscale
 
-#: Lowest score of the raw picture around which it is sharpened: a share of the lowest that is kept.
-#: The raw picture of a ship scores less than the sharpened one, often much less.
+#: Lowest score of the raw image around which it is enlarged, as a share of the lowest kept score.
+#: The raw image of a ship scores less than the enlarged one, often much less.
 FOCUS_SHARE = 0.5
 
 
 @dataclass(frozen=True)
 class Sharpened:
-    """A picture after super-resolution.
+    """An image after super-resolution.
 
-    ``survey`` is that of the raw picture, where it chose what to sharpen. ``sharpened`` of
+    ``survey`` is that of the raw image, where it chose what to enlarge. ``sharpened`` of
     ``blocks`` went through the network.
     """
 

@@ -33,7 +33,7 @@ def find_place(text: str) -> list[Place]:
         At least one place, the likeliest first. Several only for names.
 
     Raises:
-        BadPlace: the text is none of these, is ambiguous, or is beyond the map; one sentence.
+        BadPlace: the text has another form, is ambiguous, or is beyond the map; one sentence.
 
     Example:
         >>> [place.name for place in find_place("Algeciras")][:1]

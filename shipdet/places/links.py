@@ -132,7 +132,7 @@ def _rounded(number: str) -> int:
 
 
 def _shown_zoom(shown: re.Match[str]) -> int | None:
-    """The zoom of ``@lat,lon,12z``, or that at which so many meters are as high as a map."""
+    """The zoom of ``@lat,lon,12z``, or the zoom at which this height in meters fills a map."""
     lat, size, unit = shown[1], shown[3], shown[4]
     if size is None or unit == "a":
         return None

@@ -1,4 +1,4 @@
-"""Two folders change places."""
+"""Atomically swap two directories."""
 
 import ctypes
 import errno

@@ -119,7 +119,7 @@ def make_parents(path: Path) -> None:
 
 @contextmanager
 def replaced_folder(final: Path) -> Iterator[Path]:
-    """A folder to write a finished run into anew, which takes its place when the block ends.
+    """A folder to write a finished run into again; it replaces the run when the block ends.
 
     Whoever looks sees the old folder or the new one, each complete; after an error it is the old.
     Raises BadOption when the run has been removed meanwhile.

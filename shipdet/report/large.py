@@ -61,7 +61,7 @@ def _write_draft(picture: Picture, draft: Path) -> Steps[float]:
         "blockysize": STRIP_PX,
         "BIGTIFF": "IF_SAFER",
     }
-    # An Env belongs to a thread, and the next strip may be asked for by another one.
+    # An Env belongs to a thread, and another one may read the next strip.
     with gdal_writing(draft, grid), _without_place():
         dataset = rasterio.open(draft, "w", **profile)
     covered = 0
@@ -101,7 +101,7 @@ def _copy(draft: Path, target: Path, grid: Grid, **options: Any) -> Steps[None]:
 
 
 def _shrunk(geotiff: Path, most_px: int) -> Pixels:
-    """The picture of a GeoTIFF with at most so many pixels along a side: uint8 (h, w, 3)."""
+    """The image of a GeoTIFF with at most this many pixels along a side: uint8 (h, w, 3)."""
     from rasterio.enums import Resampling
 
     with _opened(geotiff) as dataset:

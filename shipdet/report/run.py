@@ -26,7 +26,7 @@ PREVIEW = "preview.jpg"
 RECORD, BUNDLE = "run.json", "run.zip"
 REVIEWS = "reviews.json"
 REPORT = "report.html"
-PICTURES = ("raw", "upscaled")  # kinds that are written in the format that was asked for
+PICTURES = ("raw", "upscaled")  # kinds that are written in the chosen format
 CHIPS = "chips"
 
 

@@ -41,7 +41,7 @@ def launch(settings: Settings, block: bool) -> gr.Blocks:
     blocks = build_blocks(settings)
     blocks.queue(max_size=settings.max_queue)
     chosen = settings.model_fields_set
-    # It asks its own address whether it is up; only a public link is asked for elsewhere.
+    # It asks its own address whether it is up; only a public link is requested elsewhere.
     direct: AbstractContextManager[None] = nullcontext() if settings.share else own_requests()
     try:
         with direct:

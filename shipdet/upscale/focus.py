@@ -1,4 +1,4 @@
-"""Where a picture is worth sharpening."""
+"""Where an image needs super-resolution."""
 
 from dataclasses import dataclass
 

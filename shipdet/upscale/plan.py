@@ -62,7 +62,7 @@ def spans(length: int, block_px: int, overlap_px: int, ramp_px: int) -> list[Spa
 
 
 def fade(length: int) -> npt.NDArray[np.float32]:
-    """Weights of the newcomer over a ramp of so many pixels: a half cosine between 0 and 1.
+    """Weights of the new block over a ramp of this many pixels: a half cosine between 0 and 1.
 
     ``fade(n) + fade(n)[::-1]`` is 1, so that two equal blocks blend into the same picture.
     """

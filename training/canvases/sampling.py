@@ -24,7 +24,7 @@ class Sampler:
         images: what may be seen.
         stage: how large canvases are, and how often each set is drawn.
         seed: of the random numbers.
-        hard: places (pixels of the file) by picture that a model called ships and are none.
+        hard: places (pixels of the file) by picture that a model took for ships.
     """
 
     def __init__(

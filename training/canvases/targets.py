@@ -21,7 +21,7 @@ Target = dict[str, NDArray]
 SPREAD, LEAST_ALONG, LEAST_ACROSS = 0.09, 0.8, 0.7
 #: A ship of fewer pixels of the sensor than this cannot be told from a whitecap: not asked.
 SEEN_PX = 4.0
-#: Meters: what is shorter is not asked for.
+#: Meters: shorter craft do not count.
 SHORTEST_M = 9.0
 
 

@@ -127,7 +127,7 @@ def save(figure: plt.Figure, path: Path) -> None:
 
 
 def false_alarms(found: list[Surveyed], scores: list[Floats], threshold: float) -> list[Place]:
-    """What was called a ship and is none, the highest scores first."""
+    """False alarms, the highest scores first."""
     places = []
     for one, given in zip(found, scores, strict=True):
         counted = np.where(one.boxes[:, 2] >= SHORTEST_M, given, 0.0)
@@ -139,7 +139,7 @@ def false_alarms(found: list[Surveyed], scores: list[Floats], threshold: float) 
 
 
 def misses(found: list[Surveyed], scores: list[Floats], threshold: float) -> list[Place]:
-    """Ships that are asked for and were not found, the longest first."""
+    """Missed ships, the longest first."""
     places = []
     for one, given in zip(found, scores, strict=True):
         counted = np.where(one.boxes[:, 2] >= SHORTEST_M, given, 0.0)

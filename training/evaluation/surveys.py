@@ -21,7 +21,7 @@ from training.data.labelled import Floats, LabelledImage
 
 #: A detection counts when its center lies in a ship's box grown by this many meters.
 GROWN_M = 15.0
-#: Shorter ships are not asked for.
+#: Shorter ships are not counted.
 SHORTEST_M = 25.0
 #: A labelled craft shorter than this that is measured as a ship is a false alarm; between the two,
 #: it counts neither way.
@@ -105,7 +105,7 @@ class Matched:
     Attributes:
         state: (n,) of the candidates: 1 a ship, 0 a false alarm, -1 counts neither way.
         ship: (n,) which labelled ship, -1 for none.
-        required: (m,) bool, the ships that are asked for.
+        required: (m,) bool, the ships that count.
         lengths: (m,) meters as labelled.
     """
 

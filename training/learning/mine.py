@@ -1,4 +1,4 @@
-"""Hard negatives: places that a model calls ships and are none, to be shown more often.
+"""Hard negatives: places that a model takes for ships, to be shown more often.
 
     python -m training.learning.mine --model weights/shipdet-pico --out runs/train/hard.json
     python -m training.learning.train ... --hard runs/train/hard.json

@@ -36,7 +36,7 @@ class ObjectStore:
     Args:
         settings: Address, keys and bucket.
         repeats: How often a request is repeated.
-        before_put: Called with the key before the bucket is asked for it, so that the file is not
+        before_put: Called with the key before the bucket is queried, so that the file is not
             removed in between.
     """
 

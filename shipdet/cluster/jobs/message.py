@@ -41,8 +41,8 @@ class JobMessage(Request):
     """One area to search; empty strings and nulls mean the cluster's defaults.
 
     ``area`` is ``[west, south, east, north]`` in degrees, a WKT POLYGON or a GeoJSON polygon.
-    ``passes`` is how often the picture is sharpened x4, ``selective`` whether only where the raw
-    one could show a ship; ``min_length_m`` is the shortest ship that counts, in meters. Dates
+    ``passes`` is how often super-resolution x4 is applied, ``selective`` whether only where the raw
+    image could show a ship; ``min_length_m`` is the shortest ship that counts, in meters. Dates
     (YYYY-MM-DD, inclusive), ``max_cloud`` in percent and ``priority`` are for Sentinel Hub.
     ``reference`` is the submitter's own mark: kept, and not part of the identity.
     """

@@ -91,7 +91,7 @@ class Acquisition:
 
     @property
     def id(self) -> str:
-        """The id of the first scene, by which the acquisition can be asked for again."""
+        """The id of the first scene, by which the acquisition can be requested again."""
         return self.scenes[0].id
 
     @property

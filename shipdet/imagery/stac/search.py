@@ -181,7 +181,7 @@ _lock = threading.Lock()
 
 
 def _items(settings: Settings, **wanted: Any) -> list[dict[str, Any]]:
-    """Items of the API as dictionaries, asked for once in ``REMEMBER_S``."""
+    """Items of the API as dictionaries, requested once in ``REMEMBER_S``."""
     key = json.dumps([settings.stac_url, settings.stac_collection, wanted], sort_keys=True)
     now = time.monotonic()
     with _lock:
