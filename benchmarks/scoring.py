@@ -1,4 +1,4 @@
-"""One pass over a scene against separate windows: the ancestor's way, and windows in batches."""
+"""One pass over a scene against separate windows, one by one and in batches."""
 
 from collections.abc import Callable
 from functools import partial

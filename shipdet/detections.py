@@ -1,4 +1,4 @@
-"""Detections: the one value that scoring makes and every report reads."""
+"""Detections: the value that detection returns and every report reads."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

@@ -1,7 +1,7 @@
-"""Everything that can go wrong in a way a person can do something about.
+"""Errors that a user can do something about.
 
-Each class is one kind of remedy. The message is one sentence, shown as it is by the app, the API
-and the command line, so it says what was wrong and what to do next.
+Each class stands for one kind of remedy. The message is one sentence that the app, the API and
+the command line show unchanged, so it says what was wrong and what to do next.
 """
 
 

@@ -1,4 +1,4 @@
-"""GDAL's surroundings: every use of rasterio in the package is inside :func:`gdal_env`."""
+"""The environment of GDAL: every use of rasterio in the package is inside :func:`gdal_env`."""
 
 import logging
 import os

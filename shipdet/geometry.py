@@ -1,4 +1,4 @@
-"""Bounding boxes, the Web-Mercator tile grid, ground sample distance, rotated rectangles.
+"""Bounding boxes, the Web Mercator tile grid, ground sample distance, oriented boxes.
 
 Numpy only. Longitudes and latitudes are degrees (WGS 84), map coordinates are EPSG:3857 meters,
 ``x`` counts pixels to the right and ``y`` down; integer coordinates are pixel corners, so the

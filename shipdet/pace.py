@@ -1,6 +1,6 @@
-"""How fast this machine has been, for the estimate before a run and the time that is left.
+"""Throughput of this machine, for the estimate before a run and the remaining time.
 
-Begins with figures of a two-core computer and follows what runs in this process really take.
+Starts with figures of a two-core computer and follows the runs of this process.
 """
 
 import threading

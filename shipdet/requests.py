@@ -1,4 +1,4 @@
-"""What a user may ask for, checked: the values that UI, API, CLI and cluster hand to pipeline.
+"""Checked requests: the values that UI, API, CLI and cluster hand to the pipeline.
 
 This file is the only definition of an option: name, type, default, description, bounds, choices.
 The command line and the signatures of the Python and the web API are made from it

@@ -1,1 +1,1 @@
-"""The laboratory in which shipdet's classifier is trained, measured and calibrated."""
+"""Training, evaluation and calibration of shipdet's models."""

@@ -1,4 +1,4 @@
-"""Does training work: a tiny network learns the sample harbor's west and finds ships in its east.
+"""Smoke test: a tiny network learns the sample harbor's west and finds ships in its east.
 
     python -m training.smoke
 

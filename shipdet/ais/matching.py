@@ -1,4 +1,4 @@
-"""Which detection is which ship of the AIS file."""
+"""Match detections with the ships of an AIS file."""
 
 import math
 from dataclasses import dataclass, replace

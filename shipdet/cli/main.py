@@ -1,4 +1,4 @@
-"""The commands put together, and what becomes of their errors."""
+"""The command line app, and how errors become messages and exit codes."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Where a downloaded picture is put together: in memory, or in a file when it is large."""
+"""Assemble a downloaded image in memory, or in a file when it is large."""
 
 import os
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""How a server is reached from this machine: proxies and certificates of the environment.
+"""Proxies and certificates of the environment for HTTP requests.
 
 httpx reads the same variables, but ends in a traceback on values that other programs accept, and
 sends requests for this machine to the proxy.

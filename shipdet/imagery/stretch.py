@@ -1,4 +1,4 @@
-"""How values of more than 8 bits become 8 bits that look as 8-bit imagery does.
+"""Convert values of more than 8 bits to 8 bits that look like 8-bit imagery.
 
 Detectors learn from 8-bit imagery, in which water is dark and calm and ships are bright. A stretch
 between percentiles breaks both: ships are the brightest few pixels of a sea and are clipped, and

@@ -1,4 +1,4 @@
-"""What the map head says of each cell; free of PyTorch, so that all of shipdet may read it."""
+"""Channels of the map head; imports no PyTorch, so that every module may import it."""
 
 from shipdet.errors import BadModel
 

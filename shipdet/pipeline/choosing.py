@@ -1,4 +1,4 @@
-"""What a request comes to: every choice made once, as one frozen value that is handed down."""
+"""Resolve a request: each choice is made once, into one frozen value that is handed down."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Pictures of results: the overlay and one crop per ship."""
+"""Images of results: the overlay and one crop per ship."""
 
 import math
 

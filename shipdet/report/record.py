@@ -1,4 +1,4 @@
-"""What run.json says of a run, whatever it found: inputs, source, sizes, timings, versions."""
+"""The content of run.json apart from the results: inputs, source, sizes, timings, versions."""
 
 import importlib.metadata
 import platform

@@ -1,4 +1,4 @@
-"""What the drop-down lists offer."""
+"""Choices of the drop-down lists."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What the page does: which event calls what and fills in what."""
+"""Events of the page: which function each one calls and which components it updates."""
 
 import logging
 import time

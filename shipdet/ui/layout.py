@@ -1,4 +1,4 @@
-"""What is on the page and where; what it does is in events.py."""
+"""Layout of the page; its events are in events.py."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields

@@ -1,4 +1,4 @@
-"""The one place that knows of Hugging Face's ZeroGPU."""
+"""Support for Hugging Face's ZeroGPU; no other module knows of it."""
 
 import importlib
 import importlib.util
