@@ -41,7 +41,7 @@ def detect(
     """Find the ships in an area of the map or in images.
 
     Several images are one batch: --out holds a run folder for each, and a summary. Run the same
-    command again to go on where a batch was stopped.
+    command again to continue a batch that was stopped.
 
     [bold]Examples[/bold]
 
@@ -87,7 +87,7 @@ def _batch(
     from shipdet import pipeline
 
     if out is None:
-        raise BadOption("Say with --out DIR where the results of several images go.")
+        raise BadOption("Name a folder for the results of several images with --out DIR.")
     batch = shown(pipeline.iter_images(files, request, out), quiet)
     if json_:
         images = [image.told() for image in batch.images]

@@ -23,7 +23,7 @@ from shipdet.settings import get_settings
 
 MAX_DAYS = 36_500
 
-jobs = typer.Typer(help="Many areas, on a cluster.", rich_markup_mode="rich")
+jobs = typer.Typer(help="Search many areas on a cluster.", rich_markup_mode="rich")
 Job = Annotated[str, typer.Argument(metavar="JOB", help="Id or name.")]
 Jobs = Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids or names.")]
 
@@ -167,7 +167,7 @@ def _wait_for(ids: list[str], timeout_s: float | None, as_json: bool) -> None:
 
 @jobs.command()
 def prepare(json_: AsJson = False) -> None:
-    """Make tables, bucket and topics where they are missing."""
+    """Create missing tables, buckets and topics."""
     applied = _module("submit").prepare(get_settings())
     _print(applied, json_, f"Ready; {len(applied)} migrations were applied.")
 
@@ -184,7 +184,7 @@ def clean(
     ] = None,
     json_: AsJson = False,
 ) -> None:
-    """Remove old jobs, and files and tiles that nobody needs."""
+    """Remove old jobs, and files and tiles that are no longer needed."""
     days, settings = older_than, get_settings()
     if days is not None and not 0 <= days <= MAX_DAYS:
         raise BadOption(f"--older-than must be between 0 and {MAX_DAYS:,} days.")
@@ -197,7 +197,7 @@ def clean(
 @jobs.command()
 def stream(
     drain: Annotated[
-        bool, typer.Option("--drain", help="Take what is there, finish it and end.")
+        bool, typer.Option("--drain", help="Process the waiting messages, then end.")
     ] = False,
 ) -> None:
     """Run the stream on Spark until interrupted."""
@@ -206,7 +206,7 @@ def stream(
 
 @jobs.command()
 def health(json_: AsJson = False) -> None:
-    """Tell which engines can be reached."""
+    """Show which engines can be reached."""
     engines = _module("engines.health").engines(get_settings())
     told = [f"{e.name:16s} {'ready' if e.reachable else e.reason}" for e in engines]
     _print([vars(engine) for engine in engines], json_, "\n".join(told))

@@ -33,7 +33,7 @@ def list_(json_: AsJson = False) -> None:
         print(json.dumps([_plain(vars(run)) for run in found], indent=1))
         return
     for run in found:
-        count = "no search" if run.ships is None else f"{run.ships} ships"
+        count = "no search" if run.ships is None else _ships(run.ships)
         where = f"  {', '.join(f'{v:.4f}' for v in run.bbox)}" if run.bbox else ""
         print(f"{run.id}  {run.created}  {count:>10s}  {run.size_mb:8.1f} MB  {run.source}{where}")
 
@@ -55,7 +55,7 @@ def show(run: RunName, save: Save = None, json_: AsJson = False) -> None:
         print(json.dumps({"folder": str(found.folder), **found.record}))
         return
     table = found.detections
-    print(f"{len(table)} ships above {found.threshold:g} in {found.folder}")
+    print(f"{_ships(len(table))} above {found.threshold:g} in {found.folder}")
     for ship in table:
         told = f"  {ship.review}" if ship.review else ""
         print(f"{ship.id:4d}  {ship.score:6.1%}  {ship.length_m:5.0f} m long{told}")
@@ -78,7 +78,7 @@ def report(
         Path | None, typer.Option("--out", metavar="FILE", help="The HTML file.")
     ] = None,
 ) -> None:
-    """Write a page with the picture, a map, the table and the provenance of a run."""
+    """Write a page with the image, a map, the table and the provenance of a run."""
     from shipdet import pipeline
 
     print(pipeline.find_run(run).report(out))
@@ -100,7 +100,7 @@ def compare(
     save: Save = None,
     json_: AsJson = False,
 ) -> None:
-    """Tell which ships stayed, arrived and left between two runs.
+    """Show which ships stayed, arrived and left between two runs.
 
     [bold]Example[/bold]
 
@@ -124,6 +124,10 @@ def compare(
     for what, ship in changes.rows():
         if what != "stayed":
             print(f"{what:8s}  {ship.score:6.1%}  {ship.length_m:5.0f} m long")
+
+
+def _ships(count: int) -> str:
+    return f"{count} ship{'s' * (count != 1)}"
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
