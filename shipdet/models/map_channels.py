@@ -24,7 +24,6 @@ MAP_CHANNELS = (
 def no_map_head() -> BadModel:
     """The error of a classifier that is asked to search."""
     return BadModel(
-        "This model is a classifier of windows without a map head, so it cannot search a "
-        "picture: choose another, or train a map head for it (see the guide to a model of your "
-        "own)."
+        "This model is a classifier of windows without a map head, so it cannot search an "
+        "image: choose another model, or train a map head for it."
     )
