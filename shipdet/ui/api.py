@@ -22,7 +22,7 @@ from shipdet.imagery import catalogue
 from shipdet.options import option_fields, with_options
 from shipdet.progress import Progress
 from shipdet.report.folder import run_folder
-from shipdet.requests import AreaRequest, ImageRequest, Search
+from shipdet.requests import AreaRequest, ImageRequest, ImageryOptions, Search
 from shipdet.settings import Settings
 from shipdet.ui.html import sentence
 from shipdet.ui.plain_http import remember
@@ -33,15 +33,22 @@ log = logging.getLogger(__name__)
 Answer = dict[str, Any]
 
 
+#: Options that are not asked for by /estimate. Over plain HTTP its values are told by position, so
+#: that an option more would break every caller.
+_NOT_ESTIMATED = {*ImageryOptions.model_fields, *Search.model_fields} - {
+    *("provider", "zoom", "upscale", "selective"),
+}
+
+
 def add_api(settings: Settings) -> None:
     """Add the endpoints to the current Blocks."""
 
-    @with_options(AreaRequest, Search)
+    @with_options(AreaRequest, Search, leave_out=_NOT_ESTIMATED)
     def estimate(west: float, south: float, east: float, north: float, **options: Any) -> Answer:
         """Say what a search of an area would take, without fetching anything.
 
-        The arguments are those of /detect_area. Returns tiles, pixels, meters per pixel,
-        megabytes, seconds and notes.
+        Degrees; an empty provider is the configured one, no zoom the one that the model needs.
+        Returns tiles, pixels, meters per pixel, megabytes, seconds and notes.
         """
         with one_sentence():
             request = area_of((west, south, east, north), options)

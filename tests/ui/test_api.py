@@ -118,7 +118,7 @@ def test_a_name_cannot_be_a_path(client, name):
 
 
 def test_a_priority_that_does_not_exist_is_refused(client):
-    with pytest.raises(AppError, match="Priority 'cheapest' is not one of leastCC"):
+    with pytest.raises(AppError, match="Priority: 'cheapest' is not one of leastCC"):
         client.predict(**SMALL, priority="cheapest", api_name="/detect_area")
 
 
