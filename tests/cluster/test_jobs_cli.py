@@ -26,9 +26,9 @@ def run(*arguments: str) -> int:
         ([*HERE, "--polygon", "POLYGON ((0 0, 1 0, 1 1))"], "one of --bbox"),
         ([*HERE[:3], "x", *HERE[4:]], "name"),
         ([*HERE, "--zoom", "99"], "zoom"),
-        ([*HERE, "--stride", "5"], "stride"),
+        ([*HERE, "--upscale", "x8"], "not one of"),
         ([*HERE, "--selective"], "needs x4 or x16"),
-        ([*HERE, "--views", "3"], "not one of"),
+        ([*HERE, "--threshold", "2"], "between 0 and 1"),
         ([*HERE, "--date-from", "1.5.2024"], "year-month-day"),
         ([*HERE, "--max-cloud", "101"], "max_cloud"),
         (["jobs", "submit", "--file", "no-such.csv"], "cannot be read"),
@@ -68,11 +68,11 @@ def test_all_that_is_set_reaches_the_message(monkeypatch):
     pytest.importorskip("psycopg")
     sent = []
     monkeypatch.setattr("shipdet.cluster.submit.submit", lambda m, _: sent.extend(m) or ["id"])
-    assert run(*HERE, "--scoring", "exact", "--views", "8", "--date-from", "2024-05-01",
+    assert run(*HERE, "--upscale", "x4", "--threshold", "0.7", "--date-from", "2024-05-01",
                "--date-to", "2024-05-31", "--max-cloud", "5", "--min-length", "40",
                "--priority", "mostRecent") == 0  # fmt: skip
     [message] = sent
-    assert (message.scoring, message.views, message.max_cloud) == ("exact", 8, 5)
+    assert (message.passes, message.threshold, message.max_cloud) == (1, 0.7, 5)
     assert (message.min_length_m, message.priority) == (40.0, "mostRecent")
     assert (message.date_from, message.date_to) == ("2024-05-01", "2024-05-31")
 
