@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import unicodedata
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,7 +97,8 @@ def name_areas(areas: list[Entry], prefix: str) -> list[Entry]:
     taken: set[str] = set()
     named = []
     for number, (own, area) in enumerate(areas, start=1):
-        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", own).strip("-.")[:48]
+        composed = unicodedata.normalize("NFC", own)  # an accent is a part of its letter
+        stem = re.sub(r"[^\w.-]+", "-", composed).strip("-.")[:48]
         name = "-".join(filter(None, (prefix, stem or f"{number:04d}")))
         if name in taken or len(name) < 3:
             name = f"{name}-{number:04d}"

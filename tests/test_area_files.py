@@ -10,6 +10,7 @@ import shapely
 
 from shipdet.area_files import name_areas, read_area_file, read_areas
 from shipdet.areas import parse_area
+from shipdet.cluster.jobs.message import JobMessage
 from shipdet.errors import BadArea
 from shipdet.geometry import BBox
 
@@ -150,6 +151,13 @@ def test_a_geopackage_untrusted_or_without_polygons_is_refused(tmp_path):
     path.write_bytes(b"SQLite format 3\0 and nothing else")
     with pytest.raises(BadArea, match="cannot be read"):
         read_area_file(path)
+
+
+def test_names_of_areas_keep_the_letters_of_every_language():
+    named = name_areas([("Ålesund havn", 1), ("A\u030alesund", 2), ("上海港", 3)], "")
+    assert [name for name, _ in named] == ["Ålesund-havn", "Ålesund", "上海港"]
+    for name, _ in named:
+        assert JobMessage.of({"version": 2, "name": name, "area": [4.0, 51.0, 4.1, 51.1]}).name
 
 
 def test_every_area_of_a_file_gets_a_name_of_its_own():

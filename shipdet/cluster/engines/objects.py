@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import urllib3
 from minio import Minio
@@ -148,7 +148,7 @@ class ObjectStore:
         """
         extra: dict[str, str | list[str] | tuple[str]] = {}
         if name:
-            extra["response-content-disposition"] = f'attachment; filename="{name}"'
+            extra["response-content-disposition"] = f"attachment; filename*=UTF-8''{quote(name)}"
         return self.signer.presigned_get_object(
             bucket_name=self.bucket,
             object_name=key,

@@ -21,7 +21,7 @@ from shipdet.requests import (
 
 MAX_MESSAGE_BYTES = 256 * 1024
 MAX_TEXT = 200
-NAME = r"^[A-Za-z0-9._-]{3,64}$"
+NAME = r"^[\p{L}\p{N}._-]{3,64}$"
 PROVIDER = r"^[a-z0-9]{0,40}$"
 
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
