@@ -1,9 +1,10 @@
 """An area of interest: a box or polygons in degrees, read from WKT or GeoJSON."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -96,12 +97,98 @@ def parse_area(value: object) -> Area:
     )
 
 
+def parse_areas(value: object) -> list[Area]:
+    """Read an area that may cross the antimeridian or lie on another copy of the world.
+
+    A box whose west is more than 180 degrees east of its east crosses the antimeridian, as in RFC
+    7946.
+
+    Args:
+        value: As for :func:`parse_area`, with longitudes of -540 to 540 degrees.
+
+    Returns:
+        One area, or one on each side of the antimeridian, from -180 to 180 degrees.
+
+    Raises:
+        BadArea: As :func:`parse_area`, or the area goes around the whole Earth.
+
+    Example:
+        >>> [area.box.as_tuple() for area in parse_areas([179.5, -17, -179.5, -16])]
+        [(179.5, -17.0, 180.0, -16.0), (-180.0, -17.0, -179.5, -16.0)]
+    """
+    if isinstance(value, list | tuple) and len(value) == 4:
+        try:
+            west, south, east, north = (_number(side) for side in value)
+        except (TypeError, OverflowError):
+            return [parse_area(value)]
+        if west - east > 180:
+            east += 360
+        inside = west >= -180 and east <= 180
+        if inside or not (west < east and south < north and np.isfinite([west, east]).all()):
+            return [parse_area([west, south, east, north])]
+        return [Area(box) for box in _homes(shapely.box(west, south, east, north), boxes=True)]
+    shape = _shape(value)
+    if shape is None:
+        return [parse_area(value)]
+    west, _, east, _ = shape.bounds
+    if west < -180 or east > 180:
+        return [_area(part) for part in _homes(shape)]
+    parts = shapely.get_parts(shape).tolist()
+    if east - west <= 180 or any(np.ptp(part.bounds[::2]) > 180 for part in parts):
+        return [_area(shape)]
+    # Polygons that were split at the antimeridian already, as RFC 7946 wants it.
+    sides = ([p for p in parts if p.bounds[0] >= 0], [p for p in parts if p.bounds[0] < 0])
+    return [_area(shapely.MultiPolygon(side)) for side in sides if side]
+
+
+def _shape(value: object) -> Polygons | None:
+    """The polygons of WKT or GeoJSON, not yet checked; None for something else."""
+    if isinstance(value, str):
+        return _wkt_shape(value)
+    return _geojson_shape(value) if isinstance(value, dict) else None
+
+
+@overload
+def _homes(shape: Polygons, *, boxes: Literal[True]) -> list[BBox]: ...
+@overload
+def _homes(shape: Polygons) -> list[Polygons]: ...
+def _homes(shape: Polygons, *, boxes: bool = False) -> list[BBox] | list[Polygons]:
+    """The parts of polygons on each copy of the world, moved to -180 to 180 degrees."""
+    west, _, east, _ = shape.bounds
+    if not (west >= -540 and east <= 540 and east - west < 360):
+        raise BadArea("Longitudes must lie between -540 and 540 degrees, less than 360 apart.")
+    valid = shape if shape.is_valid else shapely.make_valid(shape)
+    parts: list[Any] = []
+    for turn in range(math.floor((west + 180) / 360), math.floor((east + 180) / 360) + 1):
+        world = shapely.box(360 * turn - 180, -90, 360 * turn + 180, 90)
+        flat = shapely.get_parts(shapely.intersection(valid, world)).tolist()
+        polygons = [part for part in flat if isinstance(part, shapely.Polygon) and part.area > 0]
+        if polygons:
+            whole = polygons[0] if len(polygons) == 1 else shapely.MultiPolygon(polygons)
+            home = shapely.transform(whole, lambda xy, turn=turn: xy - [360 * turn, 0])
+            parts.append(BBox(*map(float, home.bounds)) if boxes else home)
+    return parts
+
+
 def parse_wkt(text: str) -> Area:
     """Read ``POLYGON ((lon lat, ...))`` or ``MULTIPOLYGON``, with or without ``SRID=4326;``.
 
     Raises:
         BadArea: The text is longer than ``MAX_WKT``, or is no polygon.
     """
+    return _area(_wkt_shape(text))
+
+
+def parse_geojson(value: dict[str, Any]) -> Area:
+    """Read a GeoJSON Polygon, MultiPolygon, or a Feature of one.
+
+    Raises:
+        BadArea: It is something else, or its coordinates are not lists of numbers.
+    """
+    return _area(_geojson_shape(value))
+
+
+def _wkt_shape(text: str) -> Polygons:
     if len(text) > MAX_WKT:
         raise BadArea(f"The WKT has more than {MAX_WKT:,} characters: simplify its polygon.")
     refusal = f"'{text[:60]}' is not a WKT POLYGON or MULTIPOLYGON of longitudes and latitudes."
@@ -112,15 +199,10 @@ def parse_wkt(text: str) -> Area:
         shape = shapely.from_wkt(found[1], on_invalid="fix")  # closes rings
     if not isinstance(shape, Polygons):
         raise BadArea(refusal)
-    return _area(shape)
+    return shape
 
 
-def parse_geojson(value: dict[str, Any]) -> Area:
-    """Read a GeoJSON Polygon, MultiPolygon, or a Feature of one.
-
-    Raises:
-        BadArea: It is something else, or its coordinates are not lists of numbers.
-    """
+def _geojson_shape(value: dict[str, Any]) -> Polygons:
     if value.get("type") == "Feature":
         value = value.get("geometry") or {}
     kind = value.get("type") if isinstance(value, dict) else None
@@ -135,7 +217,7 @@ def parse_geojson(value: dict[str, Any]) -> Area:
         ]
     except (TypeError, KeyError, IndexError, ValueError, OverflowError):
         raise BadArea("The GeoJSON polygon has no proper list of coordinates.") from None
-    return _area(polygon_of_rings(rings))
+    return polygon_of_rings(rings)
 
 
 def polygon_of_rings(polygons: Sequence[Sequence[Sequence[tuple[float, float]]]]) -> Polygons:

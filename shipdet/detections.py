@@ -43,6 +43,10 @@ class Detection:
     raw_support: bool | None = None  # whether that reaches the threshold of ``above``
     key: int = 0  # the id among all candidates, which no threshold changes; 0: ``id`` is it
     review: Review = ""  # what a reviewer did with it
+    # Of dated imagery; None where the date is not known
+    acquired: str | None = None  # ISO 8601, UTC
+    scene: str | None = None  # id of the acquisition
+    processing_baseline: str | None = None
     # What AIS says; None where it was not asked
     mmsi: int | None = None  # of the ship that AIS knows there
     name: str | None = None  # its name, "" where AIS gives none

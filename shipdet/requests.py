@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self, TypedDict, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from shipdet.areas import Area, parse_wkt
 from shipdet.errors import BadOption, ShipdetError
 from shipdet.geometry import BBox
 
@@ -155,23 +156,30 @@ class Search(Request):
 class ImageryOptions(Request):
     """Where the imagery of an area comes from, and which of several acquisitions is taken.
 
-    Dates, cloud cover and priority are for Sentinel Hub. Dates are inclusive, written YYYY-MM-DD,
-    and None means all of them.
+    Dates and cloud cover are for Sentinel Hub and ``sentinel2``, priority is for Sentinel Hub,
+    ``acquisition`` for ``sentinel2``. Dates are inclusive, written YYYY-MM-DD, and None means all
+    of them.
     """
 
     provider: str = _option("", "Imagery", "imagery provider (default: the configured one)")
     zoom: int | None = _option(
         None, "Imagery", "map zoom (default: the coarsest that has the model's own scale)"
     )
-    date_from: str | None = _option(None, "Imagery", "first day, YYYY-MM-DD, Sentinel Hub only")
-    date_to: str | None = _option(None, "Imagery", "last day, YYYY-MM-DD, Sentinel Hub only")
+    date_from: str | None = _option(None, "Imagery", "first day, YYYY-MM-DD, of dated imagery")
+    date_to: str | None = _option(None, "Imagery", "last day, YYYY-MM-DD, of dated imagery")
     max_cloud: Annotated[int, Field(ge=0, le=100)] = _option(
-        20, "Imagery", "most cloud cover in percent, Sentinel Hub only"
+        20, "Imagery", "most cloud cover in percent, of dated imagery"
     )
     priority: Priority = _option(
         "",
         "Imagery",
         "which acquisition comes first, Sentinel Hub only (default: the configured one)",
+    )
+    acquisition: str = _option(
+        "",
+        "Imagery",
+        "id of one acquisition of sentinel2 (default: the newest clear one)",
+        max_length=200,
     )
 
     @field_validator("date_from", "date_to", mode="before")
@@ -213,12 +221,25 @@ class AreaRequest(ImageryOptions):
     bbox: tuple[float, float, float, float] = Field(
         description="west, south, east, north in degrees"
     )
+    #: WKT of polygons in degrees inside ``bbox``; "" is all of it. Ships outside are not reported.
+    polygon: str = ""
     search: Search = Search()
+
+    @classmethod
+    def of_area(cls, area: Area, **values: Any) -> Self:
+        """A request for a box or polygons; raises as :meth:`check`."""
+        polygon = "" if area.polygon is None else area.polygon.wkt
+        return cls.check(bbox=area.box.as_tuple(), polygon=polygon, **values)
 
     @property
     def box(self) -> BBox:
         """The area as a checked box."""
         return BBox(*self.bbox)
+
+    @property
+    def area(self) -> Area:
+        """The box or the polygons."""
+        return parse_wkt(self.polygon) if self.polygon else Area(self.box)
 
 
 class ImageRequest(Request):
@@ -256,6 +277,7 @@ class AreaOptions(SearchOptions, total=False):
     date_to: str | None
     max_cloud: int
     priority: Priority
+    acquisition: str
 
 
 def check_priority(value: str) -> str:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from shipdet.settings import Settings, get_settings
 from tests.helpers.painted import BrightnessClassifier
@@ -17,6 +18,9 @@ WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 if WORKER:  # processes side by side: one thread each, and ports of their own for gradio
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ["GRADIO_SERVER_PORT"] = str(7860 + 100 * (1 + int(WORKER.removeprefix("gw"))))
+
+hypothesis_settings.register_profile("shipdet", deadline=None)  # machines may be busy
+hypothesis_settings.load_profile("shipdet")
 
 
 class NetworkBlocked(OSError):

@@ -46,7 +46,7 @@ def run(*arguments: str) -> int:
         (["detect", "--bbox", "1", "2", "x", "4"], "not four numbers"),
         (["detect", "--bbox", "4", "51", "4", "52"], "empty"),
         (["detect", "--bbox", "4", "52", "5", "51"], "swap"),
-        (["detect", "--bbox", "170", "0", "-170", "1"], "antimeridian"),
+        (["detect", "--bbox", "-170", "0", "170", "1"], "largest zoom"),
         (["detect", "--bbox", "0", "86", "1", "87"], "latitude"),
         (["detect", "--bbox", "4", "51", "4.1", "51.1", "--zoom", "30"], "no zoom 30"),
         (["detect", "--bbox", "4", "51", "4.1", "51.1", "--zoom", "11"], "no ship can be"),

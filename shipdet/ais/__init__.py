@@ -10,7 +10,7 @@ Example:
     [3]
 """
 
-from shipdet.ais.matching import Matches, assign, match
+from shipdet.ais.matching import Matches, acquired_of, area_of, assign, match
 from shipdet.ais.reading import Reports, read_reports
 from shipdet.ais.times import parse_time
 from shipdet.ais.tracks import Contact, Contacts, contacts_at, find_contacts
@@ -20,6 +20,8 @@ __all__ = [
     "Contacts",
     "Matches",
     "Reports",
+    "acquired_of",
+    "area_of",
     "assign",
     "contacts_at",
     "find_contacts",

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from shipdet.cli.ais import Acquired, File, lines
+from shipdet.cli.areas import AreaFile, Day, Sample, requests_of, search_all, search_one
 from shipdet.cli.parameters import AsJson, Box, Out, Quiet, area_of, given, search_of, typed
 from shipdet.cli.progress import shown
 from shipdet.detections import Detection
@@ -33,6 +35,11 @@ def detect(
         typer.Option("--image", metavar="FILE", help="Same as IMAGE.", rich_help_panel="Image"),
     ] = None,
     bbox: Box = None,
+    area: AreaFile = None,
+    sample: Sample = False,
+    date: Day = None,
+    ais: File = None,
+    acquired: Acquired = None,
     out: Out = None,
     quiet: Quiet = False,
     json_: AsJson = False,
@@ -52,22 +59,34 @@ def detect(
     shipdet detect pictures/*.tif --out found
 
     shipdet detect --bbox -5.44 36.12 -5.40 36.14 --provider esri --out algeciras
+
+    shipdet detect --bbox -5.44 36.12 -5.40 36.14 --provider sentinel2 --date 2024-05-01
+
+    shipdet detect --area ports.kml --provider esri --out ports
+
+    shipdet detect --sample --ais sample
     """
     from shipdet import pipeline
 
     sources = [*(images or []), *([image] if image else [])]
-    if sources and bbox is not None:
-        raise BadOption("Give --bbox or an image, not both.")
+    if sources and (bbox is not None or area is not None or sample):
+        raise BadOption("Give an area or an image, not both.")
     if sources:
         request = ImageRequest.check(gsd_m=given(options).get("gsd_m"), search=search_of(options))
         files = pipeline.find_images(sources)
         if len(files) > 1 or sources[0].is_dir():
+            if ais is not None:
+                raise BadOption("Match the runs of a batch one by one with `shipdet ais`.")
             _batch(files, request, out, quiet, json_)
             return
-        steps = pipeline.iter_image(files[0], request, out=out)
+        run = shown(pipeline.iter_image(files[0], request, out=out), quiet)
+        run = run if ais is None else pipeline.match_ais(run, ais, acquired)
     else:
-        steps = pipeline.iter_area(area_of(bbox, options), out=out)
-    run = shown(steps, quiet)
+        requests = requests_of(bbox, area, sample, date, options)
+        if len(requests) > 1:
+            search_all(requests, out, quiet, ais, acquired, json_)
+            return
+        run = search_one(requests[0][1], out, quiet, ais, acquired)
     if json_:
         print(json.dumps({"folder": str(run.folder), **run.record}))
         return
@@ -79,6 +98,8 @@ def detect(
     print(f"{len(found)} ship{plural} above {run.threshold:g}{also} in {run.folder}")
     for ship in found:
         print(_line(ship))
+    if "ais" in run.record:
+        print("\n".join(lines(run)))
 
 
 def _batch(

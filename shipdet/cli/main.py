@@ -9,7 +9,8 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from shipdet._version import __version__
-from shipdet.cli import detect, listing, serving
+from shipdet.cli import ais, detect, finding, listing, serving
+from shipdet.cli.areas import SomeAreasFailed
 from shipdet.cli.detect import SomeFailed
 from shipdet.cli.jobs import JobFailed, jobs
 from shipdet.cli.runs import runs
@@ -26,7 +27,7 @@ from shipdet.errors import (
 #: Errors that are not in what was typed.
 CIRCUMSTANCES = (
     EngineUnreachable, JobFailed, MissingExtra, NoImagery, OutOfMemory, ProviderUnreachable,
-    SomeFailed, StorageFull,
+    SomeAreasFailed, SomeFailed, StorageFull,
 )  # fmt: skip
 
 app = typer.Typer(
@@ -37,6 +38,9 @@ app = typer.Typer(
 )
 app.command()(detect.detect)
 app.command()(detect.download)
+app.command()(finding.acquisitions)
+app.command()(finding.place)
+app.command()(ais.ais)
 app.command()(listing.providers)
 app.command()(listing.models)
 app.command()(serving.serve)

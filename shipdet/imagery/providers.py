@@ -52,12 +52,12 @@ class Provider(_Value):
 
     ``url`` may hold ``{instance}`` and other placeholders: secrets are put in when a request is
     made and are never part of this value. ``base_layer`` says whether ``url`` may be given to a
-    browser.
+    browser. Of kind ``stac`` it is empty: the settings say which API is asked.
     """
 
     id: str = Field(pattern=r"^[a-z0-9]+$")  # it names a folder of the cache
     title: str
-    kind: Literal["xyz", "sample"] = "xyz"
+    kind: Literal["xyz", "sample", "stac"] = "xyz"
     url: str = Field(repr=False)
     attribution: str
     licence: str

@@ -2,12 +2,26 @@
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from shipdet.areas import Area
 from shipdet.errors import AreaTooLarge, BadOption, BadZoom
-from shipdet.geometry import TILE_PX, BBox, PixelBox, gsd_at, pixel_box
+from shipdet.geometry import (
+    MAX_LATITUDE,
+    TILE_PX,
+    BBox,
+    PixelBox,
+    gsd_at,
+    pixel_box,
+    pixel_to_lonlat,
+    tiles_of,
+)
 from shipdet.imagery.providers import Provider, effective_provider
 from shipdet.requests import UPSCALE
 from shipdet.settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    from shipdet.imagery.stac import Acquisition
 
 #: A scale that is coarser than the model's by up to this factor counts as the model's.
 SAME_SCALE = 1.01
@@ -17,7 +31,9 @@ SAME_SCALE = 1.01
 class Plan:
     """What a download takes; ``searched_px`` counts pixels after super-resolution.
 
-    ``provider`` is the one that is really used, which may be another one's fallback.
+    ``provider`` is the one that is really used, which may be another one's fallback;
+    ``acquisition`` is the one that was chosen of dated imagery; ``area`` the polygons to which the
+    download is limited.
     """
 
     provider: Provider
@@ -30,6 +46,13 @@ class Plan:
     searched_px: int
     download_mb: float
     notes: tuple[str, ...] = ()
+    acquisition: "Acquisition | None" = None
+    area: Area | None = None
+
+    @property
+    def wanted(self) -> list[tuple[int, int]]:
+        """(x, y) of the tiles that are fetched: those that the area touches, row by row."""
+        return _wanted(self.box, self.zoom, self.area)
 
     @property
     def raw_px(self) -> int:
@@ -38,7 +61,14 @@ class Plan:
 
 
 def plan(
-    bbox: BBox, zoom: int, provider: Provider, passes: int = 0, settings: Settings | None = None
+    bbox: BBox,
+    zoom: int,
+    provider: Provider,
+    passes: int = 0,
+    settings: Settings | None = None,
+    *,
+    acquisition: "Acquisition | None" = None,
+    area: Area | None = None,
 ) -> Plan:
     """Work out tiles, pixels and megabytes of an area, and refuse what is over the limits.
 
@@ -57,7 +87,9 @@ def plan(
             f"Zoom {zoom} is beyond the native zoom {provider.native_zoom} of {provider.title}: "
             "the image is enlarged, not more detailed.",
         )
-    tiles = _tile_count(box)
+    if acquisition is not None:
+        notes = (*notes, *acquisition.notes())
+    tiles = len(_wanted(box, zoom, area))
     return Plan(
         provider,
         zoom,
@@ -69,6 +101,8 @@ def plan(
         box.width * box.height * UPSCALE ** (2 * passes),
         tiles * provider.tile_kb / 1024,
         notes,
+        acquisition,
+        area,
     )
 
 
@@ -122,6 +156,21 @@ def check_zoom(zoom: int, provider: Provider) -> int:
 def _check_passes(passes: int) -> None:
     if passes not in (0, 1, 2):
         raise BadOption(f"Super-resolution takes 0, 1 or 2 passes (none, x4 or x16), not {passes}.")
+
+
+def _wanted(box: PixelBox, zoom: int, area: Area | None) -> list[tuple[int, int]]:
+    tiles = tiles_of(box)
+    if area is None or area.polygon is None:
+        return tiles
+    return [(x, y) for x, y in tiles if area.touches(_tile_degrees(zoom, x, y))]
+
+
+def _tile_degrees(zoom: int, x: int, y: int) -> BBox:
+    corners = [[x * TILE_PX, y * TILE_PX], [(x + 1) * TILE_PX, (y + 1) * TILE_PX]]
+    (west, north), (east, south) = pixel_to_lonlat(corners, zoom).tolist()
+    return BBox(
+        max(west, -180.0), max(south, -MAX_LATITUDE), min(east, 180.0), min(north, MAX_LATITUDE)
+    )
 
 
 def _tile_count(box: PixelBox) -> int:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from shipdet.errors import NoImagery, ProviderRefused, ProviderUnreachable
-from shipdet.geometry import TILE_PX, BBox, tiles_of
+from shipdet.geometry import TILE_PX, BBox
+from shipdet.imagery import sample
 from shipdet.imagery.async_steps import Report, run_async
 from shipdet.imagery.cache import open_cache
 from shipdet.imagery.mosaic_builder import FileBuilder, MemoryBuilder, MosaicBuilder
@@ -50,7 +51,12 @@ def download(
     single tiles among others is a gap.
     """
     settings = settings or get_settings()
-    planned = plan(bbox, zoom, provider, 0, settings)
+    acquisition = None
+    if provider.kind == "stac":
+        from shipdet.imagery.stac import acquisition_for
+
+        acquisition = acquisition_for(provider, bbox, options or ImageryOptions(), settings)
+    planned = plan(bbox, zoom, provider, 0, settings, acquisition=acquisition)
     with arriving(planned, options, settings, policy=policy) as arrival:
         picture = yield from arrival.finish()
     assert isinstance(picture, Mosaic)  # without a folder it is held in memory
@@ -144,14 +150,22 @@ async def _source(
     settings: Settings,
     policy: RetryPolicy | None,
 ) -> AsyncIterator[Source]:
+    policy = policy or RetryPolicy(retries=settings.retries)
     if provider.kind == "sample":
         yield SampleSource(provider, size.zoom)
+        return
+    if size.acquisition is not None:
+        from shipdet.imagery.stac import StacSource, acquisition_digest
+
+        cache = open_cache(settings, provider.id, acquisition_digest(size.acquisition))
+        async with StacSource(size.acquisition, size.zoom, settings, cache, policy) as source:
+            yield source
+            await asyncio.to_thread(cache.prune_if_due)
         return
     from shipdet.imagery.http import HttpSource  # httpx takes a while to import
 
     template = url_template(provider, options, settings)
     cache = open_cache(settings, provider.id, cache_digest(template))
-    policy = policy or RetryPolicy(retries=settings.retries)
     async with HttpSource(provider, template, size.zoom, settings, cache, policy) as source:
         yield source
         await asyncio.to_thread(cache.prune_if_due)  # not when cancelled: that must be quick
@@ -178,7 +192,7 @@ class _Assembly:
         async def one(x: int, y: int) -> tuple[int, int, Tile | Gap]:
             return x, y, await source.tile(x, y)
 
-        wanted = tiles_of(self.plan.box)
+        wanted = self.plan.wanted
         missing = Counter(y for _, y in wanted)  # tiles of each row that have not come yet
         tasks = [asyncio.create_task(one(x, y)) for x, y in wanted]
         try:
@@ -263,6 +277,10 @@ class _Assembly:
         details: dict[str, Any] = {"native_zoom": self.provider.native_zoom}
         if self.gaps:
             details["missing_reasons"] = {gap.reason: n for gap, n in self.gaps.items()}
+        if self.plan.acquisition is not None:
+            details |= self.plan.acquisition.details()
+        if self.provider.kind == "sample":
+            details["acquired"] = sample.ACQUIRED
         if self.provider.needs_instance:
             details["time_range"] = self.options.time_range
             details["max_cloud"] = self.options.max_cloud

@@ -6,6 +6,7 @@ it at the next block. ``detect_area``, ``detect_image`` and ``download_area`` ru
 and return the run; they are what ``import shipdet`` offers.
 """
 
+from shipdet.pipeline.ais_matching import ais_of_area, match_ais
 from shipdet.pipeline.batch import Batch, find_images, iter_images
 from shipdet.pipeline.calling import detect_area, detect_image, download_area, estimate_area
 from shipdet.pipeline.choosing import default_zoom
@@ -30,6 +31,7 @@ __all__ = [
     "Review",
     "Run",
     "RunInfo",
+    "ais_of_area",
     "backends",
     "compare",
     "default_zoom",
@@ -45,6 +47,7 @@ __all__ = [
     "iter_download",
     "iter_image",
     "iter_images",
+    "match_ais",
     "models",
     "open_run",
     "refilter",

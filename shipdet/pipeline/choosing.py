@@ -122,7 +122,13 @@ def plan_imagery(request: AreaRequest, settings: Settings, how: SearchPlan | Non
     if zoom is None:
         how = how or plan_search(request.search, settings)
         zoom, _ = recommended_zoom(provider, box.center[1], how.classifier.gsd_m, passes)
-    return plan(box, zoom, provider, passes, settings)
+    planned = plan(box, zoom, provider, passes, settings, area=request.area)
+    if planned.provider.kind != "stac":
+        return planned
+    from shipdet.imagery.stac import acquisition_for  # asks the network, so after the limits
+
+    chosen = acquisition_for(planned.provider, box, request, settings)
+    return plan(box, zoom, provider, passes, settings, acquisition=chosen, area=request.area)
 
 
 def check_scale(how: SearchPlan, gsd_m: float, native_m: float, remedy: str) -> None:

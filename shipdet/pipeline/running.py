@@ -79,7 +79,8 @@ def iter_area(
             pace.learn("fetch", picture.provenance.fetched, arrival.seconds)
             return picture
 
-        into = Destination(folder, inputs, planned.notes, clock)
+        area = request.area if request.polygon else None
+        into = Destination(folder, inputs, planned.notes, clock, area)
         yield from search_picture(arrival.picture, arrived, planned.how, into)
     prune(settings, final)
     return read_run(final)

@@ -1,14 +1,16 @@
 """An image into a run folder: enlarged, searched, written."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from shipdet import pace
+from shipdet.areas import Area
 from shipdet.detect import detect
+from shipdet.detections import Detections
 from shipdet.models import Classifier, Upscaler, load_classifier, load_upscaler
 from shipdet.mosaic import Mosaic, Picture
 from shipdet.pipeline import device
@@ -35,12 +37,14 @@ class Destination:
         inputs: The request, for run.json.
         notes: Sentences for the reader of the results.
         clock: Seconds per stage.
+        area: Ships outside it are not reported; None reports all.
     """
 
     folder: Path
     inputs: dict[str, Any]
     notes: tuple[str, ...]
     clock: Clock
+    area: Area | None = None
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,9 @@ def search_picture(
             )
         kind, work = how.work(raw.grid.width * raw.grid.height, raw.grid.gsd_m)
         pace.learn(kind, work, clock.stages["detect"])
+    ships = found.detections
+    if into.area is not None:
+        ships = _inside(ships, into.area)
     raw = yield from arrived()
     with clock.stage("report"):
         files, covered = yield from write_pictures(into.folder, raw, upscaled, how.search)
@@ -127,7 +134,15 @@ def search_picture(
             "window_m": how.classifier.shipdet.window_m,
             "min_length_m": how.search.min_length_m,
         }
-        yield from write_results(into.folder, record, found.detections, how.threshold)
+        yield from write_results(into.folder, record, ships, how.threshold)
+
+
+def _inside(candidates: Detections, area: Area) -> Detections:
+    """Those in an area, with the numbers that they have."""
+    places = np.array([(ship.lon, ship.lat) for ship in candidates], np.float64).reshape(-1, 2)
+    kept = area.contains(places)
+    items = tuple(ship for ship, inside in zip(candidates, kept, strict=True) if inside)
+    return replace(candidates, items=items)
 
 
 def write_pictures(

@@ -1,7 +1,7 @@
 """A finished run: the folder with everything in it."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from shipdet.detections import Detections
 from shipdet.errors import BadOption
 from shipdet.report import exports, vector
 from shipdet.report.folder import make_parents, storage_errors
+from shipdet.report.identifying import identified
 from shipdet.report.page import html_report
 from shipdet.report.raster import JPEG_MAX_PX, read_picture
 from shipdet.report.record import grid_of
@@ -68,12 +69,17 @@ class Run:
         reviewed = self.candidates
         if self.review.actions:
             reviewed = self.review.applied(reviewed, grid_of(self.record))
-        return reviewed.counted(self.threshold, self.min_length_m)
+        ships, small = reviewed.counted(self.threshold, self.min_length_m)
+        told = identified(Detections((*ships, *small)), self.record)
+        return (
+            replace(ships, items=told.items[: len(ships)]),
+            replace(small, items=told.items[len(ships) :]),
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the results should know, in sentences."""
-        notes = list(self.record.get("notes", ()))
+        notes = [*self.record.get("notes", ()), *self.record.get("ais", {}).get("notes", ())]
         sharpened = self.record.get("sharpened")
         if sharpened and sharpened["sharpened"] != sharpened["blocks"]:
             notes.append(

@@ -15,12 +15,20 @@ from shipdet.geometry import Floats
 CSV_COLUMNS = (
     *("id", "score", "x", "y", "x0", "y0", "x1", "y1", "lon", "lat"),
     *("length_m", "width_m", "axis_deg", "raw_support"),
+    *("acquired", "scene", "mmsi", "name", "ais_distance_m", "dark"),
 )
+#: Told of a ship only where they are known.
+_DATED = ("acquired", "scene", "processing_baseline")
+_AIS = ("mmsi", "name", "ais_distance_m", "dark")
 
 
 def properties(detection: Detection) -> dict[str, Any]:
-    """What is told of one ship, as plain JSON values."""
-    return {
+    """What is told of one ship, as plain JSON values.
+
+    Ships of dated imagery have ``acquired``, ``scene`` and ``processing_baseline``; where AIS was
+    asked, ``mmsi``, ``name``, ``ais_distance_m`` and ``dark``.
+    """
+    told: dict[str, Any] = {
         "id": detection.id,
         "score": round(detection.score, 4),
         "length_m": round(detection.length_m, 1),
@@ -38,6 +46,10 @@ def properties(detection: Detection) -> dict[str, Any]:
         "key": detection.key or detection.id,
         "review": detection.review,
     }
+    known: tuple[str, ...] = _DATED if detection.acquired is not None else ()
+    if detection.dark is not None:
+        known += _AIS
+    return told | {name: getattr(detection, name) for name in known}
 
 
 def geojson(detections: Detections) -> dict[str, Any]:
@@ -102,8 +114,9 @@ def csv_text(detections: Detections) -> str:
         row |= dict(
             zip(("x0", "y0", "x1", "y1"), (round(v, 2) for v in detection.bounds), strict=True)
         )
-        support = detection.raw_support
-        row["raw_support"] = "" if support is None else str(support).lower()
+        for name in ("raw_support", "dark"):
+            value = getattr(detection, name)
+            row[name] = "" if value is None else str(value).lower()
         writer.writerow(row)
     return out.getvalue()
 

@@ -17,6 +17,7 @@ from shipdet.mosaic import Mosaic, Picture, Pixels
 from shipdet.progress import Progress, Steps
 from shipdet.report import vector
 from shipdet.report.drawing import CHIP_M, crop_ship, draw_overlay
+from shipdet.report.identifying import ais_geojson, ais_record
 from shipdet.report.large import read_around, write_large
 from shipdet.report.raster import (
     JPEG_MAX_PX,
@@ -40,7 +41,12 @@ from shipdet.report.run import (
 
 OVERLAY_MAX_PX = 4096  # longest side of the overlay; a browser shows no more
 #: by kind; rewritten for another threshold, like the crops, the candidates, record and bundle
-RESULTS = {"overlay": "overlay.png", "geojson": "detections.geojson", "csv": "detections.csv"}
+RESULTS = {
+    "overlay": "overlay.png",
+    "geojson": "detections.geojson",
+    "csv": "detections.csv",
+    "ais": "ais.geojson",
+}
 #: Kinds that are not in the bundle.
 FULL_SIZE = (*PICTURES, "mosaic")
 _CHUNK_BYTES = 8 * 1024**2
@@ -124,6 +130,11 @@ def write_results(
     if record["raw"]["georeferenced"]:
         files["geojson"] = RESULTS["geojson"]
         (folder / files["geojson"]).write_text(json.dumps(vector.geojson(found)))
+    if "ais" in record:
+        ships = Detections((*found, *small))
+        record = record | {"ais": ais_record(record, ships)}
+        files["ais"] = RESULTS["ais"]
+        (folder / files["ais"]).write_text(json.dumps(ais_geojson(record, ships)))
     files["csv"] = RESULTS["csv"]
     (folder / files["csv"]).write_text(vector.csv_text(found))
     (folder / CANDIDATES).write_text(vector.to_json(candidates))

@@ -121,7 +121,7 @@ def estimate_updates(page: Page, source: gr.State, settings: Settings, values: V
     updates: Updates = {
         area.zoom: gr.Dropdown(choices, value=chosen),
         page.zoom_reason: html.hint(reason),
-        page.dates: gr.Row(visible=provider.needs_instance),
+        page.dates: gr.Row(visible=provider.needs_instance or provider.kind == "stac"),
     }
     try:
         if values[source] == "picture":

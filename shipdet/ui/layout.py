@@ -53,6 +53,7 @@ class AreaInputs:
     date_to: gr.Textbox
     max_cloud: gr.Slider
     priority: gr.Dropdown
+    acquisition: gr.Textbox
 
     @property
     def bbox(self) -> list[gr.Number]:
@@ -199,7 +200,12 @@ def _imagery(settings: Settings, box: Box) -> tuple[AreaInputs, gr.Row, gr.HTML]
         priority = _dropdown(
             "First of several", [(name or "Default", name) for name in get_args(Priority)], ""
         )
-    area = AreaInputs(*box, provider, zoom_input, date_from, date_to, max_cloud, priority)
+        acquisition = gr.Textbox(
+            label="Acquisition", placeholder="the newest clear one", max_length=200, min_width=90
+        )
+    area = AreaInputs(
+        *box, provider, zoom_input, date_from, date_to, max_cloud, priority, acquisition
+    )
     return area, dates, reason_line
 
 

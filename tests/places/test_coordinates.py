@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shipdet.errors import BadPlace, ShipdetError
@@ -92,7 +92,6 @@ def test_a_place_lies_in_the_area_that_shows_it(lat, lon):
     assert place.bbox.south <= place.lat <= place.bbox.north
 
 
-@settings(deadline=None)  # the first name reads the list of cities
 @given(st.text(max_size=40))
 def test_any_text_gives_places_or_one_sentence(text):
     try:
@@ -105,7 +104,6 @@ def test_any_text_gives_places_or_one_sentence(text):
         assert all(abs(p.lat) <= MAX_LATITUDE and abs(p.lon) <= 180 for p in found)
 
 
-@settings(deadline=None)
 @given(st.text("0123456789 ,.;-+°'\"NSEWnw/()", max_size=30))
 def test_any_mixture_of_signs_gives_a_place_or_a_sentence(text):
     try:

@@ -4,7 +4,7 @@ from shipdet import pipeline
 from shipdet.areas import Area
 from shipdet.cluster.jobs.blocks import Block, WindowGrid, box_degrees, cut_area, largest_side
 from shipdet.cluster.jobs.message import JobMessage
-from shipdet.errors import BadModel, UnknownModel
+from shipdet.errors import BadJob, BadModel, UnknownModel
 from shipdet.geometry import Grid, pixel_box
 from shipdet.imagery import get_provider, recommended_zoom
 from shipdet.imagery.tile_plan import check_zoom
@@ -35,6 +35,11 @@ def plan_job(message: JobMessage, settings: Settings) -> tuple[int, list[Block]]
             )
     area = message.parsed_area
     provider = get_provider(message.provider or settings.provider, settings)
+    if provider.kind == "stac" and not message.acquisition:
+        raise BadJob(
+            f"A job with {provider.id} needs the id of an acquisition (`shipdet acquisitions` "
+            "lists them): without it every block could be of another day."
+        )
     config = _config(message, settings)
     zoom = message.zoom
     if zoom is None:

@@ -65,6 +65,7 @@ class JobMessage(Request):
         "max_cloud"
     ].default
     priority: Priority = ""
+    acquisition: Text = ""
     reference: Text = ""
 
     @field_validator("area", mode="before")

@@ -5,13 +5,19 @@ cloud cover; their pictures are cloud-optimized GeoTIFFs, of which only the need
 """
 
 from shipdet.imagery.stac.acquisition import Acquisition, Scene
-from shipdet.imagery.stac.search import choose_acquisition, search_acquisitions
-from shipdet.imagery.stac.source import StacSource
+from shipdet.imagery.stac.search import (
+    acquisition_for,
+    choose_acquisition,
+    search_acquisitions,
+)
+from shipdet.imagery.stac.source import StacSource, acquisition_digest
 
 __all__ = [
     "Acquisition",
     "Scene",
     "StacSource",
+    "acquisition_digest",
+    "acquisition_for",
     "choose_acquisition",
     "search_acquisitions",
 ]

@@ -15,7 +15,9 @@ from shapely.geometry.base import BaseGeometry
 from shipdet.errors import BadOption, NoImagery, ProviderRefused, ProviderUnreachable
 from shipdet.geometry import BBox
 from shipdet.imagery.checks import looks_like_html
+from shipdet.imagery.providers import Provider
 from shipdet.imagery.stac.acquisition import Acquisition, Scene, group
+from shipdet.requests import ImageryOptions
 from shipdet.settings import Settings, get_settings
 
 #: Days that are searched when no dates are given.
@@ -123,6 +125,29 @@ def choose_acquisition(
     raise NoImagery(
         f"There is no acquisition of this area {days}: widen the dates (`shipdet acquisitions` "
         "lists them)."
+    )
+
+
+def acquisition_for(
+    provider: Provider, area: BBox, options: ImageryOptions, settings: Settings
+) -> Acquisition | None:
+    """The acquisition that a request comes to; None for providers without any.
+
+    Raises:
+        ShipdetError: As :func:`choose_acquisition`.
+    """
+    if provider.kind != "stac":
+        return None
+    first, last = (
+        date.fromisoformat(day) if day else None for day in (options.date_from, options.date_to)
+    )
+    return choose_acquisition(
+        area,
+        settings,
+        acquisition=options.acquisition,
+        date_from=first,
+        date_to=last,
+        max_cloud=options.max_cloud,
     )
 
 

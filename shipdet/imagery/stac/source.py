@@ -33,7 +33,7 @@ _COVERED = 128
 log = logging.getLogger(__name__)
 
 
-def cache_digest(acquisition: Acquisition) -> str:
+def acquisition_digest(acquisition: Acquisition) -> str:
     """Name of the cache folder of an acquisition's tiles."""
     names = "\n".join(f"{scene.id} {urlsplit(scene.href).path}" for scene in acquisition.scenes)
     return hashlib.sha256(names.encode()).hexdigest()[:16]

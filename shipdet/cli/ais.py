@@ -1,0 +1,76 @@
+"""``shipdet ais``, and what ``shipdet detect --ais`` prints."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from shipdet.cli.parameters import AsJson
+
+File = Annotated[
+    str | None,
+    typer.Option(
+        "--ais",
+        metavar="FILE",
+        help="Match the ships with an AIS file (CSV or Parquet of MarineCadastre or the Danish "
+        "Maritime Authority); needs dated imagery or --acquired. 'sample' is that of the sample.",
+        rich_help_panel="AIS",
+    ),
+]
+Acquired = Annotated[
+    str | None,
+    typer.Option(
+        "--acquired",
+        metavar="TIME",
+        help="When the image was taken, as 2024-05-01T10:56:00Z (default: the imagery's own date).",
+        rich_help_panel="AIS",
+    ),
+]
+
+
+def ais(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    file: Annotated[str, typer.Argument(help="AIS file, CSV or Parquet, also packed.")],
+    acquired: Acquired = None,
+    json_: AsJson = False,
+) -> None:
+    """Match the ships of a finished run with an AIS file.
+
+    [bold]Examples[/bold]
+
+    shipdet ais runs/algeciras AIS_2024_05_01.zip
+
+    shipdet ais runs/harbor aisdk-2024-05-01.csv --acquired 2024-05-01T10:56:00Z
+    """
+    from shipdet import pipeline
+
+    matched = pipeline.match_ais(pipeline.open_run(run), file, acquired)
+    if json_:
+        print(json.dumps({"folder": str(matched.folder), **matched.record}))
+        return
+    for note in matched.notes:
+        print(note, file=sys.stderr)
+    for line in lines(matched):
+        print(line)
+
+
+def lines(run: Any) -> list[str]:
+    """What AIS says of a run's ships, a line each."""
+    told = run.record["ais"]
+    out = [
+        f"AIS at {told['acquired']}: {told['matched']} ships known, {told['dark']} dark, "
+        f"{len(told['unseen'])} reports without a ship"
+    ]
+    for ship in (*run.detections, *run.small_craft):
+        known = f"{ship.mmsi} {ship.name}  {ship.ais_distance_m:.0f} m away"
+        out.append(f"{ship.id:4d}  {'dark' if ship.dark else known}")
+    contacts = {contact["mmsi"]: contact for contact in told["contacts"]}
+    for mmsi in told["unseen"]:
+        contact = contacts[mmsi]
+        out.append(
+            f"   -  {mmsi} {contact['name']}  {contact['lat']:.5f} {contact['lon']:.5f}  no ship "
+            "was found there"
+        )
+    return out

@@ -1,0 +1,169 @@
+"""The areas of ``shipdet detect``: a box, a file of areas or the sample, one after the other."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from shipdet.areas import Area, parse_areas
+from shipdet.cli.parameters import given, search_of
+from shipdet.cli.progress import shown
+from shipdet.errors import BadArea, BadOption, ShipdetError
+from shipdet.requests import AreaRequest, ImageryOptions
+
+AreaFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--area",
+        metavar="FILE",
+        help="Areas from GeoJSON, KML, KMZ, GeoPackage, WKT or CSV, searched one after the other.",
+        rich_help_panel="Imagery",
+    ),
+]
+Sample = Annotated[
+    bool,
+    typer.Option(
+        "--sample", help="Search the built-in synthetic harbor.", rich_help_panel="Imagery"
+    ),
+]
+Day = Annotated[
+    str | None,
+    typer.Option(
+        "--date",
+        metavar="YYYY-MM-DD",
+        help="The day of dated imagery; same as --date-from and --date-to.",
+        rich_help_panel="Imagery",
+    ),
+]
+
+Named = tuple[str, AreaRequest]
+
+
+class SomeAreasFailed(ShipdetError):
+    """Some of several areas could not be searched."""
+
+
+def requests_of(
+    bbox: tuple[str, ...] | None,
+    file: Path | None,
+    is_sample: bool,
+    day: str | None,
+    options: dict[str, Any],
+) -> list[Named]:
+    """The searches that were asked for, with the names of their areas; one without a name.
+
+    Raises:
+        BadArea: No area was given, several ways were, or one is none.
+        BadOption: Another value is wrong.
+    """
+    if [bbox is not None, file is not None, is_sample].count(True) != 1:
+        raise BadArea(
+            "Give one area with --bbox WEST SOUTH EAST NORTH, --area FILE or --sample, or the file "
+            "of an image."
+        )
+    imagery = {n: v for n, v in given(options).items() if n in ImageryOptions.model_fields}
+    if day is not None:
+        imagery |= {"date_from": day, "date_to": day}
+    if is_sample:
+        from shipdet.imagery import sample
+
+        imagery["provider"] = "sample"
+        areas = [("", Area(sample.bbox()))]
+    else:
+        areas = _from_box(bbox) if bbox is not None else _from_file(file)
+    search = search_of(options)
+    return [
+        (
+            name,
+            AreaRequest.of_area(
+                area,
+                search=search.model_copy(update={"name": search.name or name}) if name else search,
+                **imagery,
+            ),
+        )
+        for name, area in areas
+    ]
+
+
+def _from_box(bbox: tuple[str, ...]) -> list[tuple[str, Area]]:
+    try:
+        numbers = [float(side) for side in " ".join(bbox).replace(",", " ").split()]
+    except ValueError:
+        raise BadArea(
+            f"'{' '.join(bbox)[:60]}' is not four numbers: give west, south, east, north in "
+            "degrees."
+        ) from None
+    return _numbered("", parse_areas(numbers))
+
+
+def _from_file(file: Path | None) -> list[tuple[str, Area]]:
+    from shipdet.area_files import name_areas, read_area_file
+
+    assert file is not None
+    named = name_areas(read_area_file(file), "")
+    return [
+        part for name, value in named for part in _numbered(name or file.stem, parse_areas(value))
+    ]
+
+
+def _numbered(name: str, areas: list[Area]) -> list[tuple[str, Area]]:
+    """Both sides of the antimeridian under names of their own."""
+    if len(areas) == 1:
+        return [(name, areas[0])]
+    sides = ("eastern-hemisphere", "western-hemisphere")
+    return [
+        ("-".join(filter(None, (name, side))), area)
+        for side, area in zip(sides, areas, strict=False)
+    ]
+
+
+def search_one(
+    request: AreaRequest, out: Path | None, quiet: bool, ais: str | None, acquired: str | None
+) -> Any:
+    """The run of one area; its AIS file is read before anything is fetched."""
+    from shipdet import pipeline
+
+    contacts = None
+    if ais is not None:
+        contacts = pipeline.ais_of_area(request, ais, acquired)
+    run = shown(pipeline.iter_area(request, out=out), quiet)
+    return run if contacts is None else pipeline.match_ais(run, contacts)
+
+
+def search_all(
+    requests: list[Named],
+    out: Path | None,
+    quiet: bool,
+    ais: str | None,
+    acquired: str | None,
+    json_: bool,
+) -> None:
+    """Search several areas and print a line for each; one that fails does not stop the others.
+
+    Raises:
+        SomeAreasFailed: At least one failed.
+    """
+    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise BadOption(f"{out} is not a new or empty folder: choose another one with --out.")
+    told: list[dict[str, Any]] = []
+    failed = 0
+    for number, (name, request) in enumerate(requests, start=1):
+        if not quiet:
+            print(f"{name} ({number} of {len(requests)})", file=sys.stderr)
+        try:
+            run = search_one(request, out and out / name, quiet, ais, acquired)
+        except ShipdetError as error:
+            failed += 1
+            told.append({"name": name, "error": str(error), "kind": type(error).__name__})
+            print(f"{name}: {error}", file=sys.stderr)
+            continue
+        found = len(run.detections)
+        told.append({"name": name, "folder": str(run.folder), "ships": found})
+        if not json_:
+            print(f"{name}: {found} ship{'s' * (found != 1)} in {run.folder}")
+    if json_:
+        print(json.dumps({"ships": sum(t.get("ships", 0) for t in told), "areas": told}))
+    if failed:
+        raise SomeAreasFailed(f"{failed} of {len(requests)} areas could not be searched.")

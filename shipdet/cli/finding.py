@@ -1,0 +1,77 @@
+"""``shipdet acquisitions`` and ``shipdet place``."""
+
+import json
+from dataclasses import asdict
+from datetime import date
+from typing import Annotated
+
+import typer
+
+from shipdet.cli.parameters import AsJson, Box
+from shipdet.errors import BadArea
+from shipdet.geometry import BBox
+from shipdet.requests import ImageryOptions
+
+From = Annotated[str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="First day.")]
+To = Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Last day.")]
+MaxCloud = Annotated[int, typer.Option("--max-cloud", help="Most cloud cover in percent.")]
+
+
+def acquisitions(
+    bbox: Box = None,
+    from_: From = None,
+    to: To = None,
+    max_cloud: MaxCloud = 100,
+    json_: AsJson = False,
+) -> None:
+    """List what Sentinel-2 took of an area, the newest first (default: of the last 60 days).
+
+    [bold]Example[/bold]
+
+    shipdet acquisitions --bbox -5.47 36.09 -5.38 36.17 --from 2024-05-01 --to 2024-05-31
+    """
+    from shipdet.imagery.stac import search_acquisitions
+
+    if bbox is None:
+        raise BadArea("Give an area with --bbox WEST SOUTH EAST NORTH.")
+    dates = ImageryOptions.check(date_from=from_, date_to=to, max_cloud=max_cloud)
+    first, last = (
+        None if day is None else date.fromisoformat(day) for day in (dates.date_from, dates.date_to)
+    )
+    found = search_acquisitions(BBox.parse(" ".join(bbox)), first, last, dates.max_cloud)
+    if json_:
+        print(json.dumps([acquisition.public() for acquisition in found], indent=1))
+        return
+    if not found:
+        print("None in these dates with so few clouds.")
+    for acquisition in found:
+        cloud = "  ?" if acquisition.cloud is None else f"{acquisition.cloud:3.0f}"
+        print(
+            f"{acquisition.time}  {cloud} % cloud  {acquisition.coverage:4.0%} of the area  "
+            f"{acquisition.id}  {acquisition.thumbnail}"
+        )
+
+
+def place(
+    text: Annotated[
+        list[str], typer.Argument(help="A name, coordinates, a map link, a box or a tile.")
+    ],
+    json_: AsJson = False,
+) -> None:
+    """Find a place: its coordinates and the area to search.
+
+    [bold]Examples[/bold]
+
+    shipdet place Algeciras
+
+    shipdet place "36°07'48\\"N 5°25'48\\"W"
+    """
+    from shipdet.places import find_place
+
+    found = find_place(" ".join(text))
+    if json_:
+        print(json.dumps([asdict(place) for place in found], indent=1))
+        return
+    for place in found:
+        box = " ".join(f"{side:.5f}" for side in place.bbox.as_tuple())
+        print(f"{place.name}  {place.lat:.5f} {place.lon:.5f}  zoom {place.zoom}  --bbox {box}")

@@ -1,0 +1,105 @@
+"""AIS for a run: checked before a search, matched with a finished run."""
+
+from datetime import datetime
+from pathlib import Path
+
+from shipdet.ais import Contacts, acquired_of, area_of, find_contacts
+from shipdet.errors import BadAis
+from shipdet.imagery import get_provider, sample
+from shipdet.progress import finish
+from shipdet.report import Run, copy_pictures, read_run, replaced_folder, write_results
+from shipdet.requests import AreaRequest
+from shipdet.settings import Settings, get_settings
+
+#: The name that stands for the AIS file of the built-in sample.
+SAMPLE = "sample"
+
+NO_DATE = (
+    "The imagery has no date, so AIS cannot be matched: use dated imagery such as sentinel2, or "
+    "say when it was taken with --acquired 2024-05-01T10:56:00Z."
+)
+
+
+def ais_of_area(
+    request: AreaRequest,
+    file: str | Path,
+    acquired: str | datetime | None = None,
+    settings: Settings | None = None,
+) -> Contacts:
+    """Read the AIS file for a search, before anything is fetched.
+
+    Args:
+        request: The search; of ``sentinel2`` the acquisition is asked for.
+        file: See :func:`shipdet.ais.read_reports`; "sample" is that of the built-in sample.
+        acquired: When the image was taken; None where the imagery is dated.
+        settings: Instead of those of the environment.
+
+    Returns:
+        The ships of the file at the time of acquisition, for :func:`match_ais`.
+
+    Raises:
+        BadAis: The imagery has no date, or the file is of no use for this place and time.
+        ShipdetError: As for the search.
+    """
+    settings = settings or get_settings()
+    moment = acquired or _date_of(request, settings)
+    if moment is None:
+        raise BadAis(NO_DATE)
+    return find_contacts(_path(file), request.box, moment)
+
+
+def _date_of(request: AreaRequest, settings: Settings) -> str | None:
+    provider = get_provider(request.provider or settings.provider, settings)
+    if provider.kind == "sample":
+        return sample.ACQUIRED
+    if provider.kind == "stac":
+        from shipdet.imagery.stac import acquisition_for
+
+        chosen = acquisition_for(provider, request.box, request, settings)
+        return None if chosen is None else chosen.time
+    return None
+
+
+def _path(file: str | Path) -> Path:
+    return sample.AIS_FILE if str(file) == SAMPLE else Path(file)
+
+
+def match_ais(run: Run, file: str | Path | Contacts, acquired: str | datetime | None = None) -> Run:
+    """Match the ships of a finished run with an AIS file; its files are rewritten.
+
+    Every ship gets ``dark`` and, where AIS knows it, ``mmsi``, ``name`` and ``ais_distance_m``;
+    ais.geojson lists the ships of the AIS file.
+
+    Args:
+        run: The run to change.
+        file: See :func:`shipdet.ais.read_reports`, or what :func:`ais_of_area` gave.
+        acquired: When the image was taken; None where the imagery is dated.
+
+    Returns:
+        The run as it is now.
+
+    Raises:
+        BadAis: The run has no date or no place, or the file is of no use for it.
+        BadOption: ``acquired`` is no time with a zone, or the run was deleted.
+
+    Example:
+        >>> run = match_ais(run, "aisdk-2024-05-01.csv")
+        >>> [ship.id for ship in run.detections if ship.dark]
+        [3]
+    """
+    contacts = file if isinstance(file, Contacts) else _read(run, file, acquired)
+    with replaced_folder(run.folder) as folder:
+        copy_pictures(run, folder)
+        record = {**run.record, "ais": contacts.as_dict()}
+        finish(write_results(folder, record, run.candidates, run.threshold, run.review))
+    return read_run(run.folder)
+
+
+def _read(run: Run, file: str | Path, acquired: str | datetime | None) -> Contacts:
+    moment = acquired or acquired_of(run.record)
+    area = area_of(run.record)
+    if area is None:
+        raise BadAis("The image has no map reference, so AIS cannot be matched with it.")
+    if moment is None:
+        raise BadAis(NO_DATE)
+    return find_contacts(_path(file), area, moment)
