@@ -64,8 +64,10 @@ def lines(run: Any) -> list[str]:
         f"{len(told['unseen'])} reports without a ship"
     ]
     for ship in (*run.detections, *run.small_craft):
-        known = f"{ship.mmsi} {ship.name}  {ship.ais_distance_m:.0f} m away"
-        out.append(f"{ship.id:4d}  {'dark' if ship.dark else known}")
+        if ship.dark:
+            out.append(f"{ship.id:4d}  dark")
+        else:
+            out.append(f"{ship.id:4d}  {ship.mmsi} {ship.name}  {ship.ais_distance_m:.0f} m away")
     contacts = {contact["mmsi"]: contact for contact in told["contacts"]}
     for mmsi in told["unseen"]:
         contact = contacts[mmsi]
