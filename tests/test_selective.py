@@ -39,7 +39,7 @@ def harbor():
 def searched(pixels, settings, tmp_path, watch=None, **options):
     path = tmp_path / "scene.png"
     Image.fromarray(pixels).save(path)
-    search = Search(upscale="x4", threshold=0.25, **options)
+    search = Search(upscale="x4", **{"threshold": 0.25, **options})
     request = ImageRequest(gsd_m=GSD_M, search=search)
     return finish(pipeline.iter_image(path, request, settings=settings), watch)
 
@@ -82,7 +82,6 @@ def test_the_raw_picture_is_searched_once_for_blocks_and_support(
     assert order == ["fetch", "load", "detect", "upscale", "detect", "compare", "report"]
     raw, sharp = (e.total for e in events if e.unit == "canvases" and e.done == 0)
     assert len(classifier.canvases_seen) == raw + sharp, "none for a ship"
-    assert classifier.windows_seen == 8 * len(FLEET), "the second look, at the sharpened image"
     assert {"survey", "upscale", "detect"} <= set(run.record["timings"])
 
 
@@ -90,8 +89,8 @@ def test_weak_candidates_of_the_raw_image_are_upscaled_too(
     settings, classifier, upscaler, tmp_path
 ):
     pixels = sea(*SIZE)
-    paint_ship(pixels, GSD_M, (180, 210), 150, 12, 30, color=(120, 115, 110))
-    run = searched(pixels, settings, tmp_path, selective=True)
+    paint_ship(pixels, GSD_M, (180, 210), 150, 12, 30, color=(160, 155, 150))
+    run = searched(pixels, settings, tmp_path, selective=True, threshold=0.95)
     assert len(run.detections) == 0, "it is under the threshold"
     assert 0 < len(upscaler.calls) < 6
 
