@@ -50,10 +50,17 @@ LAND = ("aid", "resisc", "eurosat", "planet-land")
 SHORE = ("aquaculture", "planet-corsica", "water-bodies", "dubai-landcover", "planet-clouds")
 #: Pictures taken of a set without ships, at most: they are many, and alike.
 MOST = 150
+#: A set of so many pictures is never thinned.
+FEW = 12
 
 
-def chosen(images: Iterable[LabelledImage]) -> list[LabelledImage]:
-    """The pictures that figures are of: all with ships, and a fixed choice of the others."""
+def chosen(images: Iterable[LabelledImage], every: int = 1) -> list[LabelledImage]:
+    """The pictures that figures are of: those with ships, and a fixed choice of the others.
+
+    Args:
+        images: held out.
+        every: takes every nth picture of a set of more than :data:`FEW`.
+    """
     kept: list[LabelledImage] = []
     pools: dict[str, list[LabelledImage]] = {}
     for image in images:
@@ -63,10 +70,17 @@ def chosen(images: Iterable[LabelledImage]) -> list[LabelledImage]:
             pools.setdefault(image.source, []).append(image)
     for some in pools.values():
         kept += sorted(some, key=lambda image: zlib.crc32(image.name.encode()))[:MOST]
-    return kept
+    sets: dict[str, list[LabelledImage]] = {}
+    for image in kept:
+        sets.setdefault(image.source, []).append(image)
+    return [
+        image for some in sets.values() for image in (some if len(some) <= FEW else some[::every])
+    ]
 
 
-def gathered(fold: int, model: Path, out: Path, images: list[LabelledImage]) -> list[Surveyed]:
+def gathered(
+    fold: int, model: Path, out: Path, images: list[LabelledImage], every: int = 1
+) -> list[Surveyed]:
     """Candidates of a fold's model on its held-out pictures, computed once."""
     kept = out / f"candidates_{fold}.npz"
     if kept.exists():
@@ -74,7 +88,9 @@ def gathered(fold: int, model: Path, out: Path, images: list[LabelledImage]) -> 
     classifier = load_classifier(str(model))
     found = [
         surveyed(image, classifier)
-        for image in tqdm(chosen(held_out(images, fold)), desc=f"fold {fold}", mininterval=10)
+        for image in tqdm(
+            chosen(held_out(images, fold), every), desc=f"fold {fold}", mininterval=10
+        )
     ]
     save(found, kept)
     return found
@@ -166,6 +182,9 @@ def main() -> None:
         "--fold", action="append", required=True, help="N=FOLDER: the model of a fold"
     )
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--every", type=int, default=1, help="judge every nth picture of large sets only"
+    )
     parser.add_argument("--publish", type=Path, help="model folder that gets judge and threshold")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
@@ -174,7 +193,7 @@ def main() -> None:
     found: list[Surveyed] = []
     for given in arguments.fold:
         number, folder = given.split("=", 1)
-        found += gathered(int(number), Path(folder), arguments.out, images)
+        found += gathered(int(number), Path(folder), arguments.out, images, arguments.every)
     scores = scored(found)
     threshold = best_threshold(of_source(found, scores, *SHIPS, *LAND, *SHORE))
     result = report(found, scores, threshold)
