@@ -16,6 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shipdet.geometry import gsd_at, lonlat_to_pixel, rectangle
+from shipdet.imagery import sample
 from training.data import datasets
 from training.paths import LABELS, data_root
 
@@ -458,10 +460,30 @@ def with_waters(
     ]
 
 
+def sample_harbor() -> list[LabelledImage]:
+    """The app's synthetic sample with its truth: a user's first picture."""
+    folder = Path(sample.__file__).parent
+    entry = json.loads((folder / "harbor.json").read_text())
+    gsd = gsd_at(0.0, entry["zoom"])
+    ships = []
+    for ship in entry["ships"]:
+        x, y = lonlat_to_pixel([ship["lon"], ship["lat"]], entry["zoom"])
+        center = (float(x) - entry["left_px"], float(y) - entry["top_px"])
+        size = ship["length_m"] / gsd, ship["width_m"] / gsd
+        corners = np.roll(rectangle(center, *size, ship["axis_deg"]), -1, axis=0)
+        ships.append(LabelledShip(corners, True, corners, ship["kind"]))
+    return [
+        LabelledImage(
+            "sample/harbor.jpg", folder / "harbor.jpg", (gsd, gsd), "sample", tuple(ships),
+            smallest_m=9.0,
+        )
+    ]  # fmt: skip
+
+
 def everything(root: Path | None = None) -> list[LabelledImage]:
     """All labelled pictures of all sets."""
     root = root or data_root()
     images = [image for name in RULES for image in read_set(name, root)]
-    images += own_scenes(root) + ships_aerial(root)
+    images += own_scenes(root) + ships_aerial(root) + sample_harbor()
     images += land(root) + shores(root) + water_bodies(root) + dubai(root) + clouds(root)
     return with_waters(images)
