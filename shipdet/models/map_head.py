@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from timm.layers import LayerNorm2d
+from timm.layers.norm import LayerNorm2d
 from torch import Tensor, nn
 
 from shipdet.models.map_channels import MAP_CHANNELS
@@ -33,18 +33,14 @@ class MapHead(nn.Module):
         self.norms = nn.ModuleList(LayerNorm2d(count) for count in channels)
         self.laterals = nn.ModuleList(nn.Conv2d(count, width, 1) for count in channels)
         self.mixes = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in channels[1:])
-        self.answer = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=1),
-            nn.GELU(),
-            nn.Conv2d(width, len(MAP_CHANNELS), 1),
-        )
+        last = nn.Conv2d(width, len(MAP_CHANNELS), 1)
+        self.answer = nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.GELU(), last)
         bias = torch.zeros(len(MAP_CHANNELS))
         bias[MAP_CHANNELS.index("center")] = -4.0  # one cell in several hundred is a center
         bias[MAP_CHANNELS.index("hull")] = -3.0
         bias[MAP_CHANNELS.index("log_length")] = 3.3
         bias[MAP_CHANNELS.index("log_width")] = 1.8
-        with torch.no_grad():
-            self.answer[-1].bias.copy_(bias)
+        last.bias = nn.Parameter(bias)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Feature maps (n, channels, rows, columns), finest first -> (n, 9, h / 4, w / 4)."""
@@ -92,11 +88,12 @@ def use_phased_convolutions(net: nn.Module) -> nn.Module:
                 and child.dilation == (2, 2)
                 and child.groups == child.in_channels
             ):
+                side = child.kernel_size[0]
                 new = PhasedConv2d(
                     child.in_channels,
                     child.out_channels,
-                    child.kernel_size,
-                    padding=child.padding,
+                    side,
+                    padding=side - 1,
                     dilation=2,
                     groups=child.groups,
                     bias=child.bias is not None,
