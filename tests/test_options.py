@@ -18,7 +18,8 @@ from shipdet.requests import (
     Search,
     SearchOptions,
 )
-from shipdet.ui.layout import AreaInputs, SearchInputs
+from shipdet.ui.layout import SearchInputs
+from shipdet.ui.sources import AreaInputs
 
 AREA = {**ImageryOptions.model_fields, **Search.model_fields}
 

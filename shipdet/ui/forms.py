@@ -41,7 +41,7 @@ def area_request(
         date_to=values[area.date_to] or None,
         max_cloud=values[area.max_cloud],
         priority=values[area.priority],
-        acquisition=values[area.acquisition],
+        acquisition=values[area.acquisition] or "",
         search=_search(page, values),
     )
 

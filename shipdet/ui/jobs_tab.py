@@ -22,9 +22,9 @@ from shipdet.options import option_fields
 from shipdet.requests import AreaRequest, Search
 from shipdet.settings import Settings
 from shipdet.ui import html, jobs_html
-from shipdet.ui.events import AT_ONCE, UNSEEN
 from shipdet.ui.forms import Values, area_request, request_inputs
 from shipdet.ui.layout import Page
+from shipdet.ui.source_events import AT_ONCE, UNSEEN
 
 POLL_S = 2.0
 SHOWN = 100  # jobs in the table

@@ -1,28 +1,24 @@
 """Layout of the page; its events are in events.py."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import get_args
 
 import gradio as gr
 from gradio.components import Component
 
 from shipdet import pipeline
-from shipdet.imagery import catalogue
-from shipdet.requests import MIN_LENGTH_M, Priority
+from shipdet.requests import MIN_LENGTH_M
 from shipdet.settings import Settings
 from shipdet.ui import html
-from shipdet.ui.choices import (
-    default_threshold,
-    model_choices,
-    sample_area,
-    sample_zoom,
-    zoom_choices,
+from shipdet.ui.choices import default_threshold, model_choices
+from shipdet.ui.sources import (
+    AreaInputs,
+    dropdown,
+    lay_out_imagery,
+    lay_out_map,
+    lay_out_picture,
 )
-from shipdet.ui.map import map_component
 
 SUPER_RESOLUTION = [("Off", "none"), ("×4", "x4"), ("×16", "x16")]
-PICTURES = [".png", ".jpg", ".jpeg", ".tif", ".tiff"]
 DEVICES = [("Automatic", "auto"), ("Processor", "cpu"), ("CUDA GPU", "cuda")]
 DOWNLOADS = {
     "raw": "Image",
@@ -34,31 +30,6 @@ DOWNLOADS = {
     "record": "run.json",
     "zip": "Results (ZIP)",
 }
-
-
-Box = tuple[gr.Number, gr.Number, gr.Number, gr.Number]
-
-
-@dataclass
-class AreaInputs:
-    """Where the imagery comes from."""
-
-    west: gr.Number
-    south: gr.Number
-    east: gr.Number
-    north: gr.Number
-    provider: gr.Dropdown
-    zoom: gr.Dropdown
-    date_from: gr.Textbox
-    date_to: gr.Textbox
-    max_cloud: gr.Slider
-    priority: gr.Dropdown
-    acquisition: gr.Textbox
-
-    @property
-    def bbox(self) -> list[gr.Number]:
-        """West, south, east, north."""
-        return [self.west, self.south, self.east, self.north]
 
 
 @dataclass
@@ -130,13 +101,13 @@ def lay_out(settings: Settings) -> Page:
     )
     with gr.Row(elem_classes="sd-main", equal_height=False):
         with gr.Column(scale=6, min_width=340, elem_classes="sd-map-column"):
-            drawn, box = _map_and_numbers(settings)
+            drawn, box = lay_out_map(settings)
         with gr.Column(scale=4, min_width=320, elem_classes="sd-settings"):
             with gr.Tabs(elem_classes="sd-sources") as sources:
                 with gr.Tab("Map area", id="area") as area_tab:
-                    area, dates, reason = _imagery(settings, box)
+                    area, dates, reason = lay_out_imagery(settings, box)
                 with gr.Tab("Your image", id="picture") as picture_tab:
-                    picture, gsd_m = _own_picture(settings)
+                    picture, gsd_m = lay_out_picture(settings)
             search = _search(settings)
         with gr.Column(scale=3, min_width=280, elem_classes="sd-progress"):
             estimate = gr.HTML(html.hint("Estimating …"), elem_id="estimate", padding=False)
@@ -154,76 +125,6 @@ def lay_out(settings: Settings) -> Page:
         drawn, sources, area_tab, picture_tab, area, dates, reason, picture, gsd_m, search,
         estimate, detect, cancel, sample_button, panel, results,
     )  # fmt: skip
-
-
-def _map_and_numbers(settings: Settings) -> tuple[gr.Textbox, Box]:
-    area = sample_area()
-    map_component(catalogue(settings).values(), "sample", area)
-    drawn = gr.Textbox(elem_id="map-box", elem_classes="sd-hidden", container=False)
-    with gr.Row(elem_classes="sd-numbers"):
-        west, south, east, north = (
-            gr.Number(value, label=label, min_width=70, elem_id=label.lower())
-            for label, value in zip(
-                ("West", "South", "East", "North"), area.as_tuple(), strict=True
-            )
-        )
-    return drawn, (west, south, east, north)
-
-
-def _imagery(settings: Settings, box: Box) -> tuple[AreaInputs, gr.Row, gr.HTML]:
-    providers = catalogue(settings)
-    zoom, reason = sample_zoom(settings)
-    with gr.Row():
-        provider = gr.Dropdown(
-            [(p.title, p.id) for p in providers.values()],
-            value="sample",
-            label="Imagery",
-            filterable=False,
-            scale=3,
-            min_width=150,
-            elem_id="provider",
-        )
-        zoom_input = gr.Dropdown(
-            zoom_choices(providers["sample"], zoom),
-            value="auto",
-            label="Zoom",
-            filterable=False,
-            scale=2,
-            min_width=120,
-            elem_id="zoom",
-        )
-    reason_line = gr.HTML(html.hint(reason), elem_classes="sd-reason", padding=False)
-    with gr.Row(visible=False) as dates:
-        date_from = gr.Textbox(label="From", placeholder="2024-05-01", min_width=90)
-        date_to = gr.Textbox(label="To", placeholder="2024-05-31", min_width=90)
-        max_cloud = gr.Slider(0, 100, 20, step=5, label="Cloud cover up to %", min_width=110)
-        priority = _dropdown(
-            "First of several", [(name or "Default", name) for name in get_args(Priority)], ""
-        )
-        acquisition = gr.Textbox(
-            label="Acquisition", placeholder="the newest clear one", max_length=200, min_width=90
-        )
-    area = AreaInputs(
-        *box, provider, zoom_input, date_from, date_to, max_cloud, priority, acquisition
-    )
-    return area, dates, reason_line
-
-
-def _own_picture(settings: Settings) -> tuple[gr.File, gr.Number]:
-    picture = gr.File(
-        label=f"PNG, JPEG or GeoTIFF, up to {settings.max_upload_mb} MB",
-        file_types=PICTURES,
-        type="filepath",
-        height=150,
-        elem_id="picture",
-    )
-    gsd_m = gr.Number(
-        None,
-        label="Meters per pixel",
-        info="Leave empty for a GeoTIFF that carries its own georeference.",
-        elem_id="gsd",
-    )
-    return picture, gsd_m
 
 
 def _search(settings: Settings) -> SearchInputs:
@@ -264,7 +165,7 @@ def _search(settings: Settings) -> SearchInputs:
             upscaler = _model("Upscaler", "super-resolution", settings.upscaler, settings)
         states = pipeline.backends()
         with gr.Row():
-            backend = _dropdown(
+            backend = dropdown(
                 "Backend",
                 [
                     (html.BACKENDS[name] + ("" if available else " (not here)"), name)
@@ -276,8 +177,8 @@ def _search(settings: Settings) -> SearchInputs:
         if missing:
             gr.HTML(html.hint(" ".join(missing)), elem_classes="sd-reason", padding=False)
         with gr.Row():
-            device = _dropdown("Device", DEVICES, settings.device)
-            image_format = _dropdown("Image format", [("PNG", "png"), ("JPEG", "jpg")], "png")
+            device = dropdown("Device", DEVICES, settings.device)
+            image_format = dropdown("Image format", [("PNG", "png"), ("JPEG", "jpg")], "png")
             quality = gr.Number(
                 90, label="JPEG quality", minimum=1, maximum=95, precision=0, min_width=100
             )
@@ -291,13 +192,7 @@ def _search(settings: Settings) -> SearchInputs:
 def _model(label: str, task: str, preferred: str, settings: Settings) -> gr.Dropdown:
     choices = model_choices(task, settings)
     there = preferred in (name for _, name in choices)
-    return _dropdown(label, choices, preferred if there else None)
-
-
-def _dropdown(
-    label: str, choices: Sequence[tuple[str, str | int]], value: str | int | None
-) -> gr.Dropdown:
-    return gr.Dropdown(list(choices), value=value, label=label, filterable=False, min_width=100)
+    return dropdown(label, choices, preferred if there else None)
 
 
 def _results() -> Results:

@@ -9,7 +9,7 @@ from shipdet import pipeline
 from shipdet.errors import BadArea, BadImage, BadOption, MissingScale
 from shipdet.imagery import get_provider, sample
 from shipdet.report.folder import run_folder
-from shipdet.ui import build_blocks, events
+from shipdet.ui import build_blocks, source_events
 from shipdet.ui.choices import AUTO_ZOOM, default_threshold, sample_area, zoom_choices
 from shipdet.ui.forms import area_request, image_request, request_inputs
 from shipdet.ui.layout import lay_out
@@ -64,7 +64,7 @@ def test_a_model_of_the_hub_comes_with_its_own_threshold(
         assert values[page.search.model] is None
         assert area_request(page, values).search.threshold is None
 
-        updates = events.estimate_updates(page, source, settings, {**values, source: "area"})
+        updates = source_events.estimate_updates(page, source, settings, {**values, source: "area"})
         chosen = updates[page.search.model].value
         assert chosen == "owner/tiny" and default_threshold(chosen, settings) == 0.62
         with gr.Blocks():
