@@ -29,6 +29,7 @@ _HOMES = {
     "runs": "shipdet.pipeline",
     "save_review": "shipdet.pipeline",
     "Search": "shipdet.requests",
+    "ShipFilter": "shipdet.report",
     "Settings": "shipdet.settings",
     "ShipdetError": "shipdet.errors",
     "detect_area": "shipdet.pipeline",
@@ -53,6 +54,7 @@ __all__ = [
     "RunInfo",
     "Search",
     "Settings",
+    "ShipFilter",
     "ShipdetError",
     "__version__",
     "compare",
@@ -100,6 +102,6 @@ if TYPE_CHECKING:
         save_review,
     )
     from shipdet.progress import Progress
-    from shipdet.report import Comparison, Review, Run, compare
+    from shipdet.report import Comparison, Review, Run, ShipFilter, compare
     from shipdet.requests import Search
     from shipdet.settings import Settings, get_settings

@@ -12,7 +12,12 @@ from shipdet.options import group
 from shipdet.requests import AreaRequest, ImageryOptions, Search
 
 #: Options whose flag is not their field's name.
-FLAGS = {"image_format": "--format", "gsd_m": "--gsd", "min_length_m": "--min-length"}
+FLAGS = {
+    "image_format": "--format",
+    "gsd_m": "--gsd",
+    "min_length_m": "--min-length",
+    "max_length_m": "--max-length",
+}
 
 Box = Annotated[
     tuple[str, str, str, str] | None,

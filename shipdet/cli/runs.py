@@ -7,8 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from shipdet.cli.parameters import AsJson
+from shipdet.cli.parameters import AsJson, given, typed
 from shipdet.errors import BadOption
+from shipdet.options import with_options
+from shipdet.report.filtering import ShipFilter
 
 runs = typer.Typer(help="The runs on disk.", rich_markup_mode="rich")
 
@@ -39,22 +41,32 @@ def list_(json_: AsJson = False) -> None:
 
 
 @runs.command()
-def show(run: RunName, save: Save = None, json_: AsJson = False) -> None:
-    """Show a run's ships, or save them with --save.
+@with_options(ShipFilter, style=typed)
+def show(run: RunName, save: Save = None, json_: AsJson = False, **options: Any) -> None:
+    """Show a run's ships, or save them with --save; all of them, or those that a filter leaves.
 
-    [bold]Example[/bold]
+    [bold]Examples[/bold]
 
     shipdet runs show 20260301-101500-a1b2c3 --save ships.gpkg
+
+    shipdet runs show harbor --min-length 100 --cut without --save long.gpkg
     """
     from shipdet import pipeline
+    from shipdet.report import vector
 
-    found = pipeline.find_run(run)
+    found = pipeline.find_run(run).filtered(**given(options))
+    table = found.detections
     if save is not None:
         found.save(save)
     if json_:
-        print(json.dumps({"folder": str(found.folder), **found.record}))
+        record = found.record
+        if found.filter.given:
+            ships = [vector.properties(ship) for ship in table]
+            record = record | {
+                "filter": found.filter.given, "ships": len(ships), "detections": ships,
+            }  # fmt: skip
+        print(json.dumps({"folder": str(found.folder), **record}))
         return
-    table = found.detections
     print(f"{_ships(len(table))} above {found.threshold:g} in {found.folder}")
     for ship in table:
         told = f"  {ship.review}" if ship.review else ""
@@ -72,16 +84,18 @@ def open_(run: RunName) -> None:
 
 
 @runs.command()
+@with_options(ShipFilter, style=typed)
 def report(
     run: RunName,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="The HTML file.")
     ] = None,
+    **options: Any,
 ) -> None:
     """Write a page with the image, a map, the table and the provenance of a run."""
     from shipdet import pipeline
 
-    print(pipeline.find_run(run).report(out))
+    print(pipeline.find_run(run).filtered(**given(options)).report(out))
 
 
 @runs.command()

@@ -21,7 +21,7 @@ from shipdet.pipeline.running import (
     refilter,
     save_review,
 )
-from shipdet.report import Comparison, Review, Run, compare
+from shipdet.report import Comparison, Review, Run, ShipFilter, compare
 
 __all__ = [
     "Batch",
@@ -31,6 +31,7 @@ __all__ = [
     "Review",
     "Run",
     "RunInfo",
+    "ShipFilter",
     "ais_of_area",
     "backends",
     "compare",

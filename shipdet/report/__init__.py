@@ -1,6 +1,7 @@
 """What a run leaves behind: pictures, tables, map files, the record, the bundle."""
 
 from shipdet.report.comparing import Comparison, compare
+from shipdet.report.filtering import ShipFilter
 from shipdet.report.folder import check_name, new_folder, replaced_folder, run_folder
 from shipdet.report.page import html_report
 from shipdet.report.pruning import prune
@@ -26,6 +27,7 @@ __all__ = [
     "ImageFormat",
     "Review",
     "Run",
+    "ShipFilter",
     "check_name",
     "compare",
     "copy_pictures",

@@ -1,6 +1,7 @@
 """A run as one HTML page: picture, map, table and where everything comes from."""
 
 import base64
+import io
 from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -40,11 +41,11 @@ def html_report(run: "Run") -> str:
     source = record["source"]
     ships, small = run.detections.items, run.small_craft.items
     title = f"{len(ships):,} ship{'s' * (len(ships) != 1)}"
-    also = f", {len(small):,} small craft" if small else ""
+    also = f", {len(small):,} small craft" if small and not run.filter.given else ""
     where = source["title"] or source["source"]
     overlay = ""
     if "overlay" in run.files:
-        data = base64.b64encode(run.files["overlay"].read_bytes()).decode()
+        data = base64.b64encode(_overlay(run)).decode()
         overlay = (
             f'<img alt="The image with the ships drawn on it" src="data:image/png;base64,{data}">'
         )
@@ -55,6 +56,14 @@ def html_report(run: "Run") -> str:
         f"{overlay}{_map(run, ships)}<h2>Ships</h2>{_table(ships)}"
         f"<h2>Where it comes from</h2>{_provenance(run)}</html>\n"
     )
+
+
+def _overlay(run: "Run") -> bytes:
+    if not run.filter.given:
+        return run.files["overlay"].read_bytes()
+    drawn = io.BytesIO()
+    run.overlay().save(drawn, "PNG", compress_level=3)
+    return drawn.getvalue()
 
 
 def _map(run: "Run", ships: Sequence[Detection]) -> str:
@@ -126,6 +135,7 @@ def _provenance(run: "Run") -> str:
         "Super-resolution": names.get("upscaler"),
         "Lowest score": f"{run.threshold:g}",
         "Shortest ship": f"{run.min_length_m:g} m",
+        "Filter": ", ".join(f"{name} {value}" for name, value in run.filter.given.items()),
         "Reviewed by": ", ".join(dict.fromkeys(a.by for a in run.review.actions)),
         "shipdet": record.get("versions", {}).get("shipdet"),
         "Notes": " ".join(run.notes),

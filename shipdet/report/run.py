@@ -4,13 +4,16 @@ import json
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from PIL import Image
 
 from shipdet.detections import Detections
 from shipdet.errors import BadOption
+from shipdet.options import with_options
 from shipdet.report import exports, vector
+from shipdet.report.drawing import draw_overlay
+from shipdet.report.filtering import ShipFilter
 from shipdet.report.folder import make_parents, storage_errors
 from shipdet.report.identifying import identified
 from shipdet.report.page import html_report
@@ -37,7 +40,7 @@ class Run:
 
     ``candidates`` are all ships that the model found above the search's lowest score.
     ``detections`` are those that count: of ``threshold`` and ``min_length_m`` or more, as
-    ``review`` leaves them.
+    ``review`` and ``filter`` leave them.
     ``record`` is run.json. Files that do not apply (no georeference, no super-resolution, imagery
     only) are not in ``files``.
     """
@@ -48,6 +51,7 @@ class Run:
     threshold: float
     min_length_m: float = 0.0
     review: Review = field(default_factory=Review)
+    filter: ShipFilter = field(default_factory=ShipFilter)
 
     @property
     def id(self) -> str:
@@ -56,13 +60,33 @@ class Run:
 
     @property
     def detections(self) -> Detections:
-        """The ships that count, numbered from 1."""
-        return self._counted[0]
+        """The ships that count, numbered from 1; those that ``filter`` leaves."""
+        return self.filter.of(self._counted[0])
 
     @property
     def small_craft(self) -> Detections:
         """What is above the threshold and too short to count, numbered after the ships."""
         return self._counted[1]
+
+    @property
+    def all_detections(self) -> Detections:
+        """The ships that count, whatever ``filter`` says."""
+        return self._counted[0]
+
+    @with_options(ShipFilter)
+    def filtered(self, **options: Any) -> Self:
+        """The run with those of its ships only that a filter leaves.
+
+        Everything that is made of it follows: detections, tables, files, report. The run's folder
+        stays as it is.
+
+        Raises:
+            BadOption: A value is out of range.
+
+        Example:
+            >>> run.filtered(min_length_m=100).save("long.gpkg")
+        """
+        return replace(self, filter=ShipFilter.check(**options))
 
     @cached_property
     def _counted(self) -> tuple[Detections, Detections]:
@@ -107,7 +131,11 @@ class Run:
         Example:
             >>> run.overlay().show()
         """
-        return Image.fromarray(read_picture(self.files["overlay"]))
+        if not self.filter.given:
+            return Image.fromarray(read_picture(self.files["overlay"]))
+        picture, raw = read_picture(self.folder / PREVIEW), self.record["raw"]
+        factor = (picture.shape[1] / raw["width"], picture.shape[0] / raw["height"])
+        return Image.fromarray(draw_overlay(picture, self.detections, factor))
 
     def to_pandas(self) -> "pandas.DataFrame":
         """The ships as a table, see :func:`shipdet.report.exports.to_pandas`.
@@ -174,8 +202,12 @@ class Run:
     @property
     def chips(self) -> list[Path]:
         """One crop per ship, in the order of ``detections``."""
-        # Numbers have four digits or more: longer ones come later.
-        return sorted((self.folder / CHIPS).glob("*.png"), key=lambda p: (len(p.name), p.name))
+        return [self.folder / CHIPS / chip_name(ship.id) for ship in self.detections]
+
+
+def chip_name(number: int) -> str:
+    """The file name of a ship's crop."""
+    return f"ship_{number:04d}.png"
 
 
 def read_run(folder: Path) -> Run:

@@ -37,6 +37,7 @@ from shipdet.report.run import (
     REPORT,
     REVIEWS,
     Run,
+    chip_name,
 )
 
 OVERLAY_MAX_PX = 4096  # longest side of the overlay; a browser shows no more
@@ -126,7 +127,7 @@ def write_results(
             crop = _crop_of_large(folder / files["mosaic"], detection, record["raw"]["gsd_m"])
         else:
             crop = crop_ship(picture, detection, factor, gsd_m)
-        write_picture(chips / f"ship_{detection.id:04d}.png", crop)
+        write_picture(chips / chip_name(detection.id), crop)
     if record["raw"]["georeferenced"]:
         files["geojson"] = RESULTS["geojson"]
         (folder / files["geojson"]).write_text(json.dumps(vector.geojson(found)))

@@ -1,0 +1,132 @@
+"""Which of a run's ships are shown, counted and exported: one value for every front end."""
+
+import math
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+import shapely
+from pydantic import Field, field_validator, model_validator
+
+from shipdet.areas import parse_wkt
+from shipdet.detections import Detection, Detections
+from shipdet.errors import BadArea, BadOption
+from shipdet.requests import Request
+
+#: Whether ships with a mark are the only ones, or are left out; "" takes both.
+Marked = Literal["", "only", "without"]
+Meters = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+MAX_PIXEL_WKT = 100_000  # characters
+
+
+def _option(default: Any, description: str) -> Any:
+    return Field(default, description=description, json_schema_extra={"group": "Filter"})
+
+
+class ShipFilter(Request):
+    """What a ship must be to be left by a filter; the defaults leave every ship.
+
+    Viewer, command line, HTTP and Python take these options, and none other. A ship keeps the
+    number that it has in the run.
+
+    Example:
+        >>> long_ships = run.filtered(min_length_m=100, cut="without")
+        >>> long_ships.save("long.gpkg")
+    """
+
+    min_score: Annotated[float, Field(ge=0, le=1)] = _option(0.0, "lowest score, 0 to 1")
+    min_length_m: Meters = _option(0.0, "shortest ship, in meters")
+    max_length_m: Meters | None = _option(None, "longest ship, in meters")
+    within: str = _option("", "WKT polygon in degrees, in which a ship's center lies")
+    within_px: str = _option("", "WKT polygon in pixels of the raw image, likewise")
+    cut: Marked = _option("", "ships that the image's edge cuts")
+    near_gap: Marked = _option("", "ships near missing imagery")
+    reviewed: Marked = _option("", "ships that a reviewer has accepted, moved, redrawn or added")
+    dark: Marked = _option("", "ships that AIS does not know")
+
+    @field_validator("within")
+    @classmethod
+    def _polygon_of_degrees(cls, value: str) -> str:
+        if value:
+            parse_wkt(value)
+        return value
+
+    @field_validator("within_px")
+    @classmethod
+    def _polygon_of_pixels(cls, value: str) -> str:
+        if value:
+            _pixels(value)
+        return value
+
+    @model_validator(mode="after")
+    def _lengths_in_order(self) -> Self:
+        if self.max_length_m is not None and self.max_length_m < self.min_length_m:
+            raise BadOption(
+                f"No ship is longer than {self.min_length_m:g} m and shorter than "
+                f"{self.max_length_m:g} m: swap the two lengths."
+            )
+        return self
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The options that are not at their defaults; empty where every ship is left."""
+        return dict(self.model_dump(exclude_defaults=True))
+
+    def of(self, ships: Detections) -> Detections:
+        """The ships that are left, with the numbers that they have.
+
+        Args:
+            ships: Of a run.
+
+        Raises:
+            BadOption: ``within`` is given, and the image has no georeference.
+        """
+        if not self.given:
+            return ships
+        kept = [self._leaves(ship) for ship in ships]
+        if self.within:
+            if any(ship.lon is None for ship in ships):
+                raise BadOption(
+                    "The image has no georeference: give the polygon in pixels (within_px)."
+                )
+            places = np.array([(ship.lon, ship.lat) for ship in ships], np.float64)
+            kept = _both(kept, parse_wkt(self.within).contains(places.reshape(-1, 2)))
+        if self.within_px:
+            x, y = ships.centers.T
+            kept = _both(kept, shapely.intersects_xy(_pixels(self.within_px), x, y))
+        items = tuple(ship for ship, left in zip(ships, kept, strict=True) if left)
+        return Detections(items, ships.floor)
+
+    def _leaves(self, ship: Detection) -> bool:
+        longest_m = math.inf if self.max_length_m is None else self.max_length_m
+        return (
+            ship.score >= self.min_score
+            and self.min_length_m <= ship.length_m <= longest_m
+            and _fits(self.cut, ship.cut)
+            and _fits(self.near_gap, ship.near_gap)
+            and _fits(self.reviewed, bool(ship.review))
+            and _fits(self.dark, bool(ship.dark))
+        )
+
+
+def _fits(wanted: Marked, marked: bool) -> bool:
+    return wanted == "" or marked == (wanted == "only")
+
+
+def _both(one: list[bool], other: Any) -> list[bool]:
+    return [bool(a and b) for a, b in zip(one, other, strict=True)]
+
+
+def _pixels(text: str) -> Any:
+    """A polygon of pixels.
+
+    Raises:
+        BadArea: It is none.
+    """
+    refusal = "Give a WKT POLYGON of pixels, such as POLYGON ((0 0, 90 0, 90 60, 0 0))."
+    if len(text) > MAX_PIXEL_WKT or not text.strip().upper().startswith("POLYGON"):
+        raise BadArea(refusal)
+    shape = shapely.from_wkt(text, on_invalid="ignore")
+    if not isinstance(shape, shapely.Polygon) or shape.is_empty:
+        raise BadArea(refusal)
+    return shape if shape.is_valid else shapely.make_valid(shape)
