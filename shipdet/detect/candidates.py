@@ -19,16 +19,22 @@ SAME_SHIP_SHARE = 0.45
 CORE = 0.6
 
 _CHANNEL = {name: number for number, name in enumerate(MAP_CHANNELS)}
-#: Along and across a box, where hull and water are read.
-_ALONG = np.array([-0.40, -0.2, 0.0, 0.2, 0.40])
-_ACROSS = np.array([-0.25, 0.0, 0.25])
+#: Places in a box, as parts of its half length and half width, where hull and water are read.
+_INSIDE = np.array([(u, v) for u in (-0.8, -0.4, 0.0, 0.4, 0.8) for v in (-0.5, 0.0, 0.5)])
+#: Places on the rim of a box.
+_RIM = np.array(
+    [(u, v) for v in (-1, 1) for u in (-1, -0.5, 0, 0.5, 1)]
+    + [(u, v) for u in (-1, 1) for v in (-0.5, 0, 0.5)]
+)
+#: Network pixels by which a box is grown for what lies around it, and for the water near it.
+AROUND_PX, WATER_NEAR_PX = 12.0, 48.0
 
 
 @dataclass(frozen=True)
 class Candidates:
     """Arrays of one row per candidate; ``boxes`` (n, 5) are x, y, length, width and the angle of
-    the axis in radians from +x towards +y, network pixels. ``features`` (n, 5) are those of
-    :data:`shipdet.detect.judging.FEATURES`, ``scores`` (n,) what they come to."""
+    the axis in radians from +x towards +y, network pixels. ``features`` (n, k) are those of
+    :data:`shipdet.models.config.FEATURES`, ``scores`` (n,) what they come to."""
 
     boxes: Floats
     features: Floats
@@ -88,19 +94,33 @@ def decode(
 
 
 def shares_in(answers: npt.NDArray[np.float32], boxes: Floats) -> Floats:
-    """Mean probability of hull and of water inside each box: (n, 2)."""
-    if not len(boxes):
-        return np.empty((0, 2))
-    cos, sin = np.cos(boxes[:, 4]), np.sin(boxes[:, 4])
-    u = (_ALONG[:, None] * np.ones(len(_ACROSS))).ravel()[None, :] * boxes[:, 2:3]
-    v = (np.ones((len(_ALONG), 1)) * _ACROSS).ravel()[None, :] * boxes[:, 3:4]
-    x = boxes[:, 0:1] + cos[:, None] * u - sin[:, None] * v
-    y = boxes[:, 1:2] + sin[:, None] * u + cos[:, None] * v
+    """Probabilities of hull and water in and around boxes.
+
+    Args:
+        answers: (9, rows, columns), the map of the canvas.
+        boxes: (n, 5) in pixels of the canvas.
+
+    Returns:
+        (n, 5): mean of hull and of water inside; mean of hull and of water on the rim of the box
+        grown by :data:`AROUND_PX`; the most water on the rim of it grown by
+        :data:`WATER_NEAR_PX`.
+    """
+    inside = _read(answers, boxes, _INSIDE, 0.0).mean(axis=2)
+    around = _read(answers, boxes, _RIM, AROUND_PX).mean(axis=2)
+    near = _read(answers, boxes, _RIM, WATER_NEAR_PX)[1].max(axis=1)
+    return np.column_stack([*inside, *around, near])
+
+
+def _read(answers: npt.NDArray[np.float32], boxes: Floats, places: Floats, grown: float) -> Floats:
+    """Probabilities of hull and water (2, n, places) at places of boxes."""
+    cos, sin = np.cos(boxes[:, 4:]), np.sin(boxes[:, 4:])
+    u = places[:, 0] * (boxes[:, 2:3] / 2 + grown)
+    v = places[:, 1] * (boxes[:, 3:4] / 2 + grown)
+    x, y = boxes[:, 0:1] + cos * u - sin * v, boxes[:, 1:2] + sin * u + cos * v
     rows = np.clip((y / MAP_STRIDE_PX).astype(int), 0, answers.shape[1] - 1)
     columns = np.clip((x / MAP_STRIDE_PX).astype(int), 0, answers.shape[2] - 1)
-    hull = expit(answers[_CHANNEL["hull"]][rows, columns]).mean(axis=1)
-    water = expit(answers[_CHANNEL["water"]][rows, columns]).mean(axis=1)
-    return np.stack([hull, water], axis=1)
+    channels = [_CHANNEL["hull"], _CHANNEL["water"]]
+    return np.asarray(expit(answers[channels][:, rows, columns]), np.float64)
 
 
 def suppressed(candidates: Candidates) -> Candidates:

@@ -5,30 +5,34 @@ import numpy.typing as npt
 from scipy.special import expit, logit
 
 from shipdet.geometry import Floats
-from shipdet.models.config import Judge
-
-#: What a candidate is judged by: logit of its center; log odds of hull and of water in its box;
-#: the window's margin around it; logarithm of its length in network pixels.
-FEATURES = ("center", "hull", "water", "window", "log_length")
+from shipdet.models.config import FEATURES, Judge
 
 _NEVER = 1e-3  # keeps the log odds of a share of 0 or 1 finite
 
 
 def features_of(
-    centers: Floats, shares: Floats, windows: npt.NDArray[np.floating], lengths: Floats
+    centers: Floats, shares: Floats, windows: npt.NDArray[np.floating], boxes: Floats
 ) -> Floats:
-    """The features (n, 5) of candidates.
+    """The features (n, 9) of candidates, in the order of ``shipdet.models.config.FEATURES``.
 
     Args:
         centers: (n,) logits.
-        shares: (n, 2) mean probabilities of hull and water in the box.
+        shares: (n, 5) of :func:`shipdet.detect.candidates.shares_in`.
         windows: (n,) margins, logit of ship minus no ship.
-        lengths: (n,) network pixels.
+        boxes: (n, 5) in network pixels.
     """
     odds = logit(np.clip(shares, _NEVER, 1 - _NEVER))
-    return np.column_stack([centers, odds, windows, np.log(lengths)])
+    size = np.log(boxes[:, 2:4])
+    values = dict(
+        zip(("hull", "water", "hull_around", "water_around", "water_near"), odds.T, strict=True),
+        center=centers,
+        window=windows,
+        log_length=size[:, 0],
+        log_width=size[:, 1],
+    )
+    return np.column_stack([values[name] for name in FEATURES])
 
 
 def score_of(judge: Judge, features: Floats) -> Floats:
-    """Calibrated scores (n,) of features (n, 5): sigmoid(bias + features . weights)."""
+    """Scores (n,) of features (n, 9): sigmoid(bias + features . weights)."""
     return np.asarray(expit(judge.bias + features @ np.array(judge.weights)))

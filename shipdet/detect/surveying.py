@@ -11,10 +11,10 @@ import numpy.typing as npt
 from scipy.special import expit
 
 from shipdet.detect.candidates import Candidates, decode, joined, shares_in, suppressed
-from shipdet.detect.judging import FEATURES, features_of, score_of
+from shipdet.detect.judging import features_of, score_of
 from shipdet.detect.view import NetworkView
 from shipdet.geometry import Floats
-from shipdet.models.config import ClassifierConfig, MapBlock
+from shipdet.models.config import FEATURES, ClassifierConfig, MapBlock
 from shipdet.models.map_channels import MAP_CHANNELS, MAP_STRIDE_PX, no_map_head
 from shipdet.mosaic import Picture
 from shipdet.progress import Progress, Steps
@@ -156,7 +156,7 @@ def _candidates(
     boxes, centers = boxes[inner], centers[inner]
     shares = shares_in(answers, boxes)
     windows = _margins_near(margins, boxes, classifier.window_px, classifier.cell_px)
-    features = features_of(centers, shares, windows, boxes[:, 2])
+    features = features_of(centers, shares, windows, boxes)
     boxes = boxes + np.array([part.x0 - HALO_PX, part.y0 - HALO_PX, 0, 0, 0])
     covered = view.covered(boxes[:, :2]) if len(boxes) else np.zeros(0, np.bool_)
     scores = score_of(block.judge, features)

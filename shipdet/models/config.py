@@ -31,9 +31,17 @@ Depth = Annotated[int, Field(ge=1, le=64)]
 Triple = tuple[Finite, Finite, Finite]
 PositiveTriple = tuple[PositiveFloat, PositiveFloat, PositiveFloat]
 
+#: Fewest network pixels per cell of a ConvNeXt's last feature map; see ``ModelArgs``.
 LEAST_CELL_PX = 8
-MAX_WINDOW_PX = 768  # a dense canvas of 1,024 px holds it, and what is thrown away around it
-"""Fewest network pixels per cell of a ConvNeXt's last feature map; see ``ModelArgs``."""
+#: A dense canvas of 1,024 px holds such a window, and what is thrown away around it.
+MAX_WINDOW_PX = 768
+#: What a candidate is judged by: logit of its center; log odds of hull and of water in its box; the
+#: window's margin around it; logarithms of its length and width in network pixels; log odds of hull
+#: and of water around the box, and of the most water near it.
+FEATURES = (
+    "center", "hull", "water", "window", "log_length", "log_width", "hull_around", "water_around",
+    "water_near",
+)  # fmt: skip
 
 
 class _Part(BaseModel):
@@ -77,10 +85,12 @@ class ModelArgs(_Part):
 class Judge(_Part):
     """score = sigmoid(bias + sum of weight * feature): logistic regression on held-out places.
 
-    The features are those of :data:`shipdet.detect.judging.FEATURES`, in that order.
+    The features are :data:`FEATURES`, in that order.
     """
 
-    weights: tuple[Finite, ...]
+    weights: Annotated[
+        tuple[Finite, ...], Field(min_length=len(FEATURES), max_length=len(FEATURES))
+    ]
     bias: Finite
 
 

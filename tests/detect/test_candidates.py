@@ -79,10 +79,11 @@ def test_shares_are_read_inside_the_turned_box():
     channel["water"][20:] = 8.0
     upright = np.array([[80.0, 80.0, 120.0, 8.0, np.pi / 2]])
     across = np.array([[80.0, 80.0, 120.0, 8.0, 0.0]])
-    hull, water = shares_in(maps, upright)[0]
+    hull, water, hull_around, _, water_near = shares_in(maps, upright)[0]
     assert hull > 0.9 and 0.3 < water < 0.7
+    assert hull_around < 0.4 and water_near > 0.9
     assert shares_in(maps, across)[0, 0] < 0.4
-    assert shares_in(maps, np.empty((0, 5))).shape == (0, 2)
+    assert shares_in(maps, np.empty((0, 5))).shape == (0, 5)
     outside = np.array([[-50.0, 500.0, 40.0, 8.0, 0.0]])
     assert np.isfinite(shares_in(maps, outside)).all()
 

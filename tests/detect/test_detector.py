@@ -23,7 +23,7 @@ from tests.helpers.painted import (
 )
 
 #: A judge that adds the logit of water in the box to that of the center.
-COAST_JUDGE = {"weights": [1.0, 0.0, 0.8, 0.0, 0.0], "bias": -2.0}
+COAST_JUDGE = {"weights": [1.0, 0.0, 0.8] + 6 * [0.0], "bias": -2.0}
 
 
 @pytest.fixture

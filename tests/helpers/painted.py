@@ -121,7 +121,7 @@ def classifier_config(**block: Any) -> ClassifierConfig:
                     "sha256": "ab" * 32,
                     "map": {
                         "sha256": "cd" * 32,
-                        "judge": {"weights": [1.0, 0.0, 0.0, 0.0, 0.0], "bias": 0.0},
+                        "judge": {"weights": [1.0] + 8 * [0.0], "bias": 0.0},
                     },
                     **block,
                 },

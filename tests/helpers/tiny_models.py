@@ -50,7 +50,7 @@ def classifier_config(**block: Any) -> dict[str, Any]:
             "map": {
                 "sha256": "0" * 64,
                 "width": 16,
-                "judge": {"weights": [0.4, 0.0, 0.0, 0.1, 0.0], "bias": 0.0},
+                "judge": {"weights": [0.4, 0, 0, 0.1, 0, 0, 0, 0, 0], "bias": 0.0},
             },
             **block,
         },

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from shipdet.detect.judging import FEATURES, score_of
+from shipdet.detect.judging import score_of
+from shipdet.models.config import FEATURES
 from tests.helpers.painted import BrightnessClassifier, paint_ship, sea
 from training.data.labelled import LabelledImage, LabelledShip, upright
 from training.evaluation import plots

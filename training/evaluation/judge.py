@@ -16,7 +16,7 @@ PENALTY = 1e-3
 
 
 def examples(found: list[Surveyed]) -> tuple[Floats, NDArray[np.int64], Floats]:
-    """Features (n, 5), labels (n,) and weights (n,) of all candidates whose state is known.
+    """Features (n, 9), labels (n,) and weights (n,) of all candidates whose state is known.
 
     Sets weigh by the square root of their ships, so that none drowns the others.
     """

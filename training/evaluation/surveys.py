@@ -35,7 +35,7 @@ class Surveyed:
     Attributes:
         image: the labelled picture.
         boxes: (n, 5) x, y, length, width in meters and the angle of the axis.
-        features: (n, 5), see shipdet.detect.judging.
+        features: (n, 9), see shipdet.models.config.FEATURES.
         scores: (n,) as the model's own judge gives them.
         unknown: (n,) bool, where the absence of a label says nothing.
         area_km2: of the picture.

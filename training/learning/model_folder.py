@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from shipdet.models.config import FEATURES
 from training.canvases.windows import CELL_PX, WINDOW_M, WINDOW_PX
 from training.data.labelled import everything
 from training.learning.networks import IMAGENET_MEAN, IMAGENET_STD, POOL_CELLS
@@ -26,7 +27,7 @@ from training.paths import LABELS, data_root
 #: Coarsest imagery, in meters per pixel, in which training shows ships of all lengths.
 GSD_MAX_M = 10.0
 #: A judge that knows nothing yet: the center's logit is the score.
-PLAIN_JUDGE = {"weights": [1.0, 0.0, 0.0, 0.0, 0.0], "bias": 0.0}
+PLAIN_JUDGE = {"weights": [float(name == "center") for name in FEATURES], "bias": 0.0}
 
 
 def plain_state(state: dict[str, Tensor], architecture: str) -> dict[str, Tensor]:
