@@ -76,7 +76,7 @@ class PretrainStage(Frozen):
 
 
 class MapStage(Frozen):
-    """Training of both answers on canvases of the labelled sets.
+    """Training of both answers on canvases of the labeled sets.
 
     Attributes:
         frozen_stages: of the backbone, which stay as they are together with the stem.

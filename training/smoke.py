@@ -23,7 +23,7 @@ from shipdet.models.config import ClassifierConfig
 from shipdet.models.torch_runtime import TorchClassifier
 from training.canvases.sampling import Sampler
 from training.canvases.windows import CELL_PX, WINDOW_M, WINDOW_PX
-from training.data.labelled import Floats, LabelledImage, LabelledShip, Picture
+from training.data.labeled import Floats, LabeledImage, LabeledShip, Picture
 from training.evaluation.figures import average_precision, pool
 from training.evaluation.surveys import surveyed
 from training.learning.engine import fit
@@ -41,7 +41,7 @@ OPTIONS: dict[str, Any] = {
 ENOUGH = 0.3
 
 
-def harbor() -> tuple[Picture, list[LabelledShip]]:
+def harbor() -> tuple[Picture, list[LabeledShip]]:
     """The sample harbor, uint8 (height, width, 3), and its ships in its pixels."""
     box = pixel_box(sample.bbox(), ZOOM)
     picture = np.zeros((box.height, box.width, 3), np.uint8)
@@ -61,11 +61,11 @@ def harbor() -> tuple[Picture, list[LabelledShip]]:
             (float(x), float(y)), ship.length_m / gsd_m, ship.width_m / gsd_m, ship.heading_deg
         )
         along_first = np.roll(corners, -1, axis=0)
-        ships.append(LabelledShip(along_first, True, along_first, ship.kind))
+        ships.append(LabeledShip(along_first, True, along_first, ship.kind))
     return picture, ships
 
 
-def halves(folder: Path) -> tuple[LabelledImage, LabelledImage]:
+def halves(folder: Path) -> tuple[LabeledImage, LabeledImage]:
     """West and east of the harbor, written as pictures; ships on the cut are on neither."""
     picture, ships = harbor()
     gsd_m = gsd_at(sample.bbox().center[1], ZOOM)
@@ -78,13 +78,13 @@ def halves(folder: Path) -> tuple[LabelledImage, LabelledImage]:
         whole = [s for s in ships if _between(s.corners, left, right)]
         on_cut = [s for s in ships if s not in whole and not _beyond(s.corners, left, right)]
         made.append(
-            LabelledImage(
+            LabeledImage(
                 name=f"sample/{path.name}",
                 path=path,
                 gsd_m=(gsd_m, gsd_m),
                 place=name,
                 ships=tuple(
-                    LabelledShip(s.corners - shift, True, s.corners - shift, s.kind) for s in whole
+                    LabeledShip(s.corners - shift, True, s.corners - shift, s.kind) for s in whole
                 ),
                 unknown=tuple(s.corners - shift for s in on_cut),
                 smallest_m=10.0,
@@ -148,8 +148,8 @@ def as_classifier(model: TwoAnswers) -> TorchClassifier:
     return TorchClassifier(config, lambda: net, "cpu", "fp32", build_map=lambda _net: head)
 
 
-def precision_on(image: LabelledImage, model: TwoAnswers) -> float:
-    """Average precision of a network on a labelled picture, ships of 25 m and more."""
+def precision_on(image: LabeledImage, model: TwoAnswers) -> float:
+    """Average precision of a network on a labeled picture, ships of 25 m and more."""
     found = surveyed(image, as_classifier(model))
     return average_precision(pool([found], [found.scores]))
 

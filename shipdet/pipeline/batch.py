@@ -109,7 +109,7 @@ def iter_images(
             continue
         try:
             steps = iter_image(image, request, out=folder, settings=settings)
-            run = yield from _labelled(steps, label)
+            run = yield from _labeled(steps, label)
             (folder / STAMP).write_text(json.dumps(_stamp(image)))
             done.append(BatchImage(image, folder, run, "", _stamp(image)))
         except ShipdetError as error:
@@ -154,7 +154,7 @@ def _earlier(folder: Path, image: Path, request: ImageRequest) -> Run | None:
     return run if same and inputs == request.model_dump(mode="json") else None
 
 
-def _labelled(steps: Steps[Run], label: str) -> Steps[Run]:
+def _labeled(steps: Steps[Run], label: str) -> Steps[Run]:
     """A run's events with the image's number in front of their notes."""
     try:
         while True:

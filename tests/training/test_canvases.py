@@ -1,4 +1,4 @@
-"""Pieces of labelled pictures at the network's scale, and what the two answers should be there."""
+"""Pieces of labeled pictures at the network's scale, and what the two answers should be there."""
 
 from pathlib import Path
 from typing import Any
@@ -10,23 +10,23 @@ import pytest
 from training.canvases.canvas import Canvas, CanvasShip, Shelf, View, joined, matrix_of, take
 from training.canvases.targets import SEEN_PX, SHORTEST_M, size_of, targets
 from training.canvases.windows import NET_GSD_M, SHIP, UNKNOWN
-from training.data.labelled import LAND, WATER, LabelledImage, LabelledShip, upright
+from training.data.labeled import LAND, WATER, LabeledImage, LabeledShip, upright
 
 SIDE = 192
 Values = dict[str, Any]
 
 
-def labelled(tmp_path: Path, **given: Any) -> LabelledImage:
+def labeled(tmp_path: Path, **given: Any) -> LabeledImage:
     """A gray picture of 300 x 240 pixels."""
     path = tmp_path / "a.png"
     if not path.exists():
         cv2.imwrite(str(path), np.full((240, 300, 3), 90, np.uint8))
-    return LabelledImage(
+    return LabeledImage(
         **{"name": "set/a.png", "path": path, "gsd_m": (3.0, 3.0), "place": "a", **given}
     )
 
 
-def hull(x: float, y: float, length: float, width: float) -> LabelledShip:
+def hull(x: float, y: float, length: float, width: float) -> LabeledShip:
     """A ship along +x."""
     corners = np.array(
         [
@@ -34,10 +34,10 @@ def hull(x: float, y: float, length: float, width: float) -> LabelledShip:
             (x + length / 2, y + width / 2), (x - length / 2, y + width / 2),
         ]
     )  # fmt: skip
-    return LabelledShip(corners, True, corners)
+    return LabeledShip(corners, True, corners)
 
 
-def piece(image: LabelledImage, **given: Any) -> Canvas:
+def piece(image: LabeledImage, **given: Any) -> Canvas:
     view = View(
         **{
             "center": np.array([150.0, 120.0]), "zoom": 1.0, "angle": 0.0, "mirrored": False,
@@ -51,7 +51,7 @@ def test_ships_and_pixels_go_through_one_map(tmp_path: Path) -> None:
     pixels = np.full((240, 300, 3), 30, np.uint8)
     pixels[110:120, 130:170] = 220
     cv2.imwrite(str(tmp_path / "a.png"), pixels)
-    image = labelled(tmp_path, gsd_m=(2.0, 4.0), ships=(hull(150, 115, 40, 10),))
+    image = labeled(tmp_path, gsd_m=(2.0, 4.0), ships=(hull(150, 115, 40, 10),))
     for angle in (0.0, 0.6, np.pi / 2):
         for mirrored in (False, True):
             canvas = piece(image, angle=angle, mirrored=mirrored, zoom=1.2)
@@ -68,22 +68,22 @@ def test_ships_and_pixels_go_through_one_map(tmp_path: Path) -> None:
 
 def test_the_center_of_a_view_is_the_center_of_the_canvas(tmp_path: Path) -> None:
     view = View(np.array([33.0, 44.0]), 1.3, 0.7, True, SIDE)
-    matrix = matrix_of(labelled(tmp_path), view)
+    matrix = matrix_of(labeled(tmp_path), view)
     np.testing.assert_allclose(matrix[:, :2] @ view.center + matrix[:, 2], SIDE / 2)
 
 
 def test_nothing_is_known_outside_and_in_unknown_regions(tmp_path: Path) -> None:
     unknown = (np.array([[150, 0], [170, 0], [170, 240], [150, 240]], float),)
-    canvas = piece(labelled(tmp_path, unknown=unknown), center=np.array([290.0, 120.0]))
+    canvas = piece(labeled(tmp_path, unknown=unknown), center=np.array([290.0, 120.0]))
     # 96 px to the right of the center begin the 10 px * 3 m that are left of the picture.
     assert canvas.known[:, :108].any() and not canvas.known[:, 116:].any()
-    inside = piece(labelled(tmp_path, unknown=unknown))
+    inside = piece(labeled(tmp_path, unknown=unknown))
     assert not inside.known[:, 98:126].any()
     assert inside.known[:, :94].all() and inside.known[:, 132:].all()
 
 
 def test_of_an_incomplete_picture_only_hulls_are_known(tmp_path: Path) -> None:
-    canvas = piece(labelled(tmp_path, complete=False, ships=(hull(150, 120, 40, 10),)))
+    canvas = piece(labeled(tmp_path, complete=False, ships=(hull(150, 120, 40, 10),)))
     assert canvas.known[90:102, 70:122].all()
     assert canvas.known.mean() < 0.05
 
@@ -92,19 +92,19 @@ def test_black_borders_are_unknown_ground(tmp_path: Path) -> None:
     pixels = np.full((240, 300, 3), 90, np.uint8)
     pixels[:, :150] = 0
     cv2.imwrite(str(tmp_path / "a.png"), pixels)
-    canvas = piece(labelled(tmp_path))
+    canvas = piece(labeled(tmp_path))
     assert not canvas.known[:, :96].any() and canvas.known[:, 104:].all()
 
 
 def test_a_mosaic_knows_nothing_of_its_seams(tmp_path: Path) -> None:
-    quarter = piece(labelled(tmp_path, ships=(hull(150, 120, 20, 6),)), side=96)
+    quarter = piece(labeled(tmp_path, ships=(hull(150, 120, 20, 6),)), side=96)
     whole = joined([quarter] * 4)
     assert whole.pixels.shape == (192, 192, 3)
     centers = sorted(ship.corners.mean(axis=0).round().tolist() for ship in whole.ships)
     assert centers == [[48, 48], [48, 144], [144, 48], [144, 144]]
     assert not whole.known[92:100].any() and not whole.known[:, 92:100].any()
     assert all(ship.sized for ship in whole.ships)
-    long = joined([piece(labelled(tmp_path, ships=(hull(150, 120, 90, 9),)), side=96)] * 4)
+    long = joined([piece(labeled(tmp_path, ships=(hull(150, 120, 90, 9),)), side=96)] * 4)
     assert not any(ship.sized for ship in long.ships), "cut at the seam: no length to learn"
 
 

@@ -11,7 +11,7 @@ import pytest
 from shipdet.detect.judging import score_of
 from shipdet.models.config import FEATURES
 from tests.helpers.painted import BrightnessClassifier, paint_ship, sea
-from training.data.labelled import LabelledImage, LabelledShip, upright
+from training.data.labeled import LabeledImage, LabeledShip, upright
 from training.evaluation import plots
 from training.evaluation.card import card, sources
 from training.evaluation.evaluate import LAND, SHIPS, SHORE, chosen, craft, cut, report, table
@@ -31,7 +31,7 @@ from training.learning.mine import hard_places
 GSD_M = 2.0
 
 
-def ship(x_m: float, y_m: float, length: float = 100.0, width: float = 20.0) -> LabelledShip:
+def ship(x_m: float, y_m: float, length: float = 100.0, width: float = 20.0) -> LabeledShip:
     """Along +x; pixels of 2 m."""
     corners = np.array(
         [
@@ -39,11 +39,11 @@ def ship(x_m: float, y_m: float, length: float = 100.0, width: float = 20.0) -> 
             (x_m + length / 2, y_m + width / 2), (x_m - length / 2, y_m + width / 2),
         ]
     ) / GSD_M  # fmt: skip
-    return LabelledShip(corners, True, corners)
+    return LabeledShip(corners, True, corners)
 
 
-def image(*ships: LabelledShip, **given: Any) -> LabelledImage:
-    return LabelledImage(
+def image(*ships: LabeledShip, **given: Any) -> LabeledImage:
+    return LabeledImage(
         **{
             "name": "planet-ports/a.png", "path": Path("a.png"), "gsd_m": (GSD_M, GSD_M),
             "place": "a", "ships": ships, **given,
@@ -52,7 +52,7 @@ def image(*ships: LabelledShip, **given: Any) -> LabelledImage:
 
 
 def candidates(
-    of: LabelledImage, *places: tuple[float, ...], unknown: tuple[bool, ...] = ()
+    of: LabeledImage, *places: tuple[float, ...], unknown: tuple[bool, ...] = ()
 ) -> Surveyed:
     """Each place is x, y, length in meters and the score; boxes lie along +x, 20 m wide."""
     rows = np.array(places, np.float64).reshape(-1, 4)
@@ -207,8 +207,8 @@ def test_examples_leave_out_what_is_not_known() -> None:
 
 
 @pytest.fixture
-def painted(tmp_path: Path) -> LabelledImage:
-    """Two painted ships, of which one is labelled, in a picture on disk."""
+def painted(tmp_path: Path) -> LabeledImage:
+    """Two painted ships, of which one is labeled, in a picture on disk."""
     pixels = sea(400, 300)
     paint_ship(pixels, GSD_M, (200, 150), 100, 20, 90)
     paint_ship(pixels, GSD_M, (600, 450), 80, 16, 90)
@@ -216,7 +216,7 @@ def painted(tmp_path: Path) -> LabelledImage:
     return image(ship(200, 150), path=tmp_path / "a.png")
 
 
-def test_a_model_is_run_and_what_it_saw_can_be_kept(painted: LabelledImage, tmp_path: Path) -> None:
+def test_a_model_is_run_and_what_it_saw_can_be_kept(painted: LabeledImage, tmp_path: Path) -> None:
     seen = surveyed(painted, BrightnessClassifier())
     assert sorted(state(seen)) == [0, 1]
     best = seen.boxes[match(seen, seen.scores).state == 1][0]
@@ -228,13 +228,13 @@ def test_a_model_is_run_and_what_it_saw_can_be_kept(painted: LabelledImage, tmp_
     assert state(again) == state(seen)
 
 
-def test_false_alarms_are_mined_in_pixels_of_the_picture(painted: LabelledImage) -> None:
+def test_false_alarms_are_mined_in_pixels_of_the_picture(painted: LabeledImage) -> None:
     (place,) = hard_places([painted], BrightnessClassifier(), 0.3)[painted.name]
     assert place == pytest.approx((300, 225), abs=3)
     assert hard_places([painted], BrightnessClassifier(), 0.999) == {}
 
 
-def test_contact_sheets_show_the_worst_first(painted: LabelledImage) -> None:
+def test_contact_sheets_show_the_worst_first(painted: LabeledImage) -> None:
     seen = surveyed(painted, BrightnessClassifier())
     false = plots.false_alarms([seen], [seen.scores], 0.3)
     missed = plots.misses([seen], [np.zeros(len(seen.scores))], 0.3)

@@ -4,16 +4,16 @@ import json
 from pathlib import Path
 
 from training.data.folds import COUNT, SINGLE, fold_of, held_out, listed, seen_by
-from training.data.labelled import RULES, LabelledImage
+from training.data.labeled import RULES, LabeledImage
 from training.paths import FOLDS
 
 
-def image(place: str, number: int = 0) -> LabelledImage:
+def image(place: str, number: int = 0) -> LabeledImage:
     source = place.split("/")[0]
-    return LabelledImage(f"{source}/{number}.png", Path(f"{number}.png"), (3.0, 3.0), place)
+    return LabeledImage(f"{source}/{number}.png", Path(f"{number}.png"), (3.0, 3.0), place)
 
 
-def many() -> list[LabelledImage]:
+def many() -> list[LabeledImage]:
     """Two pictures of every listed place, and of a hundred single places of each other set."""
     places = [*listed(), *(f"{name}/{n}" for name in SINGLE for n in range(100))]
     places += [f"ge-ports/bck_{n:03d}" for n in range(100)]
@@ -36,7 +36,7 @@ def test_every_place_is_held_out_once() -> None:
     assert len(seen_by(many(), None)) == len(many())
 
 
-def test_the_file_names_each_place_once_and_every_labelled_set() -> None:
+def test_the_file_names_each_place_once_and_every_labeled_set() -> None:
     pairs = json.loads(
         (FOLDS / "places.json").read_text(), object_pairs_hook=lambda found: [*found]
     )

@@ -11,8 +11,8 @@ from shipdet.models.map_channels import MAP_CHANNELS
 from training.canvases.canvas import Canvas, CanvasShip
 from training.canvases.targets import targets
 from training.canvases.windows import NO_SHIP, SHIP, UNKNOWN
-from training.data.labelled import LAND, WATER
-from training.data.labelled import UNKNOWN as UNKNOWN_GROUND
+from training.data.labeled import LAND, WATER
+from training.data.labeled import UNKNOWN as UNKNOWN_GROUND
 from training.learning.loss import map_loss, rates, small_craft, window_loss
 
 SIDE = 128
@@ -69,13 +69,13 @@ def test_sizes_are_asked_at_centers_only() -> None:
         assert (abs(rows - 16) <= 1).all() and (abs(columns - 22) <= 1).all(), name
 
 
-def test_unlabelled_small_craft_are_not_taught_to_be_none() -> None:
-    """Where the network sees a shorter craft than what is labelled, it is not told no."""
+def test_unlabeled_small_craft_are_not_taught_to_be_none() -> None:
+    """Where the network sees a shorter craft than what is labeled, it is not told no."""
     coarse = batch(smallest=np.full((SIDE, SIDE), 30.0, np.float32))
     short, long = gradients(coarse, np.log(15.0)), gradients(coarse, np.log(60.0))
     assert short["center"][:10, :10].max() == 0
     assert long["center"][:10, :10].min() > 0
-    assert short["center"][16, 22] > 0, "the labelled ship is asked for all the same"
+    assert short["center"][16, 22] > 0, "the labeled ship is asked for all the same"
 
 
 def test_on_known_land_no_craft_is_so_small_that_it_may_stay() -> None:

@@ -57,7 +57,7 @@ def test_unresolved_ships_are_ignored_and_specks_are_no_ships() -> None:
     assert label_windows([at], CANVAS, gsd_m=6.0)[8, 8] == NO_SHIP
 
 
-def test_windows_in_unknown_regions_need_a_labelled_ship() -> None:
+def test_windows_in_unknown_regions_need_a_labeled_ship() -> None:
     unknown = np.zeros((CANVAS, CANVAS), dtype=np.bool_)
     unknown[:, :176] = True
     labels = label_windows([ship(64, 64)], CANVAS, unknown=unknown)

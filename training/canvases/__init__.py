@@ -1,1 +1,1 @@
-"""Canvases: pieces of labelled pictures at the scale of the network, and their targets."""
+"""Canvases: pieces of labeled pictures at the scale of the network, and their targets."""

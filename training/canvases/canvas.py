@@ -1,4 +1,4 @@
-"""A training canvas: a piece of a labelled picture at the network's scale, and what is known there.
+"""A training canvas: a piece of a labeled picture at the network's scale, and what is known there.
 
 Ships, masks and unknown regions go through the same affine map as the pixels, so that pictures
 with pixels that are not square need nothing of their own.
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from training.canvases.sensors import degrade, recolor
 from training.canvases.windows import NET_GSD_M
-from training.data.labelled import UNKNOWN, Floats, LabelledImage, Picture, read_water
+from training.data.labeled import UNKNOWN, Floats, LabeledImage, Picture, read_water
 
 #: Pictures finer than this are reduced to it when they are read.
 FINEST_M = 0.9
@@ -30,7 +30,7 @@ class CanvasShip:
     Attributes:
         corners: (4, 2), the first edge along the length where ``axis``.
         outline: (n, 2) of the hull, or None where only an upright box is known.
-        length_m: meters on the ground as labelled, before any change of scale; 0 where unknown.
+        length_m: meters on the ground as labeled, before any change of scale; 0 where unknown.
         seen_px: length in pixels of the (simulated) sensor.
         sized: whether length and width on the canvas are right.
     """
@@ -52,7 +52,7 @@ class Canvas:
         ships: on it or near it.
         known: bool (side, side), where the absence of a label means that there is no ship.
         water: uint8 (side, side), 255 water, 0 land or built, 128 unknown.
-        smallest: float32 (side, side), network pixels: shorter ships are not labelled there.
+        smallest: float32 (side, side), network pixels: shorter ships are not labeled there.
     """
 
     pixels: Picture
@@ -78,7 +78,7 @@ class Shelf:
         self._pixels = 0
         self._lock = Lock()
 
-    def get(self, image: LabelledImage) -> _Loaded:
+    def get(self, image: LabeledImage) -> _Loaded:
         """A picture with its masks."""
         with self._lock:
             if image.name in self._kept:
@@ -94,7 +94,7 @@ class Shelf:
         return loaded
 
 
-def _load(image: LabelledImage) -> _Loaded:
+def _load(image: LabeledImage) -> _Loaded:
     pixels = image.read()
     height, width = pixels.shape[:2]
     water = read_water(image, height, width)
@@ -131,7 +131,7 @@ class View:
     sensor_m: float = 0.0
 
 
-def matrix_of(image: LabelledImage, view: View) -> Floats:
+def matrix_of(image: LabeledImage, view: View) -> Floats:
     """(2, 3): pixels of the file (from corners, not centers) to network pixels of the canvas."""
     scale = np.diag(np.array(image.gsd_m) / NET_GSD_M * view.zoom)
     cos, sin = np.cos(view.angle), np.sin(view.angle)
@@ -143,9 +143,9 @@ def matrix_of(image: LabelledImage, view: View) -> Floats:
 
 
 def take(
-    image: LabelledImage, view: View, shelf: Shelf, rng: np.random.Generator, augment: bool = True
+    image: LabeledImage, view: View, shelf: Shelf, rng: np.random.Generator, augment: bool = True
 ) -> Canvas:
-    """Cut a piece out of a labelled picture as a satellite of another day might have seen it."""
+    """Cut a piece out of a labeled picture as a satellite of another day might have seen it."""
     loaded, side = shelf.get(image), view.side
     whole = matrix_of(image, view)
     linear = whole[:, :2] / loaded.share

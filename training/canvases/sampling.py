@@ -13,7 +13,7 @@ from torch import Tensor
 from training.canvases.canvas import Canvas, Shelf, View, joined, take
 from training.canvases.targets import targets
 from training.canvases.windows import NET_GSD_M, WINDOW_PX, Placed, label_window
-from training.data.labelled import LabelledImage
+from training.data.labeled import LabeledImage
 from training.recipe import MapStage
 
 
@@ -29,7 +29,7 @@ class Sampler:
 
     def __init__(
         self,
-        images: list[LabelledImage],
+        images: list[LabeledImage],
         stage: MapStage,
         seed: int,
         hard: dict[str, list[tuple[float, float]]] | None = None,
@@ -38,7 +38,7 @@ class Sampler:
         self.rng = np.random.default_rng(seed)
         self.shelf = Shelf()
         self.hard = hard or {}
-        self.pools: dict[str, list[LabelledImage]] = {}
+        self.pools: dict[str, list[LabeledImage]] = {}
         for image in images:
             self.pools.setdefault(image.source, []).append(image)
         self.weights = {name: self._weights(pool) for name, pool in self.pools.items()}
@@ -47,7 +47,7 @@ class Sampler:
             for name, pool in self.pools.items()
         }
 
-    def _weights(self, pool: list[LabelledImage]) -> np.ndarray:
+    def _weights(self, pool: list[LabeledImage]) -> np.ndarray:
         """Pictures with ships, and those whose water is known, are drawn more often."""
         weights = np.array(
             [
@@ -95,7 +95,7 @@ class Sampler:
         view = View(center, zoom, angle, bool(rng.random() < 0.5), side, self._sensor(image, zoom))
         return take(image, view, self.shelf, rng)
 
-    def _sensor(self, image: LabelledImage, zoom: float) -> float:
+    def _sensor(self, image: LabeledImage, zoom: float) -> float:
         """Meters per pixel of an imaginary sensor; 0 for the picture's own."""
         rng, own = self.rng, float(np.sqrt(np.prod(image.gsd_m))) * zoom
         if rng.random() < 0.5:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from shipdet.models.map_channels import MAP_STRIDE_PX
 from training.canvases.canvas import Canvas, CanvasShip
 from training.canvases.windows import NET_GSD_M, Placed, label_windows
-from training.data.labelled import LAND, WATER
+from training.data.labeled import LAND, WATER
 
 Target = dict[str, NDArray]
 
@@ -44,7 +44,7 @@ def targets(canvas: Canvas) -> Target:
         hull, hull_asked, water, water_asked: float32 (rows, columns).
         size: float32 (6, rows, columns): dx, dy, log length, log width, cos 2a, sin 2a.
         size_weight: float32 (6, rows, columns).
-        smallest: float32 (rows, columns), logarithm of the shortest labelled length, network px.
+        smallest: float32 (rows, columns), logarithm of the shortest labeled length, network px.
         windows: int64, labels of windows at the corners between cells of 16 px.
     """
     side = canvas.pixels.shape[0]

@@ -1,1 +1,1 @@
-"""Labelled pictures: one reader for every set, and which places are held out together."""
+"""Labeled pictures: one reader for every set, and which places are held out together."""

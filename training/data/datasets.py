@@ -50,10 +50,10 @@ class Scene:
     Attributes:
         name: set and file, for example "harbours/guaymas_1.jpg".
         gsd_m: meters per pixel; None when unknown.
-        ships: the labelled ones.
-        unknown: polygons (n, 2) in image pixels in which unlabelled ships may lie.
+        ships: the labeled ones.
+        unknown: polygons (n, 2) in image pixels in which unlabeled ships may lie.
         sea: polygons of open water, less those of `islands`; false alarms are counted apart there.
-        complete: False when unlabelled ships may lie anywhere outside the labelled ones.
+        complete: False when unlabeled ships may lie anywhere outside the labeled ones.
         group: scenes of one group never fall into different parts of a grouped split.
     """
 
@@ -95,7 +95,7 @@ def ships_aerial(root: Path) -> list[Scene]:
 
 
 def planet_scenes(root: Path) -> list[Scene]:
-    """The two labelled PlanetScope harbours; open water is complete."""
+    """The two labeled PlanetScope harbours; open water is complete."""
     folder = root / "planet-scenes"
     return [
         Scene(
@@ -195,8 +195,8 @@ def own_labels(root: Path, folder: Path = LABELS) -> list[Scene]:
     return scenes
 
 
-def labelled_only(_root: Path) -> list[Scene]:
-    """A set that came without labels: only pictures that we labelled are scenes of it."""
+def labeled_only(_root: Path) -> list[Scene]:
+    """A set that came without labels: only pictures that we labeled are scenes of it."""
     return []
 
 
@@ -207,8 +207,8 @@ SETS: dict[str, Callable[[Path], list[Scene]]] = {
     "harbours": harbours,
     "aid-land": aid_land,
     "aid-shore": aid_shore,
-    "aid/Port": labelled_only,
-    "mosaics": labelled_only,
+    "aid/Port": labeled_only,
+    "mosaics": labeled_only,
 }
 
 

@@ -27,7 +27,7 @@ from shipdet.detect.judging import score_of
 from shipdet.models import load_classifier
 from shipdet.models.config import Judge
 from training.data.folds import held_out
-from training.data.labelled import Floats, LabelledImage, everything
+from training.data.labeled import Floats, LabeledImage, everything
 from training.evaluation.figures import Pool, best_threshold, figures, pool
 from training.evaluation.judge import examples, fit
 from training.evaluation.surveys import Surveyed, load, save, surveyed
@@ -54,15 +54,15 @@ MOST = 150
 FEW = 12
 
 
-def chosen(images: Iterable[LabelledImage], every: int = 1) -> list[LabelledImage]:
+def chosen(images: Iterable[LabeledImage], every: int = 1) -> list[LabeledImage]:
     """The pictures that figures are of: those with ships, and a fixed choice of the others.
 
     Args:
         images: held out.
         every: takes every nth picture of a set of more than :data:`FEW`.
     """
-    kept: list[LabelledImage] = []
-    pools: dict[str, list[LabelledImage]] = {}
+    kept: list[LabeledImage] = []
+    pools: dict[str, list[LabeledImage]] = {}
     for image in images:
         if image.source in SHIPS and image.scaled:
             kept.append(image)
@@ -70,7 +70,7 @@ def chosen(images: Iterable[LabelledImage], every: int = 1) -> list[LabelledImag
             pools.setdefault(image.source, []).append(image)
     for some in pools.values():
         kept += sorted(some, key=lambda image: zlib.crc32(image.name.encode()))[:MOST]
-    sets: dict[str, list[LabelledImage]] = {}
+    sets: dict[str, list[LabeledImage]] = {}
     for image in kept:
         sets.setdefault(image.source, []).append(image)
     return [
@@ -79,7 +79,7 @@ def chosen(images: Iterable[LabelledImage], every: int = 1) -> list[LabelledImag
 
 
 def gathered(
-    fold: int, model: Path, out: Path, images: list[LabelledImage], every: int = 1
+    fold: int, model: Path, out: Path, images: list[LabeledImage], every: int = 1
 ) -> list[Surveyed]:
     """Candidates of a fold's model on its held-out pictures, computed once."""
     kept = out / f"candidates_{fold}.npz"

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.labelled import Floats
+from training.data.labeled import Floats
 from training.evaluation.surveys import SHORTEST_M, Matched, Surveyed, match
 
 

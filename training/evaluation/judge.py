@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
 from shipdet.models.config import Judge
-from training.data.labelled import Floats
+from training.data.labeled import Floats
 from training.evaluation.surveys import Surveyed, match
 
 #: Strength of the penalty on weights, of features that were brought to unit deviation.

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from training.data.labelled import Floats, LabelledImage, Picture, everything
+from training.data.labeled import Floats, LabeledImage, Picture, everything
 from training.evaluation.evaluate import LAND, SHIPS, SHORE, of_source, scored
 from training.evaluation.figures import Pool, average_precision, curve
 from training.evaluation.surveys import SHORTEST_M, Surveyed, load, match
@@ -58,7 +58,7 @@ class Place:
         note: of a few characters.
     """
 
-    image: LabelledImage
+    image: LabeledImage
     box: Floats
     badness: float
     note: str

@@ -1,4 +1,4 @@
-"""What a model sees in labelled pictures: candidates with their features, matched with the ships.
+"""What a model sees in labeled pictures: candidates with their features, matched with the ships.
 
 The network runs once for each picture; scores, thresholds and lengths can then be tried without it.
 """
@@ -17,13 +17,13 @@ from shipdet.detect.surveying import Surveyor, survey
 from shipdet.geometry import Grid
 from shipdet.mosaic import Mosaic, Provenance
 from shipdet.progress import finish
-from training.data.labelled import Floats, LabelledImage
+from training.data.labeled import Floats, LabeledImage
 
 #: A detection counts when its center lies in a ship's box grown by this many meters.
 GROWN_M = 15.0
 #: Shorter ships are not counted.
 SHORTEST_M = 25.0
-#: A labelled craft shorter than this that is measured as a ship is a false alarm; between the two,
+#: A labeled craft shorter than this that is measured as a ship is a false alarm; between the two,
 #: it counts neither way.
 CRAFT_M = 20.0
 
@@ -33,7 +33,7 @@ class Surveyed:
     """Candidates of a picture, in meters from its top left corner.
 
     Attributes:
-        image: the labelled picture.
+        image: the labeled picture.
         boxes: (n, 5) x, y, length, width in meters and the angle of the axis.
         features: (n, 9), see shipdet.models.config.FEATURES.
         scores: (n,) as the model's own judge gives them.
@@ -41,7 +41,7 @@ class Surveyed:
         area_km2: of the picture.
     """
 
-    image: LabelledImage
+    image: LabeledImage
     boxes: Floats
     features: Floats
     scores: Floats
@@ -49,7 +49,7 @@ class Surveyed:
     area_km2: float
 
 
-def as_mosaic(image: LabelledImage) -> Mosaic:
+def as_mosaic(image: LabeledImage) -> Mosaic:
     """A picture as the detector takes it; black and white borders of no data are uncovered."""
     pixels = image.read()
     height, width = pixels.shape[:2]
@@ -64,8 +64,8 @@ def as_mosaic(image: LabelledImage) -> Mosaic:
     )
 
 
-def surveyed(image: LabelledImage, classifier: Surveyor, mosaic: Mosaic | None = None) -> Surveyed:
-    """Run a model over a labelled picture."""
+def surveyed(image: LabeledImage, classifier: Surveyor, mosaic: Mosaic | None = None) -> Surveyed:
+    """Run a model over a labeled picture."""
     mosaic = mosaic or as_mosaic(image)
     result = finish(survey(mosaic, classifier))
     view, found = result.view, result.candidates
@@ -89,7 +89,7 @@ def surveyed(image: LabelledImage, classifier: Surveyor, mosaic: Mosaic | None =
     return Surveyed(image, boxes, found.features, found.scores, unknown[rows, columns] > 0, area)
 
 
-def _size(image: LabelledImage) -> tuple[int, int]:
+def _size(image: LabeledImage) -> tuple[int, int]:
     pixels = image.read()
     return pixels.shape[1], pixels.shape[0]
 
@@ -104,9 +104,9 @@ class Matched:
 
     Attributes:
         state: (n,) of the candidates: 1 a ship, 0 a false alarm, -1 counts neither way.
-        ship: (n,) which labelled ship, -1 for none.
+        ship: (n,) which labeled ship, -1 for none.
         required: (m,) bool, the ships that count.
-        lengths: (m,) meters as labelled.
+        lengths: (m,) meters as labeled.
     """
 
     state: NDArray[np.int64]
@@ -171,7 +171,7 @@ def save(found: list[Surveyed], path: Path) -> None:
     )
 
 
-def load(path: Path, images: Iterable[LabelledImage]) -> list[Surveyed]:
+def load(path: Path, images: Iterable[LabeledImage]) -> list[Surveyed]:
     """What :func:`save` wrote, with the labels of today."""
     by_name = {image.name: image for image in images}
     with np.load(path) as stored:

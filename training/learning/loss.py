@@ -39,7 +39,7 @@ def center_loss(
 
 
 def small_craft(maps: Tensor, smallest: Tensor, water: Tensor, water_asked: Tensor) -> Tensor:
-    """1 where the network sees a craft shorter than what is labelled there, not on known land.
+    """1 where the network sees a craft shorter than what is labeled there, not on known land.
 
     A set that does not label small craft does not teach that they are no ships.
     """

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from shipdet.detect.surveying import Surveyor
 from shipdet.models import load_classifier
 from training.data.folds import seen_by
-from training.data.labelled import LabelledImage, everything
+from training.data.labeled import LabeledImage, everything
 from training.evaluation.surveys import match, surveyed
 
 #: Lowest score of a false alarm that is worth showing.
@@ -33,7 +33,7 @@ MOST = 400
 Places = dict[str, list[tuple[float, float]]]
 
 
-def hard_places(images: Iterable[LabelledImage], model: Surveyor, floor: float) -> Places:
+def hard_places(images: Iterable[LabeledImage], model: Surveyor, floor: float) -> Places:
     """False alarms by picture, in pixels of the file; best score first."""
     found: Places = {}
     for image in images:
@@ -45,9 +45,9 @@ def hard_places(images: Iterable[LabelledImage], model: Surveyor, floor: float) 
     return found
 
 
-def chosen(images: Iterable[LabelledImage], most: int) -> list[LabelledImage]:
+def chosen(images: Iterable[LabeledImage], most: int) -> list[LabeledImage]:
     """All pictures with ships, and a fixed choice of the others of each set."""
-    pools: dict[str, list[LabelledImage]] = {}
+    pools: dict[str, list[LabeledImage]] = {}
     kept = []
     for image in images:
         if image.ships:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from shipdet.models.config import FEATURES
 from training.canvases.windows import CELL_PX, WINDOW_M, WINDOW_PX
-from training.data.labelled import everything
+from training.data.labeled import everything
 from training.learning.networks import IMAGENET_MEAN, IMAGENET_STD, POOL_CELLS
 from training.paths import LABELS, data_root
 

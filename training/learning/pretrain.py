@@ -3,7 +3,7 @@
     python -m training.learning.pretrain --config training/configs/shipdet_pico.yaml \
         --teacher training/weights/teacher.safetensors --out runs/train/backbone
 
-The teacher's body knows ImageNet. What its maps hold can be learnt from any picture, labelled or
+The teacher's body knows ImageNet. What its maps hold can be learnt from any picture, labeled or
 not, and from every pixel of it: far quicker than features are learnt from labels.
 """
 

@@ -23,7 +23,7 @@ from shipdet.models.map_head import MapHead, use_phased_convolutions
 from training.canvases.sampling import Sampler, read_hard
 from training.canvases.windows import CELL_PX, EDGE_PX
 from training.data.folds import seen_by
-from training.data.labelled import everything
+from training.data.labeled import everything
 from training.learning.engine import Batch, Keep, fit, parameter_groups
 from training.learning.loss import map_loss, rates, ship_margin, window_loss
 from training.learning.networks import Student

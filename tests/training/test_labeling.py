@@ -1,4 +1,4 @@
-"""Labelling with a model's help: what is said about proposals is what is written."""
+"""Labeling with a model's help: what is said about proposals is what is written."""
 
 import json
 from dataclasses import replace
@@ -10,13 +10,13 @@ import pytest
 
 from tests.helpers.painted import BrightnessClassifier, paint_ship, sea
 from training.data.datasets import own_labels
-from training.data.labelled import LabelledImage
-from training.labelling.page import Desk, page
-from training.labelling.session import Labelling, begin, box_between
+from training.data.labeled import LabeledImage
+from training.labeling.page import Desk, page
+from training.labeling.session import Labeling, begin, box_between
 
 
 @pytest.fixture
-def image(tmp_path: Path) -> LabelledImage:
+def image(tmp_path: Path) -> LabeledImage:
     """Two ships."""
     pixels = sea(500, 400)
     paint_ship(pixels, 2.0, (150, 120), 120, 24, 30)  # meters
@@ -24,26 +24,26 @@ def image(tmp_path: Path) -> LabelledImage:
     (tmp_path / "harbours").mkdir()
     cv2.imwrite(str(tmp_path / "harbours" / "new.png"), pixels[..., ::-1])
     path = tmp_path / "harbours" / "new.png"
-    return LabelledImage("harbours/new.png", path, (2.0, 2.0), "new")
+    return LabeledImage("harbours/new.png", path, (2.0, 2.0), "new")
 
 
-def begun(image: LabelledImage, folder: Path) -> Labelling:
-    """A labelling whose labels are kept in a folder."""
+def begun(image: LabeledImage, folder: Path) -> Labeling:
+    """A labeling whose labels are kept in a folder."""
     return begin(image, BrightnessClassifier(), folder)
 
 
 @pytest.fixture
-def work(image: LabelledImage, tmp_path: Path) -> Labelling:
+def work(image: LabeledImage, tmp_path: Path) -> Labeling:
     return begun(image, tmp_path)
 
 
-def test_a_model_proposes_the_ships(work: Labelling) -> None:
+def test_a_model_proposes_the_ships(work: Labeling) -> None:
     centers = sorted(p.mean(axis=0).tolist() for p in work.proposals)
     assert np.allclose(centers, [(75, 60), (190, 150)], atol=4)
 
 
 def test_accepted_refused_and_open_proposals_are_read_as_labels(
-    work: Labelling, tmp_path: Path
+    work: Labeling, tmp_path: Path
 ) -> None:
     first = work.current
     assert first is not None
@@ -82,7 +82,7 @@ class Click:
         self.index = (x, y)
 
 
-def test_a_redrawn_box_is_what_is_accepted(work: Labelling) -> None:
+def test_a_redrawn_box_is_what_is_accepted(work: Labeling) -> None:
     desk, shown = Desk(work), page(work)
     assert shown.blocks
     middle = work.proposals[0].mean(axis=0)
@@ -95,7 +95,7 @@ def test_a_redrawn_box_is_what_is_accepted(work: Labelling) -> None:
     assert work.ships[0]["length_m"] == pytest.approx(200 * 360 / 720, abs=1)
 
 
-def test_a_missed_ship_is_drawn_on_the_whole_picture(work: Labelling) -> None:
+def test_a_missed_ship_is_drawn_on_the_whole_picture(work: Labeling) -> None:
     desk = Desk(work)
     desk.decide("refuse", "ship")
     _, told = desk.decide("refuse", "ship")
@@ -111,7 +111,7 @@ def test_a_missed_ship_is_drawn_on_the_whole_picture(work: Labelling) -> None:
 
 
 def test_labels_that_are_there_stay_and_are_not_proposed_again(
-    work: Labelling, image: LabelledImage, tmp_path: Path
+    work: Labeling, image: LabeledImage, tmp_path: Path
 ) -> None:
     first = work.current
     assert first is not None
@@ -130,6 +130,6 @@ def test_labels_that_are_there_stay_and_are_not_proposed_again(
     assert (kept["gsd_source"], len(kept["sea"]), kept["complete"]) == ("a chart", 1, False)
 
 
-def test_a_picture_with_squeezed_pixels_is_refused(image: LabelledImage, tmp_path: Path) -> None:
+def test_a_picture_with_squeezed_pixels_is_refused(image: LabeledImage, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not square"):
         begun(replace(image, gsd_m=(2.0, 3.0)), tmp_path)

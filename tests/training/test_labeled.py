@@ -1,4 +1,4 @@
-"""One reader for all labelled sets: what is known where, whatever form the labels have."""
+"""One reader for all labeled sets: what is known where, whatever form the labels have."""
 
 import json
 from dataclasses import replace
@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
-from training.data import labelled
-from training.data.labelled import (
+from training.data import labeled
+from training.data.labeled import (
     DIAGONAL,
     LAND,
     UNKNOWN,
     WATER,
-    LabelledImage,
+    LabeledImage,
     boxed,
     place_of,
     read_set,
@@ -33,8 +33,8 @@ def sides(corners: np.ndarray) -> tuple[float, float]:
     return float(first), float(second)
 
 
-def image(path: Path = Path("none.png"), **given: Any) -> LabelledImage:
-    return LabelledImage(
+def image(path: Path = Path("none.png"), **given: Any) -> LabeledImage:
+    return LabeledImage(
         **{"name": "planet-ports/a.png", "path": path, "gsd_m": SQUARE, "place": "a", **given}
     )
 
@@ -97,7 +97,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "labels.json").write_text(json.dumps({"images": entries}))
     for name in ("a", "b"):
         cv2.imwrite(str(folder / f"{name}.png"), np.full((100, 120, 3), 60, np.uint8))
-    monkeypatch.setattr(labelled, "LABELS", tmp_path / "labels")
+    monkeypatch.setattr(labeled, "LABELS", tmp_path / "labels")
     (tmp_path / "labels").mkdir()
     return tmp_path
 

@@ -1,6 +1,6 @@
 """Label ships on a picture with the help of a model, in a browser.
 
-    python -m training.labelling.page --image harbours/new.jpg --gsd 0.6 \
+    python -m training.labeling.page --image harbours/new.jpg --gsd 0.6 \
         --model weights/shipdet-pico
 
 The picture lies below the data folder. Every proposal is accepted, redrawn (click the bow, then
@@ -19,15 +19,15 @@ import gradio as gr
 import numpy as np
 
 from shipdet.models import load_classifier
-from training.data.labelled import LabelledImage, Picture
-from training.labelling.session import Labelling, begin, box_between
+from training.data.labeled import LabeledImage, Picture
+from training.labeling.session import Labeling, begin, box_between
 from training.paths import data_root
 
 
 class Desk:
-    """What the page's handlers share: the labelling, and the box that is being drawn."""
+    """What the page's handlers share: the labeling, and the box that is being drawn."""
 
-    def __init__(self, work: Labelling) -> None:
+    def __init__(self, work: Labeling) -> None:
         self.work = work
         self.clicks: list[np.ndarray] = []
         self.drawn: np.ndarray | None = None
@@ -67,7 +67,7 @@ class Desk:
         return self.view()
 
 
-def page(work: Labelling) -> gr.Blocks:
+def page(work: Labeling) -> gr.Blocks:
     """The page for one picture and one person."""
     desk = Desk(work)
     first, told = desk.view()
@@ -106,7 +106,7 @@ def main() -> None:
     classifier = load_classifier(str(arguments.model))
     gsd_m = (arguments.gsd, arguments.gsd)
     path = data_root() / arguments.image
-    image = LabelledImage(arguments.image, path, gsd_m, place=arguments.image)
+    image = LabeledImage(arguments.image, path, gsd_m, place=arguments.image)
     page(begin(image, classifier)).launch(server_name="127.0.0.1")
 
 

@@ -15,7 +15,7 @@ from shipdet.detect import detect
 from shipdet.detect.surveying import Surveyor
 from shipdet.geometry import rectangle
 from shipdet.progress import finish
-from training.data.labelled import LabelledImage, Picture
+from training.data.labeled import LabeledImage, Picture
 from training.evaluation.surveys import as_mosaic
 from training.paths import LABELS
 
@@ -30,7 +30,7 @@ Corners = NDArray[np.float64]
 
 
 @dataclass
-class Labelling:
+class Labeling:
     """A scene with its proposals and what was said about them.
 
     Attributes:
@@ -88,7 +88,7 @@ class Labelling:
     def crop(self, corners: Corners | None = None) -> tuple[Picture, Corners]:
         """The surroundings of the current proposal, or the whole picture when there is none.
 
-        Labelled ships are green, unknown places gray, the proposal or the drawn box yellow.
+        Labeled ships are green, unknown places gray, the proposal or the drawn box yellow.
 
         Returns:
             uint8 (720, 720, 3), and the matrix (2, 3) from image pixels to pixels of the crop.
@@ -142,8 +142,8 @@ def label_file(image: str, folder: Path = LABELS) -> Path:
     return folder / f"{Path(image).with_suffix('').as_posix().replace('/', '_')}.json"
 
 
-def begin(image: LabelledImage, classifier: Surveyor, folder: Path = LABELS) -> Labelling:
-    """Propose what a model finds and nobody has labelled yet; pixels must be square."""
+def begin(image: LabeledImage, classifier: Surveyor, folder: Path = LABELS) -> Labeling:
+    """Propose what a model finds and nobody has labeled yet; pixels must be square."""
     across, down = image.gsd_m
     if across != down:
         raise ValueError(f"{image.name} has pixels that are not square: {across:g} by {down:g} m")
@@ -155,7 +155,7 @@ def begin(image: LabelledImage, classifier: Surveyor, folder: Path = LABELS) -> 
     polygons = [np.asarray(p, np.float32) for p in [*(s["polygon"] for s in ships), *unknown]]
     boxes = [np.asarray(ship.corners, np.float64) for ship in found]
     new = [box for box in boxes if not any(inside(box.mean(axis=0), p) for p in polygons)]
-    return Labelling(image.name, mosaic.pixels, across, new, 0, ships, unknown, known)
+    return Labeling(image.name, mosaic.pixels, across, new, 0, ships, unknown, known)
 
 
 def inside(point: Corners, polygon: NDArray[np.float32]) -> bool:

@@ -1,4 +1,4 @@
-"""One reader for every labelled set: a picture, its scale, its ships, and what is known where.
+"""One reader for every labeled set: a picture, its scale, its ships, and what is known where.
 
 Every pixel has one of three states in each task: known yes, known no, unknown. The sets differ in
 what they label; :data:`SETS` says it once for each of them.
@@ -32,7 +32,7 @@ DIAGONAL = 0.96
 
 
 @dataclass(frozen=True)
-class LabelledShip:
+class LabeledShip:
     """One ship.
 
     Attributes:
@@ -54,17 +54,17 @@ class LabelledShip:
 
 
 @dataclass(frozen=True)
-class LabelledImage:
+class LabeledImage:
     """A picture and what is known about it.
 
     Attributes:
         name: set and file, as in "ge-ports/PE_001.jpg".
         gsd_m: meters per pixel (across, down).
         scaled: whether the scale is known; where not, ``gsd_m`` is a guess and teaches no length.
-        ships: labelled ones.
+        ships: labeled ones.
         unknown: (n, 2) polygons, pixels, in which nothing is known about ships.
-        complete: False where unlabelled ships may lie anywhere outside the labelled hulls.
-        smallest_m: ships shorter than this are not labelled in this set.
+        complete: False where unlabeled ships may lie anywhere outside the labeled hulls.
+        smallest_m: ships shorter than this are not labeled in this set.
         water: path of a water mask, or "land" / "water" where the picture shows nothing else.
         water_values: how the mask's values are to be read, see :func:`read_water`.
         painted: (class value, polygon) pairs drawn by eye, over ``water``.
@@ -76,7 +76,7 @@ class LabelledImage:
     path: Path
     gsd_m: tuple[float, float]
     place: str
-    ships: tuple[LabelledShip, ...] = ()
+    ships: tuple[LabeledShip, ...] = ()
     unknown: tuple[Floats, ...] = ()
     scaled: bool = True
     complete: bool = True
@@ -99,7 +99,7 @@ class LabelledImage:
         """
         return datasets.read_picture(self.path)
 
-    def length_m(self, ship: LabelledShip) -> float:
+    def length_m(self, ship: LabeledShip) -> float:
         """A ship's length in meters; from a diagonal where the axis is not known."""
         corners = ship.corners * np.array(self.gsd_m)
         sides = np.linalg.norm(np.diff(corners, axis=0, append=corners[:1]), axis=1)
@@ -108,7 +108,7 @@ class LabelledImage:
         return float(DIAGONAL * np.hypot(sides[0], sides[1]))
 
 
-def read_water(image: LabelledImage, height: int, width: int) -> Picture | None:
+def read_water(image: LabeledImage, height: int, width: int) -> Picture | None:
     """uint8 (height, width): 255 water, 0 land or built, 128 unknown; None where nothing is known.
 
     Values: "mask" has these three already; "black-unknown" is white on black where black pixels of
@@ -131,7 +131,7 @@ def read_water(image: LabelledImage, height: int, width: int) -> Picture | None:
     return known
 
 
-def _read_mask(image: LabelledImage, path: Path) -> Picture:
+def _read_mask(image: LabeledImage, path: Path) -> Picture:
     if image.water_values == "dubai":
         colors = datasets.read_picture(path).astype(np.int16)
         known = np.full(colors.shape[:2], LAND, np.uint8)
@@ -161,15 +161,15 @@ def _read_mask(image: LabelledImage, path: Path) -> Picture:
     return known
 
 
-def ship_of(entry: dict[str, Any]) -> LabelledShip:
+def ship_of(entry: dict[str, Any]) -> LabeledShip:
     """A ship of a labels.json: corners, an outline, or an upright box."""
     kind = str(entry.get("kind", "ship"))
     if "corners" in entry:
         corners = np.array(entry["corners"], np.float64)
-        return LabelledShip(corners, True, corners, kind)
+        return LabeledShip(corners, True, corners, kind)
     if "poly" in entry and len(entry["poly"]) >= 3:
         outline = np.array(entry["poly"], np.float64).reshape(-1, 2)
-        return LabelledShip(boxed(outline), True, outline, kind)
+        return LabeledShip(boxed(outline), True, outline, kind)
     return upright(entry["box"], kind)
 
 
@@ -180,7 +180,7 @@ def boxed(outline: Floats) -> Floats:
     return corners if first >= second else np.roll(corners, -1, axis=0)
 
 
-def upright(box: Sequence[float], kind: str = "ship") -> LabelledShip:
+def upright(box: Sequence[float], kind: str = "ship") -> LabeledShip:
     """A ship of [x0, y0, x1, y1]: its axis is known only where the box is long and narrow."""
     x0, y0, x1, y1 = box
     width, height = abs(x1 - x0), abs(y1 - y0)
@@ -188,7 +188,7 @@ def upright(box: Sequence[float], kind: str = "ship") -> LabelledShip:
     if height > width:
         corners = np.roll(corners, -1, axis=0)
     long = max(width, height) >= PARALLEL * min(width, height)
-    return LabelledShip(corners, long, corners if long else None, kind)
+    return LabeledShip(corners, long, corners if long else None, kind)
 
 
 def _rectangle(box: Sequence[float]) -> Floats:
@@ -198,7 +198,7 @@ def _rectangle(box: Sequence[float]) -> Floats:
 
 @dataclass(frozen=True)
 class SetRule:
-    """What a set of the form labels.json means; see :class:`LabelledImage`."""
+    """What a set of the form labels.json means; see :class:`LabeledImage`."""
 
     smallest_m: float = 25.0
     gsd_m: float | None = None  # where the set states none
@@ -222,11 +222,11 @@ RULES: dict[str, SetRule] = {
     "aquaculture": SetRule(smallest_m=8.0, gsd_m=0.5),
 }
 
-#: Sets whose small craft are labelled although the scale is a guess.
+#: Sets whose small craft are labeled although the scale is a guess.
 UNSCALED = ("aquaculture", "ships-aerial")
 
 
-def read_set(name: str, root: Path | None = None) -> list[LabelledImage]:
+def read_set(name: str, root: Path | None = None) -> list[LabeledImage]:
     """A set in the form labels.json, with what was corrected by eye.
 
     Args:
@@ -250,7 +250,7 @@ def read_set(name: str, root: Path | None = None) -> list[LabelledImage]:
         water = entry.get("water_mask") or entry.get("water")
         complete = entry["complete"] if rule.complete is None else rule.complete
         images.append(
-            LabelledImage(
+            LabeledImage(
                 name=full,
                 path=_existing(folder, entry["file"]),
                 gsd_m=gsd,
@@ -298,7 +298,7 @@ def _corrections() -> dict[str, dict[str, Any]]:
     return found
 
 
-def own_scenes(root: Path | None = None) -> list[LabelledImage]:
+def own_scenes(root: Path | None = None) -> list[LabeledImage]:
     """Scenes with labels in training/labels and the sets of rotated boxes that came first."""
     root = root or data_root()
     images = []
@@ -310,7 +310,7 @@ def own_scenes(root: Path | None = None) -> list[LabelledImage]:
             painted += [(LAND, polygon) for polygon in scene.islands]
             coarse = scene.gsd_m > 7.0
             images.append(
-                LabelledImage(
+                LabeledImage(
                     name=scene.name,
                     path=scene.path,
                     gsd_m=(scene.gsd_m, scene.gsd_m),
@@ -333,20 +333,20 @@ def _own_place(name: str) -> str:
     return name
 
 
-def _from_old(ship: datasets.Ship) -> LabelledShip:
+def _from_old(ship: datasets.Ship) -> LabeledShip:
     if not ship.upright:
         sides = np.linalg.norm(np.diff(ship.corners, axis=0, append=ship.corners[:1]), axis=1)
         corners = ship.corners if sides[0] >= sides[1] else np.roll(ship.corners, -1, axis=0)
-        return LabelledShip(corners, True, corners, ship.kind)
+        return LabeledShip(corners, True, corners, ship.kind)
     low, high = ship.corners.min(axis=0), ship.corners.max(axis=0)
     return upright([*low, *high], ship.kind)
 
 
-def ships_aerial(root: Path | None = None) -> list[LabelledImage]:
+def ships_aerial(root: Path | None = None) -> list[LabeledImage]:
     """Google-Earth-style crops of unknown scale in which every boat is boxed."""
     root = root or data_root()
     return [
-        LabelledImage(
+        LabeledImage(
             name=scene.name,
             path=scene.path,
             gsd_m=(0.4, 0.4),
@@ -361,9 +361,9 @@ def ships_aerial(root: Path | None = None) -> list[LabelledImage]:
 
 def _plain(
     folder: Path, name: str, gsd_m: float, water: Literal["land", "water"] | None
-) -> list[LabelledImage]:
+) -> list[LabeledImage]:
     return [
-        LabelledImage(
+        LabeledImage(
             f"{name}/{path.name}", path, (gsd_m, gsd_m), f"{name}/{path.stem}", (), water=water,
             scaled=False,
         )
@@ -372,7 +372,7 @@ def _plain(
     ]  # fmt: skip
 
 
-def land(root: Path | None = None) -> list[LabelledImage]:
+def land(root: Path | None = None) -> list[LabeledImage]:
     """Pictures without water worth the name: dry classes of AID, RESISC and EuroSAT."""
     root = root or data_root()
     images = []
@@ -385,11 +385,11 @@ def land(root: Path | None = None) -> list[LabelledImage]:
     return images
 
 
-def shores(root: Path | None = None) -> list[LabelledImage]:
+def shores(root: Path | None = None) -> list[LabeledImage]:
     """Pictures of water and shores in which nobody has seen a ship of 25 m."""
     root = root or data_root()
     images = [
-        LabelledImage(s.name, s.path, (3.0, 3.0), s.name, (), scaled=False)
+        LabeledImage(s.name, s.path, (3.0, 3.0), s.name, (), scaled=False)
         for s in datasets.aid_shore(root)
     ]
     for kind in ("beach", "island", "wetland"):
@@ -398,7 +398,7 @@ def shores(root: Path | None = None) -> list[LabelledImage]:
     return images
 
 
-def water_bodies(root: Path | None = None) -> list[LabelledImage]:
+def water_bodies(root: Path | None = None) -> list[LabeledImage]:
     """Sentinel-2 pictures with water masks; ships are too small to see in them."""
     root = root or data_root()
     folder = root / "water-bodies"
@@ -407,7 +407,7 @@ def water_bodies(root: Path | None = None) -> list[LabelledImage]:
         found = [p for p in folder.rglob(f"{mask.stem}.*") if p.parent.name != "masks"]
         if found:
             images.append(
-                LabelledImage(
+                LabeledImage(
                     f"water-bodies/{found[0].name}", found[0], (10.0, 10.0),
                     f"water-bodies/{mask.stem}", (), scaled=False, smallest_m=60.0, water=mask,
                     water_values="black-unknown",
@@ -416,11 +416,11 @@ def water_bodies(root: Path | None = None) -> list[LabelledImage]:
     return images
 
 
-def dubai(root: Path | None = None) -> list[LabelledImage]:
+def dubai(root: Path | None = None) -> list[LabeledImage]:
     """Aerial pictures with six-class masks."""
     root = root or data_root()
     return [
-        LabelledImage(
+        LabeledImage(
             f"dubai-landcover/{path.name}", path, (0.8, 0.8), "dubai-landcover", (), scaled=False,
             smallest_m=60.0, water=path.with_name(f"{path.stem}_mask.png"), water_values="dubai",
         )
@@ -428,21 +428,19 @@ def dubai(root: Path | None = None) -> list[LabelledImage]:
     ]  # fmt: skip
 
 
-def clouds(root: Path | None = None) -> list[LabelledImage]:
+def clouds(root: Path | None = None) -> list[LabeledImage]:
     """Clouds seen by PlanetScope, without ships."""
     root = root or data_root()
     files = sorted(p for p in (root / "planet-clouds").rglob("*") if p.suffix in (".jpg", ".png"))
     return [
-        LabelledImage(
+        LabeledImage(
             f"planet-clouds/{p.name}", p, (3.7, 3.7), f"planet-clouds/{p.stem}", (), scaled=False
         )
         for p in files
     ]
 
 
-def with_waters(
-    images: list[LabelledImage], folder: Path = LABELS / "waters"
-) -> list[LabelledImage]:
+def with_waters(images: list[LabeledImage], folder: Path = LABELS / "waters") -> list[LabeledImage]:
     """The same pictures with the water drawn by eye in training/labels/waters laid over."""
     values = {"water": WATER, "land": LAND, "unknown": UNKNOWN}
     drawn = {}
@@ -460,7 +458,7 @@ def with_waters(
     ]
 
 
-def sample_harbor() -> list[LabelledImage]:
+def sample_harbor() -> list[LabeledImage]:
     """The app's synthetic sample with its truth: a user's first picture."""
     folder = Path(sample.__file__).parent
     entry = json.loads((folder / "harbor.json").read_text())
@@ -471,17 +469,17 @@ def sample_harbor() -> list[LabelledImage]:
         center = (float(x) - entry["left_px"], float(y) - entry["top_px"])
         size = ship["length_m"] / gsd, ship["width_m"] / gsd
         corners = np.roll(rectangle(center, *size, ship["axis_deg"]), -1, axis=0)
-        ships.append(LabelledShip(corners, True, corners, ship["kind"]))
+        ships.append(LabeledShip(corners, True, corners, ship["kind"]))
     return [
-        LabelledImage(
+        LabeledImage(
             "sample/harbor.jpg", folder / "harbor.jpg", (gsd, gsd), "sample", tuple(ships),
             smallest_m=9.0,
         )
     ]  # fmt: skip
 
 
-def everything(root: Path | None = None) -> list[LabelledImage]:
-    """All labelled pictures of all sets."""
+def everything(root: Path | None = None) -> list[LabeledImage]:
+    """All labeled pictures of all sets."""
     root = root or data_root()
     images = [image for name in RULES for image in read_set(name, root)]
     images += own_scenes(root) + ships_aerial(root) + sample_harbor()

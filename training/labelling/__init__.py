@@ -1,1 +1,0 @@
-"""Labelling by eye: a page on which what a model proposes is accepted, redrawn or refused."""
