@@ -229,9 +229,10 @@ def test_a_model_is_run_and_what_it_saw_can_be_kept(painted: LabeledImage, tmp_p
 
 
 def test_false_alarms_are_mined_in_pixels_of_the_picture(painted: LabeledImage) -> None:
-    (place,) = hard_places([painted], BrightnessClassifier(), 0.3)[painted.name]
+    seen = surveyed(painted, BrightnessClassifier())
+    (place,) = hard_places([seen], 0.3)[painted.name]
     assert place == pytest.approx((300, 225), abs=3)
-    assert hard_places([painted], BrightnessClassifier(), 0.999) == {}
+    assert hard_places([seen], 0.999) == {}
 
 
 def test_contact_sheets_show_the_worst_first(painted: LabeledImage) -> None:

@@ -4,7 +4,9 @@
     python -m training.learning.train ... --hard runs/train/hard.json
 
 Only places where the labels know that there is no ship count. With ``--fold`` only pictures that
-the fold's model may be shown are searched.
+the fold's model may be shown are searched. With ``--evaluation`` nothing is searched: the false
+alarms are those of the folds' models on the places that they had not seen, for a model that may
+be shown all places.
 """
 
 from __future__ import annotations
@@ -19,11 +21,10 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from shipdet.detect.surveying import Surveyor
 from shipdet.models import load_classifier
 from training.data.folds import seen_by
 from training.data.labeled import LabeledImage, everything
-from training.evaluation.surveys import match, surveyed
+from training.evaluation.surveys import Surveyed, load, match, surveyed
 
 #: Lowest score of a false alarm that is worth showing.
 FLOOR = 0.2
@@ -33,16 +34,15 @@ MOST = 400
 Places = dict[str, list[tuple[float, float]]]
 
 
-def hard_places(images: Iterable[LabeledImage], model: Surveyor, floor: float) -> Places:
+def hard_places(found: Iterable[Surveyed], floor: float) -> Places:
     """False alarms by picture, in pixels of the file; best score first."""
-    found: Places = {}
-    for image in images:
-        one = surveyed(image, model)
+    places: Places = {}
+    for one in found:
         state = match(one, one.scores).state
-        false = one.boxes[(state == 0) & (one.scores >= floor), :2] / np.array(image.gsd_m)
+        false = one.boxes[(state == 0) & (one.scores >= floor), :2] / np.array(one.image.gsd_m)
         if len(false):
-            found[image.name] = [(round(x, 1), round(y, 1)) for x, y in false.tolist()]
-    return found
+            places[one.image.name] = [(round(x, 1), round(y, 1)) for x, y in false.tolist()]
+    return places
 
 
 def chosen(images: Iterable[LabeledImage], most: int) -> list[LabeledImage]:
@@ -63,20 +63,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", required=True, help="a model folder with a map head")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--model", help="a model folder with a map head")
+    source.add_argument("--evaluation", type=Path, help="what training.evaluation.evaluate wrote")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--fold", type=int, help="search only what this fold's model may see")
     parser.add_argument("--floor", type=float, default=FLOOR)
     parser.add_argument("--most", type=int, default=MOST, help="pictures of a set without ships")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    images = chosen(seen_by(everything(), arguments.fold), arguments.most)
-    found = hard_places(
-        tqdm(images, mininterval=10), load_classifier(arguments.model), arguments.floor
-    )
+    if arguments.evaluation:
+        images = everything()
+        kept = sorted(arguments.evaluation.glob("candidates_*.npz"))
+        found: Iterable[Surveyed] = [one for path in kept for one in load(path, images)]
+    else:
+        images = chosen(seen_by(everything(), arguments.fold), arguments.most)
+        model = load_classifier(arguments.model)
+        found = (surveyed(image, model) for image in tqdm(images, mininterval=10))
+    places = hard_places(found, arguments.floor)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(found) + "\n")
-    print(f"{sum(map(len, found.values()))} places in {len(found)} of {len(images)} pictures")
+    arguments.out.write_text(json.dumps(places) + "\n")
+    print(f"{sum(map(len, places.values()))} places in {len(places)} pictures")
 
 
 if __name__ == "__main__":
