@@ -27,8 +27,9 @@ class Area:
 
     Attributes:
         box: The upright box around the area, in degrees.
-        polygon: The polygons, in degrees. A place is inside when an odd number of rings goes
-            around it, so a polygon that crosses itself is valid. None: the whole box.
+        polygon: The polygons, in degrees; None: the whole box. What any of them holds is inside,
+            also where two overlap; what one goes around twice, because it crosses itself, is
+            outside.
     """
 
     box: BBox
@@ -141,6 +142,36 @@ def parse_areas(value: object) -> list[Area]:
     return [_area(shapely.MultiPolygon(side)) for side in sides if side]
 
 
+#: How the parts of an area that crosses the antimeridian are called.
+SIDES = ("eastern-hemisphere", "western-hemisphere")
+
+
+def named_areas(value: object, name: str = "") -> list[tuple[str, Area]]:
+    """Read an area as :func:`parse_areas` does, and name its parts.
+
+    Args:
+        value: As for :func:`parse_areas`.
+        name: Of the area; may be empty.
+
+    Returns:
+        The area with its name, or both sides of the antimeridian with names of their own.
+
+    Raises:
+        BadArea: As :func:`parse_areas`.
+
+    Example:
+        >>> [part for part, _ in named_areas([179.5, -17, 180.5, -16], "taveuni")]
+        ['taveuni-eastern-hemisphere', 'taveuni-western-hemisphere']
+    """
+    areas = parse_areas(value)
+    if len(areas) == 1:
+        return [(name, areas[0])]
+    return [
+        ("-".join(filter(None, (name, side))), area)
+        for side, area in zip(SIDES, areas, strict=False)
+    ]
+
+
 def _shape(value: object) -> Polygons | None:
     """The polygons of WKT or GeoJSON, not yet checked; None for something else."""
     if isinstance(value, str):
@@ -168,6 +199,11 @@ def _homes(shape: Polygons, *, boxes: bool = False) -> list[BBox] | list[Polygon
             home = shapely.transform(whole, lambda xy, turn=turn: xy - [360 * turn, 0])
             parts.append(BBox(*map(float, home.bounds)) if boxes else home)
     return parts
+
+
+def is_wkt(text: str) -> bool:
+    """Whether a text is meant as the WKT of polygons, however wrong it may be."""
+    return re.match(r"\s*(?:SRID=\d+;)?\s*(?:MULTI)?POLYGON\b", text, re.IGNORECASE) is not None
 
 
 def parse_wkt(text: str) -> Area:

@@ -22,6 +22,9 @@ PASSES: dict[Upscale, int] = {"none": 0, "x4": 1, "x16": 2}
 #: How much one pass enlarges a picture, along each side.
 UPSCALE = 4
 
+#: How the values of an image become 8 bits.
+StretchName = Literal["auto", "percentile", "minmax", "none"]
+
 #: Shortest craft that counts as a ship, in meters, where a request does not say.
 MIN_LENGTH_M = 25.0
 
@@ -248,7 +251,26 @@ class ImageRequest(Request):
     gsd_m: float | None = _option(
         None, "Image", "meters per pixel, where the image has no georeference"
     )
+    bands: str = _option(
+        "",
+        "Image",
+        "numbers of the red, green and blue band, such as 3,2,1, or of one gray band (default: "
+        "what the image says)",
+    )
+    stretch: StretchName = _option(
+        "auto",
+        "Image",
+        "how values become 8 bits: auto keeps water dark and ships unclipped, percentile goes from "
+        "the 2nd to the 98th, minmax from the lowest to the highest, none cuts at 0 and 255",
+    )
     search: Search = Search()
+
+    @field_validator("bands", mode="before")
+    @classmethod
+    def _bands_as_text(cls, value: object) -> object:
+        if isinstance(value, list | tuple):
+            return ",".join(str(number) for number in value)
+        return "" if value is None else value
 
 
 class SearchOptions(TypedDict, total=False):
@@ -266,6 +288,14 @@ class SearchOptions(TypedDict, total=False):
     image_format: Literal["png", "jpg"]
     quality: int
     name: str
+
+
+class ImageOptions(SearchOptions, total=False):
+    """The same and the fields of :class:`ImageRequest`."""
+
+    gsd_m: float | None
+    bands: str
+    stretch: StretchName
 
 
 class AreaOptions(SearchOptions, total=False):

@@ -13,6 +13,7 @@ from shipdet.options import option_fields, with_options
 from shipdet.requests import (
     AreaOptions,
     AreaRequest,
+    ImageOptions,
     ImageRequest,
     ImageryOptions,
     Search,
@@ -21,6 +22,8 @@ from shipdet.requests import (
 from shipdet.ui.layout import SearchInputs
 from shipdet.ui.sources import AreaInputs
 
+IMAGE = {**ImageRequest.model_fields, **Search.model_fields}
+del IMAGE["search"]
 AREA = {**ImageryOptions.model_fields, **Search.model_fields}
 
 
@@ -29,7 +32,7 @@ AREA = {**ImageryOptions.model_fields, **Search.model_fields}
     [
         (shipdet.detect_area, AREA),
         (shipdet.estimate_area, AREA),
-        (shipdet.detect_image, Search.model_fields),
+        (shipdet.detect_image, IMAGE),
     ],
 )
 def test_python_functions_have_every_option(function, options):
@@ -40,7 +43,8 @@ def test_python_functions_have_every_option(function, options):
 
 
 @pytest.mark.parametrize(
-    ("keywords", "options"), [(SearchOptions, Search.model_fields), (AreaOptions, AREA)]
+    ("keywords", "options"),
+    [(SearchOptions, Search.model_fields), (AreaOptions, AREA), (ImageOptions, IMAGE)],
 )
 def test_type_checkers_see_the_same_options(keywords, options):
     hints = typing.get_type_hints(keywords)
@@ -73,7 +77,7 @@ def test_the_page_has_a_control_for_every_option():
 
 def test_every_option_says_what_it_is():
     told = dict(option_fields(AreaRequest, ImageRequest, Search))
-    assert set(told) == {*AREA, "gsd_m"}
+    assert set(told) == {*AREA, *IMAGE}
     for name, field in told.items():
         assert field.description[0].islower() and not field.description.endswith("."), name
 

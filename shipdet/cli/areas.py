@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from shipdet.areas import Area, parse_areas
+from shipdet.areas import Area
 from shipdet.cli.parameters import given, search_of
 from shipdet.cli.progress import shown
-from shipdet.errors import BadArea, BadOption, ShipdetError
+from shipdet.errors import BadArea, ShipdetError
 from shipdet.requests import AreaRequest, ImageryOptions
 
 AreaFile = Annotated[
@@ -66,57 +66,35 @@ def requests_of(
     imagery = {n: v for n, v in given(options).items() if n in ImageryOptions.model_fields}
     if day is not None:
         imagery |= {"date_from": day, "date_to": day}
+    from shipdet import pipeline
+
     if is_sample:
         from shipdet.imagery import sample
 
         imagery["provider"] = "sample"
         areas = [("", Area(sample.bbox()))]
     else:
-        areas = _from_box(bbox) if bbox is not None else _from_file(file)
-    search = search_of(options)
-    return [
-        (
-            name,
-            AreaRequest.of_area(
-                area,
-                search=search.model_copy(update={"name": search.name or name}) if name else search,
-                **imagery,
-            ),
-        )
-        for name, area in areas
-    ]
+        value = file if bbox is None else numbers_of(bbox)
+        areas = pipeline.areas_of(value)
+    return pipeline.requests_for(areas, search_of(options), imagery)
 
 
-def _from_box(bbox: tuple[str, ...]) -> list[tuple[str, Area]]:
+def numbers_of(bbox: tuple[str, ...]) -> list[float]:
+    """What was typed after --bbox.
+
+    Raises:
+        BadArea: It is not four numbers.
+    """
     try:
-        numbers = [float(side) for side in " ".join(bbox).replace(",", " ").split()]
+        west, south, east, north = (
+            float(side) for side in " ".join(bbox).replace(",", " ").split()
+        )
     except ValueError:
         raise BadArea(
             f"'{' '.join(bbox)[:60]}' is not four numbers: give west, south, east, north in "
             "degrees."
         ) from None
-    return _numbered("", parse_areas(numbers))
-
-
-def _from_file(file: Path | None) -> list[tuple[str, Area]]:
-    from shipdet.area_files import name_areas, read_area_file
-
-    assert file is not None
-    named = name_areas(read_area_file(file), "")
-    return [
-        part for name, value in named for part in _numbered(name or file.stem, parse_areas(value))
-    ]
-
-
-def _numbered(name: str, areas: list[Area]) -> list[tuple[str, Area]]:
-    """Both sides of the antimeridian under names of their own."""
-    if len(areas) == 1:
-        return [(name, areas[0])]
-    sides = ("eastern-hemisphere", "western-hemisphere")
-    return [
-        ("-".join(filter(None, (name, side))), area)
-        for side, area in zip(sides, areas, strict=False)
-    ]
+    return [west, south, east, north]
 
 
 def search_one(
@@ -145,8 +123,10 @@ def search_all(
     Raises:
         SomeAreasFailed: At least one failed.
     """
-    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise BadOption(f"{out} is not a new or empty folder: choose another one with --out.")
+    from shipdet.report import check_new
+
+    if out is not None:
+        check_new(out)
     told: list[dict[str, Any]] = []
     failed = 0
     for number, (name, request) in enumerate(requests, start=1):

@@ -72,7 +72,8 @@ def detect(
     if sources and (bbox is not None or area is not None or sample):
         raise BadOption("Give an area or an image, not both.")
     if sources:
-        request = ImageRequest.check(gsd_m=given(options).get("gsd_m"), search=search_of(options))
+        own = {n: v for n, v in given(options).items() if n in ImageRequest.model_fields}
+        request = ImageRequest.check(search=search_of(options), **own)
         files = pipeline.find_images(sources)
         if len(files) > 1 or sources[0].is_dir():
             if ais is not None:

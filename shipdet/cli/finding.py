@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict
-from datetime import date
 from typing import Annotated
 
 import typer
@@ -30,15 +29,12 @@ def acquisitions(
 
     shipdet acquisitions --bbox -5.47 36.09 -5.38 36.17 --from 2024-05-01 --to 2024-05-31
     """
-    from shipdet.imagery.stac import search_acquisitions
+    from shipdet.imagery.stac import acquisitions_for
 
     if bbox is None:
         raise BadArea("Give an area with --bbox WEST SOUTH EAST NORTH.")
     dates = ImageryOptions.check(date_from=from_, date_to=to, max_cloud=max_cloud)
-    first, last = (
-        None if day is None else date.fromisoformat(day) for day in (dates.date_from, dates.date_to)
-    )
-    found = search_acquisitions(BBox.parse(" ".join(bbox)), first, last, dates.max_cloud)
+    found = acquisitions_for(BBox.parse(" ".join(bbox)), dates)
     if json_:
         print(json.dumps([acquisition.public() for acquisition in found], indent=1))
         return

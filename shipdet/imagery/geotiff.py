@@ -22,9 +22,9 @@ from shipdet.imagery.bands import choose_bands
 from shipdet.imagery.limits import check_size, held_limit
 from shipdet.imagery.placing import Georeference, place
 from shipdet.imagery.rendering import render
-from shipdet.imagery.stretch import StretchName
 from shipdet.imagery.survey import ArrayValues, Calibration, Numbers, RasterValues
 from shipdet.mosaic import Mask, Picture, Pixels
+from shipdet.requests import StretchName
 from shipdet.settings import Settings
 
 MAX_BLOCK_BYTES = 512 * 1024**2

@@ -7,10 +7,11 @@ import numpy as np
 from shipdet.geometry import Grid, PixelBox
 from shipdet.imagery.fill import Fill, find_fill
 from shipdet.imagery.limits import check_covered
-from shipdet.imagery.stretch import Stretch, StretchName, choose_stretch
+from shipdet.imagery.stretch import Stretch, choose_stretch
 from shipdet.imagery.survey import Numbers, RasterValues, Survey, strips, survey
 from shipdet.mosaic import Mask, Mosaic, Picture, Pixels, Provenance
 from shipdet.progress import Steps
+from shipdet.requests import StretchName
 
 #: With a smaller share of data than this, a run that finds no ship says why.
 HARDLY_ANY = 0.02

@@ -9,7 +9,7 @@ instead of being clipped.
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,7 @@ from shipdet.errors import BadOption
 from shipdet.geometry import Floats
 from shipdet.imagery.survey import Calibration, Numbers, Survey
 from shipdet.mosaic import Mask, Pixels
-
-StretchName = Literal["auto", "percentile", "minmax", "none"]
+from shipdet.requests import StretchName
 
 #: Of the stretch that is called "percentile".
 PERCENTILES = (2.0, 98.0)

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shipdet.errors import NoImagery, ProviderRefused, ProviderUnreachable
 from shipdet.geometry import TILE_PX, BBox
@@ -32,6 +32,9 @@ from shipdet.mosaic import Mosaic, Picture, Provenance
 from shipdet.progress import Progress, Steps
 from shipdet.requests import ImageryOptions
 from shipdet.settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    from shipdet.imagery.stac import Acquisition
 
 
 def download(
@@ -90,7 +93,8 @@ def arriving(
     assembly = _Assembly(size, provider, options, builder)
 
     async def work(report: Report) -> Provenance:
-        async with _source(size, provider, options, settings, policy) as source:
+        where = size.zoom, size.acquisition
+        async with tile_source(*where, provider, options, settings, policy) as source:
             await assembly.collect(source, report)
         return assembly.provenance(source.notes())
 
@@ -143,22 +147,24 @@ class Arrival:
 
 
 @asynccontextmanager
-async def _source(
-    size: Plan,
+async def tile_source(
+    zoom: int,
+    acquisition: "Acquisition | None",
     provider: Provider,
     options: ImageryOptions,
     settings: Settings,
-    policy: RetryPolicy | None,
+    policy: RetryPolicy | None = None,
 ) -> AsyncIterator[Source]:
+    """The tiles of a provider and zoom, of an acquisition where it is dated."""
     policy = policy or RetryPolicy(retries=settings.retries)
     if provider.kind == "sample":
-        yield SampleSource(provider, size.zoom)
+        yield SampleSource(provider, zoom)
         return
-    if size.acquisition is not None:
+    if acquisition is not None:
         from shipdet.imagery.stac import StacSource, acquisition_digest
 
-        cache = open_cache(settings, provider.id, acquisition_digest(size.acquisition))
-        async with StacSource(size.acquisition, size.zoom, settings, cache, policy) as source:
+        cache = open_cache(settings, provider.id, acquisition_digest(acquisition))
+        async with StacSource(acquisition, zoom, settings, cache, policy) as source:
             yield source
             await asyncio.to_thread(cache.prune_if_due)
         return
@@ -166,7 +172,7 @@ async def _source(
 
     template = url_template(provider, options, settings)
     cache = open_cache(settings, provider.id, cache_digest(template))
-    async with HttpSource(provider, template, size.zoom, settings, cache, policy) as source:
+    async with HttpSource(provider, template, zoom, settings, cache, policy) as source:
         yield source
         await asyncio.to_thread(cache.prune_if_due)  # not when cancelled: that must be quick
 

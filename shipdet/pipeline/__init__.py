@@ -6,12 +6,20 @@ it at the next block. ``detect_area``, ``detect_image`` and ``download_area`` ru
 and return the run; they are what ``import shipdet`` offers.
 """
 
-from shipdet.pipeline.ais_matching import ais_of_area, match_ais
+from shipdet.pipeline.ais_matching import ais_of_area, ais_of_image, match_ais
+from shipdet.pipeline.area_list import areas_of, requests_for
 from shipdet.pipeline.batch import Batch, find_images, iter_images
-from shipdet.pipeline.calling import detect_area, detect_image, download_area, estimate_area
+from shipdet.pipeline.calling import (
+    detect_area,
+    detect_areas,
+    detect_image,
+    download_area,
+    estimate_area,
+)
 from shipdet.pipeline.choosing import default_zoom
-from shipdet.pipeline.estimating import Estimate, estimate
+from shipdet.pipeline.estimating import Estimate, estimate, estimate_together
 from shipdet.pipeline.history import RunInfo, delete_run, find_run, runs
+from shipdet.pipeline.inspecting import ImageFacts, inspect_image
 from shipdet.pipeline.listing import ModelInfo, backends, models
 from shipdet.pipeline.running import (
     iter_area,
@@ -27,23 +35,29 @@ __all__ = [
     "Batch",
     "Comparison",
     "Estimate",
+    "ImageFacts",
     "ModelInfo",
     "Review",
     "Run",
     "RunInfo",
     "ShipFilter",
     "ais_of_area",
+    "ais_of_image",
+    "areas_of",
     "backends",
     "compare",
     "default_zoom",
     "delete_run",
     "detect_area",
+    "detect_areas",
     "detect_image",
     "download_area",
     "estimate",
     "estimate_area",
+    "estimate_together",
     "find_images",
     "find_run",
+    "inspect_image",
     "iter_area",
     "iter_download",
     "iter_image",
@@ -52,6 +66,7 @@ __all__ = [
     "models",
     "open_run",
     "refilter",
+    "requests_for",
     "runs",
     "save_review",
 ]

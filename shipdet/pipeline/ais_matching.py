@@ -6,6 +6,7 @@ from pathlib import Path
 from shipdet.ais import Contacts, acquired_of, area_of, find_contacts
 from shipdet.errors import BadAis
 from shipdet.imagery import get_provider, sample
+from shipdet.pipeline.inspecting import ImageFacts
 from shipdet.progress import finish
 from shipdet.report import Run, copy_pictures, read_run, replaced_folder, write_results
 from shipdet.requests import AreaRequest
@@ -14,6 +15,7 @@ from shipdet.settings import Settings, get_settings
 #: The name that stands for the AIS file of the built-in sample.
 SAMPLE = "sample"
 
+NO_PLACE = "The image has no map reference, so AIS cannot be matched with it."
 NO_DATE = (
     "The imagery has no date, so AIS cannot be matched: use dated imagery such as sentinel2, or "
     "say when it was taken with --acquired 2024-05-01T10:56:00Z."
@@ -46,6 +48,30 @@ def ais_of_area(
     if moment is None:
         raise BadAis(NO_DATE)
     return find_contacts(_path(file), request.box, moment)
+
+
+def ais_of_image(
+    facts: ImageFacts, file: str | Path, acquired: str | datetime | None = None
+) -> Contacts:
+    """Read the AIS file for an image of the user's, before it is searched.
+
+    Args:
+        facts: What :func:`shipdet.pipeline.inspect_image` found.
+        file: As for :func:`ais_of_area`.
+        acquired: When the image was taken; None where its file says it.
+
+    Returns:
+        As :func:`ais_of_area`.
+
+    Raises:
+        BadAis: The image has no place or date, or the file is of no use for it.
+    """
+    if facts.bbox is None:
+        raise BadAis(NO_PLACE)
+    moment = acquired or facts.acquired
+    if moment is None:
+        raise BadAis(NO_DATE)
+    return find_contacts(_path(file), facts.bbox, moment)
 
 
 def _date_of(request: AreaRequest, settings: Settings) -> str | None:
@@ -99,7 +125,7 @@ def _read(run: Run, file: str | Path, acquired: str | datetime | None) -> Contac
     moment = acquired or acquired_of(run.record)
     area = area_of(run.record)
     if area is None:
-        raise BadAis("The image has no map reference, so AIS cannot be matched with it.")
+        raise BadAis(NO_PLACE)
     if moment is None:
         raise BadAis(NO_DATE)
     return find_contacts(_path(file), area, moment)

@@ -6,22 +6,26 @@ from typing import Any, Unpack
 
 from shipdet.geometry import BBox
 from shipdet.options import with_options
+from shipdet.pipeline.area_list import areas_of, requests_for
 from shipdet.pipeline.estimating import Estimate, estimate
 from shipdet.pipeline.running import iter_area, iter_download, iter_image
 from shipdet.progress import Progress, finish
-from shipdet.report import Run
+from shipdet.report import Run, check_new
 from shipdet.requests import (
     AreaOptions,
     AreaRequest,
+    ImageOptions,
     ImageRequest,
     ImageryOptions,
     Search,
-    SearchOptions,
 )
 from shipdet.settings import Settings
 
 #: Options that mean nothing without a search.
 _SEARCH_ONLY = frozenset(Search.model_fields) - {"image_format", "quality", "name"}
+
+#: Options of an image that are not of its search.
+_IMAGE_ONLY = frozenset(ImageRequest.model_fields) - {"search"}
 
 Watch = Callable[[Progress], None]
 Box = BBox | Sequence[float]
@@ -63,26 +67,69 @@ def detect_area(
     return finish(iter_area(request, out=_path(out), settings=settings), progress)
 
 
-@with_options(Search)
-def detect_image(
-    image: Any,
+@with_options(ImageryOptions, Search)
+def detect_areas(
+    areas: Any,
     *,
-    gsd_m: float | None = None,
     out: str | Path | None = None,
     progress: Watch | None = None,
     settings: Settings | None = None,
-    **options: Unpack[SearchOptions],
+    **options: Unpack[AreaOptions],
+) -> list[Run]:
+    """Find the ships in several areas, in polygons, or on both sides of the antimeridian.
+
+    Args:
+        areas: West, south, east, north in degrees, which may cross the antimeridian; the text of a
+            WKT (multi)polygon; a GeoJSON geometry or Feature as a dictionary; or the path of a
+            GeoJSON, KML, KMZ, GeoPackage, WKT or CSV file of areas.
+        out: A new or empty folder; of several areas each has a folder in it.
+        progress: Called with every step forward.
+        settings: Instead of those of the environment.
+        options: As for :func:`detect_area`.
+
+    Returns:
+        A run for each area, one after the other; two for an area across the antimeridian.
+
+    Raises:
+        ShipdetError: A value is wrong or a search cannot be done; the runs before it are kept.
+
+    Example:
+        >>> import shipdet
+        >>> east, west = shipdet.detect_areas((179.9, -16.9, -179.9, -16.8), provider="esri")
+    """
+    given = dict(options)
+    imagery = {n: given.pop(n) for n in ImageryOptions.model_fields if n in given}
+    requests = requests_for(areas_of(areas), Search.check(**given), imagery)
+    folder = _path(out)
+    if len(requests) == 1:
+        return [finish(iter_area(requests[0][1], out=folder, settings=settings), progress)]
+    if folder is not None:
+        check_new(folder)
+    return [
+        finish(iter_area(request, out=folder and folder / name, settings=settings), progress)
+        for name, request in requests
+    ]
+
+
+@with_options(ImageRequest, Search)
+def detect_image(
+    image: Any,
+    *,
+    out: str | Path | None = None,
+    progress: Watch | None = None,
+    settings: Settings | None = None,
+    **options: Unpack[ImageOptions],
 ) -> Run:
     """Find the ships in an image.
 
     Args:
         image: The path of a PNG, JPEG or GeoTIFF, or an array or open image, as
             :func:`shipdet.imagery.open_raster` takes it.
-        gsd_m: Meters per pixel; needed where the image has no georeference.
         out: A new or empty folder for the results; None makes one under the runs folder.
         progress: Called with every step forward.
         settings: Instead of those of the environment.
-        options: Fields of :class:`shipdet.Search`.
+        options: ``gsd_m`` (meters per pixel, needed where the image has no georeference),
+            ``bands``, ``stretch``, and the fields of :class:`shipdet.Search`.
 
     Returns:
         The run, with the ships in ``run.detections``.
@@ -95,7 +142,9 @@ def detect_image(
         >>> run = shipdet.detect_image("harbor.png", gsd_m=3.0, threshold=0.6)
         >>> run.to_pandas()[["score", "x", "y", "length_m"]]
     """
-    request = ImageRequest.check(gsd_m=gsd_m, search=Search.check(**options))
+    given = dict(options)
+    own = {name: given.pop(name) for name in _IMAGE_ONLY if name in given}
+    request = ImageRequest.check(search=Search.check(**given), **own)
     return finish(iter_image(image, request, out=_path(out), settings=settings), progress)
 
 

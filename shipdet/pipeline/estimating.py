@@ -1,9 +1,10 @@
 """What a run will take, before it begins."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from shipdet import pace
-from shipdet.pipeline.choosing import plan_area
+from shipdet.pipeline.choosing import SearchPlan, plan_area
 from shipdet.requests import UPSCALE, AreaRequest, Search
 from shipdet.settings import Settings, get_settings
 
@@ -22,6 +23,8 @@ class Estimate:
     download_mb: float
     seconds: float
     notes: tuple[str, ...] = ()
+    acquisition: str = ""  # of dated imagery: the id of the one that is taken
+    acquired: str | None = None  # and its time, ISO 8601
 
 
 def estimate(
@@ -37,14 +40,10 @@ def estimate(
     """
     planned = plan_area(request, settings or get_settings(), untrusted)
     imagery, how, search = planned.imagery, planned.how, request.search
-    kind, amount = how.work(imagery.raw_px, imagery.gsd_m)
-    work = pace.seconds(kind, amount) * (2 if search.selective else 1)  # the raw image as well
-    for number in range(search.passes):
-        enlarged_px = imagery.raw_px * UPSCALE ** (2 * number)
-        work += pace.seconds(f"upscale:{how.upscaler_name}", enlarged_px)
     # Tiles arrive while the first ones are searched already: the slower of the two counts.
-    work = max(pace.seconds("fetch", imagery.tiles), work)
-    work += pace.seconds("report", imagery.searched_px) + 2.0
+    fetching = pace.seconds("fetch", imagery.tiles)
+    work = max(fetching, search_seconds(how, imagery.raw_px, imagery.gsd_m))
+    work += report_seconds(how, imagery.raw_px)
     return Estimate(
         zoom=imagery.zoom,
         tiles=imagery.tiles,
@@ -56,7 +55,44 @@ def estimate(
         download_mb=imagery.download_mb,
         seconds=work,
         notes=(*planned.notes, *_selective_notes(search)),
+        acquisition=imagery.acquisition.id if imagery.acquisition else "",
+        acquired=imagery.acquisition.time if imagery.acquisition else None,
     )
+
+
+def estimate_together(estimates: Sequence[Estimate]) -> Estimate:
+    """What several searches take, one after the other.
+
+    Args:
+        estimates: Of each; at least one.
+
+    Returns:
+        Their sums, with the size, scale and acquisition of the largest.
+    """
+    largest = max(estimates, key=lambda one: one.searched_px)
+    return replace(
+        largest,
+        tiles=sum(one.tiles for one in estimates),
+        searched_px=sum(one.searched_px for one in estimates),
+        download_mb=sum(one.download_mb for one in estimates),
+        seconds=sum(one.seconds for one in estimates),
+        notes=tuple(dict.fromkeys(note for one in estimates for note in one.notes)),
+    )
+
+
+def search_seconds(how: SearchPlan, raw_px: int, gsd_m: float) -> float:
+    """How long an image of so many pixels is likely to be enlarged and searched."""
+    kind, amount = how.work(raw_px, gsd_m)
+    work = pace.seconds(kind, amount) * (2 if how.search.selective else 1)  # the raw image as well
+    for number in range(how.search.passes):
+        enlarged_px = raw_px * UPSCALE ** (2 * number)
+        work += pace.seconds(f"upscale:{how.upscaler_name}", enlarged_px)
+    return work
+
+
+def report_seconds(how: SearchPlan, raw_px: int) -> float:
+    """How long the results of an image of so many pixels are likely to be written."""
+    return pace.seconds("report", raw_px * UPSCALE ** (2 * how.search.passes)) + 2.0
 
 
 def _selective_notes(search: Search) -> tuple[str, ...]:

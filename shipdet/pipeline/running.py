@@ -117,8 +117,8 @@ def iter_image(
     check_name(request.search.name)
     how = plan_search(request.search, settings, untrusted)
     yield Progress("fetch", 0, 1, "pictures", "reading the image")
-    raw = open_raster(source, request.gsd_m, settings)
-    _check_image(raw, how)
+    raw = open_raster(source, request.gsd_m, settings, bands=request.bands, stretch=request.stretch)
+    check_image(raw, how)
     name = raw.provenance.title
     inputs = {**request.model_dump(mode="json"), "image": name}
     with new_folder(out, request.search.name, settings) as (folder, final):
@@ -132,7 +132,13 @@ def iter_image(
     return read_run(final)
 
 
-def _check_image(raw: Picture, how: SearchPlan) -> None:
+def check_image(raw: Picture, how: SearchPlan) -> None:
+    """Refuse an image that is too coarse, or too large once it is enlarged.
+
+    Raises:
+        ScaleTooCoarse: Its detail is not enough for the model.
+        AreaTooLarge: Super-resolution would make more pixels than the limit.
+    """
     check_scale(how, raw.grid.gsd_m, raw.grid.gsd_m, "use an image with more detail")
     passes, limit = how.search.passes, how.settings.max_searched_pixels
     searched_px = raw.grid.width * raw.grid.height * UPSCALE ** (2 * passes)

@@ -2,7 +2,7 @@
 
 from shipdet.report.comparing import Comparison, compare
 from shipdet.report.filtering import ShipFilter
-from shipdet.report.folder import check_name, new_folder, replaced_folder, run_folder
+from shipdet.report.folder import check_name, check_new, new_folder, replaced_folder, run_folder
 from shipdet.report.page import html_report
 from shipdet.report.pruning import prune
 from shipdet.report.raster import ImageFormat
@@ -29,6 +29,7 @@ __all__ = [
     "Run",
     "ShipFilter",
     "check_name",
+    "check_new",
     "compare",
     "copy_pictures",
     "html_report",

@@ -90,11 +90,7 @@ def new_folder(out: Path | None, name: str, settings: Settings) -> Iterator[tupl
         stem = f"{name}-{stamp}" if name else stamp
         final = settings.runs_dir / f"{stem}-{secrets.token_hex(3)}"
     else:
-        with storage_errors(out), _making(out):
-            final = out.resolve()  # "." has no name of its own
-            taken = final.exists() and (not final.is_dir() or any(final.iterdir()))
-        if taken:
-            raise BadOption(f"{out} exists and is not an empty folder: choose another one.")
+        final = check_new(out)
     partial = final.with_name(final.name + PARTIAL)
     with storage_errors(final), ExitStack() as stack:
         with _making(final):
@@ -102,6 +98,21 @@ def new_folder(out: Path | None, name: str, settings: Settings) -> Iterator[tupl
             stack.enter_context(_made(partial))
         yield partial, final
         os.replace(partial, final)
+
+
+def check_new(out: Path) -> Path:
+    """The absolute path of a folder that is new or empty.
+
+    Raises:
+        BadOption: Something is there.
+        StorageFull: It cannot be looked at.
+    """
+    with storage_errors(out), _making(out):
+        final = out.resolve()  # "." has no name of its own
+        taken = final.exists() and (not final.is_dir() or any(final.iterdir()))
+    if taken:
+        raise BadOption(f"{out} exists and is not an empty folder: choose another one.")
+    return final
 
 
 def make_parents(path: Path) -> None:

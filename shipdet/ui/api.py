@@ -8,6 +8,8 @@ the job stops it at the next step. An error is one sentence.
 import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +19,28 @@ from gradio.utils import get_upload_folder
 from pydantic import BaseModel
 
 from shipdet import pipeline
+from shipdet.areas import parse_wkt
 from shipdet.errors import BadImage, ShipdetError
+from shipdet.geometry import BBox
 from shipdet.imagery import catalogue
+from shipdet.imagery.stac import acquisitions_for
 from shipdet.options import option_fields, with_options
+from shipdet.places import find_place
 from shipdet.progress import Progress
 from shipdet.report.folder import run_folder
 from shipdet.requests import AreaRequest, ImageRequest, ImageryOptions, Search
 from shipdet.settings import Settings
 from shipdet.ui.html import sentence
 from shipdet.ui.plain_http import remember
-from shipdet.ui.streams import DEVICE, RunEvents, area_events, image_events
+from shipdet.ui.streams import (
+    DEVICE,
+    AllEvents,
+    Outcome,
+    Summary,
+    area_events,
+    image_events,
+    one_after_another,
+)
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +65,9 @@ def add_api(settings: Settings) -> None:
         Returns tiles, pixels, meters per pixel, megabytes, seconds and notes.
         """
         with one_sentence():
-            request = area_of((west, south, east, north), options)
-            return plain(pipeline.estimate(request, settings, untrusted=True))
+            requests = requests_of([west, south, east, north], options)
+            each = [pipeline.estimate(r, settings, untrusted=True) for _, r in requests]
+            return plain(each[0] if len(each) == 1 else pipeline.estimate_together(each))
 
     def providers() -> list[Answer]:
         """List the imagery providers with attribution, licence and zoom range."""
@@ -67,19 +82,68 @@ def add_api(settings: Settings) -> None:
         west: float, south: float, east: float, north: float, **options: Any
     ) -> Iterator[Answer]:
         with one_sentence():
-            request = area_of((west, south, east, north), options)
-            yield from answers(area_events(request, settings), settings)
+            yield from answers(areas_events([west, south, east, north], options), settings)
 
     @with_options(ImageRequest, Search)
     def detect_image(file: dict[str, Any], **options: Any) -> Iterator[Answer]:
         with one_sentence():
-            request = ImageRequest.check(gsd_m=options.pop("gsd_m"), search=Search.check(**options))
+            own = {n: options.pop(n) for n in ImageRequest.model_fields if n in options}
+            request = ImageRequest.check(search=Search.check(**options), **own)
             yield from answers(image_events(uploaded(file), request, settings), settings)
+
+    @with_options(AreaRequest, Search)
+    def detect_areas(area: str | dict[str, Any] | list[float], **options: Any) -> Iterator[Answer]:
+        with one_sentence():
+            is_file = isinstance(area, dict) and "path" in area
+            where = uploaded(area, "the file of areas") if is_file else area
+            if isinstance(where, str):
+                parse_wkt(where)  # a text is never a path of this machine
+            yield from answers(areas_events(where, options), settings)
+
+    def find_places(text: str) -> list[Answer]:
+        """Find places by name, coordinates in the usual writings, map link, box or tile."""
+        with one_sentence():
+            return [asdict(place) for place in find_place(text)]
+
+    @with_options(ImageryOptions, leave_out={"provider", "zoom", "priority", "acquisition"})
+    def acquisitions(
+        west: float, south: float, east: float, north: float, **options: Any
+    ) -> list[Answer]:
+        """List what Sentinel-2 took of an area, the newest first: id, time, clouds, coverage."""
+        with one_sentence():
+            chosen = ImageryOptions.check(**options)
+            found = acquisitions_for(BBox(west, south, east, north), chosen, settings)
+            return [acquisition.public() for acquisition in found]
+
+    def match_ais(run: str, file: str | dict[str, Any], acquired: str = "") -> Answer:
+        """Match the ships of a finished run with an AIS file: name and MMSI, or dark.
+
+        Run is the run that /detect_area or /detect_image has answered with, file an upload or
+        "sample", acquired the time of the image as 2024-05-01T10:56:00Z where its imagery has none.
+        """
+        with one_sentence():
+            ais = "sample" if file == "sample" else uploaded(file, "the AIS file")
+            before = pipeline.open_run(run_folder(run, settings))
+            after = pipeline.match_ais(before, ais, acquired or None)
+            return finished(after.folder, settings)
+
+    def areas_events(area: Any, options: dict[str, Any]) -> AllEvents:
+        requests = requests_of(area, options)
+        begun = [(name, partial(area_events, r, settings)) for name, r in requests]
+        return one_after_another(begun)
 
     detect_area.__doc__ = f"""Find the ships in an area of the map.
 
         Degrees; empty strings and nulls mean the default. Streams progress and ends with the run's
-        record and files.
+        record and files; of an area across the antimeridian with "runs", one for each side.
+
+        {_told(AreaRequest, Search)}
+        """
+    detect_areas.__doc__ = f"""Find the ships in polygons or in the areas of a file.
+
+        Area is a WKT or GeoJSON polygon, four numbers, or an uploaded file: GeoJSON, KML, KMZ, WKT
+        or CSV. Streams progress and ends as /detect_area; of several areas with "runs", a list of
+        name and record and files, or name and error.
 
         {_told(AreaRequest, Search)}
         """
@@ -93,14 +157,19 @@ def add_api(settings: Settings) -> None:
     api(estimate, api_name="estimate", queue=False)
     api(providers, api_name="providers", queue=False)
     api(models, api_name="models", queue=False)
+    api(find_places, api_name="find_place", queue=False)
+    api(acquisitions, api_name="acquisitions", queue=False)
     api(detect_area, api_name="detect_area", concurrency_id=DEVICE, concurrency_limit=1)
+    api(detect_areas, api_name="detect_areas", concurrency_id=DEVICE, concurrency_limit=1)
     api(detect_image, api_name="detect_image", concurrency_id=DEVICE, concurrency_limit=1)
+    api(match_ais, api_name="match_ais")
 
 
-def area_of(bbox: tuple[float, float, float, float], options: dict[str, Any]) -> AreaRequest:
-    """The checked request of a call's options."""
+def requests_of(area: Any, options: dict[str, Any]) -> list[tuple[str, AreaRequest]]:
+    """The checked requests of a call: one, or one for each area or side of the antimeridian."""
     search = {name: options.pop(name) for name in Search.model_fields if name in options}
-    return AreaRequest.check(bbox=bbox, search=Search.check(**search), **options)
+    areas = pipeline.areas_of(area, untrusted=True)
+    return pipeline.requests_for(areas, Search.check(**search), options)
 
 
 def _told(*models: type[BaseModel]) -> str:
@@ -108,8 +177,8 @@ def _told(*models: type[BaseModel]) -> str:
     return "; ".join(f"{name}: {field.description}" for name, field in option_fields(*models)) + "."
 
 
-def answers(events: RunEvents, settings: Settings) -> Iterator[Answer]:
-    """A run's events as JSON values; the last one has the record and the files."""
+def answers(events: AllEvents, settings: Settings) -> Iterator[Answer]:
+    """Events as JSON values; the last one has the record and the files, or those of each run."""
     with closing(events):
         for event in events:
             if isinstance(event, Progress):
@@ -122,22 +191,35 @@ def answers(events: RunEvents, settings: Settings) -> Iterator[Answer]:
                     "note": event.note,
                     "fraction": event.fraction,
                 }
+            elif isinstance(event, Summary):
+                yield {"stage": "done", "runs": [_outcome(o, settings) for o in event.outcomes]}
             else:
-                run = pipeline.open_run(run_folder(event.name, settings))
-                files: Answer = {kind: _file(path) for kind, path in run.files.items()}
-                files["chips"] = [_file(path) for path in run.chips]
-                result = {"run": run.id, **run.record}
-                yield {"stage": "done", "result": result, "files": files}
+                yield {"stage": "done", **finished(event, settings)}
 
 
-def uploaded(file: dict[str, Any]) -> Path:
+def _outcome(outcome: Outcome, settings: Settings) -> Answer:
+    if outcome.folder is None:
+        return {"name": outcome.name, "error": outcome.error}
+    return {"name": outcome.name, **finished(outcome.folder, settings)}
+
+
+def finished(folder: Path, settings: Settings) -> Answer:
+    """The record of a run and its files by kind."""
+    run = pipeline.open_run(run_folder(folder.name, settings))
+    files: Answer = {kind: _file(path) for kind, path in run.files.items()}
+    files["chips"] = [_file(path) for path in run.chips]
+    return {"result": {"run": run.id, **run.record}, "files": files}
+
+
+def uploaded(file: Any, what: str = "the image") -> Path:
     """The path of a file that the client has uploaded; anything else is refused.
 
     Gradio checks this itself only for values that say they are files.
     """
-    path = Path(str(file.get("path") or "")).resolve()
+    given = file.get("path") if isinstance(file, dict) else None
+    path = Path(str(given or "")).resolve()
     if not path.is_relative_to(Path(get_upload_folder()).resolve()) or not path.is_file():
-        raise BadImage("Upload the image first: gradio_client does it with handle_file(path).")
+        raise BadImage(f"Upload {what} first: gradio_client does it with handle_file(path).")
     return path
 
 

@@ -1,6 +1,7 @@
 """Choices of the drop-down lists."""
 
 import math
+from collections.abc import Sequence
 
 from shipdet import pipeline
 from shipdet.geometry import BBox
@@ -9,6 +10,7 @@ from shipdet.requests import Search
 from shipdet.settings import Settings
 
 AUTO_ZOOM = "auto"
+MAX_BANDS = 16  # that are offered one by one
 COARSEST_ZOOM = 12  # below it no provider shows a ship, so the list does not offer it
 
 ZoomChoice = tuple[str, str | int]
@@ -39,6 +41,24 @@ def sample_zoom(settings: Settings) -> tuple[int, str]:
         return native, "The best zoom is worked out when the model has been fetched."
     latitude = sample_area().center[1]
     return pipeline.default_zoom("sample", latitude, Search(), settings, untrusted=True)
+
+
+def band_choices(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Usual choices of the bands of an image, from what it calls them; others can be typed."""
+    count = len(names)
+    sets = [(1, 2, 3), (3, 2, 1), (4, 3, 2)] if count > 1 else []
+    several = [
+        (", ".join(_band(number, names) for number in chosen), ",".join(map(str, chosen)))
+        for chosen in sets
+        if max(chosen) <= count
+    ]
+    single = [(f"{_band(number, names)} in gray", str(number)) for number in range(1, count + 1)]
+    return [("As the image says", ""), *several, *(single[:MAX_BANDS] if count > 1 else [])]
+
+
+def _band(number: int, names: Sequence[str]) -> str:
+    name = names[number - 1]
+    return f"{number} {name}" if name else str(number)
 
 
 def model_choices(task: str, settings: Settings) -> list[tuple[str, str]]:

@@ -17,8 +17,9 @@ from shipdet.report.folder import run_folder
 from shipdet.settings import Settings
 from shipdet.ui import html
 from shipdet.ui.choices import AUTO_ZOOM, sample_area
-from shipdet.ui.forms import Values, area_request, image_request, request_inputs
+from shipdet.ui.forms import Values, request_inputs, searches
 from shipdet.ui.layout import Page, components
+from shipdet.ui.place_events import wire_places
 from shipdet.ui.results import (
     Updates,
     clear_results,
@@ -27,7 +28,8 @@ from shipdet.ui.results import (
     show_results,
 )
 from shipdet.ui.source_events import AT_ONCE, UNSEEN, wire_map, wire_settings
-from shipdet.ui.streams import DEVICE, RunEvents, area_events, image_events
+from shipdet.ui.source_html import summary_box
+from shipdet.ui.streams import DEVICE, AllEvents, Outcome, Summary, one_after_another
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,8 @@ def wire(page: Page, blocks: gr.Blocks, settings: Settings) -> None:
     """Connect the page's components."""
     source = gr.State("area")  # the tab that is open
     run_id = gr.State("")  # the run that is shown
-    wire_map(page)
+    wire_map(page, blocks)
+    wire_places(page, source, settings)
     wire_settings(page, blocks, source, settings)
     _wire_runs(page, source, run_id, settings)
 
@@ -50,7 +53,7 @@ def _wire_runs(page: Page, source: gr.State, run_id: gr.State, settings: Setting
 
     def detect(values: Values) -> Iterator[Updates]:
         try:
-            events = _events(page, source, settings, values)
+            events = one_after_another(searches(page, values, values[source], settings))
             yield from _following(page, run_id, settings, events)
         except Exception as error:
             if not isinstance(error, ShipdetError):
@@ -68,7 +71,10 @@ def _wire_runs(page: Page, source: gr.State, run_id: gr.State, settings: Setting
         except ShipdetError as error:
             yield {page.panel: html.error_box(error)}
 
-    sample_inputs: list[Any] = [source, page.sources, page.search.upscale, *components(page.area)]
+    sample_inputs: list[Any] = [
+        source, page.sources, page.search.upscale, page.area_file, page.map.polygon,
+        *components(page.area),
+    ]  # fmt: skip
     sampled = page.sample.click(
         lambda: _sample_inputs(page, source), None, sample_inputs, **AT_ONCE
     )
@@ -78,13 +84,20 @@ def _wire_runs(page: Page, source: gr.State, run_id: gr.State, settings: Setting
         run = waiting.then(
             detect,
             inputs,
-            [*progress, run_id, *results],
+            [*progress, run_id, page.several, *results],
             concurrency_id=DEVICE,
             concurrency_limit=1,
             **UNSEEN,
         )
         run.failure(lambda: _refused(page), None, progress, **AT_ONCE)
         runs.append(run)
+    page.several.input(
+        lambda name: _show(page, run_id, settings, name) if name else gr.skip(),
+        page.several,
+        [page.panel, run_id, *results],
+        concurrency_limit=None,
+        **UNSEEN,
+    )
     # First stop, then say so: a last step forward may still be on its way to the page.
     stopping = page.cancel.click(
         lambda: gr.Button(interactive=False), None, page.cancel, cancels=runs, **AT_ONCE
@@ -100,32 +113,55 @@ def _wire_runs(page: Page, source: gr.State, run_id: gr.State, settings: Setting
     )
 
 
-def _events(page: Page, source: gr.State, settings: Settings, values: Values) -> RunEvents:
-    if values[source] == "picture":
-        return image_events(*image_request(page, values), settings)
-    return area_events(area_request(page, values), settings)
-
-
 def _following(
-    page: Page, run_id: gr.State, settings: Settings, events: RunEvents
+    page: Page, run_id: gr.State, settings: Settings, events: AllEvents
 ) -> Iterator[Updates]:
     panel = html.ProgressPanel()
     shown, stage = 0.0, None
     with closing(events):
         for event in events:
             if isinstance(event, Path):
-                run = pipeline.open_run(run_folder(event.name, settings))
-                shown_run = {**show_numbers(page, run), **show_results(page, run)}
-                yield {**shown_run, **_buttons(page, running=False), run_id: run.id}
+                shown_run = _show(page, run_id, settings, event.name)
+                yield {**shown_run, **_buttons(page, running=False)}
+                return
+            if isinstance(event, Summary):
+                yield {**_summary(page, run_id, settings, event), **_buttons(page, running=False)}
                 return
             shown_html, now = panel.show(event), time.monotonic()
             if stage is None:  # it has begun: the last run makes room
-                yield {page.panel: shown_html, run_id: "", **clear_results(page)}
+                hidden = {page.several: gr.Dropdown(visible=False), run_id: ""}
+                yield {page.panel: shown_html, **hidden, **clear_results(page)}
             elif event.stage != stage or now - shown > SHOW_EVERY_S:
                 yield {page.panel: shown_html}
             else:
                 continue
             shown, stage = now, event.stage
+
+
+def _show(page: Page, run_id: gr.State, settings: Settings, name: str) -> Updates:
+    """Updates that show a run of the runs folder."""
+    run = pipeline.open_run(run_folder(name, settings))
+    return {**show_numbers(page, run), **show_results(page, run), run_id: run.id}
+
+
+def _summary(page: Page, run_id: gr.State, settings: Settings, summary: Summary) -> Updates:
+    """Updates after several searches: what became of each, and the results of the first."""
+    done = [outcome for outcome in summary.outcomes if outcome.folder is not None]
+    counted = [
+        (o.name, None if o.folder is None else _ships(o, settings), o.error)
+        for o in summary.outcomes
+    ]
+    choices = [(outcome.name, outcome.folder.name) for outcome in done if outcome.folder]
+    shown: Updates = {}
+    if choices:
+        shown = _show(page, run_id, settings, choices[0][1])
+        shown[page.several] = gr.Dropdown(choices, value=choices[0][1], visible=True)
+    return {**shown, page.panel: summary_box(counted)}
+
+
+def _ships(outcome: Outcome, settings: Settings) -> int:
+    assert outcome.folder is not None
+    return len(pipeline.open_run(run_folder(outcome.folder.name, settings)).detections)
 
 
 def _started(page: Page) -> Updates:
@@ -157,5 +193,7 @@ def _sample_inputs(page: Page, source: gr.State) -> Updates:
         area.provider: "sample",
         area.zoom: AUTO_ZOOM,
         page.search.upscale: "none",
+        page.area_file: None,
+        page.map.polygon: "",
         **dict(zip(area.bbox, sample_area().as_tuple(), strict=True)),
     }

@@ -1,59 +1,140 @@
 """From the page's values to requests for the pipeline."""
 
+import json
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gradio.components import Component
 
-from shipdet.errors import BadArea, BadImage, MissingScale
+from shipdet import pipeline
+from shipdet.areas import named_areas
+from shipdet.errors import BadArea, BadImage
 from shipdet.requests import AreaRequest, ImageRequest, Search
+from shipdet.settings import Settings
 from shipdet.ui.choices import AUTO_ZOOM
 from shipdet.ui.layout import Page, components
+from shipdet.ui.streams import Ais, Searches, area_events, image_events
 
 NO_AREA = "Draw a rectangle on the map, or fill in west, south, east and north."
+#: Areas or images of one click; more are work for the command line or for jobs.
+MAX_AT_ONCE = 50
 
 Values = dict[Component, Any]
 
 
 def request_inputs(page: Page) -> set[Component]:
     """The components that requests are made from."""
-    return {*components(page.area), *components(page.search), page.picture, page.gsd_m}
+    return {
+        *components(page.area), *components(page.search), *components(page.picture),
+        page.map.polygon, page.area_file, page.ais.file, page.ais.sample, page.ais.acquired,
+    }  # fmt: skip
+
+
+def searches(page: Page, values: Values, source: str, settings: Settings) -> Searches:
+    """What is to be searched, by name; raises a ShipdetError for values that make no request.
+
+    Args:
+        page: The page.
+        values: What its inputs hold.
+        source: The tab that is open: "area" or "picture".
+        settings: The app's.
+    """
+    ais = ais_of(page, values, source)
+    if source == "picture":
+        request = image_request(page, values)
+        return [
+            (path.name, partial(image_events, path, request, settings, ais))
+            for path in pictures(page, values)
+        ]
+    return [
+        (name, partial(area_events, request, settings, ais))
+        for name, request in area_requests(page, values)
+    ]
+
+
+def area_requests(page: Page, values: Values) -> list[tuple[str, AreaRequest]]:
+    """What to search on the map: the areas of a file, a polygon, or the drawn rectangle.
+
+    An area across the antimeridian is two. Raises a ShipdetError for values that make no request.
+    """
+    if values[page.area_file]:
+        areas = pipeline.areas_of(Path(values[page.area_file]), untrusted=True)
+        _check_number(len(areas), "areas")
+    elif values[page.map.polygon]:
+        areas = named_areas(json.loads(values[page.map.polygon]))
+    else:
+        areas = named_areas(list(_drawn_box(page, values)))
+    return pipeline.requests_for(areas, _search(page, values), _imagery(page, values))
 
 
 def area_request(
     page: Page, values: Values, box: tuple[float, float, float, float] | None = None
 ) -> AreaRequest:
-    """What to search on the map; raises a ShipdetError for values that make no request.
+    """A request for one rectangle; raises a ShipdetError for values that make no request.
 
     ``box`` (west, south, east, north) stands in for the drawn rectangle, which is not looked at.
     """
-    area = page.area
-    drawn = box or tuple(values[number] for number in area.bbox)
+    drawn = box or _drawn_box(page, values)
+    return AreaRequest.check(bbox=drawn, search=_search(page, values), **_imagery(page, values))
+
+
+def _drawn_box(page: Page, values: Values) -> tuple[Any, ...]:
+    drawn = tuple(values[number] for number in page.area.bbox)
     if None in drawn:
         raise BadArea(NO_AREA)
+    return drawn
+
+
+def _imagery(page: Page, values: Values) -> dict[str, Any]:
+    area = page.area
     zoom = values[area.zoom]
-    return AreaRequest.check(
-        bbox=drawn,
-        provider=values[area.provider],
-        zoom=None if zoom == AUTO_ZOOM else zoom,
-        date_from=values[area.date_from] or None,
-        date_to=values[area.date_to] or None,
-        max_cloud=values[area.max_cloud],
-        priority=values[area.priority],
-        acquisition=values[area.acquisition] or "",
+    return {
+        "provider": values[area.provider],
+        "zoom": None if zoom == AUTO_ZOOM else zoom,
+        "date_from": values[area.date_from] or None,
+        "date_to": values[area.date_to] or None,
+        "max_cloud": values[area.max_cloud],
+        "priority": values[area.priority],
+        "acquisition": values[area.acquisition] or "",
+    }
+
+
+def pictures(page: Page, values: Values) -> list[Path]:
+    """The images that were uploaded; raises BadImage when there is none, or too many."""
+    chosen = [Path(path) for path in values[page.picture.files] or ()]
+    if not chosen:
+        raise BadImage("Choose an image first: PNG, JPEG or GeoTIFF.")
+    _check_number(len(chosen), "images")
+    return chosen
+
+
+def image_request(page: Page, values: Values) -> ImageRequest:
+    """How to read and search the images; raises a ShipdetError for values that make no request."""
+    return ImageRequest.check(
+        gsd_m=values[page.picture.gsd_m] or None,
+        bands=values[page.picture.bands] or "",
+        stretch=values[page.picture.stretch],
         search=_search(page, values),
     )
 
 
-def image_request(page: Page, values: Values) -> tuple[Path, ImageRequest]:
-    """The picture to search and how; raises a ShipdetError for values that make no request."""
-    picture, gsd_m = values[page.picture], values[page.gsd_m]
-    if picture is None:
-        raise BadImage("Choose an image first: PNG, JPEG or GeoTIFF.")
-    if not gsd_m and not picture.lower().endswith((".tif", ".tiff")):
-        raise MissingScale("Give the image's meters per pixel: ships are recognized by their size.")
-    return Path(picture), ImageRequest.check(gsd_m=gsd_m or None, search=_search(page, values))
+def ais_of(page: Page, values: Values, source: str) -> Ais | None:
+    """The AIS file to match with, if any."""
+    acquired = (values[page.ais.acquired] or "").strip() or None
+    if values[page.ais.file]:
+        return Ais(Path(values[page.ais.file]), acquired)
+    on_sample = source == "area" and values[page.area.provider] == "sample"
+    return Ais("sample", acquired) if on_sample and values[page.ais.sample] else None
+
+
+def _check_number(number: int, what: str) -> None:
+    if number > MAX_AT_ONCE:
+        raise BadArea(
+            f"{number:,} {what} are more than {MAX_AT_ONCE} in one go: take fewer, or use the "
+            "command line."
+        )
 
 
 def _search(page: Page, values: Values) -> Search:

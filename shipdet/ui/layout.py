@@ -11,8 +11,13 @@ from shipdet.settings import Settings
 from shipdet.ui import html
 from shipdet.ui.choices import default_threshold, model_choices
 from shipdet.ui.sources import (
+    AisInputs,
     AreaInputs,
+    DateParts,
+    MapInputs,
+    PictureInputs,
     dropdown,
+    lay_out_ais,
     lay_out_imagery,
     lay_out_map,
     lay_out_picture,
@@ -69,25 +74,28 @@ class Results:
 class Page:
     """Everything on the page that events.py needs."""
 
-    drawn: gr.Textbox  # the rectangle as the map sends it, hidden
+    map: MapInputs
     sources: gr.Tabs
     area_tab: gr.Tab
     picture_tab: gr.Tab
     area: AreaInputs
-    dates: gr.Row
+    dates: DateParts
     zoom_reason: gr.HTML
-    picture: gr.File
-    gsd_m: gr.Number
+    area_file: gr.File
+    picture: PictureInputs
+    thumbnail: gr.HTML
+    ais: AisInputs
     search: SearchInputs
     estimate: gr.HTML
     detect: gr.Button
     cancel: gr.Button
     sample: gr.Button
     panel: gr.HTML
+    several: gr.Dropdown  # whose results are shown, after several searches
     results: Results
 
 
-def components(group: AreaInputs | SearchInputs) -> list[Component]:
+def components(group: AreaInputs | SearchInputs | PictureInputs) -> list[Component]:
     """The components of a group in the order of its fields."""
     return [getattr(group, field.name) for field in fields(group)]
 
@@ -101,13 +109,14 @@ def lay_out(settings: Settings) -> Page:
     )
     with gr.Row(elem_classes="sd-main", equal_height=False):
         with gr.Column(scale=6, min_width=340, elem_classes="sd-map-column"):
-            drawn, box = lay_out_map(settings)
+            chart, box = lay_out_map(settings)
         with gr.Column(scale=4, min_width=320, elem_classes="sd-settings"):
             with gr.Tabs(elem_classes="sd-sources") as sources:
                 with gr.Tab("Map area", id="area") as area_tab:
-                    area, dates, reason = lay_out_imagery(settings, box)
-                with gr.Tab("Your image", id="picture") as picture_tab:
-                    picture, gsd_m = lay_out_picture(settings)
+                    area, dates, reason, area_file = lay_out_imagery(settings, box)
+                with gr.Tab("Your images", id="picture") as picture_tab:
+                    picture, thumbnail = lay_out_picture(settings)
+            ais = lay_out_ais()
             search = _search(settings)
         with gr.Column(scale=3, min_width=280, elem_classes="sd-progress"):
             estimate = gr.HTML(html.hint("Estimating …"), elem_id="estimate", padding=False)
@@ -120,10 +129,14 @@ def lay_out(settings: Settings) -> Page:
                     "Try the sample", size="md", min_width=130, elem_id="sample"
                 )
             panel = gr.HTML(html.IDLE, elem_id="panel", padding=False)
+            several = gr.Dropdown(
+                [], label="Results of", visible=False, filterable=False, elem_id="several"
+            )
     results = _results()
     return Page(
-        drawn, sources, area_tab, picture_tab, area, dates, reason, picture, gsd_m, search,
-        estimate, detect, cancel, sample_button, panel, results,
+        chart, sources, area_tab, picture_tab, area, dates, reason, area_file, picture, thumbnail,
+        ais, search,
+        estimate, detect, cancel, sample_button, panel, several, results,
     )  # fmt: skip
 
 

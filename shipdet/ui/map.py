@@ -18,7 +18,8 @@ from folium.template import Template
 from gradio_folium import Folium
 
 from shipdet.geometry import BBox
-from shipdet.imagery import Provider, sample
+from shipdet.imagery import Provider
+from shipdet.ui.choices import sample_area
 
 STATIC = Path(__file__).resolve().parent / "static"
 MAX_MAP_ZOOM = 21
@@ -48,7 +49,7 @@ def map_component(
 
 
 def build_map(providers: Iterable[Provider], shown: str, area: BBox) -> folium.Map:
-    """A map with the providers' base layers, rectangle drawing, and the area of interest.
+    """A map with the providers' base layers, drawing and measuring, and the area of interest.
 
     ``shown`` is the id of the base layer to begin with.
     """
@@ -60,13 +61,13 @@ def build_map(providers: Iterable[Provider], shown: str, area: BBox) -> folium.M
         font_size="13px",
         world_copy_jump=True,
     )
-    chart.default_js = _addresses("leaflet/leaflet.js", "map.js")
+    chart.default_js = _addresses("leaflet/leaflet.js", "measure.js", "map.js")
     chart.default_css = _addresses("leaflet/leaflet.css", "map.css")
     # The frame's document is a blob, where relative addresses mean nothing: take the page's base.
     base = "document.write(`<base href=\"${window.parent.document.baseURI.split('?')[0]}\">`)"
     head: Element = chart.get_root().header  # type: ignore[attr-defined]  # the root is a Figure
     head.add_child(Element(f"<script>{base}</script>"), name="base", index=0)
-    layers = {p.id: _base_layer(p, p.id == shown) for p in providers if p.base_layer}
+    layers = {p.id: _base_layer(p, p.id == shown) for p in providers}
     drawn = folium.FeatureGroup(name="Area", control=False)
     folium.Rectangle(_corners(area), **AREA_STYLE).add_to(drawn)
     ships = folium.FeatureGroup(name="Ships")
@@ -74,9 +75,10 @@ def build_map(providers: Iterable[Provider], shown: str, area: BBox) -> folium.M
         feature_group=drawn,
         show_geometry_on_click=False,
         draw_options={
-            **dict.fromkeys(("polyline", "polygon", "circle", "marker", "circlemarker"), False),
-            # Leaflet.draw 1.0.4 raises a ReferenceError when it writes a rectangle's area.
+            **dict.fromkeys(("polyline", "circle", "marker", "circlemarker"), False),
+            # Leaflet.draw 1.0.4 raises a ReferenceError when it writes an area.
             "rectangle": {"showArea": False, "shapeOptions": AREA_STYLE},
+            "polygon": {"showArea": False, "allowIntersection": False, "shapeOptions": AREA_STYLE},
         },
     )
     draw.default_js = _addresses("leaflet-draw/leaflet.draw.js")
@@ -125,18 +127,29 @@ class _Bridge(MacroElement):
 def _base_layer(provider: Provider, show: bool) -> folium.TileLayer:
     limits: dict[str, Any] = {}
     if provider.kind == "sample":  # outside it there is nothing to ask for
-        limits = {"bounds": _corners(sample.bbox()), "min_zoom": provider.min_zoom}
+        limits = {"bounds": _corners(sample_area()), "min_zoom": provider.min_zoom}
     return folium.TileLayer(
-        # Relative, so that it works behind a proxy's path as well.
-        tiles=provider.url.removeprefix("/"),
-        attr=provider.attribution,
+        tiles=layer_address(provider),
+        attr=provider.attribution or provider.title,
         name=provider.title,
         max_zoom=MAX_MAP_ZOOM,
         max_native_zoom=provider.native_zoom,
         overlay=False,
         show=show,
+        shipdet_title=provider.title,
         **limits,
     )
+
+
+def layer_address(provider: Provider) -> str:
+    """The template of a provider's tiles for a browser.
+
+    Relative to the page where this server has them, so that it works behind a proxy's path too.
+    What the browser must not know, or cannot read, comes by way of this server.
+    """
+    if provider.base_layer:
+        return provider.url.removeprefix("/")
+    return f"tiles/{provider.id}/{{z}}/{{x}}/{{y}}.png"
 
 
 def _corners(box: BBox) -> list[list[float]]:

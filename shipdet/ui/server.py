@@ -12,13 +12,11 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shipdet.errors import BadOption, EngineUnreachable, StorageFull
-from shipdet.imagery import sample
 from shipdet.imagery.network import own_requests
 from shipdet.settings import Settings
 from shipdet.ui.gradio_app import build_blocks
 from shipdet.ui.plain_http import SentencesOverHttp
-
-DAY_S = 86_400
+from shipdet.ui.tiles import tile_routes
 
 
 def serve(settings: Settings) -> None:
@@ -97,23 +95,15 @@ class OwnScriptsOnly:
 
 
 def routes(settings: Settings) -> list[BaseRoute]:
-    """Health and the sample's tiles."""
+    """Health, map tiles, and the cluster's figures where there is one."""
 
     def health(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
-    def sample_tile(request: Request) -> Response:
-        where = request.path_params
-        png = sample.tile(where["z"], where["x"], where["y"])
-        headers = {"Cache-Control": f"public, max-age={DAY_S}"}
-        if png is None:
-            return Response(status_code=404, headers=headers)
-        return Response(png, media_type="image/png", headers=headers)
-
     return [
         *(_cluster_routes(settings) if settings.cluster else ()),
         Route("/healthz", health),
-        Route("/tiles/sample/{z:int}/{x:int}/{y:int}.png", sample_tile),
+        *tile_routes(settings),
     ]
 
 

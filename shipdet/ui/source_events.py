@@ -1,34 +1,65 @@
 """Events of the map and the settings: what is shown before a run."""
 
+import json
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import gradio as gr
 
 from shipdet import pipeline
-from shipdet.errors import BadArea, ShipdetError
-from shipdet.imagery import get_provider
-from shipdet.requests import Search
+from shipdet.errors import BadArea, MissingScale, ShipdetError
+from shipdet.imagery import Provider, get_provider, sample
+from shipdet.imagery.providers import effective_provider
+from shipdet.pipeline import Estimate, ImageFacts
+from shipdet.requests import ImageRequest, Search
 from shipdet.settings import Settings
-from shipdet.ui import html
-from shipdet.ui.choices import AUTO_ZOOM, default_threshold, model_choices, zoom_choices
-from shipdet.ui.forms import NO_AREA, Values, area_request, image_request, request_inputs
+from shipdet.ui import html, source_html
+from shipdet.ui.choices import (
+    AUTO_ZOOM,
+    band_choices,
+    default_threshold,
+    model_choices,
+    zoom_choices,
+)
+from shipdet.ui.forms import (
+    NO_AREA,
+    Values,
+    area_requests,
+    image_request,
+    pictures,
+    request_inputs,
+)
 from shipdet.ui.layout import Page
+from shipdet.ui.map import layer_address
 from shipdet.ui.results import Updates
 
 UNSEEN: dict[str, Any] = {"api_name": False, "show_progress": "hidden"}
 AT_ONCE: dict[str, Any] = {**UNSEEN, "queue": False}
+FACTS_KEPT = 64
+"""Images whose facts are kept: with every setting that changes, all are told again."""
 
 
-def wire_map(page: Page) -> None:
+def wire_map(page: Page, blocks: gr.Blocks) -> None:
     """Let map and numbers follow each other, and show ships and imagery on the map."""
-    numbers, to_numbers = page.area.bbox, "(text) => shipdet.numbers(text)"
+    chart, numbers = page.map, page.area.bbox
     for triggers, inputs, script in (
         ([n.change for n in numbers], numbers, "(...box) => { shipdet.box(...box) }"),
         (page.results.ships.change, page.results.ships, "(text) => { shipdet.ships(text) }"),
-        (page.area.provider.change, page.area.provider, "(id) => { shipdet.layer(id) }"),
+        (chart.layer.change, chart.layer, "(text) => { shipdet.layer(text) }"),
+        (chart.others.change, chart.others, "(text) => { shipdet.others(text) }"),
+        (chart.target.change, chart.target, "(text) => { shipdet.go(text) }"),
+        (chart.picture.change, chart.picture, "(text) => { shipdet.placed(!text) }"),
+        (page.area.provider.input, page.area.provider, "(id) => { shipdet.keepProvider(id) }"),
     ):
         gr.on(triggers, None, inputs, js=script, api_name=False)
-    page.drawn.change(None, page.drawn, numbers, js=to_numbers, api_name=False)
+    to_numbers = "(text) => shipdet.numbers(text)"
+    chart.box.change(None, chart.box, numbers, js=to_numbers, api_name=False)
+    kept: list[Any] = [*numbers, page.area.provider, chart.polygon]
+    known = json.dumps([value for _, value in page.area.provider.choices])
+    last = f"(...opened) => shipdet.last({known}, ...opened)"
+    blocks.load(None, kept, kept, js=last, api_name=False)
 
 
 def wire_settings(page: Page, blocks: gr.Blocks, source: gr.State, settings: Settings) -> None:
@@ -36,10 +67,14 @@ def wire_settings(page: Page, blocks: gr.Blocks, source: gr.State, settings: Set
     inputs: set[Any] = request_inputs(page) | {source}
     # The zoom's own list is rewritten here, so only a user's choice counts as a change of it; a
     # number that is cleared says so as input only.
-    quiet = {page.area.zoom, page.search.threshold, page.search.name}
+    quiet = {
+        *(page.area.zoom, page.search.threshold, page.search.name, page.picture.bands),
+        *(page.ais.file, page.ais.sample, page.ais.acquired),
+    }
     triggers = [
         blocks.load,
         page.area.zoom.input,
+        page.picture.bands.input,
         *(number.input for number in page.area.bbox),
         *(component.change for component in inputs - quiet),
     ]
@@ -48,13 +83,15 @@ def wire_settings(page: Page, blocks: gr.Blocks, source: gr.State, settings: Set
         return estimate_updates(page, source, settings, values)
 
     outputs = [
-        page.area.zoom, page.zoom_reason, page.dates, page.estimate, page.search.model,
+        page.area.zoom, page.zoom_reason, page.dates.section, page.dates.acquisitions,
+        page.area.priority, page.estimate, page.search.model, page.map.layer, page.map.others,
+        page.map.picture, page.thumbnail, page.picture.bands, page.ais.sample, page.ais.acquired,
     ]  # fmt: skip
     gr.on(triggers, estimated, inputs, outputs, trigger_mode="always_last", **AT_ONCE)
-    # A deleted rectangle empties the numbers, which gradio does not count as a change of them.
-    page.drawn.change(
+    # A deleted area empties the numbers, which gradio does not count as a change of them.
+    page.map.box.change(
         lambda text: html.not_yet(BadArea(NO_AREA)) if text == "null" else gr.skip(),
-        page.drawn,
+        page.map.box,
         page.estimate,
         **AT_ONCE,
     )
@@ -75,7 +112,31 @@ def wire_settings(page: Page, blocks: gr.Blocks, source: gr.State, settings: Set
 
 
 def estimate_updates(page: Page, source: gr.State, settings: Settings, values: Values) -> Updates:
-    """What the page shows of a request before it runs: tiles, size, time, the model's values."""
+    """What the page shows of a request before it runs: size, place, time, the model's values."""
+    if values[source] == "picture":
+        return {**_of_area(page, settings, values)[0], **_of_images(page, settings, values)}
+    updates, chosen = _of_area(page, settings, values)
+    updates |= {page.map.picture: "", page.map.others: ""}
+    try:
+        requests = area_requests(page, {**values, page.area.zoom: chosen})
+        if values[page.area_file]:
+            updates[page.map.others] = source_html.area_outlines(requests)
+        each = [pipeline.estimate(request, settings, untrusted=True) for _, request in requests]
+        first = each[0]
+        updates[page.estimate] = (
+            html.estimate_box(first) if len(each) == 1 else source_html.estimates_box(each)
+        )
+        updates |= _dated(page, values, first, requests[0][1].box.as_tuple(), settings)
+        if values[page.search.model] is None:  # the configured one has been fetched only now
+            models = model_choices("ship-classification", settings)
+            updates[page.search.model] = gr.Dropdown(models, value=settings.classifier)
+    except ShipdetError as error:
+        updates[page.estimate] = html.not_yet(error)
+    return updates
+
+
+def _of_area(page: Page, settings: Settings, values: Values) -> tuple[Updates, Any]:
+    """What follows from provider and place alone, and the zoom that is then chosen."""
     area = page.area
     provider = get_provider(values[area.provider], settings)
     south, north = values[area.south], values[area.north]
@@ -87,23 +148,101 @@ def estimate_updates(page: Page, source: gr.State, settings: Settings, values: V
     chosen = values[area.zoom]
     if chosen not in [value for _, value in choices]:
         chosen = AUTO_ZOOM
-    updates: Updates = {
+    dated = provider.kind == "stac"
+    return {
         area.zoom: gr.Dropdown(choices, value=chosen),
         page.zoom_reason: html.hint(reason),
-        page.dates: gr.Row(visible=provider.needs_instance or provider.kind == "stac"),
-    }
+        page.dates.section: gr.Column(visible=provider.needs_instance or dated),
+        page.dates.acquisitions: gr.Column(visible=dated),
+        area.priority: gr.Dropdown(visible=provider.needs_instance),
+        page.ais.sample: gr.Checkbox(visible=provider.kind == "sample"),
+        page.map.layer: map_layer(provider, settings),
+    }, chosen
+
+
+def map_layer(provider: Provider, settings: Settings) -> str:
+    """Which base layer the map shows for a provider, as JSON."""
     try:
-        if values[source] == "picture":
-            image_request(page, values)
-            updates[page.estimate] = html.hint("Ready to search this image.")
-        else:
-            request = area_request(page, {**values, area.zoom: chosen})
-            updates[page.estimate] = html.estimate_box(
-                pipeline.estimate(request, settings, untrusted=True)
-            )
-            if values[page.search.model] is None:  # the configured one has been fetched only now
-                models = model_choices("ship-classification", settings)
-                updates[page.search.model] = gr.Dropdown(models, value=settings.classifier)
-    except ShipdetError as error:
-        updates[page.estimate] = html.not_yet(error)
+        used, _ = effective_provider(provider, settings)
+    except ShipdetError:
+        used = provider
+    if used.kind == "stac":  # its tiles are those of an acquisition
+        wait = f"{used.title} is shown here once the area has an acquisition."
+        return json.dumps({"id": used.id, "wait": wait})
+    return json.dumps({"id": used.id})
+
+
+def _dated(
+    page: Page, values: Values, estimate: Estimate, box: tuple[float, ...], settings: Settings
+) -> Updates:
+    """The day of the imagery: for the map, and for AIS where nothing else was typed."""
+    provider = get_provider(values[page.area.provider], settings)
+    moment = sample.ACQUIRED if provider.kind == "sample" else estimate.acquired
+    updates: Updates = {page.ais.acquired: gr.Textbox(placeholder=moment or "")}
+    if provider.kind == "stac" and estimate.acquired:
+        where = {"acquisition": estimate.acquisition, "area": ",".join(f"{s:.6f}" for s in box)}
+        title = f"{provider.title}, {estimate.acquired}"
+        url = f"{layer_address(provider)}?{urlencode(where, quote_via=quote)}"
+        updates[page.map.layer] = json.dumps({"id": provider.id, "url": url, "title": title})
     return updates
+
+
+def _of_images(page: Page, settings: Settings, values: Values) -> Updates:
+    """The images in small, where they are, what their search takes, and what is wrong."""
+    updates: Updates = {page.map.others: "", page.map.picture: "", page.thumbnail: ""}
+    try:
+        paths, request = pictures(page, values), image_request(page, values)
+    except ShipdetError as error:
+        return updates | {page.estimate: html.not_yet(error)}
+    facts: list[ImageFacts] = []
+    errors: list[tuple[str, ShipdetError]] = []
+    for path in paths:
+        try:
+            facts.append(image_facts(path, request, settings))
+        except ShipdetError as error:
+            errors.append((path.name, error))
+    errors += [(f.name, f.refusal) for f in facts if f.refusal is not None]
+    if facts:
+        card = source_html.picture_card(facts[0])
+        unplaced = facts[0].outline is None
+        updates |= {
+            page.map.picture: card if unplaced else "",
+            page.thumbnail: "" if unplaced else card,
+            page.map.others: source_html.outlines(facts),
+            page.picture.bands: gr.Dropdown(band_choices(facts[0].bands)),
+            page.ais.acquired: gr.Textbox(placeholder=facts[0].acquired or ""),
+        }
+    if errors and all(isinstance(error, MissingScale) for _, error in errors):
+        updates[page.estimate] = html.not_yet(errors[0][1])
+    elif errors:
+        updates[page.estimate] = source_html.refusals(errors)
+    else:
+        updates[page.estimate] = source_html.images_box(facts)
+    return updates
+
+
+def image_facts(path: Path, request: ImageRequest, settings: Settings) -> ImageFacts:
+    """The facts of an upload, looked at once for each way to read it."""
+    # What changes nothing of them must not make it read again.
+    plain = request.search.model_copy(
+        update={"threshold": None, "name": "", "min_length_m": 0.0, "map": False}
+    )
+    return _facts(path, request.model_copy(update={"search": plain}), _Same(settings))
+
+
+class _Same:
+    """Settings as a key of a cache: those of one app are one object."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def __hash__(self) -> int:
+        return id(self.settings)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.settings is self.settings
+
+
+@lru_cache(maxsize=FACTS_KEPT)
+def _facts(path: Path, request: ImageRequest, same: _Same) -> ImageFacts:
+    return pipeline.inspect_image(path, request, same.settings, untrusted=True)

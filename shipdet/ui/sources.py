@@ -6,16 +6,43 @@ from typing import get_args
 
 import gradio as gr
 
+from shipdet.area_files import GEOPACKAGE, SUFFIXES
 from shipdet.imagery import catalogue
-from shipdet.requests import Priority
+from shipdet.requests import Priority, StretchName
 from shipdet.settings import Settings
 from shipdet.ui import html
 from shipdet.ui.choices import sample_area, sample_zoom, zoom_choices
 from shipdet.ui.map import map_component
 
 PICTURES = [".png", ".jpg", ".jpeg", ".tif", ".tiff"]
+AREA_FILES = [*SUFFIXES, GEOPACKAGE]
+STRETCHES: list[tuple[str, StretchName]] = [
+    ("Automatic", "auto"),
+    ("2nd to 98th percentile", "percentile"),
+    ("Lowest to highest", "minmax"),
+    ("None, cut at 255", "none"),
+]
+#: Until an image says what bands it has; others can be typed.
+BANDS = [("As the image says", ""), ("1, 2, 3", "1,2,3"), ("3, 2, 1", "3,2,1")]
+MAP_PX = 480
 
 Box = tuple[gr.Number, gr.Number, gr.Number, gr.Number]
+
+
+@dataclass
+class MapInputs:
+    """What the page and the map say to each other, in hidden text boxes, and where to go."""
+
+    box: gr.Textbox  # the area's box as the map sends it
+    polygon: gr.Textbox  # its GeoJSON where it is a polygon
+    layer: gr.Textbox  # the imagery to show
+    others: gr.Textbox  # areas of a file and outlines of images, GeoJSON
+    target: gr.Textbox  # where the map should go
+    place: gr.Textbox  # what the user looks for
+    go: gr.Button
+    found: gr.Radio  # several places of that name
+    told: gr.HTML
+    picture: gr.HTML  # an image without a place, where the map else is
 
 
 @dataclass
@@ -40,11 +67,64 @@ class AreaInputs:
         return [self.west, self.south, self.east, self.north]
 
 
-def lay_out_map(settings: Settings) -> tuple[gr.Textbox, Box]:
-    """The map, the rectangle that it tells, and its four numbers."""
+@dataclass
+class DateParts:
+    """What is there for dated imagery only."""
+
+    section: gr.Column
+    acquisitions: gr.Column
+    list_them: gr.Button
+    listed: gr.HTML
+
+
+@dataclass
+class PictureInputs:
+    """Images of the visitor's own; the names but the first are those of requests.ImageRequest."""
+
+    files: gr.File
+    gsd_m: gr.Number
+    bands: gr.Dropdown
+    stretch: gr.Dropdown
+
+
+@dataclass
+class AisInputs:
+    """The AIS file to match ships with."""
+
+    file: gr.File
+    sample: gr.Checkbox
+    acquired: gr.Textbox
+    told: gr.HTML
+
+
+def hidden(name: str, value: str = "") -> gr.Textbox:
+    """A text box that only scripts see."""
+    return gr.Textbox(value, elem_id=name, elem_classes="sd-hidden", container=False)
+
+
+def lay_out_map(settings: Settings) -> tuple[MapInputs, Box]:
+    """Search for a place, the map, what it tells, and the four numbers of the area."""
     area = sample_area()
-    map_component(catalogue(settings).values(), "sample", area)
-    drawn = gr.Textbox(elem_id="map-box", elem_classes="sd-hidden", container=False)
+    with gr.Column(elem_classes="sd-goto"):
+        with gr.Row(equal_height=True):
+            place = gr.Textbox(
+                label="Go to a place",
+                placeholder="port or city, 36.13 -5.43, map link, bbox, z/x/y",
+                max_lines=1,
+                max_length=2000,
+                container=False,
+                scale=5,
+                min_width=120,
+                elem_id="place",
+            )
+            go = gr.Button("Go", size="md", min_width=56, scale=0, elem_id="go")
+        found = gr.Radio([], label="Several places have that name", visible=False, elem_id="places")
+        told = gr.HTML("", visible=False, padding=False, elem_id="place-told")
+    map_component(catalogue(settings).values(), "sample", area, MAP_PX)
+    picture = gr.HTML("", padding=False, elem_id="own-picture")
+    box, polygon, layer, others, target = (
+        hidden(f"map-{name}") for name in ("box", "polygon", "layer", "others", "target")
+    )
     with gr.Row(elem_classes="sd-numbers"):
         west, south, east, north = (
             gr.Number(value, label=label, min_width=70, elem_id=label.lower())
@@ -52,11 +132,12 @@ def lay_out_map(settings: Settings) -> tuple[gr.Textbox, Box]:
                 ("West", "South", "East", "North"), area.as_tuple(), strict=True
             )
         )
-    return drawn, (west, south, east, north)
+    parts = MapInputs(box, polygon, layer, others, target, place, go, found, told, picture)
+    return parts, (west, south, east, north)
 
 
-def lay_out_imagery(settings: Settings, box: Box) -> tuple[AreaInputs, gr.Row, gr.HTML]:
-    """Provider, zoom and dates of an area."""
+def lay_out_imagery(settings: Settings, box: Box) -> tuple[AreaInputs, DateParts, gr.HTML, gr.File]:
+    """Provider, zoom, dates and acquisitions of an area, and areas of a file."""
     providers = catalogue(settings)
     zoom, reason = sample_zoom(settings)
     with gr.Row():
@@ -79,38 +160,113 @@ def lay_out_imagery(settings: Settings, box: Box) -> tuple[AreaInputs, gr.Row, g
             elem_id="zoom",
         )
     reason_line = gr.HTML(html.hint(reason), elem_classes="sd-reason", padding=False)
-    with gr.Row(visible=False) as dates:
-        date_from = gr.Textbox(label="From", placeholder="2024-05-01", min_width=90)
-        date_to = gr.Textbox(label="To", placeholder="2024-05-31", min_width=90)
-        max_cloud = gr.Slider(0, 100, 20, step=5, label="Cloud cover up to %", min_width=110)
-        priority = dropdown(
-            "First of several", [(name or "Default", name) for name in get_args(Priority)], ""
-        )
-        acquisition = gr.Textbox(
-            label="Acquisition", placeholder="the newest clear one", max_length=200, min_width=90
+    with gr.Column(visible=False) as section:
+        with gr.Row():
+            date_from = gr.Textbox(
+                label="From", placeholder="2024-05-01", min_width=90, elem_id="date-from"
+            )
+            date_to = gr.Textbox(
+                label="To", placeholder="2024-05-31", min_width=90, elem_id="date-to"
+            )
+            max_cloud = gr.Slider(0, 100, 20, step=5, label="Cloud cover up to %", min_width=110)
+            priority = dropdown(
+                "First of several",
+                [(name or "Default", name) for name in get_args(Priority)],
+                "",
+            )
+        with gr.Column() as acquisitions:
+            with gr.Row(equal_height=True):
+                acquisition = gr.Textbox(
+                    label="Acquisition",
+                    placeholder="the newest clear one",
+                    max_length=200,
+                    min_width=90,
+                    scale=3,
+                    elem_id="acquisition",
+                )
+                list_them = gr.Button(
+                    "List acquisitions", size="md", min_width=130, scale=1, elem_id="acquisitions"
+                )
+            listed = gr.HTML("", padding=False, elem_id="acquisition-list")
+    with gr.Accordion("Areas from a file", open=False, elem_classes="sd-more"):
+        area_file = gr.File(
+            label="GeoJSON, KML, KMZ, GeoPackage, WKT or CSV",
+            file_types=AREA_FILES,
+            type="filepath",
+            height=110,
+            elem_id="area-file",
         )
     area = AreaInputs(
         *box, provider, zoom_input, date_from, date_to, max_cloud, priority, acquisition
     )
-    return area, dates, reason_line
+    return area, DateParts(section, acquisitions, list_them, listed), reason_line, area_file
 
 
-def lay_out_picture(settings: Settings) -> tuple[gr.File, gr.Number]:
-    """The upload of an image and its scale."""
-    picture = gr.File(
-        label=f"PNG, JPEG or GeoTIFF, up to {settings.max_upload_mb} MB",
+def lay_out_picture(settings: Settings) -> tuple[PictureInputs, gr.HTML]:
+    """The upload of images, how their values are read, and what that looks like."""
+    files = gr.File(
+        label=f"PNG, JPEG or GeoTIFF, up to {settings.max_upload_mb} MB each",
         file_types=PICTURES,
+        file_count="multiple",
         type="filepath",
-        height=150,
+        height=130,
         elem_id="picture",
     )
-    gsd_m = gr.Number(
-        None,
-        label="Meters per pixel",
-        info="Leave empty for a GeoTIFF that carries its own georeference.",
-        elem_id="gsd",
+    with gr.Row():
+        gsd_m = gr.Number(
+            None,
+            label="Meters per pixel",
+            placeholder="of the file",
+            info="Only where the image has no place.",
+            min_width=100,
+            elem_id="gsd",
+        )
+        bands = gr.Dropdown(
+            BANDS,
+            value="",
+            label="Bands",
+            info="Red, green and blue, or one.",
+            allow_custom_value=True,
+            min_width=100,
+            elem_id="bands",
+        )
+        stretch = gr.Dropdown(
+            STRETCHES,
+            value="auto",
+            label="Stretch",
+            info="How values become 8 bits.",
+            filterable=False,
+            min_width=100,
+            elem_id="stretch",
+        )
+    thumbnail = gr.HTML("", padding=False, elem_id="thumbnail")
+    return PictureInputs(files, gsd_m, bands, stretch), thumbnail
+
+
+def lay_out_ais() -> AisInputs:
+    """The upload of an AIS file and the time of the image."""
+    sample = gr.Checkbox(
+        label="Match with the sample's AIS file",
+        info="One of its ships is silent, one gives a wrong position, one is not in the image.",
+        elem_id="sample-ais",
     )
-    return picture, gsd_m
+    with gr.Accordion("Who was it: AIS", open=False, elem_classes="sd-more"):
+        file = gr.File(
+            label="MarineCadastre or Danish Maritime Authority, CSV or Parquet",
+            type="filepath",
+            height=110,
+            elem_id="ais",
+        )
+        acquired = gr.Textbox(
+            label="Time of the image",
+            placeholder="2024-05-01T10:56:00Z",
+            info="With its zone; left empty it is that of the imagery.",
+            max_lines=1,
+            max_length=40,
+            elem_id="acquired",
+        )
+        told = gr.HTML("", padding=False, elem_id="ais-told")
+    return AisInputs(file, sample, acquired, told)
 
 
 def dropdown(

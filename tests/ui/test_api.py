@@ -104,7 +104,7 @@ def test_a_path_of_the_server_is_not_an_upload(served):
     for forged in ({"path": path}, {"path": "/etc/passwd"}, {"url": "https://x.test/a.png"}, {}):
         with pytest.raises(BadImage, match="Upload the image first"):
             uploaded(forged)
-    search = [2.4, "none", "", "", "", 32, "dense", None, "png", 90, ""]
+    search = [2.4, "", "auto", "none", "", "", "", 32, "dense", None, "png", 90, ""]
     body = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}, *search]}
     call = httpx.post(f"{served[1]}gradio_api/call/detect_image", json=body).json()["event_id"]
     answer = httpx.get(f"{served[1]}gradio_api/call/detect_image/{call}", timeout=30).text
@@ -157,7 +157,7 @@ def test_errors_over_plain_http_carry_their_sentence(served):
     assert told.startswith('event: error\ndata: "')
     assert json.loads(told.splitlines()[1].removeprefix("data: ")).endswith(".")
     file = {"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}}
-    rest = [3.0, "none", "", "", "", 0, "", None, "png", 90, "", False, 0]
+    rest = [3.0, "", "auto", "none", "", "", "", 0, "", None, "png", 90, "", False, 0]
     assert "null" not in stream_of(served[1], "detect_image", [file, *rest])[-100:]
 
 

@@ -18,7 +18,7 @@ def document(settings: Settings) -> str:
 def test_scripts_and_styles_are_our_own(document):
     linked = re.findall(r'(?:src|href)="([^"$]+)"', document)
     files = [link for link in linked if link.startswith("gradio_api/file=")]
-    assert len(files) == 6
+    assert len(files) == 7
     assert [link for link in linked if link not in files] == []
     assert all(STATIC.joinpath(link.split("/static/")[1]).is_file() for link in files)
     assert not re.search("jquery|bootstrap|awesome|cdn", document, re.IGNORECASE)
@@ -28,17 +28,17 @@ def test_base_address_comes_before_everything_that_is_relative(document):
     assert document.index("<base href=") < document.index("gradio_api/file=")
 
 
-def test_only_rectangles_can_be_drawn(document):
-    for shape in ("polyline", "polygon", "circle", "marker", "circlemarker"):
+def test_rectangles_and_polygons_can_be_drawn(document):
+    for shape in ("polyline", "circle", "marker", "circlemarker"):
         assert re.search(rf'"{shape}": false', document)
-    assert re.search(r'"rectangle": \{', document)
+    assert re.search(r'"rectangle": \{', document) and re.search(r'"polygon": \{', document)
 
 
 def test_every_base_layer_is_there_with_its_attribution(document, settings):
     for provider in catalogue(settings).values():
-        assert (provider.url.removeprefix("/") in document) == provider.base_layer
-        if provider.base_layer:
-            assert f'"{provider.id}": tile_layer_' in document
+        own = f"tiles/{provider.id}/{{z}}/{{x}}/{{y}}.png"
+        assert (provider.url.removeprefix("/") if provider.base_layer else own) in document
+        assert f'"{provider.id}": tile_layer_' in document
     assert "Synthetic harbor drawn by shipdet" in document
 
 

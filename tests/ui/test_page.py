@@ -6,12 +6,12 @@ import gradio as gr
 import pytest
 
 from shipdet import pipeline
-from shipdet.errors import BadArea, BadImage, BadOption, MissingScale
+from shipdet.errors import BadArea, BadImage, BadOption
 from shipdet.imagery import get_provider, sample
 from shipdet.report.folder import run_folder
 from shipdet.ui import build_blocks, source_events
 from shipdet.ui.choices import AUTO_ZOOM, default_threshold, sample_area, zoom_choices
-from shipdet.ui.forms import area_request, image_request, request_inputs
+from shipdet.ui.forms import area_request, image_request, request_inputs, searches
 from shipdet.ui.layout import lay_out
 from shipdet.ui.results import result_components, show_numbers, show_results
 from tests.helpers import hub_server
@@ -77,14 +77,15 @@ def test_a_bad_option_is_told_in_one_sentence(page, values):
         area_request(page, {**values, page.search.quality: None})
 
 
-def test_a_picture_needs_a_file_and_a_scale(page, values):
+def test_images_need_a_file_and_keep_how_they_are_read(page, values, settings):
     with pytest.raises(BadImage, match="Choose an image"):
-        image_request(page, values)
-    with pytest.raises(MissingScale):
-        image_request(page, {**values, page.picture: "/tmp/a.PNG"})
-    assert image_request(page, {**values, page.picture: "/tmp/a.TIF"})[1].gsd_m is None
-    path, request = image_request(page, {**values, page.picture: "/tmp/a.png", page.gsd_m: 3})
-    assert (path.name, request.gsd_m) == ("a.png", 3.0)
+        searches(page, values, "picture", settings)
+    picture = page.picture
+    chosen = {picture.files: ["/tmp/a.png", "/tmp/b.png"], picture.gsd_m: 3, picture.bands: "2"}
+    changed = {**values, **chosen, picture.stretch: "minmax"}
+    assert [name for name, _ in searches(page, changed, "picture", settings)] == ["a.png", "b.png"]
+    request = image_request(page, changed)
+    assert (request.gsd_m, request.bands, request.stretch) == (3.0, "2", "minmax")
 
 
 def test_the_recommended_zoom_is_offered_first(settings):
@@ -122,7 +123,8 @@ def test_a_forged_run_id_leads_nowhere(run_id, a_run, settings):
 def test_the_app_builds_with_only_the_endpoints_that_are_meant(settings):
     endpoints = build_blocks(settings).get_api_info()["named_endpoints"]
     assert set(endpoints) == {
-        "/estimate", "/providers", "/models", "/detect_area", "/detect_image",
+        "/estimate", "/providers", "/models", "/find_place", "/acquisitions", "/detect_area",
+        "/detect_areas", "/detect_image", "/match_ais",
     }  # fmt: skip
     names = [p["parameter_name"] for p in endpoints["/detect_area"]["parameters"]]
     assert names[:6] == ["west", "south", "east", "north", "provider", "zoom"]

@@ -7,6 +7,7 @@ cloud cover; their pictures are cloud-optimized GeoTIFFs, of which only the need
 from shipdet.imagery.stac.acquisition import Acquisition, Scene
 from shipdet.imagery.stac.search import (
     acquisition_for,
+    acquisitions_for,
     choose_acquisition,
     search_acquisitions,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "StacSource",
     "acquisition_digest",
     "acquisition_for",
+    "acquisitions_for",
     "choose_acquisition",
     "search_acquisitions",
 ]

@@ -128,6 +128,26 @@ def choose_acquisition(
     )
 
 
+def acquisitions_for(
+    area: BBox,
+    options: ImageryOptions,
+    settings: Settings | None = None,
+    *,
+    within: BaseGeometry | None = None,
+) -> list[Acquisition]:
+    """As :func:`search_acquisitions`, with the dates and clouds of a request."""
+    first, last = _days(options)
+    return search_acquisitions(area, first, last, options.max_cloud, settings, within=within)
+
+
+def _days(options: ImageryOptions) -> tuple[date | None, date | None]:
+    first, last = options.date_from, options.date_to
+    return (
+        date.fromisoformat(first) if first else None,
+        date.fromisoformat(last) if last else None,
+    )
+
+
 def acquisition_for(
     provider: Provider, area: BBox, options: ImageryOptions, settings: Settings
 ) -> Acquisition | None:
@@ -138,9 +158,7 @@ def acquisition_for(
     """
     if provider.kind != "stac":
         return None
-    first, last = (
-        date.fromisoformat(day) if day else None for day in (options.date_from, options.date_to)
-    )
+    first, last = _days(options)
     return choose_acquisition(
         area,
         settings,

@@ -1,43 +1,77 @@
-// The page's side of the bridge to the map (map.js). The map cannot call Python, so a rectangle is
-// written into a hidden text box as if it were typed; everything else is posted to the map's frame.
+// The page's side of the bridge to the map (map.js). The map cannot call Python, so an area is
+// written into hidden text boxes as if it were typed; everything else is posted to the map's frame.
 (() => {
   "use strict";
   if (window.shipdet) return; // gradio may insert the page's head twice
 
   const latest = {}; // what a map that loads later, or again, must be told
-  // Rectangles that the map told and the numbers have yet to repeat. What they repeat never goes
-  // back to the map: by then the user may have drawn the next one.
+  // Boxes that the map told and the numbers have yet to repeat. What they repeat never goes back to
+  // the map: by then the user may have drawn the next one.
   const drawn = new Set();
   let typing;
   const frame = () => document.querySelector("#map iframe")?.contentWindow;
 
-  function tell(message) {
-    latest[message.type] = message;
-    frame()?.postMessage({ source: "shipdet", ...message }, window.origin);
+  // Where the user was last: view, area and imagery. Some browsers keep nothing.
+  const KEPT = "shipdet";
+  function kept() {
+    try {
+      return JSON.parse(localStorage.getItem(KEPT)) ?? {};
+    } catch {
+      return {};
+    }
+  }
+  function keep(part) {
+    try {
+      localStorage.setItem(KEPT, JSON.stringify({ ...kept(), ...part }));
+    } catch { /* private windows */ }
   }
 
-  function show(bbox) {
+  function post(message) {
+    frame()?.postMessage({ source: "shipdet", ...message }, window.origin);
+  }
+  function tell(message) {
+    latest[message.type] = message;
+    post(message);
+  }
+
+  function show(bbox, polygon = null) {
     drawn.clear();
-    tell({ type: "box", bbox });
+    keep({ bbox, polygon });
+    tell({ type: "area", bbox, polygon });
   }
 
   function type(id, text) {
     const field = document.querySelector(`#${id} textarea, #${id} input`);
-    if (!field) return;
+    if (!field || field.value === text) return;
     const { set } = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(field), "value");
     set.call(field, text);
     field.dispatchEvent(new Event("input", { bubbles: true }));
   }
+  const written = (polygon) =>
+    polygon ? JSON.stringify({ type: "Polygon", coordinates: polygon }) : "";
 
   window.addEventListener("message", ({ source, origin, data }) => {
     if (source !== frame() || origin !== window.origin || data?.source !== "shipdet-map") return;
-    if (data.type === "ready") Object.values(latest).forEach(tell);
-    if (data.type === "box") {
-      clearTimeout(typing);
-      drawn.add(JSON.stringify(data.bbox));
-      latest.box = { type: "box", bbox: data.bbox };
-      type("map-box", JSON.stringify(data.bbox));
+    if (data.type === "ready") {
+      Object.values(latest).forEach(post);
+      const { view } = kept();
+      if (view) post({ type: "view", view });
     }
+    if (data.type === "view") keep({ view: data.view });
+    if (data.type === "area") {
+      clearTimeout(typing);
+      const { bbox, polygon } = data;
+      drawn.add(JSON.stringify(bbox));
+      latest.area = { type: "area", bbox, polygon };
+      keep({ bbox, polygon });
+      type("map-polygon", written(polygon));
+      type("map-box", JSON.stringify(bbox));
+    }
+  });
+
+  // Choices that are made in a list of the page's own.
+  document.addEventListener("change", ({ target }) => {
+    if (target.name === "sd-acquisition") type("acquisition", target.value);
   });
 
   window.shipdet = {
@@ -50,15 +84,35 @@
       const edges = [west, south, east, north];
       const bbox = edges.every((value) => value === null) ? null : edges;
       const text = JSON.stringify(bbox);
-      const shown = JSON.stringify(latest.box?.bbox);
+      const shown = JSON.stringify(latest.area?.bbox);
       if (text === shown) drawn.clear(); // what was drawn before it will not be repeated any more
       if (text === shown || drawn.has(text)) return;
+      type("map-polygon", ""); // numbers are those of a rectangle
       const filled = edges.every((value) => Number.isFinite(value));
-      const sound = filled && west < east && south < north && south > -85.06 && north < 85.06;
-      if (sound) typing = setTimeout(show, 300, bbox);
+      const right = filled && west - east > 180 ? east + 360 : east; // across the antimeridian
+      const sound = filled && west < right && south < north && south > -85.06 && north < 85.06;
+      if (sound) typing = setTimeout(show, 300, [west, south, right, north]);
       else if (!bbox) show(null);
     },
     ships: (text) => tell({ type: "ships", geojson: text ? JSON.parse(text) : null }),
-    layer: (id) => tell({ type: "layer", id }),
+    others: (text) => tell({ type: "others", geojson: text ? JSON.parse(text) : null }),
+    layer: (text) => { if (text) tell({ type: "layer", ...JSON.parse(text) }); },
+    go: (text) => { if (text) post({ type: "place", ...JSON.parse(text) }); },
+    // An image without a place stands where the map is.
+    placed: (isPlaced) =>
+      document.querySelector(".sd-map-column")?.classList.toggle("sd-no-place", !isPlaced),
+
+    // What the page opens with: where the user was last, the first time what it has already.
+    last: (providers, ...opened) => {
+      const { bbox, polygon, provider } = kept();
+      const before = opened.slice(0, 4);
+      if (bbox) {
+        latest.area = { type: "area", bbox, polygon };
+        post(latest.area);
+      }
+      const imagery = providers.includes(provider) ? provider : opened[4];
+      return [...(bbox ?? before), imagery, written(polygon)];
+    },
+    keepProvider: (provider) => keep({ provider }),
   };
 })();

@@ -1,5 +1,5 @@
-// Runs inside the map's own document (an iframe made from a blob). It keeps one rectangle, the
-// area of interest, tells the page when the user changes it, and draws what the page sends.
+// Runs inside the map's own document (an iframe made from a blob). It keeps one area of interest, a
+// rectangle or a polygon, tells the page when the user changes it, and draws what the page sends.
 // Messages are {source, type, ...}; the page's side of the bridge is bridge.js.
 "use strict";
 
@@ -12,17 +12,50 @@ const shipdetMap = {
       page.postMessage({ source: "shipdet-map", type, ...content }, window.origin);
 
     L.control.scale({ imperial: false }).addTo(map);
+    shipdetMeasure.addTo(map);
+    const notice = shipdetMap.notice(map);
     map.createPane("ships").style.zIndex = 450; // above the rectangle, so that tooltips work
+    const others = L.layerGroup().addTo(map); // areas of a file, outlines of images
 
-    const toBox = (bounds) =>
-      [bounds.getWest(), bounds.getSouth(), bounds.getEast(), bounds.getNorth()]
-        .map((value) => Number(value.toFixed(6)));
+    const rounded = (value) => Number(value.toFixed(6));
     const toBounds = ([west, south, east, north]) => L.latLngBounds([south, west], [north, east]);
-    const current = () => {
-      const rectangle = area.getLayers()[0];
-      return rectangle ? toBox(rectangle.getBounds()) : null;
-    };
-    const report = () => send("box", { bbox: current() });
+    const toBox = (bounds) =>
+      [bounds.getWest(), bounds.getSouth(), bounds.getEast(), bounds.getNorth()].map(rounded);
+    const isRectangle = (layer) => layer instanceof L.Rectangle;
+
+    // The area as the page knows it: its box, and its rings where it is a polygon.
+    function current() {
+      const layer = area.getLayers()[0];
+      if (!layer) return { bbox: null, polygon: null };
+      const bbox = toBox(layer.getBounds());
+      if (isRectangle(layer)) return { bbox, polygon: null };
+      const rings = layer.toGeoJSON().geometry.coordinates;
+      return { bbox, polygon: rings.map((ring) => ring.map((point) => point.map(rounded))) };
+    }
+    // A map that is dragged around the Earth shows copies of the world; the first one counts.
+    function bringHome() {
+      const { bbox, polygon } = current();
+      const turns = bbox ? Math.floor((bbox[0] + 180) / 360) : 0;
+      if (!turns) return;
+      const home = ([lng, lat]) => [rounded(lng - 360 * turns), lat];
+      const [west, south, east, north] = bbox;
+      drawArea([...home([west, south]), ...home([east, north])], polygon?.map((r) => r.map(home)));
+      fit(area.getLayers()[0].getBounds());
+    }
+    function drawArea(bbox, polygon) {
+      area.clearLayers();
+      if (polygon) {
+        L.polygon(polygon.map((ring) => ring.map(([lng, lat]) => [lat, lng])), areaStyle)
+          .addTo(area);
+      } else if (bbox) {
+        L.rectangle(toBounds(bbox), areaStyle).addTo(area);
+      }
+    }
+    const fit = (bounds) => map.fitBounds(bounds, { padding: [24, 24], animate: false });
+    function report() {
+      bringHome();
+      send("area", current());
+    }
 
     map.on(L.Draw.Event.CREATED, (event) => {
       area.clearLayers(); // the last drawing wins
@@ -31,17 +64,20 @@ const shipdetMap = {
     });
     map.on(L.Draw.Event.EDITED, report);
     map.on(L.Draw.Event.DELETED, report);
+    map.on("moveend", () => {
+      const { lat, lng } = map.getCenter();
+      nowhere();
+      if (map.getSize().x) send("view", { view: [rounded(lat), rounded(lng), map.getZoom()] });
+    });
 
-    function showBox(bbox) {
-      const shown = current();
-      const same = shown && bbox && shown.every((value, i) => Math.abs(value - bbox[i]) < 1e-6);
-      if (!same) {
-        area.clearLayers();
-        if (bbox) L.rectangle(toBounds(bbox), areaStyle).addTo(area);
-      }
-      if (bbox && !map.getBounds().contains(toBounds(bbox))) {
-        map.fitBounds(toBounds(bbox), { padding: [24, 24], animate: false });
-      }
+    function showArea(bbox, polygon) {
+      const known = current().bbox;
+      const same = known && bbox && known.every((value, i) => Math.abs(value - bbox[i]) < 1e-6);
+      if (!same || polygon) drawArea(bbox, polygon);
+      if (!bbox) return;
+      const bounds = toBounds(bbox), view = map.getBounds();
+      const tiny = bounds.getEast() - bounds.getWest() < 0.02 * (view.getEast() - view.getWest());
+      if (tiny || !view.contains(bounds)) fit(bounds);
     }
 
     function showShips(collection) {
@@ -62,30 +98,116 @@ const shipdetMap = {
       }
     }
 
-    function showLayer(id) {
-      const wanted = layers[id];
-      if (!wanted || map.hasLayer(wanted)) return;
-      for (const layer of Object.values(layers)) map.removeLayer(layer);
-      wanted.addTo(map);
+    // Named outlines beside the area of interest; the map goes to them.
+    function showOthers(collection) {
+      others.clearLayers();
+      area.getLayers().forEach((layer) =>
+        layer.setStyle({ opacity: collection ? 0.35 : 1, dashArray: collection ? "4 6" : null }));
+      if (!collection) return;
+      const drawn = L.geoJSON(collection, {
+        style: { ...areaStyle, color: "#00c2d7", fillColor: "#00c2d7" },
+        onEachFeature: (feature, layer) => {
+          const label = document.createElement("span"); // names are a visitor's text
+          label.textContent = feature.properties.name;
+          layer.bindTooltip(label);
+        },
+      }).addTo(others);
+      if (drawn.getBounds().isValid()) fit(drawn.getBounds());
     }
 
+    // Imagery of one place only, such as the sample, says so elsewhere.
+    function nowhere() {
+      const [layer] = Object.values(layers).filter((each) => map.hasLayer(each));
+      const limits = layer?.options.bounds;
+      if (!limits || !map.getSize().x) return;
+      const here = map.getBounds().intersects(L.latLngBounds(limits));
+      notice(here ? "" : `${layer.options.shipdetTitle} is not here: choose other imagery.`);
+    }
+    for (const layer of Object.values(layers)) shipdetMap.watch(layer, map, notice);
+    function showLayer({ id, url, title, wait }) {
+      const wanted = layers[id];
+      if (!wanted) return;
+      if (wait) { // nothing can be asked for yet
+        for (const layer of Object.values(layers)) map.removeLayer(layer);
+        notice(wait);
+        return;
+      }
+      if (url && url !== wanted.shipdetUrl) {
+        wanted.shipdetUrl = url;
+        wanted.setUrl(url);
+      }
+      if (title) wanted.shipdetTitle = title;
+      if (map.hasLayer(wanted)) return;
+      for (const layer of Object.values(layers)) map.removeLayer(layer);
+      notice("");
+      wanted.addTo(map);
+      nowhere();
+    }
+    const go = {
+      area: (data) => showArea(data.bbox, data.polygon),
+      ships: (data) => showShips(data.geojson),
+      layer: (data) => showLayer(data),
+      others: (data) => showOthers(data.geojson),
+      view: ({ view: [lat, lng, zoom] }) => map.setView([lat, lng], zoom, { animate: false }),
+      place: ({ bbox }) => map.fitBounds(toBounds(bbox)),
+    };
     window.addEventListener("message", ({ source, origin, data }) => {
       if (source !== page || origin !== window.origin || data?.source !== "shipdet") return;
-      if (data.type === "box") showBox(data.bbox);
-      if (data.type === "ships") showShips(data.geojson);
-      if (data.type === "layer") showLayer(data.id);
+      go[data.type]?.(data);
     });
     // The frame is hidden or resized with the page; Leaflet must measure it again, and what was
     // fitted into a map without a size must be fitted once it has one.
     let sized = map.getSize().x > 0;
     new ResizeObserver(() => {
       map.invalidateSize();
-      const box = current();
-      if (!sized && map.getSize().x > 0 && box) {
-        map.fitBounds(toBounds(box), { padding: [24, 24], animate: false });
-      }
+      const { bbox } = current();
+      if (!sized && map.getSize().x > 0 && bbox) fit(toBounds(bbox));
       sized = map.getSize().x > 0;
     }).observe(map.getContainer());
     send("ready");
+  },
+
+  // A line on the map for what the user must know about it.
+  notice(map) {
+    const control = L.control({ position: "bottomright" });
+    control.onAdd = () => {
+      const line = L.DomUtil.create("div", "sd-notice");
+      line.setAttribute("role", "status");
+      line.hidden = true;
+      return line;
+    };
+    control.addTo(map);
+    return (text) => {
+      const line = control.getContainer();
+      line.textContent = text;
+      line.hidden = !text;
+    };
+  },
+
+  // Say on the map when none of a layer's tiles can be had.
+  watch(layer, map, notice) {
+    let failed = null, came = 0;
+    layer.on("loading", () => {
+      failed = null;
+      came = 0;
+    });
+    layer.on("tileload", () => {
+      came += 1;
+      notice("");
+    });
+    layer.on("tileerror", ({ tile }) => { failed = tile; });
+    layer.on("load", () => { // every tile of the view has come or failed
+      if (came || !failed || !map.hasLayer(layer)) return;
+      const title = layer.shipdetTitle ?? layer.options.shipdetTitle;
+      const plain = `No image of ${title} comes here: it has none of this place at this zoom, or ` +
+        "its server cannot be reached.";
+      notice(plain);
+      // This server tells why; others are not asked twice.
+      if (failed.src.startsWith(new URL("tiles/", document.baseURI).href)) {
+        fetch(failed.src).then((answer) => answer.text()).then((text) => {
+          if (!came && text && text.length < 400 && map.hasLayer(layer)) notice(text);
+        }).catch(() => {});
+      }
+    });
   },
 };

@@ -1,0 +1,76 @@
+"""Single tiles for a map in a browser, of providers whose addresses a browser cannot ask."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from shipdet.errors import BadZoom, NoImagery, ProviderUnreachable
+from shipdet.imagery.providers import Provider, effective_provider
+from shipdet.imagery.retry import RetryPolicy
+from shipdet.imagery.sources import Gap, Tile
+from shipdet.imagery.tiles import tile_source
+from shipdet.requests import ImageryOptions
+from shipdet.settings import Settings
+
+if TYPE_CHECKING:
+    from shipdet.imagery.stac import Acquisition
+
+#: Below it a tile of dated imagery would be put together from dozens of scenes.
+LEAST_DATED_ZOOM = 8
+
+
+async def map_tile(
+    provider: Provider,
+    zoom: int,
+    x: int,
+    y: int,
+    settings: Settings,
+    acquisition: "Acquisition | None" = None,
+) -> bytes:
+    """One tile as PNG, from the cache or the provider.
+
+    Args:
+        provider: Where from; its fallback where it cannot be used.
+        zoom: As in the address of the tile; any integers are safe.
+        x: To the east.
+        y: To the south.
+        settings: Secrets, limits and the cache.
+        acquisition: Of dated imagery.
+
+    Raises:
+        BadZoom: There is no such tile.
+        NoImagery: The provider has no picture there, or no acquisition was chosen.
+        ProviderRefused: It may not be used.
+        ProviderUnreachable: It does not answer.
+    """
+    used, _ = effective_provider(provider, settings)
+    least = LEAST_DATED_ZOOM if used.kind == "stac" else used.min_zoom
+    if used.kind == "stac" and acquisition is None:
+        raise NoImagery(f"{used.title} is shown once an acquisition is chosen.")
+    if not least <= zoom <= used.max_zoom or not (0 <= x < 2**zoom and 0 <= y < 2**zoom):
+        raise BadZoom(
+            f"{used.title} is shown from zoom {least} to {used.max_zoom}: zoom "
+            f"{'in' if zoom < least else 'out'}."
+        )
+    policy = RetryPolicy(retries=0)  # the browser asks again when the map is moved
+    options = ImageryOptions()
+    async with tile_source(zoom, acquisition, used, options, settings, policy) as source:
+        tile = await source.tile(x, y)
+    if isinstance(tile, Gap):
+        if tile.failed:
+            raise ProviderUnreachable(f"{used.title} does not answer for this tile: {tile.reason}.")
+        raise NoImagery(f"{used.title} has no image here.")
+    return await asyncio.to_thread(_png, tile)
+
+
+def _png(tile: Tile) -> bytes:
+    import cv2  # takes a while to import
+
+    bgr = tile.pixels[..., ::-1]
+    if not tile.covered.all():
+        bgr = np.dstack([bgr, np.where(tile.covered, 255, 0).astype(np.uint8)])
+    ok, png = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 3])
+    if not ok:
+        raise RuntimeError("OpenCV cannot write PNG")
+    return png.tobytes()

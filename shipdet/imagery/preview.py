@@ -1,0 +1,61 @@
+"""An image in small, and the names of its bands, to choose how it is read."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from shipdet.imagery.survey import strips
+from shipdet.mosaic import Picture, Pixels
+
+#: Longest side of a preview in pixels.
+PREVIEW_PX = 720
+
+
+def preview(picture: Picture, longest_px: int = PREVIEW_PX) -> Pixels:
+    """The whole of a picture that has arrived, in small.
+
+    Args:
+        picture: What was opened.
+        longest_px: Most pixels along the longer side.
+
+    Returns:
+        uint8 (h, w, 3) RGB, averaged in whole blocks; what has no data is black.
+    """
+    import cv2  # takes a while to import
+
+    grid = picture.grid
+    step = max(1, math.ceil(max(grid.width, grid.height) / longest_px))
+    width = math.ceil(grid.width / step)
+    rows = []
+    for strip in strips((grid.width, grid.height), step):
+        pixels, _ = picture.read(*strip)
+        height = math.ceil(strip.height / step)
+        rows.append(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA))
+    return np.asarray(np.concatenate(rows), np.uint8)
+
+
+def band_names(path: Path) -> tuple[str, ...]:
+    """What the bands of an image file are called, from the first on.
+
+    Args:
+        path: A file that :func:`~shipdet.imagery.picture.open_raster` opens.
+
+    Returns:
+        A name for each band, such as "red" or "B04"; "" where the file gives none.
+    """
+    import rasterio
+
+    from shipdet.gdal import gdal_env, gdal_errors
+
+    try:
+        with gdal_env(), rasterio.open(path, driver=("GTiff", "PNG", "JPEG")) as file:
+            described = file.descriptions
+            colors = [meaning.name for meaning in file.colorinterp]
+    except gdal_errors(OSError, ValueError):
+        return ()
+    plain = {"undefined", "gray", "grey"}
+    return tuple(
+        name or ("" if color in plain else color)
+        for name, color in zip(described, colors, strict=True)
+    )

@@ -1,0 +1,179 @@
+"""What the page shows of places, areas, acquisitions, images and AIS; nothing here knows gradio."""
+
+import base64
+import html
+import io
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import shapely
+from PIL import Image
+
+from shipdet.errors import ShipdetError
+from shipdet.pipeline import Estimate, ImageFacts, estimate_together
+from shipdet.requests import AreaRequest
+from shipdet.ui.html import duration, error_box, hint, ships
+
+if TYPE_CHECKING:
+    from shipdet.ais import Contacts
+    from shipdet.imagery.stac import Acquisition
+
+
+def estimates_box(estimates: Sequence[Estimate]) -> str:
+    """What several searches will take, one after the other."""
+    all_ = estimate_together(estimates)
+    return _facts(
+        (
+            f"{len(estimates)} areas",
+            f"{all_.tiles:,} tiles",
+            f"{all_.gsd_m:.2g} m per pixel",
+            f"{all_.download_mb:.1f} MB",
+            f"about {duration(all_.seconds)}",
+        ),
+        all_.notes,
+    )
+
+
+def images_box(facts: Sequence[ImageFacts]) -> str:
+    """What the search of images will take."""
+    first = facts[0]
+    size = f"{first.width_px:,} × {first.height_px:,} px"
+    if len(facts) > 1:
+        pixels = sum(f.width_px * f.height_px for f in facts)
+        size = f"{len(facts)} images, {pixels / 1e6:,.1f} million pixels"
+    scales = sorted({f"{f.gsd_m:.2g}" for f in facts if f.gsd_m})
+    scale = " to ".join(dict.fromkeys((scales[0], scales[-1]))) if scales else "?"
+    placed = sum(f.outline is not None for f in facts)
+    place = "placed on the map" if placed == len(facts) else "without a place on the map"
+    if 0 < placed < len(facts):
+        place = f"{placed} placed on the map"
+    took = f"about {duration(sum(f.seconds for f in facts))}"
+    return _facts((size, f"{scale} m per pixel", place, took), ())
+
+
+def _facts(facts: Iterable[str], notes: Iterable[str]) -> str:
+    items = "".join(f"<li>{html.escape(fact)}</li>" for fact in facts)
+    lines = "".join(f"<p>{html.escape(note)}</p>" for note in notes)
+    told = f'<div class="sd-notes">{lines}</div>' if lines else ""
+    return f'<div class="sd-estimate" role="status"><ul>{items}</ul>{told}</div>'
+
+
+def picture_card(facts: ImageFacts) -> str:
+    """An image in small, as the search will see it, with what is known of it."""
+    buffer = io.BytesIO()
+    Image.fromarray(facts.preview).save(buffer, "JPEG", quality=85)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    name = html.escape(facts.name)
+    known = ", ".join(
+        f"{number} {text}" for number, text in enumerate(facts.bands, start=1) if text
+    )
+    words = [name, f"bands: {known}" if known else "", *facts.notes]
+    caption = " · ".join(html.escape(word) if word is not name else name for word in words if word)
+    return (
+        f'<figure class="sd-preview"><img src="data:image/jpeg;base64,{data}" '
+        f'alt="{name} in small"><figcaption>{caption}</figcaption></figure>'
+    )
+
+
+def outlines(facts: Iterable[ImageFacts]) -> str:
+    """GeoJSON of the images that have a place, for the map; "" where none has."""
+    features = [
+        _feature(f.name, {"type": "Polygon", "coordinates": [[*f.outline, f.outline[0]]]})
+        for f in facts
+        if f.outline is not None
+    ]
+    return _collection(features)
+
+
+def area_outlines(named: Iterable[tuple[str, AreaRequest]]) -> str:
+    """GeoJSON of the areas of a file, for the map."""
+    features = []
+    for name, request in named:
+        area = request.area
+        shape = area.polygon or shapely.box(*area.box.as_tuple())
+        features.append(_feature(name, shapely.geometry.mapping(shape)))
+    return _collection(features)
+
+
+def _feature(name: str, geometry: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "Feature", "geometry": geometry, "properties": {"name": name}}
+
+
+def _collection(features: list[dict[str, Any]]) -> str:
+    if not features:
+        return ""
+    return json.dumps({"type": "FeatureCollection", "features": features}, separators=(",", ":"))
+
+
+def acquisition_list(acquisitions: Sequence["Acquisition"], chosen: str = "") -> str:
+    """Acquisitions to choose one of: date, clouds, share of the area, a small picture."""
+    if not acquisitions:
+        return hint(
+            "There is no acquisition of this area with so few clouds in these dates: allow more "
+            "clouds or widen the dates."
+        )
+    rows = "".join(_acquisition(a, a.id == chosen) for a in acquisitions)
+    number = "1 acquisition" if len(acquisitions) == 1 else f"{len(acquisitions)} acquisitions"
+    return (
+        f'<fieldset class="sd-acquisitions"><legend>{number} of this area</legend>{rows}</fieldset>'
+    )
+
+
+def _acquisition(acquisition: "Acquisition", is_chosen: bool) -> str:
+    cloud = "clouds unknown" if acquisition.cloud is None else f"{acquisition.cloud:.0f} % clouds"
+    share = f"{acquisition.coverage:.0%}" if acquisition.coverage >= 0.01 else "less than 1%"
+    few = ' class="sd-few"' if acquisition.coverage < 0.99 else ""
+    thumbnail = (
+        f'<img src="{html.escape(acquisition.thumbnail)}" alt="" loading="lazy" '
+        'referrerpolicy="no-referrer">'
+        if acquisition.thumbnail
+        else "<i></i>"
+    )
+    return (
+        f'<label><input type="radio" name="sd-acquisition" value="{html.escape(acquisition.id)}"'
+        f"{' checked' if is_chosen else ''}>{thumbnail}"
+        f"<b>{acquisition.acquired:%Y-%m-%d %H:%M} UTC</b><span>{cloud}</span>"
+        f"<span{few}>covers {share}</span></label>"
+    )
+
+
+def contacts_line(contacts: "Contacts") -> str:
+    """What an AIS file tells near the image, before the run."""
+    inside = sum(contact.in_area for contact in contacts)
+    lines = [
+        f"{inside} ships of {contacts.file} were in the area at "
+        f"{contacts.acquired:%Y-%m-%d %H:%M} UTC.",
+        *contacts.notes,
+    ]
+    return hint(" ".join(lines))
+
+
+def summary_box(outcomes: Sequence[tuple[str, int | None, str]]) -> str:
+    """The panel after several searches: name, ships or None, and error of each."""
+    total = sum(count or 0 for _, count, _ in outcomes)
+    failed = sum(count is None for _, count, _ in outcomes)
+    missing = f", {failed} could not be searched" if failed else ""
+    rows = "".join(
+        f'<tr><th scope="row">{html.escape(name)}</th>'
+        f"<td>{html.escape(error) if count is None else ships(count)}</td></tr>"
+        for name, count, error in outcomes
+    )
+    return (
+        '<div class="sd-card sd-success sd-summary" role="status">'
+        f"<h3>{ships(total).capitalize()} found in {len(outcomes)} searches{missing}</h3>"
+        f"<table><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def refusals(errors: Sequence[tuple[str, ShipdetError]]) -> str:
+    """Why images cannot be searched; each is one sentence."""
+    if len(errors) == 1:
+        return error_box(errors[0][1])
+    rows = "".join(
+        f"<li><b>{html.escape(name)}</b>: {html.escape(str(error))}</li>" for name, error in errors
+    )
+    return (
+        '<div class="sd-card sd-error" role="alert"><h3>Some images cannot be searched</h3>'
+        f"<ul>{rows}</ul></div>"
+    )
