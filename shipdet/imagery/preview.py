@@ -4,12 +4,16 @@ import math
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
+from shipdet.imagery.picture import TIFF_MAGIC
 from shipdet.imagery.survey import strips
 from shipdet.mosaic import Picture, Pixels
 
 #: Longest side of a preview in pixels.
 PREVIEW_PX = 720
+#: Color interpretations that say nothing.
+_NO_COLORS = ("undefined", "gray", "grey")
 
 
 def preview(picture: Picture, longest_px: int = PREVIEW_PX) -> Pixels:
@@ -44,18 +48,32 @@ def band_names(path: Path) -> tuple[str, ...]:
     Returns:
         A name for each band, such as "red" or "B04"; "" where the file gives none.
     """
+    try:
+        with path.open("rb") as file:
+            is_tiff = file.read(4) in TIFF_MAGIC
+        return _tiff_bands(path) if is_tiff else _plain_bands(path)
+    except OSError:
+        return ()
+
+
+def _tiff_bands(path: Path) -> tuple[str, ...]:
     import rasterio
 
     from shipdet.gdal import gdal_env, gdal_errors
 
     try:
-        with gdal_env(), rasterio.open(path, driver=("GTiff", "PNG", "JPEG")) as file:
+        with gdal_env(), rasterio.open(path, driver="GTiff") as file:
             described = file.descriptions
             colors = [meaning.name for meaning in file.colorinterp]
-    except gdal_errors(OSError, ValueError):
+    except gdal_errors(ValueError):
         return ()
-    plain = {"undefined", "gray", "grey"}
     return tuple(
-        name or ("" if color in plain else color)
+        name or ("" if color in _NO_COLORS else color)
         for name, color in zip(described, colors, strict=True)
     )
+
+
+def _plain_bands(path: Path) -> tuple[str, ...]:
+    with Image.open(path, formats=("PNG", "JPEG")) as image:
+        names = {"R": "red", "G": "green", "B": "blue", "A": "alpha"}
+        return tuple(names.get(band, "") for band in image.getbands())
