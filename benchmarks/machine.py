@@ -6,7 +6,7 @@ import platform
 from pathlib import Path
 
 from shipdet.models.devices import cpu_threads
-from shipdet.models.precision import pick_precision
+from shipdet.models.processors import cpu_precision
 
 
 def machine() -> dict[str, object]:
@@ -15,11 +15,13 @@ def machine() -> dict[str, object]:
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "threads": cpu_threads(),
-        "torch_precision": pick_precision("cpu"),
+        "precision": cpu_precision(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3, 1),
         "load": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
-        **{name: _version(name) for name in ("torch", "onnxruntime-gpu", "onnxruntime")},
+        **{
+            name: _version(name) for name in ("torch", "onnxruntime-gpu", "onnxruntime", "openvino")
+        },
     }
 
 

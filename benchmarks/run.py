@@ -17,6 +17,7 @@ from benchmarks import (
     fetching,
     machine,
     scoring,
+    searching,
     selective,
     startup,
     streaming,
@@ -29,7 +30,7 @@ T = TypeVar("T")
 
 
 def measure(effort: Effort) -> dict[str, Any]:
-    """``ratios`` (larger is better), ``further`` figures, and the ``machine``.
+    """``ratios``, ``further`` figures, and the ``machine``.
 
     Where both backends do the same work, the ratio is that of the faster one, which ``further``
     names beside the other's.
@@ -51,8 +52,14 @@ def measure(effort: Effort) -> dict[str, Any]:
     # The memory of the backend whose speed is told.
     chosen = str(further["upscale_vs_realesrganer_backend"])
     further["upscale_memory"] = upscaled[chosen]["memory"]
-    ratios["onnx_vs_torch_classifier"] = _said(backends.onnx_vs_torch_classifier, effort)
-    ratios["onnx_vs_torch_upscaler"] = _said(backends.onnx_vs_torch_upscaler, effort)
+    for name, figure in (
+        ("classifier", backends.vs_torch_classifier),
+        ("upscaler", backends.vs_torch_upscaler),
+    ):
+        faster = _said(figure, effort)
+        ratios[f"openvino_vs_torch_{name}"] = faster["openvino"]
+        further[f"onnx_vs_torch_{name}"] = faster["onnx"]
+    ratios["search_vs_pass"] = _said(searching.search_vs_pass, effort)
     parts = _said(selective.selective_vs_whole, effort)
     further |= {f"selective_{name}": value for name, value in parts.items()}
     fetched = _said(fetching.fetch_parallel, effort)

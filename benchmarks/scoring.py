@@ -18,6 +18,7 @@ from shipdet.mosaic import Mosaic, Pixels, Provenance
 from shipdet.progress import finish
 from shipdet.settings import get_settings
 
+BACKENDS = ("torch", "onnx", "openvino")
 GSD_M = 240 / 224  # the ancestor's crops of 224 px are then our window of 240 m
 CROP_PX = 224
 STRIDE_PX = 112
@@ -33,11 +34,11 @@ def dense_vs_naive(effort: Effort) -> dict[str, float]:
     scene = _scene(effort.scene_px)
     image = Image.fromarray(scene.pixels)
     work = {"naive": one_crop_at_a_time(image)}
-    for backend in ("torch", "onnx"):
+    for backend in BACKENDS:
         classifier = load_classifier(backend=backend, device="cpu")
         work[backend] = partial(_searched, scene, classifier)
     times = shortest(work, effort.rounds)
-    return {backend: times["naive"] / times[backend] for backend in ("torch", "onnx")}
+    return {backend: times["naive"] / times[backend] for backend in BACKENDS}
 
 
 def dense_vs_exact(effort: Effort) -> dict[str, float]:
@@ -47,7 +48,7 @@ def dense_vs_exact(effort: Effort) -> dict[str, float]:
     """
     canvas = _scene(effort.canvas_px).pixels
     ratios = {}
-    for backend in ("torch", "onnx"):
+    for backend in BACKENDS:
         classifier = load_classifier(backend=backend, device="cpu")
         windows = _windows(canvas, classifier)
         dense = partial(classifier.dense, canvas[None])

@@ -14,6 +14,7 @@ class Effort:
     canvas_px: int
     block_px: int
     picture_px: int  # enlarged in blocks
+    harbor_px: int  # width of a picture at 3 m per pixel that is searched whole
     roadstead_px: int  # enlarged only where ships could be
     arriving_rows: int  # of map tiles that are searched while they arrive
     tiles: int  # along a side of a downloaded square
@@ -24,9 +25,9 @@ class Effort:
 EFFORTS = {
     effort.name: effort
     for effort in (
-        Effort("full", 2048, 1024, 192, 768, 1024, 40, 10, 20_480, 5),
-        Effort("quick", 2048, 768, 96, 256, 768, 32, 10, 8_192, 2),
-        Effort("tiny", 600, 256, 24, 24, 24, 8, 3, 1_024, 1),  # shows that all of it runs
+        Effort("full", 2048, 1024, 192, 768, 2393, 1024, 40, 10, 20_480, 5),
+        Effort("quick", 2048, 768, 96, 256, 1200, 768, 32, 10, 8_192, 2),
+        Effort("tiny", 600, 256, 24, 24, 320, 24, 8, 3, 1_024, 1),  # shows that all of it runs
     )
 }
 

@@ -28,7 +28,7 @@ def upscale_vs_realesrganer(effort: Effort) -> dict[str, dict[str, float]]:
     """Time and memory of RealESRGANer over ours, larger is better: per backend speed, memory."""
     theirs = _in_process("theirs", effort.picture_px)
     ratios = {}
-    for backend in ("torch", "onnx"):
+    for backend in ("torch", "onnx", "openvino"):
         ours = _in_process(backend, effort.picture_px)
         ratios[backend] = {
             "speed": theirs["seconds"] / ours["seconds"],

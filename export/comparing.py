@@ -12,9 +12,11 @@ from shipdet.detect.surveying import Surveyor
 from shipdet.detections import Detections
 from shipdet.models import onnx_runtime
 from shipdet.models.config import ClassifierConfig, UpscalerConfig
+from shipdet.models.graph_format import Format
+from shipdet.models.graphs import graph_file
 from shipdet.models.hub import ModelFolder
 from shipdet.models.map_channels import MAP_CHANNELS
-from shipdet.models.onnx_runtime import Format, graph_file, open_session
+from shipdet.models.onnx_runtime import open_session
 from shipdet.models.runtime import Maps, Pixels, calibrated
 from shipdet.models.torch_runtime import open_classifier, open_upscaler
 from shipdet.mosaic import Mosaic

@@ -21,9 +21,9 @@ from export.command import run, write_config
 from export.comparing import compare, excess
 from shipdet.errors import BadImage, BadModel, BadOption
 from shipdet.imagery import open_raster
+from shipdet.models.graph_format import FILES, OPSET, Format
 from shipdet.models.hub import MAP_WEIGHTS, WEIGHTS, ModelFolder, file_sha256, resolve
-from shipdet.models.onnx_graph import OPSET, write_graph
-from shipdet.models.onnx_runtime import FILES, Format
+from shipdet.models.onnx_graph import write_graph
 from shipdet.mosaic import Mosaic
 from shipdet.settings import get_settings
 

@@ -19,6 +19,9 @@ from shipdet.geometry import BBox
 Upscale = Literal["none", "x4", "x16"]
 PASSES: dict[Upscale, int] = {"none": 0, "x4": 1, "x16": 2}
 
+#: What runs the models; "" is the configured one.
+Backend = Literal["", "auto", "torch", "onnx", "openvino"]
+
 #: How much one pass enlarges a picture, along each side.
 UPSCALE = 4
 
@@ -114,9 +117,7 @@ class Search(Request):
         "ship model: a name, a folder, or owner/name@revision on the Hugging Face hub "
         "(default: the configured one)",
     )
-    backend: Literal["", "torch", "onnx"] = _option(
-        "", "Search", "what runs the models (default: the configured one)"
-    )
+    backend: Backend = _option("", "Search", "what runs the models (default: the configured one)")
     device: Literal["", "auto", "cpu", "cuda"] = _option(
         "", "Search", "where the models run (default: the configured one)"
     )
@@ -280,7 +281,7 @@ class SearchOptions(TypedDict, total=False):
     upscaler: str
     selective: bool
     model: str
-    backend: Literal["", "torch", "onnx"]
+    backend: Backend
     device: Literal["", "auto", "cpu", "cuda"]
     threshold: float | None
     min_length_m: float

@@ -125,7 +125,7 @@ class Settings(BaseSettings):
     # Models
     classifier: str = "shipdet-pico"
     upscaler: str = "realesrgan-x4plus"
-    backend: Literal["torch", "onnx"] = "torch"
+    backend: Literal["auto", "torch", "onnx", "openvino"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     #: number format of the networks; auto: see models/precision.py
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"

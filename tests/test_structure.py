@@ -147,8 +147,8 @@ def loaded_by(statement: str, *modules: str) -> list[str]:
 
 
 def test_importing_the_package_imports_nothing_heavy():
-    heavy = ("torch", "gradio", "pyspark", "cv2", "rasterio", "onnxruntime", "timm", "numpy",
-             "psycopg", "minio", "confluent_kafka")  # fmt: skip
+    heavy = ("torch", "gradio", "pyspark", "cv2", "rasterio", "onnxruntime", "openvino", "timm",
+             "numpy", "psycopg", "minio", "confluent_kafka")  # fmt: skip
     assert loaded_by("import shipdet", *heavy) == []
     assert loaded_by("import numpy", *heavy) == ["numpy"], "the check must see what is loaded"
 

@@ -1,6 +1,6 @@
-"""Models: found by name, checked, loaded once, run on PyTorch or ONNX Runtime.
+"""Models: found by name, checked, loaded once, run on PyTorch, ONNX Runtime or OpenVINO.
 
-Importing this package imports neither; each is imported when a model is loaded.
+Importing this package imports none of them; each is imported when a model is loaded.
 """
 
 from shipdet.models.config import ClassifierBlock, ClassifierConfig, ModelConfig, UpscalerConfig

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 
 from shipdet.errors import BadModel
 from shipdet.models.config import ClassifierConfig, UpscalerConfig
-from shipdet.models.devices import check_backend, pick_device
+from shipdet.models.devices import pick_backend
 from shipdet.models.hub import ModelFolder, resolve, resolve_public
 from shipdet.models.runtime import BackendName, Classifier, DeviceName, Upscaler
 from shipdet.settings import Settings, get_settings
@@ -23,8 +23,9 @@ from shipdet.settings import Settings, get_settings
 _MODULES: dict[BackendName, str] = {
     "torch": "shipdet.models.torch_runtime",
     "onnx": "shipdet.models.onnx_runtime",
+    "openvino": "shipdet.models.openvino_runtime",
 }
-_KEPT = 4  # both networks on both backends
+_KEPT = 4  # both networks on two backends
 
 _Key = tuple[Path, str, BackendName, Literal["cpu", "cuda"], str]
 _cache: OrderedDict[_Key, Classifier | Upscaler] = OrderedDict()
@@ -57,14 +58,14 @@ def load_classifier(
 
     Args:
         name: see :func:`shipdet.models.hub.resolve`.
-        backend: torch or onnx.
+        backend: auto, torch, onnx or openvino.
         device: auto, cpu or cuda.
         settings: the process's settings when None.
         public: the name comes from a web visitor and may only be one of the listed models.
 
     Raises:
         UnknownModel, BadModel: see :func:`~shipdet.models.hub.resolve`; or it is an upscaler.
-        BadOption, BackendUnavailable: no such backend or device, or not on this machine.
+        BadOption, BackendUnavailable, MissingExtra: no such backend or device, or not here.
     """
     settings = settings or get_settings()
     folder = _find(name or settings.classifier, settings, public)
@@ -120,8 +121,7 @@ def _find(name: str, settings: Settings, public: bool) -> ModelFolder:
 def _load(
     folder: ModelFolder, backend: str | None, device: DeviceName | None, settings: Settings
 ) -> Classifier | Upscaler:
-    chosen = check_backend(backend or settings.backend)
-    place = pick_device(device or settings.device)
+    chosen, place = pick_backend(backend or settings.backend, device or settings.device)
     key = (folder.path, folder.sha256, chosen, place, settings.precision)
     with _lock:  # held while loading, so that two requests do not load the same model twice
         model = _cache.get(key) or _alive.get(key)

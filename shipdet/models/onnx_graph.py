@@ -22,13 +22,10 @@ import torch
 from torch import Tensor, nn
 
 from shipdet.models.config import ClassifierConfig, ModelConfig
+from shipdet.models.graph_format import OPSET
 from shipdet.models.networks import build, build_map_head, load_weights, stage_features
 from shipdet.models.precision import lower_body, network_ends
 from shipdet.models.torch_runtime import whole_margins, window_margins
-
-OPSET = 18
-GRAPH = 3
-"""Raised when the graphs change, so that older files are made again."""
 
 
 class ClassifierGraph(nn.Module):

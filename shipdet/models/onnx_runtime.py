@@ -1,43 +1,23 @@
 """Both networks on ONNX Runtime: CUDA where PyTorch sees a GPU, else the CPU."""
 
-import hashlib
-import logging
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import onnxruntime as ort
 from onnxruntime.capi import (
     onnxruntime_pybind11_state as ort_errors,
 )
 
-from shipdet.errors import BackendUnavailable, BadModel, OutOfMemory, StorageFull
+from shipdet.errors import BackendUnavailable, BadModel
 from shipdet.models.config import ClassifierConfig, UpscalerConfig
 from shipdet.models.devices import cpu_threads
-from shipdet.models.hub import ModelFolder, file_sha256
-from shipdet.models.map_channels import no_map_head
-from shipdet.models.runtime import (
-    BackendInfo,
-    Maps,
-    Pixels,
-    Precision,
-    Scores,
-    calibrated,
-    check_blocks,
-    check_canvases,
-    check_windows,
-)
+from shipdet.models.graph_format import Format
+from shipdet.models.graph_runtime import Arrays, Device, Graph, GraphClassifier, GraphUpscaler
+from shipdet.models.graphs import graph_file
+from shipdet.models.hub import ModelFolder
+from shipdet.models.runtime import BackendInfo, Pixels, no_memory
 from shipdet.settings import Settings
 
-Device = Literal["cpu", "cuda"]
-Format = Literal["fp32", "fp16"]
-
-FILES: dict[Format, str] = {"fp32": "onnx/model.onnx", "fp16": "onnx/model_fp16.onnx"}
-OUTPUTS = ("margins", "whole", "map")
-"""Of a classifier's graph, in their order; see onnx_graph."""
-WINDOW_BATCH: dict[Device, int] = {"cpu": 16, "cuda": 256}
-CANVAS_PIXELS: dict[Device, int] = {"cpu": 1 << 20, "cuda": 1 << 24}  # in one pass
 _UNLOADABLE = (
     ort_errors.Fail,
     ort_errors.InvalidGraph,
@@ -48,47 +28,34 @@ _UNLOADABLE = (
 _FAILED = (MemoryError, RuntimeError, ort_errors.Fail, ort_errors.RuntimeException)
 _NO_MEMORY = ("failed to allocate", "out of memory", "bad_alloc", "bad allocation")
 
-_log = logging.getLogger(__name__)
 
-
-class _Graph:
+class OnnxGraph(Graph):
     """A model's session on a device."""
 
     def __init__(
-        self, folder: ModelFolder, device: Device, settings: Settings, precision: Format | None
+        self, folder: ModelFolder, device: Device, settings: Settings, precision: Format
     ) -> None:
-        self._folder, self._device, self._settings = folder, device, settings
-        self._format: Format = precision or pick_format(device, settings)
-        self._session = self._opened()
+        """Of a folder's graph, which is made first when there is none."""
+        self._folder, self._settings = folder, settings
+        super().__init__(device, precision)
 
     @property
     def backend(self) -> BackendInfo:
         """What really runs."""
-        precision: Precision = self._format
-        return BackendInfo("onnx", self._device, self._session.get_providers()[0], precision)
+        provider = self._session.get_providers()[0]
+        return BackendInfo("onnx", self.device, provider, self.precision)
 
-    def run(self, pixels: Pixels) -> list[npt.NDArray[Any]]:
-        """The graph's outputs for uint8 (n, h, w, 3), finite in every value."""
-        outputs = self._computed(pixels)
-        finite = all(np.isfinite(o).all() for o in outputs if o.dtype == np.float32)
-        if self._format == "fp16" and not finite:
-            _log.info("float16 overflows on this device: going on in float32")
-            self._format = "fp32"
-            self._session = self._opened()
-            outputs = self._computed(pixels)
-        return outputs
+    def open(self) -> None:
+        """See :class:`Graph`."""
+        precision: Format = "fp16" if self.precision == "fp16" else "fp32"
+        file = graph_file(self._folder, precision, self._settings)
+        self._session = open_session(file, self.device, self._folder.name)
 
-    def _opened(self) -> ort.InferenceSession:
-        file = graph_file(self._folder, self._format, self._settings)
-        return open_session(file, self._device, self._folder.name)
-
-    def _computed(self, pixels: Pixels) -> list[npt.NDArray[Any]]:
-        pixels = np.ascontiguousarray(pixels)
+    def compute(self, pixels: Pixels) -> Arrays:
+        """See :class:`Graph`."""
         try:
-            if self._device == "cpu":
-                outputs: list[npt.NDArray[Any]] = self._session.run(
-                    None, {"pixels": pixels}, _shrinking()
-                )
+            if self.device == "cpu":
+                outputs: Arrays = self._session.run(None, {"pixels": pixels}, _shrinking())
                 return outputs
             binding = self._session.io_binding()
             binding.bind_ortvalue_input(
@@ -97,116 +64,13 @@ class _Graph:
             for output in self._session.get_outputs():
                 binding.bind_output(output.name, "cuda")
             self._session.run_with_iobinding(binding)
-            bound: list[npt.NDArray[Any]] = binding.copy_outputs_to_cpu()
+            bound: Arrays = binding.copy_outputs_to_cpu()
             return bound
         except _FAILED as error:
             words = str(error).lower()
             if not isinstance(error, MemoryError) and not any(w in words for w in _NO_MEMORY):
                 raise
-            title = "GPU" if self._device == "cuda" else "machine"
-            raise OutOfMemory(
-                f"The {title}'s memory is too small for this step: close other programs or choose "
-                "a smaller area."
-            ) from None
-
-    def batches(self, pictures: Pixels, batch: int) -> list[list[npt.NDArray[Any]]]:
-        """Outputs for images of one size, in batches.
-
-        On CUDA a short batch is padded: its convolutions are tuned again for each shape.
-        """
-        results = []
-        for start in range(0, len(pictures), batch):
-            part = pictures[start : start + batch]
-            missing = batch - len(part)
-            if self._device == "cuda" and missing and start:
-                filled = np.concatenate([part, np.zeros((missing, *part.shape[1:]), np.uint8)])
-                results.append([out[: len(part)] if out.ndim else out for out in self.run(filled)])
-            else:
-                results.append(self.run(part))
-        return results
-
-
-class OnnxClassifier:
-    """A ConvNeXt that scores windows, one by one or all those of a canvas at once."""
-
-    def __init__(
-        self,
-        folder: ModelFolder,
-        config: ClassifierConfig,
-        device: Device,
-        settings: Settings,
-        precision: Format | None = None,
-    ) -> None:
-        """Open the folder's graph, made first when there is none; no precision means the best."""
-        self.config = config
-        self.window_px = config.shipdet.window_px
-        self.cell_px = config.cell_px
-        self._device: Device = device
-        self._graph = _Graph(folder, device, settings, precision)
-
-    @property
-    def backend(self) -> BackendInfo:
-        """What really runs."""
-        return self._graph.backend
-
-    def scores(self, windows: Pixels) -> Scores:
-        """See :class:`shipdet.models.runtime.Classifier`."""
-        check_windows(windows, self.window_px)
-        return self._all(windows, WINDOW_BATCH[self._device], "whole").ravel()
-
-    def dense(self, canvases: Pixels) -> Scores:
-        """See :class:`shipdet.models.runtime.Classifier`."""
-        check_canvases(canvases, self.window_px, self.cell_px)
-        pixels = canvases.shape[1] * canvases.shape[2]
-        return self._all(canvases, max(1, CANVAS_PIXELS[self._device] // pixels), "margins")
-
-    def survey(self, canvases: Pixels) -> tuple[Scores, Maps]:
-        """See :class:`shipdet.models.runtime.Classifier`."""
-        check_canvases(canvases, self.window_px, self.cell_px)
-        if self.config.shipdet.map is None:
-            raise no_map_head()
-        pixels = canvases.shape[1] * canvases.shape[2]
-        parts = self._graph.batches(canvases, max(1, CANVAS_PIXELS[self._device] // pixels))
-        margins, maps = (
-            np.concatenate([part[OUTPUTS.index(name)] for part in parts])
-            for name in ("margins", "map")
-        )
-        return margins, maps
-
-    def _all(self, pictures: Pixels, batch: int, output: Literal["margins", "whole"]) -> Scores:
-        if not len(pictures):
-            return np.zeros((0, 1, 1), np.float32)
-        which = OUTPUTS.index(output)
-        margins = np.concatenate([out[which] for out in self._graph.batches(pictures, batch)])
-        return calibrated(margins, self.config.shipdet.calibration)
-
-
-class OnnxUpscaler:
-    """Real-ESRGAN."""
-
-    def __init__(
-        self,
-        folder: ModelFolder,
-        config: UpscalerConfig,
-        device: Device,
-        settings: Settings,
-        precision: Format | None = None,
-    ) -> None:
-        """Open the folder's graph, made first when there is none; no precision means the best."""
-        self.config = config
-        self.scale: int = config.shipdet.scale
-        self._graph = _Graph(folder, device, settings, precision)
-
-    @property
-    def backend(self) -> BackendInfo:
-        """What really runs."""
-        return self._graph.backend
-
-    def upscale(self, blocks: Pixels) -> Pixels:
-        """See :class:`shipdet.models.runtime.Upscaler`."""
-        check_blocks(blocks)
-        enlarged: Pixels = self._graph.run(blocks)[0]
-        return enlarged
+            raise no_memory(self.device) from None
 
 
 def pick_format(device: Device, settings: Settings) -> Format:
@@ -224,44 +88,6 @@ def pick_format(device: Device, settings: Settings) -> Format:
     if wanted == "auto":
         return "fp16" if device == "cuda" else "fp32"
     return wanted
-
-
-def graph_file(folder: ModelFolder, precision: Format, settings: Settings) -> Path:
-    """The ONNX file of a model: the one that came with it, else one made in the cache folder.
-
-    A file that came with the model is used only if config.json vouches for it, by its sha256 and
-    that of the weights from which it was exported.
-
-    Raises:
-        StorageFull: the cache folder cannot be written.
-    """
-    shipped = folder.path / FILES[precision]
-    entry = folder.config.shipdet.onnx.get(FILES[precision])
-    ours = entry is not None and entry.weights_sha256 == folder.sha256
-    if entry and ours and shipped.is_file() and file_sha256(shipped) == entry.sha256:
-        return shipped
-    from shipdet.models.onnx_graph import GRAPH, OPSET, write_graph
-
-    # What else shapes the graph: the architecture, and the normalization or parameters.
-    config = folder.config
-    rest: object
-    if isinstance(config, ClassifierConfig):
-        head = config.shipdet.map.sha256 if config.shipdet.map else None
-        rest = (config.pretrained_cfg, config.cell_px, config.margin_cells, head)
-    else:
-        rest = config.params
-    key = f"{folder.sha256} {config.architecture} {rest!r} {GRAPH} {OPSET}"
-    name = hashlib.sha256(key.encode()).hexdigest()[:24]
-    made = settings.cache_dir / "onnx" / name / Path(FILES[precision]).name
-    if not made.is_file():
-        try:
-            write_graph(folder.config, folder.weights, made, precision, folder.map_weights)
-        except OSError as error:
-            raise StorageFull(
-                f"The ONNX form of {folder.name} cannot be written to {made.parent} "
-                f"({error.strerror}): free some space or set SHIPDET_CACHE_DIR."
-            ) from None
-    return made
 
 
 def _shrinking() -> ort.RunOptions:
@@ -318,9 +144,10 @@ def open_classifier(
     device: Device,
     settings: Settings,
     precision: Format | None = None,
-) -> OnnxClassifier:
+) -> GraphClassifier:
     """The classifier of a checked folder."""
-    return OnnxClassifier(folder, config, device, settings, precision)
+    chosen = precision or pick_format(device, settings)
+    return GraphClassifier(config, OnnxGraph(folder, device, settings, chosen))
 
 
 def open_upscaler(
@@ -329,6 +156,7 @@ def open_upscaler(
     device: Device,
     settings: Settings,
     precision: Format | None = None,
-) -> OnnxUpscaler:
+) -> GraphUpscaler:
     """The upscaler of a checked folder."""
-    return OnnxUpscaler(folder, config, device, settings, precision)
+    chosen = precision or pick_format(device, settings)
+    return GraphUpscaler(config, OnnxGraph(folder, device, settings, chosen))

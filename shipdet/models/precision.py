@@ -4,15 +4,12 @@ The first layer takes pixels and the last one makes pixels or scores; there a ha
 is coarser than a gray level, and both are a hundredth of the work, so they stay in float32.
 """
 
-import platform
-from collections.abc import Mapping
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
+from shipdet.models.processors import cpu_precision
 from shipdet.models.runtime import Precision
 
 PrecisionSetting = Literal["auto", "fp32", "bf16", "fp16"]
@@ -27,10 +24,8 @@ DTYPES: dict[Precision, torch.dtype] = {
 def pick_precision(device: Literal["cpu", "cuda"], wanted: PrecisionSetting = "auto") -> Precision:
     """The number format to run in, the same on every start of a machine.
 
-    ``auto`` is fp16 on CUDA, bf16 on a CPU that multiplies bf16 matrices faster than fp32 ones, and
-    fp32 on all others. An Intel CPU is such a one with AMX: with AVX-512 BF16 alone it runs the
-    networks 1.5 times slower in bf16. An AMD CPU (from Zen 4 on) is one with AVX-512 BF16: an EPYC
-    runs them three times faster.
+    ``auto`` is fp16 on CUDA, and on a CPU what :func:`~shipdet.models.processors.cpu_precision`
+    says.
 
     Args:
         device: where the network runs.
@@ -38,32 +33,7 @@ def pick_precision(device: Literal["cpu", "cuda"], wanted: PrecisionSetting = "a
     """
     if wanted != "auto":
         return wanted
-    if device == "cuda":
-        return "fp16"
-    return "bf16" if cpu_prefers_bf16(torch.cpu.get_capabilities(), cpu_vendor()) else "fp32"
-
-
-def cpu_prefers_bf16(capabilities: Mapping[str, Any], vendor: str) -> bool:
-    """Whether a CPU is faster in bf16.
-
-    Args:
-        capabilities: instruction sets by name, as ``torch.cpu.get_capabilities()`` gives them.
-        vendor: see :func:`cpu_vendor`.
-    """
-    if capabilities.get("amx_bf16"):
-        return True
-    return vendor == "AuthenticAMD" and bool(capabilities.get("avx512_bf16"))
-
-
-@lru_cache(maxsize=1)
-def cpu_vendor() -> str:
-    """The CPU's vendor as the CPU itself names it, such as AuthenticAMD; empty where unknown."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-    except OSError:  # not Linux; on Windows the name ends with the vendor
-        return platform.processor().rpartition(", ")[2]
-    vendors = (line.partition(":")[2].strip() for line in lines if line.startswith("vendor_id"))
-    return next(vendors, "")
+    return "fp16" if device == "cuda" else cpu_precision()
 
 
 def network_ends(net: nn.Module) -> tuple[nn.Module, nn.Module]:

@@ -6,12 +6,13 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from shipdet.errors import OutOfMemory
 from shipdet.models.config import Calibration, ClassifierConfig, UpscalerConfig
 
 Pixels = npt.NDArray[np.uint8]
 Scores = npt.NDArray[np.float32]
 Maps = npt.NDArray[np.float32]
-BackendName = Literal["torch", "onnx"]
+BackendName = Literal["torch", "onnx", "openvino"]
 DeviceName = Literal["auto", "cpu", "cuda"]
 Precision = Literal["fp32", "bf16", "fp16"]
 
@@ -21,7 +22,7 @@ class BackendInfo:
     """What really runs, for the interface and the run record.
 
     ``provider`` is the part that computes: the execution provider of ONNX Runtime, or the
-    processor as PyTorch names it.
+    processor as PyTorch or OpenVINO names it.
     """
 
     name: BackendName
@@ -154,3 +155,12 @@ def check_blocks(blocks: Pixels) -> None:
     """Raise ValueError unless the array is a batch of RGB pictures."""
     if blocks.dtype != np.uint8 or blocks.ndim != 4 or blocks.shape[3] != 3:
         raise ValueError(f"images must be uint8 (n, h, w, 3), not {blocks.dtype} {blocks.shape}")
+
+
+def no_memory(device: Literal["cpu", "cuda"]) -> OutOfMemory:
+    """The error of a device that cannot hold what a network needs."""
+    title = "GPU" if device == "cuda" else "machine"
+    return OutOfMemory(
+        f"The {title}'s memory is too small for this step: close other programs or choose a "
+        "smaller area."
+    )

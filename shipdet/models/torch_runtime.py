@@ -13,7 +13,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from shipdet.errors import OutOfMemory
 from shipdet.models.config import ClassifierConfig, UpscalerConfig
 from shipdet.models.devices import torch_threads
 from shipdet.models.hub import ModelFolder
@@ -37,6 +36,7 @@ from shipdet.models.runtime import (
     check_blocks,
     check_canvases,
     check_windows,
+    no_memory,
 )
 from shipdet.settings import Settings
 
@@ -332,8 +332,4 @@ def _memory(device: Device) -> Iterator[None]:
             raise
         if device == "cuda":
             torch.cuda.empty_cache()
-        title = "GPU" if device == "cuda" else "machine"
-        raise OutOfMemory(
-            f"The {title}'s memory is too small for this step: close other programs or choose a "
-            "smaller area."
-        ) from None
+        raise no_memory(device) from None

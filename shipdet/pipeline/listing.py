@@ -45,7 +45,7 @@ def models(settings: Settings | None = None) -> list[ModelInfo]:
 
 
 def backends() -> list[BackendState]:
-    """Both backends, whether they can run here and why not."""
+    """All backends, whether they can run here and why not."""
     return available_backends()
 
 

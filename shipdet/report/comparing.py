@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from shipdet.detections import Detection, Detections
 from shipdet.errors import BadOption
@@ -155,6 +154,8 @@ def _matched(
     shorter = np.minimum(lengths[0][:, None], lengths[1][None])
     reach_m = np.maximum(REACH_M, longer / 2)
     possible = (apart_m <= reach_m) & (longer <= LENGTH_FACTOR * shorter)
+    from scipy.optimize import linear_sum_assignment  # a tenth of what importing the page takes
+
     # An impossible pair costs more than all possible ones together.
     cost = np.where(possible, apart_m / reach_m, 2.0 + min(len(first), len(second)))
     rows, columns = linear_sum_assignment(cost)

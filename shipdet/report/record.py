@@ -14,7 +14,10 @@ from shipdet._version import __version__
 from shipdet.geometry import Floats, Grid, mercator_to_lonlat
 from shipdet.mosaic import Mosaic, Picture
 
-PACKAGES = ("torch", "torchvision", "timm", "numpy", "opencv-python", "rasterio", "pillow")
+PACKAGES = (
+    *("torch", "torchvision", "timm", "openvino"),
+    *("numpy", "opencv-python", "rasterio", "pillow"),
+)
 
 
 @dataclass

@@ -16,7 +16,7 @@ TABLE_COLUMNS = (
     "Ship", "Score", "Latitude", "Longitude", "Length m", "Width m", "Axis °", "Raw image", "Note",
 )  # fmt: skip
 
-BACKENDS = {"torch": "PyTorch", "onnx": "ONNX Runtime"}
+BACKENDS = {"torch": "PyTorch", "onnx": "ONNX Runtime", "openvino": "OpenVINO"}
 
 IDLE = (
     '<div class="sd-card sd-idle"><h3>Ready</h3><ol>'

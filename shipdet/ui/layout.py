@@ -181,8 +181,11 @@ def _search(settings: Settings) -> SearchInputs:
             backend = dropdown(
                 "Backend",
                 [
-                    (html.BACKENDS[name] + ("" if available else " (not here)"), name)
-                    for name, available, _ in states
+                    ("Automatic", "auto"),
+                    *(
+                        (html.BACKENDS[name] + ("" if available else " (not here)"), name)
+                        for name, available, _ in states
+                    ),
                 ],
                 settings.backend,
             )

@@ -13,13 +13,14 @@ RATIOS = {
     "dense_vs_naive",
     "dense_vs_exact",
     "upscale_vs_realesrganer",
-    "onnx_vs_torch_classifier",
-    "onnx_vs_torch_upscaler",
+    "openvino_vs_torch_classifier",
+    "openvino_vs_torch_upscaler",
+    "search_vs_pass",
     "fetch_parallel",
 }
 MACHINE = {
     "cpu": "A processor", "cores": 4, "threads": 2, "memory_gb": 16.0, "load": 0.1,
-    "torch": "2.14.1", "torch_precision": "fp32",
+    "torch": "2.14.1", "openvino": "2026.4.1", "precision": "fp32",
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import pytest
 from export import comparing, onnx, push
 from shipdet.errors import BadModel, UnknownModel
 from shipdet.models import onnx_graph, resolve
-from shipdet.models.onnx_runtime import graph_file
+from shipdet.models.graphs import graph_file
 from tests.helpers import hub_server
 from tests.helpers.painted import picture_mosaic, sea
 

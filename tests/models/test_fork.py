@@ -28,7 +28,7 @@ assert np.allclose(scores(), before)  # the parent goes on as before
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.parametrize("backend", ["torch", "onnx"])
+@pytest.mark.parametrize("backend", ["torch", "onnx", "openvino"])
 def test_a_forked_process_computes_too(tmp_path, backend):
     # Several threads, since it is the lost ones that a child would wait for.
     environment = os.environ | {

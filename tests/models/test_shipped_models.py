@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 
 from export.comparing import excess
 from shipdet.models import list_models, load_classifier, resolve
-from shipdet.models.onnx_runtime import FILES, graph_file
+from shipdet.models.graph_format import FILES
+from shipdet.models.graphs import graph_file
 from shipdet.settings import get_settings
 from tests.helpers import PROJECT
 

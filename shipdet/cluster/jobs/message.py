@@ -12,6 +12,7 @@ from shipdet.requests import (
     MIN_LENGTH_M,
     PASSES,
     AreaRequest,
+    Backend,
     ImageryOptions,
     Priority,
     Request,
@@ -57,7 +58,7 @@ class JobMessage(Request):
     selective: StrictBool = False
     model: ModelName = ""
     threshold: StrictFloat | None = None
-    backend: Literal["", "torch", "onnx"] = ""
+    backend: Backend = ""
     min_length_m: Annotated[StrictFloat, Field(ge=0, allow_inf_nan=False)] = MIN_LENGTH_M
     date_from: Text | None = None
     date_to: Text | None = None

@@ -1,0 +1,12 @@
+"""Names and versions of a model's ONNX files; every module may import it."""
+
+from typing import Literal
+
+Format = Literal["fp32", "fp16"]
+
+FILES: dict[Format, str] = {"fp32": "onnx/model.onnx", "fp16": "onnx/model_fp16.onnx"}
+OUTPUTS = ("margins", "whole", "map")
+"""Of a classifier's graph, in their order; see onnx_graph."""
+OPSET = 18
+GRAPH = 3
+"""Raised when the graphs change, so that older files are made again."""

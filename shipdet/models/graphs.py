@@ -1,0 +1,70 @@
+"""The ONNX file of a model: shipped with it, or made once in the cache folder.
+
+Every runtime but PyTorch's reads it; :mod:`shipdet.models.onnx_graph` says what it holds.
+"""
+
+import hashlib
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from shipdet.errors import StorageFull
+from shipdet.extras import require
+from shipdet.models.config import ClassifierConfig
+from shipdet.models.graph_format import FILES, GRAPH, OPSET, Format
+from shipdet.models.hub import ModelFolder, file_sha256
+from shipdet.settings import Settings
+
+
+def graph_file(folder: ModelFolder, precision: Format, settings: Settings) -> Path:
+    """The ONNX file of a model: the one that came with it, else one made in the cache folder.
+
+    A file that came with the model is used only if config.json vouches for it, by its sha256 and
+    that of the weights from which it was exported.
+
+    Raises:
+        MissingExtra: it must be made, and the package onnx is not installed.
+        StorageFull: the cache folder cannot be written.
+    """
+    shipped = folder.path / FILES[precision]
+    entry = folder.config.shipdet.onnx.get(FILES[precision])
+    ours = entry is not None and entry.weights_sha256 == folder.sha256
+    if entry and ours and shipped.is_file() and file_sha256(shipped) == entry.sha256:
+        return shipped
+    # What else shapes the graph: the architecture, and the normalization or parameters.
+    config = folder.config
+    rest: object
+    if isinstance(config, ClassifierConfig):
+        head = config.shipdet.map.sha256 if config.shipdet.map else None
+        rest = (config.pretrained_cfg, config.cell_px, config.margin_cells, head)
+    else:
+        rest = config.params
+    key = f"{folder.sha256} {config.architecture} {rest!r} {GRAPH} {OPSET}"
+    name = hashlib.sha256(key.encode()).hexdigest()[:24]
+    made = settings.cache_dir / "onnx" / name / Path(FILES[precision]).name
+    if made.is_file():
+        with suppress(OSError):
+            os.utime(made)  # it is in use
+    else:
+        _drop_unused(settings)
+        require("onnx", extra="onnx")  # PyTorch's exporter imports it
+        from shipdet.models.onnx_graph import write_graph
+
+        try:
+            write_graph(folder.config, folder.weights, made, precision, folder.map_weights)
+        except OSError as error:
+            raise StorageFull(
+                f"The ONNX form of {folder.name} cannot be written to {made.parent} "
+                f"({error.strerror}): free some space or set SHIPDET_CACHE_DIR."
+            ) from None
+    return made
+
+
+def _drop_unused(settings: Settings) -> None:
+    """Remove made files that nobody has used for as long as tiles are kept."""
+    oldest = time.time() - settings.cache_days * 86400
+    for file in settings.cache_dir.glob("onnx/*/*.onnx"):
+        with suppress(OSError):
+            if file.stat().st_mtime < oldest:
+                file.unlink()

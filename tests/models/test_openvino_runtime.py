@@ -1,0 +1,199 @@
+"""OpenVINO gives what PyTorch gives, says what runs, and keeps little."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from shipdet.errors import BackendUnavailable, BadModel, OutOfMemory
+from shipdet.models import devices as machine
+from shipdet.models import load_classifier, load_upscaler, openvino_runtime, release_models, resolve
+from shipdet.models.devices import pick_backend
+from shipdet.models.graphs import graph_file
+from shipdet.models.torch_runtime import open_classifier, open_upscaler
+from tests.helpers import PROJECT
+from tests.helpers.own_process import GIVEN_BACK
+
+
+@pytest.fixture(autouse=True)
+def forget_models():
+    yield
+    release_models()
+
+
+@pytest.fixture
+def exact(settings):
+    """Settings with which nothing is rounded to half precision."""
+    return settings.model_copy(update={"precision": "fp32"})
+
+
+def on_pytorch(name, settings):
+    folder = resolve(name, settings)
+    opener = open_upscaler if folder.task == "super-resolution" else open_classifier
+    return opener(folder, folder.config, "cpu", settings, "fp32")
+
+
+def test_scores_agree_with_pytorch(exact, picture):
+    theirs = on_pytorch(exact.classifier, exact)
+    ours = load_classifier(None, "openvino", "auto", exact)
+    for count in (0, 1, 17):
+        windows = picture(count, 224, 224) if count else np.zeros((0, 224, 224, 3), np.uint8)
+        scores = ours.scores(windows)
+        assert (scores.shape, scores.dtype) == ((count,), np.float32)
+        np.testing.assert_allclose(scores, theirs.scores(windows), atol=1e-3)
+    for size in ((224, 224), (256, 352)):  # the second with the first one's memory
+        canvases = picture(2, *size)
+        np.testing.assert_allclose(ours.dense(canvases), theirs.dense(canvases), atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["tiny-rrdb", "tiny-compact"])
+def test_pixels_agree_with_pytorch(exact, picture, name):
+    theirs, ours = on_pytorch(name, exact), load_upscaler(name, "openvino", "cpu", exact)
+    for blocks in (picture(1, 1, 1), picture(3, 17, 24)):
+        enlarged, expected = ours.upscale(blocks), theirs.upscale(blocks)
+        assert enlarged.dtype == np.uint8
+        assert (np.abs(enlarged.astype(int) - expected) <= 1).mean() >= 0.999
+
+
+def test_results_are_not_changed_by_the_next_ones(exact, picture):
+    ours = load_classifier(None, "openvino", "cpu", exact)
+    first = ours.dense(picture(1, 224, 224))
+    before = first.copy()
+    ours.dense(255 - picture(1, 224, 224))
+    np.testing.assert_array_equal(first, before)
+
+
+def test_requests_at_once_take_turns(exact, picture):
+    ours = load_classifier(None, "openvino", "cpu", exact)
+    pictures = [picture(1, 224, 224 + 32 * number) for number in range(4)]
+    expected = [ours.dense(each) for each in pictures]
+    found = {}
+    threads = [
+        threading.Thread(target=lambda n=n: found.update({n: ours.dense(pictures[n])}))
+        for n in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number, scores in enumerate(expected):
+        np.testing.assert_allclose(found[number], scores, atol=1e-6)
+
+
+def test_loading_reports_nothing_to_anyone(settings):
+    code = (
+        "import sys; from shipdet.models import openvino_runtime\n"
+        "print(sorted(name for name in sys.modules if name.startswith('openvino_telemetry.')))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True)
+    assert ran.stdout == "[]\n", ran.stderr
+
+
+def test_searching_needs_no_pytorch_once_the_graph_is_made(settings):
+    load_classifier(backend="openvino", settings=settings)
+    code = (
+        "import sys; from pathlib import Path; from shipdet.settings import Settings\n"
+        "from shipdet.detect import detect; from shipdet.models import load_classifier\n"
+        "s = Settings(weights_dir=Path(sys.argv[1]), cache_dir=Path(sys.argv[2]))\n"
+        "load_classifier('tiny-atto', 'openvino', 'cpu', s)\n"
+        "print('openvino' in sys.modules, 'torch' in sys.modules)"
+    )
+    folders = str(settings.weights_dir), str(settings.cache_dir)
+    ran = subprocess.run(
+        [sys.executable, "-c", code, *folders], cwd=PROJECT, capture_output=True, text=True
+    )
+    assert ran.stdout == "True False\n", ran.stderr
+
+
+def test_what_runs_is_told(exact):
+    info = load_classifier(None, "openvino", "cpu", exact).backend
+    assert (info.name, info.device, info.precision) == ("openvino", "cpu", "fp32")
+    assert info.provider
+
+
+def test_both_runtimes_read_one_file(settings):
+    load_classifier(backend="onnx", device="cpu", settings=settings)
+    load_classifier(backend="openvino", settings=settings)
+    assert [f.name for f in settings.cache_dir.glob("onnx/*/*")] == ["model.onnx"]
+
+
+def test_a_damaged_file_is_refused(settings, weights, tmp_path):
+    folder = resolve("tiny-atto", settings)
+    graph_file(folder, "fp32", settings).write_bytes(b"nothing")
+    with pytest.raises(BadModel, match="The ONNX file of tiny-atto cannot be loaded"):
+        load_classifier("tiny-atto", "openvino", "cpu", settings)
+    shutil.rmtree(settings.cache_dir)
+
+
+def test_memory_that_is_too_small_has_its_own_error(exact, picture, monkeypatch):
+    class Full:
+        output_tensors = ()
+
+        def infer(self, inputs):
+            raise RuntimeError("Exception from src/inference/...: std::bad_alloc")
+
+    monkeypatch.setattr(
+        openvino_runtime.ov.CompiledModel, "create_infer_request", lambda self: Full()
+    )
+    upscaler = load_upscaler(backend="openvino", device="cpu", settings=exact)
+    with pytest.raises(OutOfMemory):
+        upscaler.upscale(picture(1, 8, 8))
+
+
+# What stays in memory once pictures of many sizes were enlarged, and the most that was there.
+KEPT = """
+import numpy as np
+from benchmarks.memory import resident_mb, start_counting
+from shipdet.models import load_upscaler
+upscaler = load_upscaler("realesr-general-x4v3", "openvino", "cpu")
+def enlarge(side):
+    upscaler.upscale(np.zeros((1, side, side, 3), np.uint8))
+enlarge(32)
+before = start_counting()
+for side in (320, *range(40, 96, 8), 320):
+    enlarge(side)
+print(resident_mb("VmHWM") - before, resident_mb("VmRSS") - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="this system does not tell its memory")
+def test_memory_of_large_pictures_is_given_back():
+    code = [sys.executable, "-c", KEPT]
+    ran = subprocess.run(
+        code, cwd=PROJECT, env=os.environ | GIVEN_BACK, capture_output=True, text=True, check=True
+    )
+    most, kept = map(float, ran.stdout.split())
+    assert kept < most / 2, "neither shapes nor pictures pile up"
+
+
+def test_openvino_runs_on_the_processor_only(settings):
+    with pytest.raises(BackendUnavailable, match="choose the device cpu or auto"):
+        pick_backend("openvino", "cuda")
+    assert pick_backend("openvino", "auto") == ("openvino", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("gpu", "x86", "installed", "expected"),
+    [
+        (True, True, True, ("torch", "cuda")),
+        (False, True, True, ("openvino", "cpu")),
+        (False, True, False, ("torch", "cpu")),
+        (False, False, True, ("torch", "cpu")),
+    ],
+)
+def test_what_runs_follows_from_the_machine(monkeypatch, gpu, x86, installed, expected):
+    real = machine.importlib.util.find_spec
+    monkeypatch.setattr(machine, "cuda_available", lambda: gpu)
+    monkeypatch.setattr(machine, "is_x86", lambda: x86)
+    monkeypatch.setattr(
+        machine.importlib.util,
+        "find_spec",
+        lambda name: None if name == "openvino" and not installed else real(name),
+    )
+    assert pick_backend("auto", "auto") == expected
+    assert pick_backend("auto", "cpu") == (("openvino" if x86 and installed else "torch"), "cpu")
+    assert pick_backend("torch", "auto") == ("torch", expected[1])
