@@ -107,7 +107,7 @@ def test_the_estimate_of_several_areas_is_their_sum(page, estimated, tmp_path):
     assert not estimated()[page.map.others], "without a file the map shows the drawn area only"
 
 
-def test_several_searches_end_with_a_summary_and_go_on_after_errors():
+def test_several_searches_go_on_after_errors_to_a_summary():
     def done(name):
         yield Path(name)
 
