@@ -137,7 +137,9 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 7860
     share: bool = False
     max_queue: Positive = 20
-
+    #: which runs the history lists: all, or own (those of the visitor's browser); auto: all where
+    #: the app can be reached from this machine only. Who knows a run's id can open and change it.
+    history: Literal["auto", "all", "own"] = "auto"
     # Cluster: all of it may stay empty where there is none
     kafka: str = Field("", description="bootstrap servers, host:port")
     kafka_topic: str = "aoi_jobs"

@@ -21,7 +21,7 @@ FLOORS = (
     {"__main__"},
     {"cli"},  # `serve` opens the app, so the command line stands above it
     {"ui"},
-    {"cluster"},  # the app shows jobs, so it stands above
+    {"cluster", "viewer"},  # the app shows jobs and runs, so it stands above
     {"pipeline"},
     {"imagery", "upscale", "detect", "report", "places"},
     {"models", "ais"},

@@ -108,6 +108,17 @@ def delete(names: Annotated[list[str], typer.Argument(metavar="RUN...", help="Id
 
 
 @runs.command()
+def rename(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id.")],
+    name: Annotated[str, typer.Argument(help="Its new name; the date stays in the id.")],
+) -> None:
+    """Give a run another name."""
+    from shipdet import pipeline
+
+    print(pipeline.rename_run(run, name).id)
+
+
+@runs.command()
 def compare(
     earlier: Annotated[str, typer.Argument(help="A run's id, or its folder.")],
     later: Annotated[str, typer.Argument(help="Another one of the same place.")],

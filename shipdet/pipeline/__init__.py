@@ -18,7 +18,7 @@ from shipdet.pipeline.calling import (
 )
 from shipdet.pipeline.choosing import default_zoom
 from shipdet.pipeline.estimating import Estimate, estimate, estimate_together
-from shipdet.pipeline.history import RunInfo, delete_run, find_run, runs
+from shipdet.pipeline.history import RunInfo, delete_run, find_run, rename_run, runs
 from shipdet.pipeline.inspecting import ImageFacts, inspect_image
 from shipdet.pipeline.listing import ModelInfo, backends, models
 from shipdet.pipeline.running import (
@@ -66,6 +66,7 @@ __all__ = [
     "models",
     "open_run",
     "refilter",
+    "rename_run",
     "requests_for",
     "runs",
     "save_review",

@@ -1,13 +1,20 @@
 """The runs that are on disk: listed, opened, deleted."""
 
 import json
+import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shipdet.report import PREVIEW, Run, read_run, run_folder
+from shipdet.errors import BadOption
+from shipdet.report import PREVIEW, Run, check_name, read_run, run_folder
+from shipdet.report.folder import PARTIAL, storage_errors
 from shipdet.settings import Settings, get_settings
+
+#: What follows the name in a run's id: when it was made, and what nobody can guess.
+_STAMP = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}$")
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,8 @@ def runs(settings: Settings | None = None) -> list[RunInfo]:
         return []
     found = []
     for folder in settings.runs_dir.iterdir():
+        if folder.name.endswith(PARTIAL):
+            continue
         try:
             record = json.loads((folder / "run.json").read_text())
             found.append(_info(folder, record))
@@ -86,6 +95,35 @@ def delete_run(run_id: str, settings: Settings | None = None) -> None:
         BadOption: There is no such run.
     """
     shutil.rmtree(run_folder(run_id, settings or get_settings()))
+
+
+def rename_run(run_id: str, name: str, settings: Settings | None = None) -> Run:
+    """Give a run of the runs folder another name; its date and random part stay in the id.
+
+    Args:
+        run_id: The run.
+        name: As :class:`Search` takes it; "" takes the name away.
+        settings: Instead of those of the environment.
+
+    Returns:
+        The run, with its new id.
+
+    Raises:
+        BadOption: There is no such run, the name cannot be used, or it belongs to another run.
+    """
+    settings = settings or get_settings()
+    folder = run_folder(run_id, settings)
+    stamp, name = _STAMP.search(run_id), check_name(name)
+    parts = [part for part in (name, stamp[0] if stamp else "") if part]
+    if not parts:
+        raise BadOption("This run needs a name: it has no date in its id.")
+    target = folder.with_name("-".join(parts))
+    if target != folder:
+        if target.exists():
+            raise BadOption(f"There is a run {target.name} already: choose another name.")
+        with storage_errors(target):
+            os.rename(folder, target)
+    return read_run(target)
 
 
 def _info(folder: Path, record: dict[str, Any]) -> RunInfo:

@@ -1,10 +1,12 @@
 """What a run leaves behind: pictures, tables, map files, the record, the bundle."""
 
+from shipdet.report.bundling import write_bundle
 from shipdet.report.comparing import Comparison, compare
 from shipdet.report.filtering import ShipFilter
 from shipdet.report.folder import check_name, check_new, new_folder, replaced_folder, run_folder
 from shipdet.report.page import html_report
 from shipdet.report.pruning import prune
+from shipdet.report.pyramid import cut_tile, layers, top_zoom
 from shipdet.report.raster import ImageFormat
 from shipdet.report.record import Clock, imagery_record
 from shipdet.report.review import Review
@@ -32,13 +34,17 @@ __all__ = [
     "check_new",
     "compare",
     "copy_pictures",
+    "cut_tile",
     "html_report",
     "imagery_record",
+    "layers",
     "new_folder",
     "prune",
     "read_run",
     "replaced_folder",
     "run_folder",
+    "top_zoom",
+    "write_bundle",
     "write_download",
     "write_imagery",
     "write_large_imagery",

@@ -44,7 +44,8 @@ def check_name(name: str) -> str:
 def run_folder(run_id: str, settings: Settings) -> Path:
     """The folder of a finished run, by its id; never anything outside the runs folder."""
     folder = settings.runs_dir / run_id
-    if not RUN_ID.fullmatch(run_id) or not (folder / "run.json").is_file():
+    partial = run_id.endswith(PARTIAL)
+    if partial or not RUN_ID.fullmatch(run_id) or not (folder / "run.json").is_file():
         raise BadOption(GONE)
     return folder
 

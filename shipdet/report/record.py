@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from shipdet._version import __version__
 from shipdet.geometry import Floats, Grid, mercator_to_lonlat
@@ -106,6 +107,21 @@ def grid_of(record: dict[str, Any]) -> Grid:
 
     place = tuple(float(value) for value in raw["transform"])
     return Grid(raw["width"], raw["height"], gsd_x_m, gsd_y_m, crs, place, to_wgs84)  # type: ignore[arg-type]
+
+
+def pixels_of(record: dict[str, Any], lonlat: npt.ArrayLike) -> Floats:
+    """Longitude/latitude (n, 2) in degrees to pixels (n, 2) of a run's raw image.
+
+    The inverse of ``grid_of(record).lonlat``; the image must have a georeference.
+    """
+    raw = record["raw"]
+    places = np.asarray(lonlat, np.float64).reshape(-1, 2)
+    from rasterio.warp import transform  # takes a while to import
+
+    x, y = transform("EPSG:4326", raw["crs"], places[:, 0].tolist(), places[:, 1].tolist())[:2]
+    a, b, c, d, e, f = (float(value) for value in raw["transform"])
+    mapped = np.stack([np.asarray(x) - c, np.asarray(y) - f])
+    return np.asarray(np.linalg.solve(np.array([[a, b], [d, e]]), mapped).T)
 
 
 def _versions() -> dict[str, str]:

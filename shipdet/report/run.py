@@ -32,6 +32,7 @@ REVIEWS = "reviews.json"
 REPORT = "report.html"
 PICTURES = ("raw", "upscaled")  # kinds that are written in the chosen format
 CHIPS = "chips"
+PYRAMIDS = "pyramids"  # copies of pictures with tiles, made when they are looked at
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from shipdet.mosaic import Mosaic, Picture, Pixels
 from shipdet.progress import Progress, Steps
 from shipdet.report import vector
 from shipdet.report.drawing import CHIP_M, crop_ship, draw_overlay
+from shipdet.report.filtering import ShipFilter
 from shipdet.report.identifying import ais_geojson, ais_record
 from shipdet.report.large import read_around, write_large
 from shipdet.report.raster import (
@@ -33,6 +34,7 @@ from shipdet.report.run import (
     CHIPS,
     PICTURES,
     PREVIEW,
+    PYRAMIDS,
     RECORD,
     REPORT,
     REVIEWS,
@@ -100,16 +102,18 @@ def write_results(
     candidates: Detections,
     threshold: float,
     review: Review | None = None,
+    kept: ShipFilter | None = None,
 ) -> Steps[Run]:
     """Write overlay, GeoJSON, CSV, chips, run.json and run.zip for a threshold.
 
     Ships shorter than the record's ``min_length_m`` are small craft: they are drawn, and listed
     in run.json, but are in no table. Reads the images that :func:`write_imagery` left in the
-    folder, or :func:`copy_pictures`.
+    folder, or :func:`copy_pictures`. ``kept`` leaves some of the ships only, and no small craft.
     """
-    review = review or Review()
-    run = Run(folder, record, candidates, threshold, record.get("min_length_m", 0.0), review)
-    found, small = run.detections, run.small_craft
+    review, kept = review or Review(), kept or ShipFilter()
+    shortest_m = record.get("min_length_m", 0.0)
+    run = Run(folder, record, candidates, threshold, shortest_m, review, kept)
+    found, small = run.detections, Detections() if kept.given else run.small_craft
     files = {k: v for k, v in record["files"].items() if k not in RESULTS}
     yield _writing(RESULTS["overlay"])
     picture = read_picture(folder / PREVIEW)
@@ -145,6 +149,8 @@ def write_results(
         own, _ = candidates.counted(threshold, run.min_length_m)
         record["model"] = {"ships": len(own), "detections": [vector.properties(d) for d in own]}
         record["review"] = review.summary()
+    if kept.given:
+        record["filter"] = kept.given
     record |= {
         "threshold": threshold,
         "ships": len(found),
@@ -199,7 +205,7 @@ def _sealed(run: Run) -> Steps[Run]:
     # Images are compressed already and the rest is small: storing takes no time.
     with zipfile.ZipFile(run.folder / BUNDLE, "w", zipfile.ZIP_STORED) as bundle:
         for file in sorted(run.folder.rglob("*")):
-            if file.is_file() and file.name not in apart:
+            if file.is_file() and file.name not in apart and file.parent.name != PYRAMIDS:
                 yield from _packed(bundle, file, file.relative_to(run.folder))
     return run
 

@@ -1,0 +1,79 @@
+"""Files of a run, made when they are asked for, of the ships that the filter leaves."""
+
+import shutil
+from pathlib import Path
+from tempfile import mkdtemp
+
+from starlette.background import BackgroundTask
+from starlette.responses import FileResponse, Response
+
+from shipdet.errors import BadOption
+from shipdet.pipeline import Comparison, Run
+from shipdet.report import write_bundle
+
+#: Formats that are made of the ships: what the address says, and the file's ending.
+MADE = {
+    "geojson": ".geojson",
+    "gpkg": ".gpkg",
+    "kml": ".kml",
+    "parquet": ".parquet",
+    "csv": ".csv",
+    "coco": ".coco.json",
+    "yolo": ".yolo.zip",
+    "labels": ".labels.json",
+    "report": ".html",
+    "zip": ".zip",
+}
+#: Files of the run that are sent as they are.
+AS_THEY_ARE = ("raw", "upscaled", "mosaic", "map", "map_tif", "record", "ais")
+CHANGES = (".geojson", ".gpkg", ".csv")
+
+
+def run_file(run: Run, kind: str) -> Response:
+    """A file to save, whose name begins with the run's.
+
+    Args:
+        run: The run, with its filter.
+        kind: One of ``MADE`` or ``AS_THEY_ARE``.
+
+    Raises:
+        BadOption: There is no such file of this run.
+        MissingExtra: The format needs a package that is not installed.
+    """
+    if kind in AS_THEY_ARE and kind in run.files:
+        path = run.files[kind]
+        return FileResponse(path, filename=f"{run.id}-{path.name}")
+    if kind not in MADE:
+        raise BadOption(f"The run has no file '{kind[:40]}': choose {', '.join(MADE)}.")
+    filtered = "-filtered" if run.filter.given else ""
+    folder = Path(mkdtemp(prefix="shipdet-"))
+    path = folder / f"{run.id}{filtered}{MADE[kind]}"
+    try:
+        if kind == "report":
+            run.report(path)
+        elif kind == "zip":
+            write_bundle(run, path)
+        else:
+            run.save(path)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return _once(path)
+
+
+def changes_file(changes: Comparison, name: str, suffix: str) -> Response:
+    """A comparison to save; raises BadOption for a suffix that is not of ``CHANGES``."""
+    folder = Path(mkdtemp(prefix="shipdet-"))
+    path = folder / f"{name}{suffix}"
+    try:
+        changes.save(path)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return _once(path)
+
+
+def _once(path: Path) -> Response:
+    """A file whose folder is removed when it has been sent."""
+    clean = BackgroundTask(shutil.rmtree, path.parent, ignore_errors=True)
+    return FileResponse(path, filename=path.name, background=clean)

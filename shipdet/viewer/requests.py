@@ -1,0 +1,128 @@
+"""What a request asks for: run, filter, actions; and who may ask it."""
+
+import json
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+from shipdet.errors import BadOption, NotYours, ShipdetError
+from shipdet.pipeline import Review, Run, open_run
+from shipdet.report import ShipFilter, run_folder
+from shipdet.settings import Settings
+
+MAX_BODY = 1024**2  # bytes; a page sends some hundred
+MAX_ACTIONS = 1000
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_CROSS_ORIGIN = "Changes are accepted from the app's own pages only."
+
+
+def run_of(request: Request, settings: Settings, name: str = "run") -> Run:
+    """The run that the address names.
+
+    Raises:
+        BadOption: There is no such run.
+    """
+    return open_run(run_folder(request.path_params[name], settings))
+
+
+def filter_of(request: Request) -> ShipFilter:
+    """The filter in the query; empty values leave an option at its default.
+
+    Raises:
+        BadOption: A value is wrong.
+    """
+    given = {name: value for name, value in request.query_params.items() if value}
+    return ShipFilter.check(**given)
+
+
+async def body_of(request: Request) -> dict[str, Any]:
+    """The JSON object that a page sent to change something.
+
+    Raises:
+        NotYours: It comes from a page of another origin.
+        BadOption: It is no JSON object, or too long.
+    """
+    check_origin(request)
+    content = b""
+    async for part in request.stream():
+        content += part
+        if len(content) > MAX_BODY:
+            raise BadOption("The request is too long.")
+    try:
+        body = json.loads(content or b"{}")
+    except ValueError:
+        raise BadOption("The request is no JSON.") from None
+    if not isinstance(body, dict):
+        raise BadOption("The request must be a JSON object.")
+    return body
+
+
+def check_origin(request: Request) -> None:
+    """Refuse a change that a page of another origin asks for.
+
+    Raises:
+        NotYours: It does.
+    """
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise NotYours(_CROSS_ORIGIN)
+    origin = request.headers.get("origin")
+    hosts = {request.headers.get("host"), request.headers.get("x-forwarded-host")}
+    if origin is not None and urlsplit(origin).netloc not in hosts:
+        raise NotYours(_CROSS_ORIGIN)
+
+
+def reviewed(review: Review, body: dict[str, Any]) -> Review:
+    """A review after the actions of a request.
+
+    Raises:
+        BadOption: An action is unknown or lacks something.
+    """
+    actions, by = body.get("actions"), str(body.get("by") or "").strip()[:100]
+    if not isinstance(actions, list) or not 0 < len(actions) <= MAX_ACTIONS:
+        raise BadOption(f"Give 1 to {MAX_ACTIONS:,} actions.")
+    for action in actions:
+        try:
+            review = _after(review, action, by)
+        except ShipdetError:
+            raise
+        except (KeyError, TypeError, ValueError, IndexError):
+            raise BadOption(
+                "An action is accept, reject, move, redraw, add or undo, with key and points."
+            ) from None
+    return review
+
+
+def _after(review: Review, action: dict[str, Any], by: str) -> Review:
+    kind = action["kind"]
+    points = [(float(x), float(y)) for x, y in action.get("points", ())]
+    width_m = None if action.get("width_m") is None else float(action["width_m"])
+    if kind == "undo":
+        return review.undo()
+    if kind == "add":
+        bow, stern = points
+        return review.add(bow, stern, width_m, by)
+    key = int(action["key"])
+    if kind == "accept":
+        return review.accept(key, by)
+    if kind == "reject":
+        return review.reject(key, by)
+    if kind == "move":
+        [center] = points
+        return review.move(key, center, by)
+    if kind == "redraw":
+        bow, stern = points
+        return review.redraw(key, bow, stern, width_m, by)
+    raise ValueError(kind)
+
+
+def lists_all(request: Request, settings: Settings) -> bool:
+    """Whether the history lists every run, or those only that the visitor's browser remembers."""
+    if settings.history != "auto":
+        return settings.history == "all"
+    host = settings.host
+    if "host" not in settings.model_fields_set:
+        host = os.environ.get("GRADIO_SERVER_NAME", host)
+    forwarded = "x-forwarded-for" in request.headers
+    return host in _LOOPBACK and not (settings.share or forwarded or "SPACE_ID" in os.environ)

@@ -1,0 +1,236 @@
+"""The addresses of the pages and of their endpoints.
+
+Every address is relative to where the app is mounted, so it works behind a proxy's path as well.
+An error is ``{"error": sentence}`` with a status of 400 and more.
+"""
+
+import io
+import logging
+import threading
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from shipdet import pipeline
+from shipdet.errors import BadOption, NotYours, ShipdetError, StorageFull
+from shipdet.pipeline import Run
+from shipdet.report import PREVIEW, cut_tile
+from shipdet.report.run import chip_name
+from shipdet.settings import Settings
+from shipdet.viewer import telling
+from shipdet.viewer.downloads import CHANGES, changes_file, run_file
+from shipdet.viewer.requests import body_of, filter_of, lists_all, reviewed, run_of
+from shipdet.viewer.running import running_runs
+
+log = logging.getLogger(__name__)
+
+STATIC = Path(__file__).resolve().parent / "static"
+LEAFLET = STATIC.parents[1] / "ui" / "static" / "leaflet"  # the app's map uses it, too
+THUMBNAIL_PX = 320
+MOST_IDS = 500  # of runs that a browser remembers
+_KEPT = {"Cache-Control": "private, max-age=86400"}  # images of a run never change
+_FRESH = {"Cache-Control": "no-store"}
+_STATUS: dict[type, int] = {NotYours: 403, StorageFull: 507}
+
+Answer = Callable[[Request], Response]
+Change = Callable[[Request, dict[str, Any]], Response]
+
+
+class ViewerPages:
+    """The endpoints of one app."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._reviewing: dict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def history(self, request: Request) -> Response:
+        """The list of runs: all, or those whose ids the browser names."""
+        settings = self.settings
+        runs = pipeline.runs(settings)
+        every = lists_all(request, settings)
+        if not every:
+            own = set(request.query_params.get("ids", "").split(",")[:MOST_IDS])
+            runs = [run for run in runs if run.id in own]
+        told = telling.history_page(
+            runs,
+            running_runs() if every else (),
+            settings.runs_max_age_days,
+            settings.runs_max_gb,
+        )
+        return JSONResponse({**told, "every": every}, headers=_FRESH)
+
+    def run(self, request: Request) -> Response:
+        """A run, with the ships that the filter in the query leaves."""
+        return JSONResponse(telling.run_page(self._filtered(request)), headers=_FRESH)
+
+    def tile(self, request: Request) -> Response:
+        """A tile of a run's image."""
+        return _tile(run_of(request, self.settings), request)
+
+    def compared_tile(self, request: Request) -> Response:
+        """A tile of the later run's image, in the earlier run's pixels."""
+        earlier = run_of(request, self.settings, "earlier")
+        return _tile(run_of(request, self.settings, "later"), request, earlier)
+
+    def thumbnail(self, request: Request) -> Response:
+        """A small picture of a run."""
+        run = run_of(request, self.settings)
+        out = io.BytesIO()
+        try:
+            with Image.open(run.folder / PREVIEW) as picture:
+                picture.draft("RGB", (THUMBNAIL_PX, THUMBNAIL_PX))
+                picture.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+                picture.save(out, "JPEG", quality=85)
+        except OSError as error:
+            raise BadOption("The run has no preview.") from error
+        return Response(out.getvalue(), media_type="image/jpeg", headers=_KEPT)
+
+    def water_map(self, request: Request) -> Response:
+        """The network's map of water, land and hulls."""
+        run = run_of(request, self.settings)
+        if "map" not in run.files:
+            raise BadOption("The run has no map of water and hulls.")
+        return FileResponse(run.files["map"], headers=_KEPT)
+
+    def crop(self, request: Request) -> Response:
+        """The crop of a ship, by its number."""
+        run = run_of(request, self.settings)
+        path = run.folder / "chips" / chip_name(request.path_params["number"])
+        if not path.is_file():
+            raise BadOption("The run has no crop of this ship.")
+        return FileResponse(path, headers=_KEPT)
+
+    def download(self, request: Request) -> Response:
+        """A file of what the filter in the query leaves."""
+        return run_file(self._filtered(request), request.path_params["kind"])
+
+    def review(self, request: Request, body: dict[str, Any]) -> Response:
+        """Apply actions of a reviewer; the answer is the run as it is then."""
+        run_id = run_of(request, self.settings).id
+        with self._reviewing[run_id]:  # each begins with what the one before has left
+            run = run_of(request, self.settings)
+            run = pipeline.save_review(run, reviewed(run.review, body))
+        return JSONResponse(telling.run_page(self._kept(run, request)), headers=_FRESH)
+
+    def rename(self, request: Request, body: dict[str, Any]) -> Response:
+        """Give a run another name."""
+        name = str(body.get("name") or "")
+        run = pipeline.rename_run(request.path_params["run"], name, self.settings)
+        return JSONResponse({"id": run.id})
+
+    def delete(self, request: Request, _: dict[str, Any]) -> Response:
+        """Delete a run with its files."""
+        pipeline.delete_run(request.path_params["run"], self.settings)
+        return JSONResponse({})
+
+    def comparison(self, request: Request) -> Response:
+        """Which ships stayed, arrived and left between two runs."""
+        return JSONResponse(telling.comparison_page(*self._two(request)), headers=_FRESH)
+
+    def changes(self, request: Request) -> Response:
+        """The comparison as a file."""
+        earlier, later = self._two(request)
+        suffix = f".{request.path_params['suffix']}"
+        if suffix not in CHANGES:
+            raise BadOption(f"A comparison is saved as {', '.join(CHANGES)}.")
+        name = f"{earlier.id}-to-{later.id}"[:150]
+        return changes_file(pipeline.compare(earlier, later), name, suffix)
+
+    def _two(self, request: Request) -> tuple[Run, Run]:
+        return (
+            run_of(request, self.settings, "earlier"),
+            run_of(request, self.settings, "later"),
+        )
+
+    def _filtered(self, request: Request) -> Run:
+        return self._kept(run_of(request, self.settings), request)
+
+    def _kept(self, run: Run, request: Request) -> Run:
+        kept = filter_of(request)
+        return run.filtered(**kept.model_dump())
+
+
+def viewer_routes(settings: Settings) -> list[BaseRoute]:
+    """Routes of the viewer, the history and the comparison, with their static files."""
+    pages = ViewerPages(settings)
+    run, pair = "/runs/{run}", "/compare/{earlier}/{later}"
+    place = "{layer}/{z:int}/{x:int}/{y:int}"
+    return [
+        Route("/runs", _page("history.html")),
+        Route("/viewer/runs.json", _told(pages.history)),
+        Mount("/viewer/leaflet", StaticFiles(directory=LEAFLET)),
+        Mount("/viewer", StaticFiles(directory=STATIC)),
+        Route(run, _page("viewer.html")),
+        Route(run, _changed(pages.delete), methods=["DELETE"]),
+        Route(f"{run}/data.json", _told(pages.run)),
+        Route(f"{run}/tiles/{place}", _told(pages.tile)),
+        Route(f"{run}/thumbnail.jpg", _told(pages.thumbnail)),
+        Route(f"{run}/map.png", _told(pages.water_map)),
+        Route(f"{run}/crops/{{number:int}}.png", _told(pages.crop)),
+        Route(f"{run}/download/{{kind}}", _told(pages.download)),
+        Route(f"{run}/review", _changed(pages.review), methods=["POST"]),
+        Route(f"{run}/rename", _changed(pages.rename), methods=["POST"]),
+        Route(pair, _page("compare.html")),
+        Route(f"{pair}/data.json", _told(pages.comparison)),
+        Route(f"{pair}/tiles/{place}", _told(pages.compared_tile)),
+        Route(f"{pair}/changes.{{suffix}}", _told(pages.changes)),
+    ]
+
+
+def _tile(run: Run, request: Request, onto: Run | None = None) -> Response:
+    where = request.path_params
+    tile = cut_tile(run, where["layer"], where["z"], where["x"], where["y"], onto)
+    if tile is None:
+        return Response(status_code=204, headers=_KEPT)
+    return Response(tile.content, media_type=tile.media_type, headers=_KEPT)
+
+
+def _page(name: str) -> Answer:
+    def page(_: Request) -> Response:
+        return FileResponse(STATIC / name, headers={"Cache-Control": "no-cache"})
+
+    return page
+
+
+def _told(answer: Answer) -> Answer:
+    """An endpoint whose errors are one sentence."""
+
+    def told(request: Request) -> Response:
+        try:
+            return answer(request)
+        except Exception as error:
+            return _refusal(error)
+
+    return told
+
+
+def _changed(change: Change) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint that changes something: for pages of this origin only."""
+
+    async def changed(request: Request) -> Response:
+        try:
+            body = await body_of(request)
+            return await run_in_threadpool(change, request, body)
+        except Exception as error:
+            return _refusal(error)
+
+    return changed
+
+
+def _refusal(error: Exception) -> Response:
+    if isinstance(error, ShipdetError):
+        status = (
+            403 if isinstance(error, NotYours) else 507 if isinstance(error, StorageFull) else 400
+        )
+        return JSONResponse({"error": str(error)}, status)
+    log.exception("a viewer's request failed", exc_info=error)
+    sentence = "Something unexpected went wrong; the server's log has the details."
+    return JSONResponse({"error": sentence}, 500)

@@ -1,0 +1,73 @@
+// Two runs of one place: the earlier image left, the later one right, and what became of each ship.
+"use strict";
+
+import { ask, byId, followTheme, here, made, tell, when } from "./api.js";
+import { Outlines } from "./outlines.js";
+import { Picture } from "./picture.js";
+import { Table } from "./table.js";
+
+const COLORS = { stayed: "#8fd3ff", arrived: "#40dc78", left: "#ff7043" };
+const FORMATS = { geojson: "GeoJSON", gpkg: "GeoPackage", csv: "CSV" };
+const base = here.replace(/\/compare\/[^/]+\/[^/]+$/, "");
+
+let told, picture, outlines, table;
+
+const look = (ship) => ({
+  color: COLORS[ship.change], dashArray: ship.change === "left" ? "6 4" : null,
+  label: `${ship.change} · ${Math.round(ship.length_m)} m · ${ship.score.toFixed(2)}`,
+});
+
+const runOf = (ship) => told.runs[ship.change === "left" ? 0 : 1].id;
+const cropOf = (ship) => `${base}/runs/${encodeURIComponent(runOf(ship))}/crops/${ship.id}.png`;
+const visible = () => told.ships.filter((ship) => byId("view").elements[ship.change].checked);
+
+function choose(key) {
+  const ship = told.ships.find((other) => other.key === key);
+  table.mark(key);
+  outlines.mark(key);
+  if (ship) picture.flyTo(ship.x, ship.y, ship.length_m / Math.min(...told.gsd_m));
+}
+
+function draw() {
+  const ships = visible();
+  outlines.show(ships);
+  table.show({ ...told, ships, ais: false, acquired: null });
+}
+
+function begin() {
+  const [earlier, later] = told.runs;
+  told.ships.forEach((ship, index) => (ship.key = index)); // numbers of two runs may be the same
+  const layers = {
+    earlier: { title: "Earlier", tiles: `${base}/runs/${encodeURIComponent(earlier.id)}/tiles/raw/{z}/{x}/{y}` },
+    later: { title: "Later", tiles: `${here}/tiles/raw/{z}/{x}/{y}` },
+  };
+  const elements = { panes: byId("panes"), left: byId("left"), right: byId("right"), divider: byId("divider") };
+  picture = new Picture(elements, told, layers);
+  outlines = new Outlines(picture, look, choose);
+  table = new Table(byId("head"), byId("rows"), { chosen: choose, crop: cropOf });
+  table.own = [{ name: "change", title: "Change", number: false, value: (ship) => ship.change, text: (text) => text }];
+  const view = () => picture.show({ mode: byId("view").elements.mode.value, left: "earlier", right: "later" });
+  byId("view").addEventListener("change", () => {
+    view();
+    draw();
+  });
+  byId("view").addEventListener("submit", (event) => event.preventDefault());
+  byId("fit").addEventListener("click", () => picture.fit());
+  view();
+  draw();
+  const { stayed, arrived, left } = told.counts;
+  byId("count").textContent = `${stayed} stayed, ${arrived} arrived, ${left} left`;
+  byId("facts").textContent = [`Left: ${earlier.title}, ${when(earlier.when)}`, `right: ${later.title}, ${when(later.when)}`,
+    told.outside ? `${told.outside} ships lie outside the other image` : ""].filter(Boolean).join("; ");
+  byId("legend").replaceChildren(...Object.entries(COLORS).map(([change, color]) =>
+    made("li", {}, made("i", { style: `--color:${color}`, class: change === "left" ? "dashed" : "line" }), change)));
+  byId("downloads").replaceChildren(...Object.entries(FORMATS)
+    .filter(([kind]) => told.georeferenced || kind === "csv")
+    .map(([kind, title]) => made("li", {}, made("a", { href: `${here}/changes.${kind}`, download: true }, title))));
+}
+
+followTheme();
+ask(`${here}/data.json`).then((answer) => {
+  told = answer;
+  begin();
+}, (error) => tell(error.message));

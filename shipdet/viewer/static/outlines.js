@@ -1,0 +1,85 @@
+// Ships as thin outlines over a picture; labels on hover, or where a ship is large on the screen.
+"use strict";
+
+const LABEL_PX = 90; // length on the screen from which a ship carries its label
+const MOST_LABELS = 60;
+const MANY = 1500; // more outlines than this are drawn on a canvas
+
+export class Outlines {
+  /** @param look (ship) => {color, dashArray, label}; @param chosen called with a ship's key */
+  constructor(picture, look, chosen) {
+    Object.assign(this, { picture, look, chosen });
+    const { map } = picture;
+    this.group = L.layerGroup().addTo(map);
+    this.labels = L.layerGroup().addTo(map);
+    this.drawn = new Map();
+    this.visible = true;
+    map.on("moveend zoomend", () => this.label());
+  }
+
+  show(ships) {
+    this.ships = ships;
+    this.group.clearLayers();
+    this.drawn.clear();
+    const { map } = this.picture;
+    const kind = ships.length > MANY ? "canvas" : "svg";
+    this.renderers ??= {};
+    this.renderers[kind] ??= L[kind]({ pane: "ships", padding: 0.5 });
+    for (const ship of ships) {
+      const style = this.look(ship);
+      const corners = ship.corners.map(([x, y]) => this.picture.place(x, y));
+      const outline = L.polygon(corners, {
+        renderer: this.renderers[kind], pane: "ships", weight: 1.5, fillOpacity: 0.01, ...style,
+        fillColor: style.color,
+      });
+      outline.bindTooltip(style.label, { sticky: true, className: "label" });
+      outline.on("click", (event) => {
+        L.DomEvent.stopPropagation(event);
+        this.chosen(ship.key);
+      });
+      this.group.addLayer(outline);
+      this.drawn.set(ship.key, outline);
+    }
+    if (!this.visible) map.removeLayer(this.group);
+    this.mark(this.marked);
+    this.label();
+  }
+
+  toggle(visible) {
+    this.visible = visible;
+    for (const group of [this.group, this.labels]) {
+      if (visible) group.addTo(this.picture.map);
+      else this.picture.map.removeLayer(group);
+    }
+    this.label();
+  }
+
+  mark(key) {
+    const style = (ship) => ({ weight: 1.5, ...this.look(ship) });
+    for (const ship of this.ships ?? []) {
+      if (ship.key !== this.marked && ship.key !== key) continue;
+      const outline = this.drawn.get(ship.key);
+      outline?.setStyle(ship.key === key ? { weight: 4, fillOpacity: 0.25 } : { ...style(ship), fillOpacity: 0.01 });
+      if (ship.key === key) outline?.bringToFront();
+    }
+    this.marked = key;
+  }
+
+  label() {
+    this.labels.clearLayers();
+    if (!this.visible || !this.ships?.length) return;
+    const { map, scale } = this.picture;
+    const view = map.getBounds();
+    let count = 0;
+    for (const ship of this.ships) {
+      const [[ax, ay], [bx, by], [cx, cy]] = ship.corners;
+      const long = Math.max(Math.hypot(bx - ax, by - ay), Math.hypot(cx - bx, cy - by)) * scale;
+      if (long < LABEL_PX || !view.contains(this.picture.place(ship.x, ship.y))) continue;
+      if (++count > MOST_LABELS) break;
+      const right = ship.corners.reduce((most, corner) => (corner[0] > most[0] ? corner : most));
+      L.tooltip({ permanent: true, direction: "right", className: "label", pane: "labels" })
+        .setLatLng(this.picture.place(...right)).setContent(this.look(ship).label)
+        .addTo(this.labels);
+    }
+  }
+}

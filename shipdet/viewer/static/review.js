@@ -1,0 +1,41 @@
+// What a reviewer does, sent to the server in order. Keys are not slowed down by it: while one
+// request is on its way, further actions wait and go together.
+"use strict";
+
+import { here, kept, keep, send } from "./api.js";
+
+export class Reviewer {
+  /** @param handlers {query(), changed(run), failed(text), saving(count)} */
+  constructor(name, handlers) {
+    Object.assign(this, { name, handlers, waiting: [], busy: false });
+    name.value = kept("reviewer", "");
+    name.addEventListener("change", () => keep("reviewer", name.value.trim()));
+    window.addEventListener("beforeunload", (event) => {
+      if (this.busy) event.preventDefault();
+    });
+  }
+
+  act(action) {
+    this.waiting.push(action);
+    this.handlers.saving(this.waiting.length);
+    if (!this.busy) this.sendAll();
+  }
+
+  async sendAll() {
+    this.busy = true;
+    let run = null;
+    try {
+      while (this.waiting.length) {
+        const actions = this.waiting.splice(0);
+        const query = this.handlers.query();
+        run = await send(`${here}/review${query && `?${query}`}`, { by: this.name.value.trim(), actions });
+      }
+    } catch (error) {
+      this.waiting = [];
+      this.handlers.failed(error.message);
+    } finally {
+      this.busy = false;
+    }
+    if (run) this.handlers.changed(run);
+  }
+}

@@ -1,0 +1,123 @@
+// The table of ships: sorted by value, numbers as numbers, empty cells last and empty.
+"use strict";
+
+import { made } from "./api.js";
+
+const number = (name, title, digits, unit = "") => ({
+  name, title, number: true, value: (ship) => ship[name],
+  text: (value) => (value == null ? "" : value.toFixed(digits) + unit),
+});
+const word = (name, title, value) => ({
+  name, title, number: false, value: value ?? ((ship) => ship[name] || null), text: (text) => text ?? "",
+});
+
+export const remarks = (ship) =>
+  [ship.cut && "cut by the edge", ship.near_gap && "near missing imagery",
+    ship.raw_support === false && "not in the raw image"].filter(Boolean).join(", ");
+
+/** The columns that say something of a run's ships. */
+export function columnsOf(run) {
+  const place = run.georeferenced
+    ? [number("lat", "Latitude", 5), number("lon", "Longitude", 5)]
+    : [number("x", "x (px)", 0), number("y", "y (px)", 0)];
+  const ais = [
+    word("name", "Name"), number("mmsi", "MMSI", 0),
+    word("dark", "AIS", (ship) => (ship.dark == null ? null : ship.dark ? "dark" : "known")),
+  ];
+  return [
+    number("id", "Ship", 0), number("score", "Score", 3), number("length_m", "Length (m)", 0),
+    number("width_m", "Width (m)", 0), number("axis_deg", "Axis (°)", 0), ...place,
+    ...(run.ais ? ais : []),
+    ...(run.acquired ? [word("acquired", "Acquired", (ship) => ship.acquired?.slice(0, 16).replace("T", " "))] : []),
+    word("review", "Review"), word("note", "Note", (ship) => remarks(ship) || null),
+  ];
+}
+
+export class Table {
+  /** @param chosen called with a ship's key; @param crop (ship) => address of its crop */
+  constructor(head, rows, { chosen, crop }) {
+    Object.assign(this, { head, rows, chosen, crop });
+    this.own = []; // columns of the page's own
+    this.order = { name: "id", down: false };
+    this.drawn = new Map();
+  }
+
+  show(run) {
+    const columns = [...columnsOf(run), ...this.own];
+    const names = columns.map((column) => column.name).join();
+    this.ships = run.ships;
+    if (names !== this.names) {
+      this.columns = columns;
+      this.names = names;
+      this.drawHead();
+    }
+    this.drawRows();
+  }
+
+  drawHead() {
+    this.head.replaceChildren(
+      made("th", { scope: "col" }, made("span", { class: "unseen" }, "Crop")),
+      ...this.columns.map((column) => {
+        const button = made("button", { type: "button" }, column.title);
+        button.addEventListener("click", () => this.sort(column.name));
+        return made("th", { scope: "col", class: column.number && "number", "data-name": column.name }, button);
+      }),
+    );
+  }
+
+  sort(name) {
+    this.order = { name, down: this.order.name === name && !this.order.down };
+    this.drawRows();
+  }
+
+  /** The ships in the order of the rows. */
+  get sorted() {
+    const column = this.columns.find(({ name }) => name === this.order.name) ?? this.columns[0];
+    const sign = this.order.down ? -1 : 1;
+    return [...this.ships].sort((one, other) => {
+      const [a, b] = [column.value(one), column.value(other)];
+      if (a == null || b == null) return (a == null) - (b == null);
+      return sign * (column.number ? a - b : String(a).localeCompare(String(b)));
+    });
+  }
+
+  drawRows() {
+    for (const cell of this.head.querySelectorAll("th[data-name]")) {
+      const on = cell.dataset.name === this.order.name;
+      if (on) cell.setAttribute("aria-sort", this.order.down ? "descending" : "ascending");
+      else cell.removeAttribute("aria-sort");
+    }
+    this.drawn.clear();
+    this.rows.replaceChildren(...this.sorted.map((ship) => this.row(ship)));
+    this.mark(this.marked, false);
+  }
+
+  row(ship) {
+    const cells = this.columns.map((column, index) => {
+      const text = column.text(column.value(ship));
+      if (index > 0) return made("td", { class: column.number && "number" }, text);
+      const button = made("button", { type: "button", "aria-label": `Ship ${text}` }, text);
+      return made("td", { class: "number" }, button);
+    });
+    const image = made("img", { src: this.crop(ship), alt: "", loading: "lazy", width: 40, height: 40 });
+    const row = made("tr", { "data-key": ship.key, "data-review": ship.review || null }, made("td", {}, image), ...cells);
+    row.addEventListener("click", () => this.chosen(ship.key));
+    this.drawn.set(ship.key, row);
+    return row;
+  }
+
+  mark(key, show = true) {
+    this.drawn.get(this.marked)?.removeAttribute("aria-current");
+    this.marked = key;
+    const row = this.drawn.get(key);
+    row?.setAttribute("aria-current", "true");
+    if (row && show) row.scrollIntoView({ block: "nearest" });
+  }
+
+  /** The ship so many rows below the chosen one; the first one where none is chosen. */
+  beside(step) {
+    const order = this.sorted;
+    const at = order.findIndex((ship) => ship.key === this.marked);
+    return at < 0 ? order[0] : order[Math.min(Math.max(at + step, 0), order.length - 1)];
+  }
+}

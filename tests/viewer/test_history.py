@@ -1,0 +1,171 @@
+"""The history: who sees which runs, renaming, deleting, comparing, and what is under way."""
+
+import io
+import json
+import threading
+
+import pytest
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from shipdet import pipeline
+from shipdet.errors import BadOption, Busy
+from shipdet.progress import Progress
+from shipdet.viewer import running, viewer_routes
+from tests.helpers.written_runs import write_run
+from tests.viewer.conftest import RUN
+
+LATER = "later-20260102-000000-abcdef"
+#: One ship stays, one leaves, one arrives.
+TUESDAY = ((62.0, 60.0, 118.0, 0.9), (250.0, 150.0, 90.0, 0.8))
+
+
+@pytest.fixture
+def later(settings):
+    return write_run(settings.runs_dir / LATER, TUESDAY)
+
+
+def test_the_list_tells_count_place_size_and_removal(web, run, settings):
+    told = web.get("/viewer/runs.json").json()
+    [entry] = told["runs"]
+    assert (entry["id"], entry["ships"], entry["thumbnail"]) == (RUN, 2, True)
+    assert entry["bbox"] == [4.0, 51.0, 4.1, 51.1] and entry["size_mb"] > 0
+    assert told["kept"] == {"days": settings.runs_max_age_days, "gb": settings.runs_max_gb}
+    assert told["every"] and told["running"] == []
+
+
+def test_a_run_that_is_being_written_is_not_listed(web, run, settings):
+    write_run(settings.runs_dir / f"{RUN}.partial")
+    assert len(web.get("/viewer/runs.json").json()["runs"]) == 1
+    assert web.get(f"/runs/{RUN}.partial/data.json").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("changes", "headers"),
+    [
+        ({"host": "0.0.0.0"}, {}),
+        ({"share": True}, {}),
+        ({"history": "own"}, {}),
+        ({}, {"X-Forwarded-For": "192.0.2.1"}),
+    ],
+)
+def test_visitors_see_the_runs_of_their_browser_only(settings, run, later, changes, headers):
+    public = type(settings)(**{**settings.model_dump(exclude_unset=True), **changes})
+    public = public.model_copy(update={"runs_dir": settings.runs_dir})
+    with TestClient(Starlette(routes=viewer_routes(public)), headers=headers) as web:
+        assert web.get("/viewer/runs.json").json()["runs"] == []
+        told = web.get(f"/viewer/runs.json?ids={RUN},unknown").json()
+        assert [entry["id"] for entry in told["runs"]] == [RUN] and not told["every"]
+
+
+def test_a_renamed_run_keeps_its_date(web, run, settings):
+    answer = web.post(f"/runs/{RUN}/rename", json={"name": "Zeebrügge night"}).json()
+    assert answer["id"] == "Zeebrügge night-20260101-000000-abcdef"
+    assert [entry.id for entry in pipeline.runs(settings)] == [answer["id"]]
+    assert web.get(f"/runs/{answer['id']}/data.json").json()["total"] == 2
+    assert web.get(f"/runs/{RUN}/data.json").status_code == 400
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", ".x", "a" * 80])
+def test_a_run_cannot_be_renamed_to_a_path(web, run, name):
+    answer = web.post(f"/runs/{RUN}/rename", json={"name": name})
+    assert answer.status_code == 400 and "file name" in answer.json()["error"]
+
+
+def test_a_name_of_another_run_is_refused(run, settings):
+    write_run(settings.runs_dir / "other-20260101-000000-abcdef")
+    with pytest.raises(BadOption, match="already"):
+        pipeline.rename_run(RUN, "other", settings)
+
+
+def test_a_deleted_run_is_gone(web, run):
+    assert web.delete(f"/runs/{RUN}").status_code == 200
+    assert not run.folder.exists()
+    assert "not on disk" in web.delete(f"/runs/{RUN}").json()["error"]
+
+
+def test_two_runs_are_compared_in_the_pixels_of_the_first(web, run, later):
+    told = web.get(f"/compare/{RUN}/{LATER}/data.json").json()
+    assert told["counts"] == {"stayed": 1, "arrived": 1, "left": 1}
+    places = {ship["change"]: (round(ship["x"]), round(ship["y"])) for ship in told["ships"]}
+    assert places == {"stayed": (62, 60), "arrived": (250, 150), "left": (160, 90)}
+    tile = web.get(f"/compare/{RUN}/{LATER}/tiles/raw/1/0/0")
+    with Image.open(io.BytesIO(tile.content)) as picture, Image.open(later.files["raw"]) as raw:
+        assert picture.getpixel((100, 100))[:3] == raw.getpixel((100, 100))
+
+
+@pytest.mark.parametrize("suffix", ["geojson", "csv", "gpkg"])
+def test_a_comparison_is_exported(web, run, later, suffix):
+    answer = web.get(f"/compare/{RUN}/{LATER}/changes.{suffix}")
+    assert answer.status_code == 200, answer.text
+    assert f"{RUN}-to-{LATER}.{suffix}" in answer.headers["content-disposition"]
+    if suffix == "geojson":
+        assert len(json.loads(answer.text)["features"]) == 3
+
+
+def test_runs_without_a_common_place_are_not_compared(web, run, settings):
+    write_run(settings.runs_dir / "scene", placed=False)
+    answer = web.get(f"/compare/{RUN}/scene/data.json")
+    assert answer.status_code == 400 and "cannot be compared" in answer.json()["error"]
+    assert ".geojson" in web.get(f"/compare/{RUN}/{RUN}/changes.shp").json()["error"]
+
+
+class Steps:
+    """A search that takes its next step when it is told to."""
+
+    def __init__(self, run_folder=None):
+        self.go, self.closed, self.folder = threading.Semaphore(0), threading.Event(), run_folder
+
+    def __call__(self):
+        try:
+            for number in range(3):
+                self.go.acquire()
+                yield Progress("detect", number, 3)
+            if self.folder:
+                yield self.folder
+        finally:
+            self.closed.set()
+
+
+def test_a_search_goes_on_without_its_follower(run, web):
+    steps = Steps(run.folder)
+    search = running.start("Harbor", steps, 5)
+    steps.go.release()
+    assert next(search.follow()).done == 0  # and that page is closed
+    told = web.get("/viewer/runs.json").json()["running"]
+    assert [(entry["title"], entry["step"]) for entry in told] == [("Harbor", "Searching for ships")]
+    steps.go.release(2)
+    assert [event.done for event in running.find(search.id).follow()][-1] == 2
+    assert search.run_id == RUN and search.error is None and not search.cancelled
+    assert web.get("/viewer/runs.json").json()["running"] == []
+
+
+def test_a_cancelled_search_is_closed_at_its_next_step():
+    steps = Steps()
+    search = running.start("Harbor", steps, 5)
+    search.cancel()
+    steps.go.release()
+    assert steps.closed.wait(10)
+    assert list(search.follow()) == [] and search.cancelled and not search.run_id
+
+
+def test_only_so_many_searches_wait():
+    steps = Steps()
+    search = running.start("Harbor", steps, 1)
+    with pytest.raises(Busy, match="Too many runs"):
+        running.start("Another", Steps(), 1)
+    search.cancel()
+    steps.go.release()
+    list(search.follow())
+    assert running.find("unknown") is None
+
+
+def test_an_error_ends_a_search():
+    def broken():
+        yield Progress("fetch", 0, 1)
+        raise BadOption("No.")
+
+    search = running.start("Harbor", broken, 5)
+    list(search.follow())
+    assert str(search.error) == "No." and not search.run_id
