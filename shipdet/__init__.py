@@ -26,6 +26,8 @@ _HOMES = {
     "Run": "shipdet.report",
     "RunInfo": "shipdet.pipeline",
     "compare": "shipdet.report",
+    "delete_run": "shipdet.pipeline",
+    "rename_run": "shipdet.pipeline",
     "runs": "shipdet.pipeline",
     "save_review": "shipdet.pipeline",
     "Search": "shipdet.requests",
@@ -59,6 +61,7 @@ __all__ = [
     "ShipdetError",
     "__version__",
     "compare",
+    "delete_run",
     "detect_area",
     "detect_areas",
     "detect_image",
@@ -68,6 +71,7 @@ __all__ = [
     "models",
     "open_run",
     "refilter",
+    "rename_run",
     "runs",
     "save_review",
 ]
@@ -93,6 +97,7 @@ if TYPE_CHECKING:
     from shipdet.pipeline import (
         Estimate,
         RunInfo,
+        delete_run,
         detect_area,
         detect_areas,
         detect_image,
@@ -101,6 +106,7 @@ if TYPE_CHECKING:
         models,
         open_run,
         refilter,
+        rename_run,
         runs,
         save_review,
     )

@@ -44,6 +44,7 @@ app.command()(ais.ais)
 app.command()(listing.providers)
 app.command()(listing.models)
 app.command()(serving.serve)
+app.command()(serving.review)
 app.add_typer(runs, name="runs")
 app.add_typer(jobs, name="jobs")
 

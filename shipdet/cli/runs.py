@@ -8,11 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from shipdet.cli.parameters import AsJson, given, typed
+from shipdet.cli.serving import review
 from shipdet.errors import BadOption
 from shipdet.options import with_options
 from shipdet.report.filtering import ShipFilter
 
 runs = typer.Typer(help="The runs on disk.", rich_markup_mode="rich")
+runs.command("open")(review)
 
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its folder.")]
 Save = Annotated[
@@ -71,16 +73,6 @@ def show(run: RunName, save: Save = None, json_: AsJson = False, **options: Any)
     for ship in table:
         told = f"  {ship.review}" if ship.review else ""
         print(f"{ship.id:4d}  {ship.score:6.1%}  {ship.length_m:5.0f} m long{told}")
-
-
-@runs.command("open")
-def open_(run: RunName) -> None:
-    """Write a run's report and open it in the browser."""
-    from shipdet import pipeline
-
-    page = pipeline.find_run(run).report()
-    print(page)
-    typer.launch(page.resolve().as_uri())
 
 
 @runs.command()

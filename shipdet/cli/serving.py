@@ -1,4 +1,4 @@
-"""``shipdet serve``."""
+"""``shipdet serve`` and ``shipdet review``."""
 
 from typing import Annotated
 
@@ -29,3 +29,29 @@ def serve(
     given = {"host": host, "port": port, "share": share or None}
     changes = {name: value for name, value in given.items() if value is not None}
     start(read_settings(**{**get_settings().model_dump(exclude_unset=True), **changes}))
+
+
+def review(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its folder.")],
+    port: Annotated[int, typer.Option("--port", help="Port to listen on; 0: a free one.")] = 0,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the address in the browser.")
+    ] = True,
+) -> None:
+    """Open a run in its viewer, to look at its ships and to review them.
+
+    The address is printed, and served to this machine only until the command is interrupted.
+
+    [bold]Example[/bold]
+
+    shipdet review 20260301-101500-a1b2c3
+    """
+    from shipdet import pipeline
+    from shipdet.viewer import review as serve_viewer
+
+    def opened(address: str) -> None:
+        print(address, flush=True)
+        if browser:
+            typer.launch(address)
+
+    serve_viewer(pipeline.find_run(run).folder, get_settings(), port, opened)

@@ -86,7 +86,7 @@ def cut_tile(
             scale = (dataset.width / frame["width"], dataset.height / frame["height"])
             box = (left * scale[0], top * scale[1], right * scale[0], bottom * scale[1])
             return _encoded(*_read(dataset, box, (rows, columns)))
-    except (FileNotFoundError, *gdal_errors()) as error:
+    except gdal_errors(FileNotFoundError) as error:
         raise BadOption(GONE) from error
 
 
@@ -164,7 +164,7 @@ def _make(picture: Path, path: Path) -> None:
         os.replace(draft, path)
     except FileNotFoundError as error:
         raise BadOption(GONE) from error
-    except (OSError, *gdal_errors()) as error:
+    except gdal_errors(OSError) as error:
         raise StorageFull(
             f"The tiles of {picture.name} cannot be written: free some space on the disk of the "
             "runs."

@@ -1,20 +1,13 @@
-"""What the page shows, as HTML, table rows and captions; nothing here knows gradio."""
+"""What the page shows, as HTML; nothing here knows gradio."""
 
 import html
-import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from shipdet.detections import Detection, Detections
 from shipdet.errors import ShipdetError
 from shipdet.pipeline import Estimate, Run
 from shipdet.progress import STAGE_TITLES, Progress, Stage
-from shipdet.report import vector
-
-TABLE_COLUMNS = (
-    "Ship", "Score", "Latitude", "Longitude", "Length m", "Width m", "Axis °", "Raw image", "Note",
-)  # fmt: skip
 
 BACKENDS = {"torch": "PyTorch", "onnx": "ONNX Runtime", "openvino": "OpenVINO"}
 
@@ -26,13 +19,15 @@ IDLE = (
 )
 NO_RESULTS = (
     '<div class="sd-card sd-empty"><h3>No results yet</h3>'
-    "<p>Ships that are found appear here and on the map: images, a crop of each ship, a table "
-    "and files to download. <b>Try the sample</b> shows it without any network.</p></div>"
+    "<p>Ships that are found appear here and on the map: the image at full resolution, a crop of "
+    "each ship, a table, review and files to download. <b>Try the sample</b> shows it without any "
+    "network. Earlier runs are in the <a href='runs' target='_blank'>history</a>.</p></div>"
 )
 WAITING = (
     '<div class="sd-card" role="status"><h3>Waiting for its turn</h3>'
     '<div class="sd-bar sd-busy"><i></i></div>'
-    "<p>One run uses the machine at a time; this one starts as soon as it is free.</p></div>"
+    "<p>One run uses the machine at a time; this one starts as soon as it is free. It goes on when "
+    "this page is closed, and is in the <a href='runs' target='_blank'>history</a> then.</p></div>"
 )
 CANCELLED = (
     '<div class="sd-card" role="status"><h3>Cancelled</h3>'
@@ -111,6 +106,9 @@ class ProgressPanel:
     def show(self, event: Progress) -> str:
         """The panel after one more event."""
         now = time.monotonic()
+        current = self.current
+        if current and event.stage in self.finished and event.fraction >= 1:
+            event = current  # a step that is done already says so once more
         if self.current is None or event.stage != self.current.stage:
             if self.current is not None:
                 taken = self.finished.get(self.current.stage, 0.0)
@@ -171,9 +169,14 @@ def finished_box(run: Run) -> str:
     advice = "" if found else " Lower the threshold to see weaker candidates."
     return (
         f'<div class="sd-card sd-success" role="status"><h3>{told}</h3>'
-        f"<p>Score {run.threshold:.2f} or more; {more}.{took}{advice}</p>"
+        f"<p>Score {_score(run.threshold)} or more; {more}.{took}{advice}</p>"
         f"{_ran_on(run)}{_notes(run.notes)}</div>"
     )
+
+
+def _score(value: float) -> str:
+    """A threshold with two places, or with three where it has them."""
+    return f"{value:.3f}".removesuffix("0")
 
 
 def _ran_on(run: Run) -> str:
@@ -184,41 +187,3 @@ def _ran_on(run: Run) -> str:
         f"{BACKENDS[model['name']]}, {model['provider']}, {model['precision']}" for model in used
     )
     return f"<p>Ran on {html.escape('; '.join(told))}.</p>" if told else ""
-
-
-def table_rows(detections: Iterable[Detection]) -> list[list[str | int | float]]:
-    """One row per ship, in the order of TABLE_COLUMNS."""
-    return [
-        [
-            ship.id,
-            f"{ship.score:.2f}",
-            "" if ship.lat is None else f"{ship.lat:.5f}",
-            "" if ship.lon is None else f"{ship.lon:.5f}",
-            f"{ship.length_m:.0f}",
-            f"{ship.width_m:.0f}",
-            f"{ship.axis_deg:.0f}",
-            {True: "supports", False: "does not", None: ""}[ship.raw_support],
-            remarks(ship),
-        ]
-        for ship in detections
-    ]
-
-
-def remarks(ship: Detection) -> str:
-    """What limits the measurement of a ship, in words."""
-    words = []
-    if ship.cut:
-        words.append("cut by the edge")
-    if ship.near_gap:
-        words.append("near missing imagery")
-    return ", ".join(words)
-
-
-def captions(detections: Sequence[Detection]) -> list[str]:
-    """One caption per crop."""
-    return [f"{ship.id} · {ship.score:.0%} · {ship.length_m:.0f} m" for ship in detections]
-
-
-def ships_on_map(detections: Detections) -> str:
-    """GeoJSON text for the map; ships without a place on the Earth are not in it."""
-    return json.dumps(vector.geojson(detections), separators=(",", ":"))

@@ -24,17 +24,8 @@ from shipdet.ui.sources import (
 )
 
 SUPER_RESOLUTION = [("Off", "none"), ("×4", "x4"), ("×16", "x16")]
+LOWEST_THRESHOLD = 0.1  # weaker candidates are not kept
 DEVICES = [("Automatic", "auto"), ("Processor", "cpu"), ("CUDA GPU", "cuda")]
-DOWNLOADS = {
-    "raw": "Image",
-    "upscaled": "Super-resolution",
-    "overlay": "Overlay",
-    "mosaic": "GeoTIFF",
-    "geojson": "GeoJSON",
-    "csv": "CSV",
-    "record": "run.json",
-    "zip": "Results (ZIP)",
-}
 
 
 @dataclass
@@ -61,13 +52,10 @@ class Results:
 
     empty: gr.HTML
     section: gr.Column
-    slider: gr.ImageSlider
-    picture: gr.Image
-    overlay: gr.Image
-    crops: gr.Gallery
-    table: gr.Dataframe
-    downloads: dict[str, gr.DownloadButton]
-    ships: gr.Textbox  # GeoJSON for the map, hidden
+    viewer: gr.HTML
+    shown: gr.Textbox  # the id of the run that is shown, hidden
+    changed: gr.Textbox  # what the viewer changed, as it sends it, hidden
+    ships: gr.Textbox  # GeoJSON of a job for the map, hidden
 
 
 @dataclass
@@ -104,7 +92,8 @@ def lay_out(settings: Settings) -> Page:
     """Put the page together inside the current Blocks."""
     gr.HTML(
         '<header class="sd-header"><h1>shipdet</h1>'
-        "<p>Finds ships in satellite imagery</p></header>",
+        "<p>Finds ships in satellite imagery</p>"
+        '<nav aria-label="Pages"><a href="runs" target="_blank">History</a></nav></header>',
         padding=False,
     )
     with gr.Row(elem_classes="sd-main", equal_height=False):
@@ -151,10 +140,10 @@ def _search(settings: Settings) -> SearchInputs:
             elem_id="upscale",
         )
         threshold = gr.Slider(
-            0.1,
-            0.95,
+            LOWEST_THRESHOLD,
+            0.999,
             default_threshold(settings.classifier, settings),
-            step=0.01,
+            step=0.001,
             label="Threshold",
             scale=2,
             min_width=120,
@@ -215,51 +204,9 @@ def _results() -> Results:
     gr.HTML('<h2 class="sd-results">Results</h2>', padding=False)
     empty = gr.HTML(html.NO_RESULTS, padding=False)
     with gr.Column(visible=False, elem_id="results") as section:
-        with gr.Row(equal_height=False):
-            with gr.Column(min_width=320):
-                slider = gr.ImageSlider(
-                    label="Input: raw and with super-resolution",
-                    type="filepath",
-                    format="png",
-                    interactive=False,
-                    visible=False,
-                    max_height=560,
-                )
-                picture = gr.Image(
-                    label="Input",
-                    type="filepath",
-                    format="png",
-                    interactive=False,
-                    elem_id="input",
-                )
-            with gr.Column(min_width=320):
-                overlay = gr.Image(
-                    label="Detections",
-                    type="filepath",
-                    format="png",
-                    interactive=False,
-                    elem_id="overlay",
-                )
-        crops = gr.Gallery(
-            label="Every ship",
-            columns=8,
-            height="auto",
-            object_fit="contain",
-            format="png",
-            interactive=False,
-            elem_id="crops",
-        )
-        table = gr.Dataframe(
-            headers=list(html.TABLE_COLUMNS),
-            label="Detections",
-            interactive=False,
-            max_height=420,
-            elem_id="table",
-        )
-        with gr.Row(elem_classes="sd-downloads"):
-            downloads = {
-                kind: gr.DownloadButton(title, size="sm", min_width=120, elem_id=f"download-{kind}")
-                for kind, title in DOWNLOADS.items()
-            }
-    ships = gr.Textbox(elem_id="map-ships", elem_classes="sd-hidden", container=False)
-    return Results(empty, section, slider, picture, overlay, crops, table, downloads, ships)
+        viewer = gr.HTML(padding=False, elem_id="viewer")
+    shown, changed, ships = (
+        gr.Textbox(elem_id=name, elem_classes="sd-hidden", container=False)
+        for name in ("shown-run", "changed-run", "map-ships")
+    )
+    return Results(empty, section, viewer, shown, changed, ships)

@@ -37,8 +37,9 @@ def serve_static_files() -> None:
 
 
 def page_head() -> str:
-    """The page's side of the bridge, for ``gr.Blocks(head=...)``."""
-    return f"<script>{(STATIC / 'bridge.js').read_text()}</script>"
+    """The page's own scripts, for ``gr.Blocks(head=...)``."""
+    scripts = (STATIC / name for name in ("bridge.js", "alive.js"))
+    return "".join(f"<script>{script.read_text()}</script>" for script in scripts)
 
 
 def map_component(

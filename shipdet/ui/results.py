@@ -1,11 +1,12 @@
-"""A run's pictures, crops, table and files on the page."""
+"""A run on the page: the panel with its count, and its viewer in a frame."""
 
+from html import escape
 from typing import Any
+from urllib.parse import quote
 
 import gradio as gr
 
 from shipdet.pipeline import Run
-from shipdet.report.run import PREVIEW
 from shipdet.ui import html
 from shipdet.ui.layout import Page
 
@@ -15,42 +16,18 @@ Updates = dict[Any, Any]  # keyed by component or container, as gradio takes it
 def result_components(page: Page) -> list[Any]:
     """The results' components that the functions below update."""
     shown = page.results
-    return [
-        shown.empty, shown.section, shown.slider, shown.picture, shown.overlay, shown.crops,
-        shown.table, shown.ships, *shown.downloads.values(),
-    ]  # fmt: skip
+    return [shown.empty, shown.section, shown.viewer, shown.shown]
 
 
-def show_numbers(page: Page, run: Run) -> Updates:
-    """Updates of what needs no file: the count, the table and the map."""
+def show_run(page: Page, run: Run) -> Updates:
+    """Updates that show a run: its count, and its viewer, which also tells the map its ships."""
+    shown = page.results
     return {
         page.panel: html.finished_box(run),
-        page.results.table: html.table_rows(run.detections),
-        page.results.ships: html.ships_on_map(run.detections),
-    }
-
-
-def show_results(page: Page, run: Run) -> Updates:
-    """Updates of the pictures and files of a run."""
-    shown, files, found = page.results, run.files, run.detections
-    sharpened = "upscaled" in files
-    # A browser does not show a picture of hundreds of millions of pixels.
-    raw = str(run.folder / PREVIEW if run.record["raw"].get("large") else files["raw"])
-    pair = (raw, str(run.folder / PREVIEW)) if sharpened else None
-    crops = zip(map(str, run.chips), html.captions(found.items), strict=False)
-    return {
         shown.empty: gr.HTML(visible=False),
         shown.section: gr.Column(visible=True),
-        shown.slider: gr.ImageSlider(pair, visible=sharpened),
-        shown.picture: gr.Image(None if sharpened else raw, visible=not sharpened),
-        shown.overlay: str(files["overlay"]),
-        shown.crops: list(crops),
-        **{
-            button: gr.DownloadButton(value=str(files[kind]), visible=True)
-            if kind in files
-            else gr.DownloadButton(value=None, visible=False)
-            for kind, button in shown.downloads.items()
-        },
+        shown.viewer: viewer_frame(run.id),
+        shown.shown: run.id,
     }
 
 
@@ -59,5 +36,12 @@ def clear_results(page: Page) -> Updates:
     return {
         page.results.empty: gr.HTML(visible=True),
         page.results.section: gr.Column(visible=False),
-        page.results.ships: "",
+        page.results.viewer: "",
+        page.results.shown: "",
     }
+
+
+def viewer_frame(run_id: str) -> str:
+    """The viewer of a run as a frame; its address is relative, for a proxy's path."""
+    address = escape(f"runs/{quote(run_id)}")
+    return f'<iframe src="{address}" title="Viewer of the run" class="sd-viewer"></iframe>'

@@ -1,5 +1,6 @@
 """The web server: limits, allowed paths, and the routes beside gradio's own."""
 
+import secrets
 import threading
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
@@ -9,14 +10,15 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shipdet.errors import BadOption, EngineUnreachable, StorageFull
 from shipdet.imagery.network import own_requests
 from shipdet.settings import Settings
 from shipdet.ui.gradio_app import build_blocks
+from shipdet.ui.own_scripts import OwnScriptsOnly
 from shipdet.ui.plain_http import SentencesOverHttp
 from shipdet.ui.tiles import tile_routes
+from shipdet.viewer import viewer_routes
 
 
 def serve(settings: Settings) -> None:
@@ -70,40 +72,18 @@ def launch(settings: Settings, block: bool) -> gr.Blocks:
     return blocks
 
 
-class OwnScriptsOnly:
-    """Middleware that forbids scripts of other hosts.
-
-    Gradio's page asks a content delivery network for one that resizes frames; nothing here
-    needs it, and no visitor should be known to that network.
-    """
-
-    POLICY = b"script-src 'self' 'unsafe-inline' 'unsafe-eval' blob: data:"
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and add the policy to the answer."""
-
-        async def send_with_policy(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = [*message.get("headers", ()), (b"content-security-policy", self.POLICY)]
-                message = {**message, "headers": headers}
-            await send(message)
-
-        await self.app(scope, receive, send_with_policy)
-
-
 def routes(settings: Settings) -> list[BaseRoute]:
-    """Health, map tiles, and the cluster's figures where there is one."""
+    """Health, map tiles, the pages of runs, and the cluster's figures where there is one."""
+    started = secrets.token_hex(8)  # another one after a restart, at which pages load anew
 
     def health(_: Request) -> Response:
-        return JSONResponse({"status": "ok"})
+        return JSONResponse({"status": "ok"}, headers={"Shipdet-Started": started})
 
     return [
         *(_cluster_routes(settings) if settings.cluster else ()),
         Route("/healthz", health),
         *tile_routes(settings),
+        *viewer_routes(settings),
     ]
 
 

@@ -13,7 +13,7 @@ from shipdet.settings import Settings
 from shipdet.ui.zerogpu import on_gpu
 
 DEVICE = "device"
-"""The concurrency id shared by every event that computes: one at a time."""
+"""The concurrency id shared by every endpoint that computes: one at a time."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def tile_routes(settings: Settings) -> list[BaseRoute]:
         png = sample.tile(where["z"], where["x"], where["y"])
         headers = {"Cache-Control": f"public, max-age={DAY_S}"}
         if png is None:
-            return Response(status_code=404, headers=headers)
+            return Response(status_code=204, headers=headers)
         return Response(png, media_type="image/png", headers=headers)
 
     async def provider_tile(request: Request) -> Response:

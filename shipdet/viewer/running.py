@@ -8,13 +8,14 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import partial
+from typing import Any
 
 from shipdet.errors import Busy
 from shipdet.progress import HEARTBEAT_S, Progress
 
-#: Progress, then the folder of the finished run.
-RunEvents = Generator[Progress | Path, None, None]
+#: Progress, then what came of it: the folder of a run, or more.
+SearchEvents = Generator[Any, None, None]
 
 KEPT_S = 3600.0  # an ended search can be asked for so long
 
@@ -31,7 +32,7 @@ class Running:
         title: What is searched.
         started: When it was started, ISO 8601 in UTC.
         latest: Its last progress; None before the first.
-        run_id: The run, once it is finished.
+        result: What its events ended with, once it is finished.
         error: What ended it, if something did.
         cancelled: Whether it was cancelled.
         ended: When it ended, in seconds of ``time.monotonic``; None while it is under way.
@@ -41,7 +42,7 @@ class Running:
     id: str = field(default_factory=lambda: secrets.token_hex(16))
     started: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
     latest: Progress | None = None
-    run_id: str = ""
+    result: Any = None
     error: Exception | None = None
     cancelled: bool = False
     ended: float | None = None
@@ -57,7 +58,7 @@ class Running:
         seen = -1
         while True:
             with self._changed:
-                self._changed.wait_for(lambda seen=seen: self._told(seen), HEARTBEAT_S)
+                self._changed.wait_for(partial(self._told, seen), HEARTBEAT_S)
                 latest, steps, ended = self.latest, self._steps, self.ended
             if latest is not None and steps != seen:
                 yield latest
@@ -68,13 +69,13 @@ class Running:
     def _told(self, seen: int) -> bool:
         return self.ended is not None or self._steps > max(seen, 0)
 
-    def work(self, events: Callable[[], RunEvents]) -> None:
+    def work(self, events: Callable[[], SearchEvents]) -> None:
         """Run the search to its end; for the thread that it has of its own."""
         try:
             with closing(events()) as steps:
                 for event in steps:
-                    if isinstance(event, Path):
-                        self.run_id, self.cancelled = event.name, False
+                    if not isinstance(event, Progress):
+                        self.result, self.cancelled = event, False
                     elif self.cancelled:
                         return
                     else:
@@ -89,7 +90,7 @@ class Running:
                 self._changed.notify_all()
 
 
-def start(title: str, events: Callable[[], RunEvents], most: int) -> Running:
+def start(title: str, events: Callable[[], SearchEvents], most: int) -> Running:
     """Start a search in a thread of its own; it ends when it ends, or is cancelled.
 
     Args:

@@ -8,6 +8,7 @@ import numpy as np
 
 from shipdet import pipeline
 from shipdet.detections import Detection
+from shipdet.geometry import Floats
 from shipdet.pipeline import Comparison, Run, RunInfo
 from shipdet.report import layers, top_zoom, vector
 from shipdet.report.record import grid_of, pixels_of
@@ -132,14 +133,13 @@ def _changed(changes: Comparison, earlier: Run) -> list[JsonObject]:
     placed = grid_of(earlier.record).georeferenced
     told = []
     for change, ship in changes.rows():
-        if placed and change != "left":
-            ship = _moved(ship, earlier)
+        if placed and change != "left" and ship.corners_lonlat is not None:
+            ship = _moved(ship, pixels_of(earlier.record, ship.corners_lonlat))
         told.append({"change": change, **vector.properties(ship)})
     return told
 
 
-def _moved(ship: Detection, run: Run) -> Detection:
+def _moved(ship: Detection, corners: Floats) -> Detection:
     """The ship with its pixels in another run's image."""
-    corners = pixels_of(run.record, ship.corners_lonlat)
     x, y = np.mean(corners, axis=0)
     return replace(ship, x=float(x), y=float(y), corners=corners)

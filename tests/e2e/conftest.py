@@ -44,9 +44,9 @@ def running_app(folder: Path, **environ: str) -> Iterator[str]:
     """Run app.py until the context ends; yields its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        port = environ.get("SHIPDET_PORT", str(free.getsockname()[1]))
     own = {
-        "SHIPDET_PORT": str(port),
+        "SHIPDET_PORT": port,
         "SHIPDET_RUNS_DIR": str(folder / "runs"),
         "SHIPDET_CACHE_DIR": str(folder / "cache"),
         "HF_HUB_OFFLINE": "1",

@@ -135,6 +135,39 @@ def test_dates_are_shown_for_sentinel_hub_only(open_app: OpenApp):
     expect(app.estimate).to_contain_text("EOX Sentinel-2 cloudless was used instead")
 
 
+def in_words(count: int) -> str:
+    return "1 ship" if count == 1 else f"{count} ships"
+
+
+def test_the_estimate_follows_the_tab_and_the_sample(open_app: OpenApp):
+    app = open_app()
+    app.page.get_by_role("tab", name="Your image").click()
+    expect(app.estimate).to_contain_text("Choose an image")
+    app.page.get_by_role("tab", name="Map area").click()
+    expect(app.estimate).to_contain_text("tiles")
+    app.page.get_by_role("tab", name="Your image").click()
+    expect(app.estimate).to_contain_text("Choose an image")
+    app.page.locator("#sample").click()
+    expect(app.estimate).to_contain_text("tiles")
+    app.page.locator("#cancel").click()
+    expect(app.panel).to_contain_text("Cancelled", timeout=30_000)
+
+
+def test_a_reloaded_page_finds_its_run(open_app: OpenApp):
+    app = open_app()
+    app.draw(0.4, 0.5, 0.6, 0.7)
+    expect(app.estimate).to_contain_text("tiles")
+    app.detect.click()
+    expect(app.panel.locator("[role=progressbar]")).to_be_visible(timeout=30_000)
+    app.page.reload()
+    expect(app.page.locator("#cancel")).to_be_enabled(timeout=30_000)
+    expect(app.page.locator("#results")).to_be_visible(timeout=RUN_MS)
+    app.viewer.see(in_words(app.count))
+    expect(app.detect).to_be_enabled()
+    app.page.reload()
+    expect(app.page.locator("#results")).to_be_visible(timeout=30_000)
+
+
 def test_from_a_drawn_rectangle_to_ships_on_the_map(open_app: OpenApp, tmp_path: Path):
     app = open_app()
     app.draw(0.2, 0.45, 0.85, 0.85)
@@ -144,22 +177,23 @@ def test_from_a_drawn_rectangle_to_ships_on_the_map(open_app: OpenApp, tmp_path:
     expect(app.page.locator("#cancel")).to_be_enabled()
     app.picture("running")
     expect(app.page.locator("#results")).to_be_visible(timeout=RUN_MS)
-    expect(app.page.locator("#overlay img")).to_be_visible()
     expect(app.detect).to_be_enabled()
+    ships = app.count
+    viewer = app.viewer
+    viewer.see(in_words(ships))
+    expect(viewer.rows).to_have_count(ships)
+    expect(viewer.outlines).to_have_count(ships)
+    app.wait_for_ships(ships)
     app.page.wait_for_timeout(1500)
     app.picture("results", whole=True)
 
-    ships = app.count
-    assert app.page.locator("#crops .thumbnail-item").count() == ships
-    assert app.ships_on_map == ships
-
-    with app.page.expect_download() as downloading:
-        app.page.locator("#download-zip").click()
     bundle = tmp_path / "run.zip"
-    downloading.value.save_as(bundle)
+    viewer.download("Results (ZIP)").save_as(bundle)
+    assert bundle.stat().st_size < 25e6, "the full-size images are files of their own"
     with zipfile.ZipFile(io.BytesIO(bundle.read_bytes())) as files:
         names = set(files.namelist())
-        assert {"raw.png", "overlay.png", "mosaic.tif", "detections.csv", "run.json"} <= names
+        assert {"overlay.png", "detections.csv", "run.json"} <= names
+        assert not names & {"raw.png", "mosaic.tif"}
         collection = json.loads(files.read("detections.geojson"))
     assert len(collection["features"]) == ships
     found, known = middles(collection), known_ships(app.rectangle)
@@ -173,12 +207,28 @@ def test_from_a_drawn_rectangle_to_ships_on_the_map(open_app: OpenApp, tmp_path:
     expect(app.panel).to_contain_text("Score 0.95 or more", timeout=20_000)
     fewer = app.count
     assert fewer < ships
-    expect(app.page.locator("#crops .thumbnail-item")).to_have_count(fewer, timeout=20_000)
-    assert app.ships_on_map == fewer
+    viewer.see(in_words(fewer))
+    app.wait_for_ships(fewer)
+    threshold.fill("0.995")
+    threshold.press("Tab")
+    expect(app.panel).to_contain_text("Score 0.995 or more", timeout=20_000)
+    viewer.see(in_words(app.count))
     threshold.fill("0.1")
     threshold.press("Tab")
     expect(app.panel).to_contain_text("Score 0.10 or more", timeout=20_000)
     assert app.count >= ships
+    viewer.see(in_words(app.count))
+
+    viewer.rows.first.click()  # the map shows which one it is
+    expect(app.map.locator(".leaflet-ships-pane path[stroke-width='3']")).to_have_count(1)
+    before = app.count
+    viewer.place.get_by_role("button", name="Reject (R)").click()
+    viewer.saved(1)
+    expect(app.panel).to_contain_text(f"{before - 1} ship")
+    app.wait_for_ships(before - 1)
+    viewer.fill("min_length_m", "100000")
+    viewer.see(f"0 of {in_words(before - 1)}")
+    app.wait_for_ships(0)
 
 
 def test_the_other_backend_finds_the_same_ships(open_app: OpenApp):
@@ -212,7 +262,10 @@ def test_super_resolution_shows_both_images_side_by_side(open_app: OpenApp):
     app.picture("settings")
     app.detect.click()
     expect(app.page.locator("#results")).to_be_visible(timeout=RUN_MS)
-    expect(app.page.get_by_text("Input: raw and with super-resolution")).to_be_visible()
+    app.viewer.place.locator("#view [name=mode]").select_option("swipe")
+    expect(app.viewer.place.locator("#view [name=left]")).to_have_value("raw")
+    expect(app.viewer.place.locator("#view [name=right]")).to_have_value("upscaled")
+    expect(app.viewer.place.locator(".leaflet-over-pane img").first).to_be_visible()
     app.page.wait_for_timeout(1500)
     app.picture("sharpened", whole=True)
 
@@ -261,7 +314,9 @@ def test_an_image_of_the_visitor(open_app: OpenApp, tmp_path: Path):
     expect(app.estimate).to_contain_text("Ready")
     app.detect.click()
     expect(app.page.locator("#results")).to_be_visible(timeout=RUN_MS)
-    expect(app.page.locator("#download-geojson")).to_be_hidden()
+    downloads = app.viewer.place.locator("#downloads")
+    expect(downloads).to_contain_text("CSV")
+    expect(downloads).not_to_contain_text("GeoJSON")
 
 
 def test_a_phone_shows_everything_in_one_column(open_app: OpenApp):

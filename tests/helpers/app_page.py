@@ -5,6 +5,8 @@ from pathlib import Path
 
 from playwright.sync_api import FrameLocator, Locator, Page, expect
 
+from tests.helpers.viewer_page import ViewerPage
+
 EDGES = ("west", "south", "east", "north")
 Box = tuple[float, ...]
 
@@ -40,9 +42,9 @@ class AppPage:
         return self.page.locator("#detect")
 
     @property
-    def rows(self) -> Locator:
-        """The table's rows; gradio keeps an invisible table beside it to measure columns."""
-        return self.page.locator("#table tr[slot=tbody]")
+    def viewer(self) -> ViewerPage:
+        """The viewer of the run that is shown."""
+        return ViewerPage(self.page, self.page.frame_locator("#viewer iframe"))
 
     @property
     def numbers(self) -> Box | None:
@@ -93,6 +95,10 @@ class AppPage:
     def ships_on_map(self) -> int:
         """Every ship is an outline and a spot, both in a pane of their own."""
         return self.map.locator(".leaflet-ships-pane path").count() // 2
+
+    def wait_for_ships(self, count: int) -> None:
+        """Wait until the map shows so many ships, each as an outline and a spot."""
+        expect(self.map.locator(".leaflet-ships-pane path")).to_have_count(2 * count)
 
     @property
     def count(self) -> int:

@@ -1,6 +1,5 @@
 """What the page shows."""
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -44,6 +43,21 @@ def test_progress_without_a_total_shows_a_moving_bar():
     assert "sd-busy" in html.ProgressPanel().show(Progress("wait", 0, 0))
 
 
+def test_a_finished_step_does_not_come_back():
+    panel = html.ProgressPanel()
+    for event in (Progress("fetch", 4, 9, "tiles"), Progress("detect", 20, 20, "canvases")):
+        panel.show(event)
+    assert "Searching for ships" in panel.show(Progress("fetch", 9, 9, "tiles"))
+    assert "Downloading imagery<em>5 of 9" in panel.show(Progress("fetch", 5, 9, "tiles"))
+
+
+@pytest.mark.parametrize(
+    ("threshold", "told"), [(0.5, "0.50"), (0.1, "0.10"), (0.995, "0.995"), (0.999, "0.999")]
+)
+def test_the_threshold_is_told_as_it_was_set(a_run, threshold, told):
+    assert f"Score {told} or more" in html.finished_box(replace(a_run, threshold=threshold))
+
+
 def test_remaining_time_follows_from_the_pace(monkeypatch):
     now = iter([0.0, 0.0, 10.0])
     monkeypatch.setattr(html.time, "monotonic", lambda: next(now))
@@ -81,16 +95,3 @@ def test_a_finished_run_tells_what_it_ran_on(a_run):
         classifier=torch, upscaler=onnx, names=names
     )
     assert "Ran on" not in html.finished_box(a_run), "a run that computed nothing"
-
-
-def test_the_table_has_a_row_per_ship(a_run):
-    rows = html.table_rows(a_run.detections)
-    assert [row[:2] for row in rows] == [[1, "0.95"], [2, "0.70"]]
-    assert all(len(row) == len(html.TABLE_COLUMNS) for row in rows)
-    assert rows[1][-1] == "cut by the edge"
-
-
-def test_the_map_gets_polygons_with_scores(a_run):
-    collection = json.loads(html.ships_on_map(a_run.detections))
-    assert [f["properties"]["score"] for f in collection["features"]] == [0.95, 0.7]
-    assert {f["geometry"]["type"] for f in collection["features"]} == {"Polygon"}

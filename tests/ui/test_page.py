@@ -1,19 +1,19 @@
 """The page as a whole: its layout, its events' functions, and the numbers that they are given."""
 
-from dataclasses import replace
+from pathlib import Path
 
 import gradio as gr
 import pytest
 
-from shipdet import pipeline
 from shipdet.errors import BadArea, BadImage, BadOption
 from shipdet.imagery import get_provider, sample
+from shipdet.progress import Progress
 from shipdet.report.folder import run_folder
-from shipdet.ui import build_blocks, source_events
+from shipdet.ui import build_blocks, run_events, source_events
 from shipdet.ui.choices import AUTO_ZOOM, default_threshold, sample_area, zoom_choices
 from shipdet.ui.forms import area_request, image_request, request_inputs, searches
 from shipdet.ui.layout import lay_out
-from shipdet.ui.results import result_components, show_numbers, show_results
+from shipdet.ui.results import clear_results, result_components, show_run, viewer_frame
 from tests.helpers import hub_server
 
 
@@ -94,23 +94,54 @@ def test_the_recommended_zoom_is_offered_first(settings):
     assert zooms[1:] == tuple(range(12, 21))
 
 
-def test_results_fill_every_part_of_the_page(page, a_run):
-    updates = {**show_numbers(page, a_run), **show_results(page, a_run)}
+def test_a_run_fills_every_part_of_the_results(page, a_run):
+    updates = show_run(page, a_run)
     assert set(updates) == {page.panel, *result_components(page)}
-    assert updates[page.results.overlay].endswith("overlay.png")
-    assert [caption for _, caption in updates[page.results.crops]] == [
-        "1 · 95% · 88 m",
-        "2 · 70% · 88 m",
-    ]
+    assert f'src="runs/{a_run.id}"' in updates[page.results.viewer]
+    assert updates[page.results.shown] == a_run.id
+    assert set(clear_results(page)) == set(result_components(page))
 
 
-def test_another_threshold_shows_other_ships_without_a_search(page, a_run):
-    table = page.results.table
-    quick = show_numbers(page, replace(a_run, threshold=0.3))
-    assert len(quick[table]) == 3
-    again = pipeline.refilter(a_run, 0.9)
-    assert len(show_numbers(page, again)[table]) == 1
-    assert len(show_results(page, again)[page.results.crops]) == 1
+def test_the_address_of_a_viewer_cannot_inject_markup():
+    frame = viewer_frame('Häfen "1"/<x>')
+    assert 'src="runs/H%C3%A4fen%20%221%22/%3Cx%3E"' in frame
+
+
+class Search:
+    """A search that has taken some steps."""
+
+    def __init__(self, *events, result=None, error=None):
+        self.events, self.result, self.error = events, result, error
+
+    def follow(self):
+        return iter(self.events)
+
+
+def test_a_search_is_followed_to_its_run(page, settings, a_run):
+    search = Search(Progress("fetch", 1, 2), Progress("detect", 1, 2), result=a_run.folder)
+    first, second, last = run_events.following(page, search, settings)
+    assert "Downloading" in first[page.panel] and first[page.results.shown] == ""
+    assert "Searching" in second[page.panel]
+    assert last[page.results.shown] == a_run.id and last[page.detect].interactive
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ({}, "Cancelled"),
+        ({"error": BadImage("This is no image.")}, "This is no image."),
+        ({"error": RuntimeError("/secret")}, "Something unexpected"),
+        ({"result": Path("gone-20260101-000000-abcdef")}, "not on disk any more"),
+    ],
+)
+def test_what_ends_a_search_is_told_and_detect_works_again(page, settings, end, told):
+    [last] = run_events.following(page, Search(**end), settings)
+    assert told in last[page.panel] and "/secret" not in last[page.panel]
+    assert last[page.detect].interactive and not last[page.cancel].interactive
+
+
+def test_the_threshold_takes_what_scores_need(page):
+    assert page.search.threshold.maximum == 0.999 and page.search.threshold.step == 0.001
 
 
 @pytest.mark.parametrize("run_id", ["..", "../runs", "/etc", "a/b", "", ".hidden", "a" * 200])

@@ -134,10 +134,12 @@ def test_a_search_goes_on_without_its_follower(run, web):
     steps.go.release()
     assert next(search.follow()).done == 0  # and that page is closed
     told = web.get("/viewer/runs.json").json()["running"]
-    assert [(entry["title"], entry["step"]) for entry in told] == [("Harbor", "Searching for ships")]
+    assert [(entry["title"], entry["step"]) for entry in told] == [
+        ("Harbor", "Searching for ships")
+    ]
     steps.go.release(2)
     assert [event.done for event in running.find(search.id).follow()][-1] == 2
-    assert search.run_id == RUN and search.error is None and not search.cancelled
+    assert search.result == run.folder and search.error is None and not search.cancelled
     assert web.get("/viewer/runs.json").json()["running"] == []
 
 
@@ -147,7 +149,7 @@ def test_a_cancelled_search_is_closed_at_its_next_step():
     search.cancel()
     steps.go.release()
     assert steps.closed.wait(10)
-    assert list(search.follow()) == [] and search.cancelled and not search.run_id
+    assert list(search.follow()) == [] and search.cancelled and search.result is None
 
 
 def test_only_so_many_searches_wait():
@@ -168,4 +170,4 @@ def test_an_error_ends_a_search():
 
     search = running.start("Harbor", broken, 5)
     list(search.follow())
-    assert str(search.error) == "No." and not search.run_id
+    assert str(search.error) == "No." and search.result is None

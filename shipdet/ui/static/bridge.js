@@ -1,5 +1,6 @@
-// The page's side of the bridge to the map (map.js). The map cannot call Python, so an area is
-// written into hidden text boxes as if it were typed; everything else is posted to the map's frame.
+// The page's side of the bridges to the map (map.js) and to the viewer of a run. Neither can call
+// Python, so what Python must know is written into a hidden text box as if it were typed; everything
+// else is posted from frame to frame.
 (() => {
   "use strict";
   if (window.shipdet) return; // gradio may insert the page's head twice
@@ -10,6 +11,9 @@
   const drawn = new Set();
   let typing;
   const frame = () => document.querySelector("#map iframe")?.contentWindow;
+  const viewer = () => document.querySelector("#viewer iframe")?.contentWindow;
+  const tellViewer = (message) =>
+    viewer()?.postMessage({ source: "shipdet", ...message }, window.origin);
 
   // Where the user was last: view, area and imagery. Some browsers keep nothing.
   const KEPT = "shipdet";
@@ -67,6 +71,14 @@
       type("map-polygon", written(polygon));
       type("map-box", JSON.stringify(bbox));
     }
+    if (data.type === "select") tellViewer({ type: "select", ship: data.ship });
+  });
+
+  window.addEventListener("message", ({ source, origin, data }) => {
+    if (source !== viewer() || origin !== window.origin || data?.source !== "shipdet-viewer") return;
+    if (data.type === "ships") tell({ type: "ships", geojson: data.geojson });
+    if (data.type === "select") tell({ type: "select", ship: data.ship });
+    if (data.type === "changed") type("changed-run", `${data.run} ${Date.now()}`);
   });
 
   // Choices that are made in a list of the page's own.
@@ -114,5 +126,8 @@
       return [...(bbox ?? before), imagery, written(polygon)];
     },
     keepProvider: (provider) => keep({ provider }),
+    // Another run is shown, or none: its viewer will tell its ships.
+    shown: (id) => id || tell({ type: "ships", geojson: null }),
+    reload: () => tellViewer({ type: "reload" }),
   };
 })();

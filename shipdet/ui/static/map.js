@@ -82,6 +82,7 @@ const shipdetMap = {
 
     function showShips(collection) {
       ships.clearLayers();
+      spots.clear();
       for (const feature of collection?.features ?? []) {
         const ship = feature.properties;
         const color = shipdetMap.SHIP_COLORS.find(([least]) => ship.score >= least)[1];
@@ -94,8 +95,31 @@ const shipdetMap = {
         const spot = L.circleMarker([ship.lat, ship.lon], {
           pane: "ships", radius: 4, color: "#10202f", weight: 1.5, fillColor: color, fillOpacity: 1,
         });
-        for (const layer of [outline, spot]) layer.bindTooltip(text).addTo(ships);
+        for (const layer of [outline, spot]) {
+          layer.bindTooltip(text).addTo(ships);
+          layer.on("click", (event) => {
+            L.DomEvent.stopPropagation(event);
+            mark(ship.id);
+            send("select", { ship: ship.id });
+          });
+        }
+        spots.set(ship.id, spot);
       }
+      mark(marked);
+    }
+
+    const spots = new Map(); // ship's number -> its spot
+    let marked;
+    function mark(ship) {
+      spots.get(marked)?.setStyle({ color: "#10202f", weight: 1.5 }).setRadius(4);
+      spots.get(ship)?.setStyle({ color: "#ffffff", weight: 3 }).setRadius(8).bringToFront();
+      marked = ship;
+    }
+
+    function showShip(ship) {
+      mark(ship);
+      const spot = spots.get(ship);
+      if (spot && !map.getBounds().pad(-0.05).contains(spot.getLatLng())) map.panTo(spot.getLatLng());
     }
 
     // Named outlines beside the area of interest; the map goes to them.
@@ -146,6 +170,7 @@ const shipdetMap = {
     const go = {
       area: (data) => showArea(data.bbox, data.polygon),
       ships: (data) => showShips(data.geojson),
+      select: (data) => showShip(data.ship),
       layer: (data) => showLayer(data),
       others: (data) => showOthers(data.geojson),
       view: ({ view: [lat, lng, zoom] }) => map.setView([lat, lng], zoom, { animate: false }),

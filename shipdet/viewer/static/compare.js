@@ -43,6 +43,7 @@ function begin() {
   };
   const elements = { panes: byId("panes"), left: byId("left"), right: byId("right"), divider: byId("divider") };
   picture = new Picture(elements, told, layers);
+  picture.cutShips = false;
   outlines = new Outlines(picture, look, choose);
   table = new Table(byId("head"), byId("rows"), { chosen: choose, crop: cropOf });
   table.own = [{ name: "change", title: "Change", number: false, value: (ship) => ship.change, text: (text) => text }];

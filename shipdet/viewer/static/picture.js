@@ -19,6 +19,7 @@ export class Picture {
     this.map.createPane("ships").style.zIndex = 450;
     this.map.createPane("labels").style.zIndex = 640;
     this.map.on("move zoom resize", () => this.clip());
+    this.map.on("movestart", () => (this.whole = Boolean(this.fitting)));
     this.slider = this.divider.querySelector("input");
     this.slider.addEventListener("input", () => this.clip());
     new ResizeObserver(() => this.resized()).observe(this.right);
@@ -35,11 +36,12 @@ export class Picture {
     return map;
   }
 
+  /** After another size of the window the whole image stays whole, until the user moves it. */
   resized() {
-    const hadNoSize = this.map.getSize().x === 0;
-    this.map.invalidateSize({ animate: false });
+    const { whole } = this;
+    this.map.invalidateSize({ animate: false, pan: !whole });
     this.second?.invalidateSize({ animate: false });
-    if (hadNoSize) this.fit();
+    if (whole) this.fit();
     this.clip();
   }
 
@@ -62,7 +64,10 @@ export class Picture {
   }
 
   fit() {
+    this.fitting = true;
     this.map.fitBounds(this.bounds, { animate: false });
+    this.fitting = false;
+    this.whole = true;
   }
 
   flyTo(x, y, across) {
@@ -121,7 +126,9 @@ export class Picture {
 
   /** Cut what lies over the left image at the divider. */
   clip() {
-    const panes = ["over", "water", "ships", "labels"].map((name) => this.map.getPane(name));
+    const cutShips = this.cutShips ?? true; // a page may show them over both images
+    const names = ["over", "water", ...(cutShips ? ["ships", "labels"] : [])];
+    const panes = names.map((name) => this.map.getPane(name));
     if (this.mode !== "swipe") {
       for (const pane of panes) pane.style.clip = "";
       return;

@@ -43,7 +43,8 @@ export class Table {
   }
 
   show(run) {
-    const columns = [...columnsOf(run), ...this.own];
+    const [first, ...others] = columnsOf(run);
+    const columns = [first, ...this.own, ...others];
     const names = columns.map((column) => column.name).join();
     this.ships = run.ships;
     if (names !== this.names) {

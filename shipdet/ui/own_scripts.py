@@ -1,0 +1,54 @@
+"""Nothing of the page comes from other hosts: no visitor should be known to their networks."""
+
+import re
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+POLICY = b"script-src 'self' 'unsafe-inline' 'unsafe-eval' blob: data:"
+#: Tags of gradio's page that ask other hosts: for a script that resizes frames, and for fonts.
+_ELSEWHERE = re.compile(
+    rb'<(script|link)\b[^>]*\s(?:src|href)="https?://[^"]*"[^>]*>(?:\s*</script>)?', re.IGNORECASE
+)
+
+
+class OwnScriptsOnly:
+    """Middleware that forbids scripts of other hosts, and takes the tags that ask for them out."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and the answer with the policy."""
+        start: Message | None = None
+        page: list[bytes] = []
+
+        async def send_own(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start":
+                policy = (b"content-security-policy", POLICY)
+                message = {**message, "headers": [*message.get("headers", ()), policy]}
+                if _is_page(message):
+                    start = message  # until its length is known
+                    return
+            if start is None or message["type"] != "http.response.body":
+                await send(message)
+                return
+            page.append(message.get("body", b""))
+            if not message.get("more_body", False):
+                body = without_others(b"".join(page))
+                length = (b"content-length", str(len(body)).encode())
+                kept = [pair for pair in start["headers"] if pair[0].lower() != b"content-length"]
+                await send({**start, "headers": [*kept, length]})
+                await send({**message, "body": body})
+
+        await self.app(scope, receive, send_own)
+
+
+def without_others(page: bytes) -> bytes:
+    """HTML without scripts and links of other hosts."""
+    return _ELSEWHERE.sub(b"", page)
+
+
+def _is_page(message: Message) -> bool:
+    kinds = [value for name, value in message["headers"] if name.lower() == b"content-type"]
+    return any(kind.startswith(b"text/html") for kind in kinds)

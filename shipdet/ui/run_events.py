@@ -1,0 +1,224 @@
+"""Events of a run: started, followed, found again, cancelled, filtered, shown.
+
+A search belongs to the server (:mod:`shipdet.viewer.running`): a page only follows it. So it goes
+on when the page is closed, and the browser's next page finds it by the id that it remembers.
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from shipdet import pipeline
+from shipdet.errors import ShipdetError
+from shipdet.report.folder import run_folder
+from shipdet.settings import Settings
+from shipdet.ui import html
+from shipdet.ui.choices import AUTO_ZOOM, sample_area
+from shipdet.ui.forms import Values, request_inputs, searches
+from shipdet.ui.layout import Page, components
+from shipdet.ui.results import Updates, clear_results, result_components, show_run
+from shipdet.ui.source_events import AT_ONCE, UNSEEN
+from shipdet.ui.source_html import summary_box
+from shipdet.ui.streams import Outcome, Searches, Summary, one_after_another
+from shipdet.viewer import running
+from shipdet.viewer.running import Running
+
+log = logging.getLogger(__name__)
+
+SHOW_EVERY_S = 0.15  # a browser gains nothing from more
+
+
+def wire_runs(page: Page, blocks: gr.Blocks, source: gr.State, settings: Settings) -> None:
+    """Connect the buttons, the threshold and the viewer."""
+    search = gr.State("")  # the id of the search that is followed
+    # No secret: the id is one already, and a restarted server must not fail to read it.
+    remembered = gr.BrowserState("", storage_key="shipdet.search", secret="shipdet")
+    inputs: set[Any] = request_inputs(page) | {source}
+    progress: list[Any] = [page.panel, page.detect, page.sample, page.cancel]
+    outputs = [*progress, page.several, *result_components(page)]
+
+    def start(values: Values) -> Updates:
+        try:
+            asked = searches(page, values, values[source], settings)
+            started = running.start(
+                _title(page, values, asked), lambda: one_after_another(asked), settings.max_queue
+            )
+        except ShipdetError as error:
+            return {**_stopped(page, html.error_box(error)), search: ""}
+        return {**_started(page), search: started.id, remembered: started.id}
+
+    def follow(id_: str) -> Iterator[Updates]:
+        yield {}  # gradio empties what a function without any update has for outputs
+        if found := running.find(id_):
+            yield from following(page, found, settings)
+
+    def resume(id_: str) -> Iterator[Updates]:
+        found = running.find(id_ or "")
+        if found is None or found.error or found.cancelled:
+            yield {}
+            return
+        if found.ended is None:
+            yield {**_started(page), search: found.id}
+        yield from following(page, found, settings)
+
+    def cancel(id_: str) -> Updates:
+        if found := running.find(id_):
+            found.cancel()
+        return {page.cancel: gr.Button(interactive=False)}
+
+    follows: dict[str, Any] = {**UNSEEN, "concurrency_limit": None}
+    sample_inputs: list[Any] = [
+        source, page.sources, page.search.upscale, page.area_file, page.map.polygon,
+        *components(page.area),
+    ]  # fmt: skip
+    sampled = page.sample.click(
+        lambda: _sample_inputs(page, source), None, sample_inputs, **AT_ONCE
+    )
+    for clicked in (page.detect.click, sampled.then):
+        started = clicked(start, inputs, [*progress, search, remembered], **AT_ONCE)
+        started.then(follow, search, outputs, **follows)
+    blocks.load(resume, remembered, [*outputs, search], **follows)
+    page.cancel.click(cancel, search, page.cancel, **AT_ONCE)
+    _wire_shown_run(page, settings)
+
+
+def _wire_shown_run(page: Page, settings: Settings) -> None:
+    shown = page.results.shown
+    page.several.input(
+        lambda name: _shown(page, settings, name) if name else gr.skip(),
+        page.several,
+        [page.panel, *result_components(page)],
+        concurrency_limit=None,
+        **UNSEEN,
+    )
+
+    def refilter(run_id: str, threshold: float) -> Iterator[Updates]:
+        if not run_id:
+            yield {}
+            return
+        try:
+            before = pipeline.open_run(run_folder(run_id, settings))
+            yield {page.panel: html.finished_box(replace(before, threshold=threshold))}
+            yield {page.panel: html.finished_box(pipeline.refilter(before, threshold))}
+        except ShipdetError as error:
+            yield {page.panel: html.error_box(error)}
+
+    def recount(run_id: str) -> Updates:
+        try:
+            run = pipeline.open_run(run_folder(run_id, settings))
+        except ShipdetError as error:
+            return {page.panel: html.error_box(error)}
+        return {page.panel: html.finished_box(run)}
+
+    page.search.threshold.change(
+        refilter,
+        [shown, page.search.threshold],
+        page.panel,
+        trigger_mode="always_last",
+        concurrency_limit=None,
+        **UNSEEN,
+    ).then(None, js="() => { shipdet.reload() }")
+    shown.change(None, shown, js="(id) => { shipdet.shown(id) }", api_name=False)
+    page.results.changed.change(recount, shown, page.panel, **AT_ONCE)
+
+
+def _title(page: Page, values: Values, asked: Searches) -> str:
+    """What is searched, in a few words for the history."""
+    names = [name for name, _ in asked]
+    if len(names) > 1:
+        return f"{len(names)} searches, {names[0]} first"
+    return names[0] or f"Area of {values[page.area.provider]}"
+
+
+def following(page: Page, search: Running, settings: Settings) -> Iterator[Updates]:
+    """Updates of the page while a search is under way, and what came of it at its end."""
+    panel = html.ProgressPanel()
+    told, stage = 0.0, None
+    for event in search.follow():
+        text, now = panel.show(event), time.monotonic()
+        if stage is None:  # it has begun: the last run makes room
+            yield {
+                page.panel: text,
+                page.several: gr.Dropdown(visible=False),
+                **clear_results(page),
+            }
+        elif event.stage != stage or now - told > SHOW_EVERY_S:
+            yield {page.panel: text}
+        else:
+            continue
+        told, stage = now, event.stage
+    yield _ended(page, search, settings)
+
+
+def _ended(page: Page, search: Running, settings: Settings) -> Updates:
+    try:
+        if search.error is not None:
+            raise search.error
+        if isinstance(search.result, Summary):
+            return {**_buttons(page, running=False), **_summary(page, settings, search.result)}
+        if isinstance(search.result, Path):
+            return {**_buttons(page, running=False), **_shown(page, settings, search.result.name)}
+        return _stopped(page, html.CANCELLED)
+    except Exception as error:
+        if not isinstance(error, ShipdetError):
+            log.exception("a run failed", exc_info=error)
+        return _stopped(page, html.error_box(error))
+
+
+def _shown(page: Page, settings: Settings, name: str) -> Updates:
+    """Updates that show a run of the runs folder."""
+    return show_run(page, pipeline.open_run(run_folder(name, settings)))
+
+
+def _summary(page: Page, settings: Settings, summary: Summary) -> Updates:
+    """Updates after several searches: what became of each, and the results of the first."""
+    counted = [
+        (o.name, None if o.folder is None else _ships(o, settings), o.error)
+        for o in summary.outcomes
+    ]
+    choices = [(o.name, o.folder.name) for o in summary.outcomes if o.folder is not None]
+    shown: Updates = {}
+    if choices:
+        shown = _shown(page, settings, choices[0][1])
+        shown[page.several] = gr.Dropdown(choices, value=choices[0][1], visible=True)
+    return {**shown, page.panel: summary_box(counted)}
+
+
+def _ships(outcome: Outcome, settings: Settings) -> int:
+    assert outcome.folder is not None
+    return len(pipeline.open_run(run_folder(outcome.folder.name, settings)).detections)
+
+
+def _started(page: Page) -> Updates:
+    return {page.panel: html.WAITING, **_buttons(page, running=True)}
+
+
+def _stopped(page: Page, message: str) -> Updates:
+    return {page.panel: message, **_buttons(page, running=False)}
+
+
+def _buttons(page: Page, running: bool) -> Updates:
+    return {
+        page.detect: gr.Button(interactive=not running),
+        page.sample: gr.Button(interactive=not running),
+        page.cancel: gr.Button(interactive=running),
+    }
+
+
+def _sample_inputs(page: Page, source: gr.State) -> Updates:
+    area = page.area
+    return {
+        source: "area",
+        page.sources: gr.Tabs(selected="area"),
+        area.provider: "sample",
+        area.zoom: AUTO_ZOOM,
+        page.search.upscale: "none",
+        page.area_file: None,
+        page.map.polygon: "",
+        **dict(zip(area.bbox, sample_area().as_tuple(), strict=True)),
+    }

@@ -1,0 +1,58 @@
+// Tells when the server does not answer. A server that was started again knows nothing of this page,
+// so the page is loaded anew then, and says so.
+(() => {
+  "use strict";
+  if (window.shipdetAlive) return; // gradio may insert the page's head twice
+  window.shipdetAlive = true;
+
+  const EVERY_MS = 3000;
+  const FLAG = "shipdet.restarted";
+  let started, missed = 0;
+
+  function show(text, role) {
+    let banner = document.getElementById("sd-alive");
+    if (!text) return banner?.remove();
+    if (!banner) {
+      banner = document.createElement("div");
+      banner.id = "sd-alive";
+      document.body.append(banner);
+    }
+    if (banner.textContent !== text) {
+      banner.setAttribute("role", role);
+      banner.textContent = text;
+    }
+  }
+
+  async function look() {
+    let answer;
+    try {
+      answer = await fetch("healthz", { cache: "no-store" });
+    } catch {
+      if (++missed > 1) {
+        show("The server does not answer: start it again; this page then goes on by itself.", "alert");
+      }
+      return;
+    }
+    const now = answer.headers.get("shipdet-started");
+    if (started && now && now !== started) {
+      sessionStorage.setItem(FLAG, "yes");
+      location.reload();
+      return;
+    }
+    if (missed) show("");
+    [started, missed] = [now ?? started, 0];
+  }
+
+  function begin() {
+    if (sessionStorage.getItem(FLAG)) {
+      sessionStorage.removeItem(FLAG);
+      show("The server was started again: a run that was under way is lost, finished ones are in the history.", "status");
+      setTimeout(() => show(""), 20_000);
+    }
+    setInterval(() => document.hidden || look(), EVERY_MS);
+    look();
+  }
+
+  if (document.readyState === "loading") addEventListener("DOMContentLoaded", begin);
+  else begin();
+})();
