@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 import zipfile
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from PIL import Image
 
 from shipdet.detections import Detection, Detections
 from shipdet.mosaic import Mosaic, Picture, Pixels
-from shipdet.progress import Progress, Steps
+from shipdet.progress import HEARTBEAT_S, Progress, Steps
 from shipdet.report import vector
 from shipdet.report.drawing import CHIP_M, crop_ship, draw_overlay
 from shipdet.report.filtering import ShipFilter
@@ -58,24 +59,37 @@ _CHUNK_BYTES = 8 * 1024**2
 def write_imagery(
     folder: Path, raw: Mosaic, upscaled: Mosaic | None, image_format: ImageFormat, quality: int
 ) -> Steps[dict[str, str]]:
-    """Write raw.*, upscaled.*, mosaic.tif and the preview; returns file names by kind."""
-    files = {}
-    for kind, mosaic in zip(PICTURES, (raw, upscaled), strict=True):
-        if mosaic is None:
-            continue
-        files[kind] = _picture_name(kind, mosaic, image_format)
-        yield _writing(files[kind])
-        write_picture(folder / files[kind], mosaic.pixels, quality)
-    if raw.grid.georeferenced:
-        files["mosaic"] = "mosaic.tif"
-        yield _writing(files["mosaic"])
-        write_geotiff(folder / files["mosaic"], raw)
-    yield _writing(PREVIEW)
-    searched = upscaled or raw
+    """Write raw.*, upscaled.*, mosaic.tif and the preview; returns file names by kind.
+
+    The GeoTIFF is written in a thread beside the others, which lets go of Python's lock as they do.
+    """
+    pictures = {
+        kind: mosaic
+        for kind, mosaic in zip(PICTURES, (raw, upscaled), strict=True)
+        if mosaic is not None
+    }
+    files = {kind: _picture_name(kind, each, image_format) for kind, each in pictures.items()}
+    with ThreadPoolExecutor(1) as pool:
+        placed = None
+        if raw.grid.georeferenced:
+            files["mosaic"] = "mosaic.tif"
+            placed = pool.submit(write_geotiff, folder / files["mosaic"], raw)
+        for kind, mosaic in pictures.items():
+            yield _writing(files[kind])
+            write_picture(folder / files[kind], mosaic.pixels, quality)
+        yield _writing(PREVIEW)
+        _write_preview(folder / PREVIEW, upscaled or raw)
+        while placed and not wait([placed], HEARTBEAT_S).done:
+            yield _writing(files["mosaic"])
+    if placed:
+        placed.result()
+    return files
+
+
+def _write_preview(file: Path, searched: Mosaic) -> None:
     preview = Image.fromarray(searched.pixels)
     preview.thumbnail((OVERLAY_MAX_PX, OVERLAY_MAX_PX), Image.Resampling.LANCZOS, reducing_gap=3)
-    write_picture(folder / PREVIEW, np.asarray(preview), 95)
-    return files
+    write_picture(file, np.asarray(preview), 95)
 
 
 def write_large_imagery(folder: Path, picture: Picture) -> Steps[tuple[dict[str, str], float]]:

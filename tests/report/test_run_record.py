@@ -1,6 +1,7 @@
 """A run's folder holds what it promises, and is read back as it was."""
 
 import json
+import time
 import zipfile
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from shipdet.detections import Detection, Detections
+from shipdet.errors import StorageFull
 from shipdet.geometry import rectangle
 from shipdet.mosaic import Mosaic, Provenance
 from shipdet.progress import finish
@@ -75,6 +77,30 @@ def test_the_folder_and_the_bundle_hold_every_file(tmp_path):
     assert set(run.files) == {"raw", "overlay", "mosaic", "geojson", "csv", "record", "zip"}
     assert all(path.is_file() for path in run.files.values())
     assert [p.name for p in run.chips] == ["ship_0001.png", "ship_0002.png"]
+
+
+def test_a_cancelled_writing_leaves_nobody_who_writes(tmp_path, monkeypatch):
+    done, real = [], run_module.write_geotiff
+
+    def slow(path, mosaic):
+        time.sleep(0.2)
+        real(path, mosaic)
+        done.append(path.name)
+
+    monkeypatch.setattr(run_module, "write_geotiff", slow)
+    steps = write_imagery(tmp_path, raw_mosaic(), None, "png", 90)
+    next(steps)
+    steps.close()
+    assert done == ["mosaic.tif"], "the folder may be removed now"
+
+
+def test_what_the_geotiff_failed_with_is_told(tmp_path, monkeypatch):
+    def failing(path, mosaic):
+        raise StorageFull("mosaic.tif cannot be written.")
+
+    monkeypatch.setattr(run_module, "write_geotiff", failing)
+    with pytest.raises(StorageFull, match=r"mosaic.tif cannot be written\."):
+        finish(write_imagery(tmp_path, raw_mosaic(), None, "png", 90))
 
 
 def test_an_upscaled_run_keeps_both_images_and_draws_on_one(tmp_path):
