@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import ParseError
 
 from shipdet.errors import BadArea
-from shipdet.extras import require
+from shipdet.geopackage import polygons_of
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -27,12 +27,11 @@ GEOPACKAGE = ".gpkg"
 Entry = tuple[str, Any]  # name, which may be empty, and what `parse_area` reads
 
 
-def read_area_file(path: Path, *, untrusted: bool = False) -> list[Entry]:
+def read_area_file(path: Path) -> list[Entry]:
     """Read the areas of a file; the suffix gives the format, as in :func:`read_areas`.
 
     Args:
         path: The file, of at most ``MAX_FILE_BYTES``.
-        untrusted: The file is a visitor's: GeoPackages, which are databases, are refused.
 
     Returns:
         Names, which may be empty, and areas in the form that
@@ -50,9 +49,9 @@ def read_area_file(path: Path, *, untrusted: bool = False) -> list[Entry]:
             data = file.read(MAX_FILE_BYTES + 1)  # not by its size, which a pipe does not have
     except OSError as error:
         raise BadArea(f"{path} cannot be read ({error.strerror}).") from None
-    if path.suffix.lower() == GEOPACKAGE and not untrusted:
+    if path.suffix.lower() == GEOPACKAGE:
         _check_size(data)
-        return _checked(_geopackage(path, data))
+        return _checked(polygons_of(path, MAX_AREAS))
     return read_areas(data, path.name)
 
 
@@ -207,41 +206,3 @@ def _kml_rings(polygon: "Element") -> list[list[list[float]]]:
             except (ValueError, IndexError):
                 raise BadArea("The KML has a polygon without proper coordinates.") from None
     return rings
-
-
-def _geopackage(path: Path, data: bytes) -> Iterator[Entry]:
-    """Every polygon of the first layer that has some, in degrees."""
-    require("pyogrio", extra="geo")
-    import pyogrio
-    import shapely
-    from rasterio.warp import transform_geom
-
-    from shipdet.gdal import gdal_env, gdal_errors
-
-    refusal = "The GeoPackage cannot be read: save its polygons as GeoJSON."
-    if not data.startswith(b"SQLite format 3\0"):  # GDAL would try every format it knows
-        raise BadArea(refusal)
-    try:
-        layers = pyogrio.list_layers(path)
-        layer = next((name for name, kind in layers if kind and "Polygon" in kind), None)
-        if layer is None:
-            return
-        meta, _, wkb, fields = pyogrio.raw.read(path, layer=layer, force_2d=True)
-        names = dict(zip(meta["fields"], fields, strict=True)).get("name")
-        with gdal_env():
-            for number, shape in enumerate(shapely.from_wkb(wkb)):
-                if shape is None:
-                    continue
-                area = shapely.geometry.mapping(shape)
-                if meta["crs"] not in (None, "EPSG:4326"):
-                    area = transform_geom(meta["crs"], "EPSG:4326", area)
-                name = "" if names is None else names[number]
-                yield (
-                    str(name or ""),
-                    {
-                        "type": area["type"],
-                        "coordinates": json.loads(json.dumps(area["coordinates"])),
-                    },
-                )
-    except (pyogrio.errors.DataSourceError, *gdal_errors(ValueError)):
-        raise BadArea(refusal) from None

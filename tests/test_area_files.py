@@ -1,7 +1,9 @@
 """Files of many areas, in every format."""
 
+import contextlib
 import io
 import json
+import sqlite3
 import zipfile
 from pathlib import Path
 
@@ -142,12 +144,39 @@ def test_a_geopackage_is_read_in_degrees(tmp_path):
     assert json.loads(json.dumps(area)) == area, "a job message holds it"
 
 
-def test_a_geopackage_untrusted_or_without_polygons_is_refused(tmp_path):
+def changed(path: Path, *statements: str) -> Path:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        for (name,) in database.execute(
+            "SELECT name FROM sqlite_master WHERE type='trigger'"
+        ).fetchall():
+            database.execute(f'DROP TRIGGER "{name}"')  # they call functions that SQLite has not
+        for statement in statements:
+            database.execute(statement)
+        database.commit()
+    return path
+
+
+def test_a_geopackage_that_is_damaged_or_a_trick_is_refused(tmp_path):
+    square = shapely.box(4, 51, 5, 52)
+    path = geopackage(tmp_path / "a.gpkg", "EPSG:4326", square)
+    changed(path, "UPDATE a SET geom = x'4750000100'")
+    with pytest.raises(BadArea, match="cannot be read"):
+        read_area_file(path)
+    path = geopackage(tmp_path / "b.gpkg", "EPSG:4326", square)
+    changed(path, "ALTER TABLE b RENAME TO c", "CREATE VIEW b AS SELECT * FROM c, c AS d, c AS e",
+            "UPDATE gpkg_geometry_columns SET table_name = 'b'")  # fmt: skip
+    with pytest.raises(BadArea, match="no area"):
+        read_area_file(path)
+    path = geopackage(tmp_path / "d.gpkg", "EPSG:3857", square)
+    changed(path, "UPDATE gpkg_spatial_ref_sys SET organization = 'ME' WHERE srs_id = 3857")
+    with pytest.raises(BadArea, match="no EPSG code: save its polygons in WGS 84"):
+        read_area_file(path)
+
+
+def test_a_geopackage_without_polygons_is_refused(tmp_path):
     path = geopackage(tmp_path / "a.gpkg", "EPSG:4326", shapely.Point(4, 51))
     with pytest.raises(BadArea, match="no area"):
         read_area_file(path)
-    with pytest.raises(BadArea, match="not a file of areas"):
-        read_area_file(path, untrusted=True)
     path.write_bytes(b"SQLite format 3\0 and nothing else")
     with pytest.raises(BadArea, match="cannot be read"):
         read_area_file(path)

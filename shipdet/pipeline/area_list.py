@@ -13,13 +13,12 @@ NamedArea = tuple[str, Area]
 NamedRequest = tuple[str, AreaRequest]
 
 
-def areas_of(value: Any, *, untrusted: bool = False) -> list[NamedArea]:
+def areas_of(value: Any) -> list[NamedArea]:
     """The areas of a value or of a file, with their names.
 
     Args:
         value: West, south, east, north in degrees; the text of a WKT (multi)polygon; a GeoJSON
             geometry or Feature as a dictionary; or the path of a file of areas.
-        untrusted: The file is a visitor's.
 
     Returns:
         One area without a name, or several with one; an area that crosses the antimeridian is two.
@@ -32,7 +31,7 @@ def areas_of(value: Any, *, untrusted: bool = False) -> list[NamedArea]:
     if not isinstance(value, Path) and not (isinstance(value, str) and not is_wkt(value)):
         return named_areas(value)
     path = Path(value)
-    entries = name_areas(read_area_file(path, untrusted=untrusted), "")
+    entries = name_areas(read_area_file(path), "")
     return [part for name, area in entries for part in named_areas(area, name or path.stem)]
 
 

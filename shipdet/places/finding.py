@@ -6,7 +6,7 @@ from shipdet.errors import BadArea, BadPlace
 from shipdet.geometry import MAX_LATITUDE, TILE_PX, BBox, pixel_to_lonlat
 from shipdet.places.coordinates import ambiguous_commas, has_decimal_commas, parse_coordinates
 from shipdet.places.links import parse_link
-from shipdet.places.names import find_cities
+from shipdet.places.names import find_names
 from shipdet.places.place import MAX_ZOOM, Place
 
 #: Longer texts are no place; a link of a map service has some hundreds of characters.
@@ -37,7 +37,7 @@ def find_place(text: str) -> list[Place]:
 
     Example:
         >>> [place.name for place in find_place("Algeciras")][:1]
-        ['Algeciras, Spain']
+        ['Algeciras, Spain (port)']
     """
     text = text.strip()
     if not text:
@@ -60,7 +60,7 @@ def find_place(text: str) -> list[Place]:
     point = parse_coordinates(text)
     if point is not None:
         return [Place.at(*point)]
-    return find_cities(text)
+    return find_names(text)
 
 
 def _area(text: str) -> Place:

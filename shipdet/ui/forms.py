@@ -60,7 +60,7 @@ def area_requests(page: Page, values: Values) -> list[tuple[str, AreaRequest]]:
     An area across the antimeridian is two. Raises a ShipdetError for values that make no request.
     """
     if values[page.area_file]:
-        areas = pipeline.areas_of(Path(values[page.area_file]), untrusted=True)
+        areas = pipeline.areas_of(Path(values[page.area_file]))
         _check_number(len(areas), "areas")
     elif values[page.map.polygon]:
         areas = named_areas(json.loads(values[page.map.polygon]))

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from shipdet.area_files import SUFFIXES, name_areas, read_area_file
+from shipdet.area_files import GEOPACKAGE, SUFFIXES, name_areas, read_area_file
 from shipdet.areas import parse_area
 from shipdet.cluster import submit
 from shipdet.cluster.engines import health
@@ -45,8 +45,8 @@ def add_jobs(page: Page, settings: Settings, opened: Listener, left: Listener) -
     with gr.Row():
         name = gr.Textbox(label="Name", placeholder="letters, digits, . _ -", max_lines=1)
         submit_area = gr.Button("Submit the drawn area", variant="primary", elem_id="submit-job")
-        file = gr.File(label="Many areas: GeoJSON, CSV, WKT, KML or KMZ",
-                       file_types=list(SUFFIXES), height=150)  # fmt: skip
+        file = gr.File(label="Many areas: GeoJSON, CSV, WKT, KML, KMZ or GeoPackage",
+                       file_types=[*SUFFIXES, GEOPACKAGE], height=150)  # fmt: skip
         submit_file = gr.Button("Submit the file", elem_id="submit-file")
     told = gr.HTML(padding=False, elem_id="job-told")
     engines = gr.HTML(padding=False, elem_id="engines")
@@ -131,7 +131,7 @@ def drawn_job(page: Page, values: Values, name: str) -> JobMessage:
 
 def jobs_of_file(page: Page, values: Values, path: Path, prefix: str) -> list[JobMessage]:
     """Jobs for the areas of a file, with the search that is set on the page."""
-    areas = name_areas(read_area_file(path, untrusted=True), prefix)
+    areas = name_areas(read_area_file(path), prefix)
     return [
         _message(name, area, area_request(page, values, parse_area(area).box.as_tuple()))
         for name, area in areas

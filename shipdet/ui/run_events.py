@@ -15,6 +15,7 @@ import gradio as gr
 
 from shipdet import pipeline
 from shipdet.errors import ShipdetError
+from shipdet.pipeline import Run
 from shipdet.report.folder import run_folder
 from shipdet.settings import Settings
 from shipdet.ui import html
@@ -23,7 +24,7 @@ from shipdet.ui.forms import Values, request_inputs, searches
 from shipdet.ui.layout import Page, components
 from shipdet.ui.results import Updates, clear_results, result_components, show_run
 from shipdet.ui.source_events import AT_ONCE, UNSEEN
-from shipdet.ui.source_html import summary_box
+from shipdet.ui.source_html import ais_card, summary_box
 from shipdet.ui.streams import Outcome, Searches, Summary, one_after_another
 from shipdet.viewer import running
 from shipdet.viewer.running import Running
@@ -103,8 +104,8 @@ def _wire_shown_run(page: Page, settings: Settings) -> None:
             return
         try:
             before = pipeline.open_run(run_folder(run_id, settings))
-            yield {page.panel: html.finished_box(replace(before, threshold=threshold))}
-            yield {page.panel: html.finished_box(pipeline.refilter(before, threshold))}
+            yield {page.panel: finished_panel(replace(before, threshold=threshold))}
+            yield {page.panel: finished_panel(pipeline.refilter(before, threshold))}
         except ShipdetError as error:
             yield {page.panel: html.error_box(error)}
 
@@ -113,7 +114,7 @@ def _wire_shown_run(page: Page, settings: Settings) -> None:
             run = pipeline.open_run(run_folder(run_id, settings))
         except ShipdetError as error:
             return {page.panel: html.error_box(error)}
-        return {page.panel: html.finished_box(run)}
+        return {page.panel: finished_panel(run)}
 
     page.search.threshold.change(
         refilter,
@@ -172,7 +173,13 @@ def _ended(page: Page, search: Running, settings: Settings) -> Updates:
 
 def _shown(page: Page, settings: Settings, name: str) -> Updates:
     """Updates that show a run of the runs folder."""
-    return show_run(page, pipeline.open_run(run_folder(name, settings)))
+    run = pipeline.open_run(run_folder(name, settings))
+    return {**show_run(page, run), page.panel: finished_panel(run)}
+
+
+def finished_panel(run: Run) -> str:
+    """The panel of a finished run: how many ships, and what AIS says of them."""
+    return html.finished_box(run) + ais_card(run.record)
 
 
 def _summary(page: Page, settings: Settings, summary: Summary) -> Updates:

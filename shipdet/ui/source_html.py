@@ -149,6 +149,31 @@ def contacts_line(contacts: "Contacts") -> str:
     return hint(" ".join(lines))
 
 
+def ais_card(record: dict[str, Any]) -> str:
+    """What AIS says of a run's ships, and which of its ships were not found; "" without AIS."""
+    told = record.get("ais")
+    if not told:
+        return ""
+    contacts = {contact["mmsi"]: contact for contact in told["contacts"]}
+    unseen = "".join(
+        f'<tr><th scope="row">{html.escape(contacts[mmsi]["name"]) or "no name"}</th>'
+        f"<td>{mmsi}</td><td>{contacts[mmsi]['lat']:.5f}, {contacts[mmsi]['lon']:.5f}</td></tr>"
+        for mmsi in told["unseen"]
+    )
+    without = len(told["unseen"])
+    listed = (
+        f"<p>{without} {'report' if without == 1 else 'reports'} without a ship in the image:</p>"
+        f"<table><tbody>{unseen}</tbody></table>"
+        if without
+        else "<p>Every ship of the AIS file in this area was found.</p>"
+    )
+    moment = told["acquired"].replace("T", " ").replace("Z", " UTC")
+    return (
+        f'<div class="sd-card sd-summary" role="status"><h3>AIS at {moment}</h3>'
+        f"<p>{ships(told['matched']).capitalize()} known, {told['dark']} dark.</p>{listed}</div>"
+    )
+
+
 def summary_box(outcomes: Sequence[tuple[str, int | None, str]]) -> str:
     """The panel after several searches: name, ships or None, and error of each."""
     total = sum(count or 0 for _, count, _ in outcomes)

@@ -9,13 +9,14 @@ from shipdet.places import find_place
 @pytest.mark.parametrize(
     ("text", "title", "lon", "lat"),
     [
-        ("Algeciras", "Algeciras, Spain", -5.45, 36.13),
-        ("algeciras", "Algeciras, Spain", -5.45, 36.13),
-        ("Port of Rotterdam", "Rotterdam, The Netherlands", 4.48, 51.92),
-        ("valparaiso", "Valparaíso, Chile", -71.6, -33.0),
+        ("Algeciras", "Algeciras, Spain (port)", -5.438, 36.141),
+        ("algeciras", "Algeciras, Spain (port)", -5.438, 36.141),
+        ("Port of Rotterdam", "Rotterdam, The Netherlands (port)", 4.44, 51.9),
+        ("Jebel Ali", "Jebel Ali, United Arab Emirates (port)", 55.05, 25.02),
+        ("valparaiso", "Valparaiso, Chile (port)", -71.6, -33.0),
         ("上海", "Shanghai, China", 121.46, 31.22),
         ("Norfolk, Virginia", "Norfolk, Virginia, United States", -76.29, 36.85),
-        ("Saint-Petersburg, RU", "Saint Petersburg, Russia", 30.31, 59.94),
+        ("Saint-Petersburg, RU", "Saint Petersburg, Russia (port)", 30.31, 59.94),
         ("Skagen", "Skagen, Denmark", 10.58, 57.72),
     ],
 )
@@ -28,12 +29,21 @@ def test_a_port_is_found_by_name(text, title, lon, lat):
 
 def test_several_of_one_name_are_offered_largest_first():
     names = [place.name for place in find_place("Rotterdam")]
-    assert names[:2] == ["Rotterdam, The Netherlands", "Rotterdam, New York, United States"]
+    assert names[:3] == [
+        "Rotterdam, The Netherlands (port)",
+        "Rotterdam, The Netherlands",
+        "Rotterdam, New York, United States",
+    ]
 
 
 def test_the_beginning_of_a_name_is_enough():
     assert "Zeebrugge" not in [place.name for place in find_place("Felixst")]
     assert find_place("Felixst")[0].name.startswith("Felixstowe")
+
+
+def test_cities_are_found_without_the_list_of_ports(monkeypatch):
+    monkeypatch.setattr("shipdet.places.names.find_ports", lambda _: [])
+    assert find_place("Algeciras")[0].name == "Algeciras, Spain"
 
 
 @pytest.mark.parametrize("text", ["Atlantis-on-Sea", "Rotterdam, Japan", "||||", "\n|x"])

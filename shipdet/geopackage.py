@@ -1,0 +1,135 @@
+"""Polygons of a GeoPackage, which may be a stranger's: an SQLite database, read without GDAL.
+
+The layout is that of OGC 12-128r19: tables ``gpkg_geometry_columns`` and ``gpkg_spatial_ref_sys``,
+geometries as a header of flags and an envelope followed by WKB. What SQLite advises for databases
+of strangers (https://www.sqlite.org/security.html) is done: nothing that the file defines is run,
+only tables are read, and reading ends after a while.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import shapely
+
+from shipdet.errors import BadArea
+
+REFUSAL = "The GeoPackage cannot be read: save its polygons as GeoJSON."
+MAX_GEOMETRY_BYTES = 4 * 1024**2
+#: SQLite's steps until reading is given up, some seconds.
+MAX_STEPS = 50_000_000
+_STEPS_AT_ONCE = 100_000
+#: Bytes of the envelope by its code in the flags.
+_ENVELOPES = {0: 0, 1: 32, 2: 48, 3: 48, 4: 64}
+_LAYERS = (
+    "SELECT g.table_name, g.column_name, s.organization, s.organization_coordsys_id "
+    "FROM gpkg_geometry_columns g JOIN gpkg_spatial_ref_sys s ON s.srs_id = g.srs_id "
+    "WHERE upper(g.geometry_type_name) IN ('POLYGON', 'MULTIPOLYGON', 'GEOMETRY')"
+)
+
+
+def polygons_of(path: Path, most: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The polygons of the first layer that has some.
+
+    Args:
+        path: The file.
+        most: How many are read, and one more.
+
+    Yields:
+        The value of the column ``name``, empty where there is none, and GeoJSON in degrees.
+
+    Raises:
+        BadArea: It is no GeoPackage, is damaged, or its coordinate system is not an EPSG code.
+    """
+    with path.open("rb") as file:
+        if file.read(16) != b"SQLite format 3\0":
+            raise BadArea(REFUSAL)
+    try:
+        with closing(_opened(path)) as database:
+            tables = {
+                name.lower()
+                for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type='table'")
+            }
+            if not {"gpkg_geometry_columns", "gpkg_spatial_ref_sys"} <= tables:
+                raise BadArea(REFUSAL)
+            for table, column, organization, code in database.execute(_LAYERS).fetchall():
+                if str(table).lower() not in tables:
+                    continue
+                found = list(_layer(database, str(table), str(column), most))
+                if found:
+                    crs = _crs(str(organization), code)
+                    yield from ((name, _in_degrees(shape, crs)) for name, shape in found)
+                    return
+    except (sqlite3.Error, OverflowError, shapely.errors.ShapelyError, ValueError, TypeError):
+        raise BadArea(REFUSAL) from None
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    address = f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1"
+    database = sqlite3.connect(address, uri=True)
+    steps = iter(range(MAX_STEPS // _STEPS_AT_ONCE))
+    database.set_progress_handler(lambda: next(steps, None) is None, _STEPS_AT_ONCE)
+    database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_GEOMETRY_BYTES)
+    database.execute("PRAGMA trusted_schema=OFF")
+    database.execute("PRAGMA cell_size_check=ON")
+    return database
+
+
+def _layer(
+    database: sqlite3.Connection, table: str, column: str, most: int
+) -> Iterator[tuple[str, shapely.Geometry]]:
+    told = database.execute(f"PRAGMA table_info({_quoted(table)})")
+    columns = {str(row[1]).lower() for row in told}
+    name = _quoted("name") if "name" in columns else "''"
+    query = f"SELECT {name}, {_quoted(column)} FROM {_quoted(table)} LIMIT {most + 1}"
+    for told, blob in database.execute(query):
+        shape = _geometry(blob)
+        if isinstance(shape, shapely.Polygon | shapely.MultiPolygon) and not shape.is_empty:
+            yield str(told or ""), shape
+
+
+def _quoted(name: str) -> str:
+    """A name of a table or column in SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _geometry(blob: object) -> shapely.Geometry | None:
+    if not isinstance(blob, bytes):
+        return None
+    if blob[:2] != b"GP" or len(blob) < 8:
+        raise ValueError("no geometry of a GeoPackage")
+    envelope = _ENVELOPES.get((blob[3] >> 1) & 0b111)
+    if envelope is None:
+        raise ValueError("no envelope of a GeoPackage")
+    return shapely.force_2d(shapely.from_wkb(blob[8 + envelope :]))
+
+
+def _crs(organization: str, code: object) -> str | None:
+    """The coordinate system for rasterio; None for degrees, which an unstated one is taken for."""
+    if organization.upper() == "NONE" or code == 4326:
+        return None
+    if organization.upper() != "EPSG" or not isinstance(code, int):
+        raise BadArea(
+            "The GeoPackage's coordinate system is no EPSG code: save its polygons in WGS 84."
+        )
+    return f"EPSG:{code}"
+
+
+def _in_degrees(shape: shapely.Geometry, crs: str | None) -> dict[str, Any]:
+    area: dict[str, Any] = shapely.geometry.mapping(shape)
+    if crs is not None:
+        from rasterio.warp import transform_geom
+
+        from shipdet.gdal import gdal_env, gdal_errors
+
+        try:
+            with gdal_env():
+                area = transform_geom(crs, "EPSG:4326", area)
+        except gdal_errors(ValueError):
+            raise BadArea(REFUSAL) from None
+    coordinates = json.loads(json.dumps(area["coordinates"]))  # lists, as GeoJSON has them
+    return {"type": area["type"], "coordinates": coordinates}
