@@ -69,7 +69,7 @@ def measure(effort: Effort) -> dict[str, Any]:
     large = _said(streaming.large_picture, effort)
     further |= {f"large_{name}": value for name, value in large.items()}
     further["import_s"] = startup.import_seconds()
-    further["page_s"] = startup.page_seconds()
+    further |= {f"page_{name}": value for name, value in startup.page_starts().items()}
     again = startup.second_detection()
     further |= {f"detection_{name}": value for name, value in again.items()}
     return {

@@ -10,6 +10,7 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
+from benchmarks.memory import resident_mb
 from shipdet.pipeline import Run, iter_area
 from shipdet.progress import finish
 from shipdet.requests import AreaRequest
@@ -34,8 +35,11 @@ def _interpreter(statement: str) -> float:
     return min(taken)
 
 
-def page_seconds() -> float:
-    """From starting ``app.py``, as ``make run`` does when installed, to a page that answers."""
+def page_starts() -> dict[str, float]:
+    """``s`` from starting ``app.py``, as ``make run`` does when installed, to a page that answers.
+
+    ``mb`` is the memory of the app then; Linux only.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -52,7 +56,8 @@ def page_seconds() -> float:
                     urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as page,
                 ):
                     page.read()
-                    return time.perf_counter() - start
+                    taken = time.perf_counter() - start
+                    return {"s": taken, "mb": round(resident_mb("VmRSS", app.pid))}
                 time.sleep(0.1)
         finally:
             app.terminate()
