@@ -211,6 +211,7 @@ BROUGHT = {
     "starlette": "gradio",
     "torchvision": "timm",
     "urllib3": "minio",
+    "uvicorn": "gradio",
 }
 
 

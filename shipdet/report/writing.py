@@ -133,19 +133,25 @@ def write_results(
     picture = read_picture(folder / PREVIEW)
     width, height = record["raw"]["width"], record["raw"]["height"]
     factor = (picture.shape[1] / width, picture.shape[0] / height)
-    overlay = draw_overlay(picture, found, factor, small)
     files["overlay"] = RESULTS["overlay"]
-    write_picture(folder / files["overlay"], overlay)
     chips = folder / CHIPS
     chips.mkdir()
     gsd_m = record["raw"]["gsd_m"] / factor[0]
-    for number, detection in enumerate(found):
-        yield Progress("report", number, len(found), "crops")
-        if record["raw"].get("large"):  # the preview is too coarse for crops
-            crop = _crop_of_large(folder / files["mosaic"], detection, record["raw"]["gsd_m"])
-        else:
-            crop = crop_ship(picture, detection, factor, gsd_m)
-        write_picture(chips / chip_name(detection.id), crop)
+
+    def write_overlay() -> None:
+        overlay = draw_overlay(picture, found, factor, small)
+        write_picture(folder / files["overlay"], overlay)
+
+    with ThreadPoolExecutor(1) as pool:  # beside the crops
+        drawn = pool.submit(write_overlay)
+        for number, detection in enumerate(found):
+            yield Progress("report", number, len(found), "crops")
+            if record["raw"].get("large"):  # the preview is too coarse for crops
+                crop = _crop_of_large(folder / files["mosaic"], detection, record["raw"]["gsd_m"])
+            else:
+                crop = crop_ship(picture, detection, factor, gsd_m)
+            write_picture(chips / chip_name(detection.id), crop)
+    drawn.result()
     if record["raw"]["georeferenced"]:
         files["geojson"] = RESULTS["geojson"]
         (folder / files["geojson"]).write_text(json.dumps(vector.geojson(found)))

@@ -25,7 +25,7 @@ OVERLAP_PX = {"RRDBNet": 48, "SRVGGNetCompact": 48}
 RAMP_PX = 8
 
 # Large enough that overlaps do not cost too much, small enough for the memory of a small machine:
-# beside its weights x4plus takes 350 MB for a block of 192 px in float32, general-x4v3 80 MB for
+# beside its weights x4plus takes 440 MB for a block of 192 px in float32, general-x4v3 80 MB for
 # one of 256 px.
 BLOCK_PX = {
     "RRDBNet": {"cpu": 192, "cuda": 512},

@@ -67,4 +67,7 @@ def test_all_ways_to_run_a_shipped_model_agree(reference, cached, picture, runti
     ):
         atol = ODDS_TOLERANCE[precision]
         np.testing.assert_allclose(log_odds(found), log_odds(expected), rtol=0, atol=atol)
+    if ours.config.shipdet.map is not None:
+        for found, expected in zip(ours.survey(canvases), theirs.survey(canvases), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=0, atol=ODDS_TOLERANCE[precision])
     assert ours.backend.precision == precision, "it did not have to go on in float32"
