@@ -159,9 +159,9 @@ def ships(count: int) -> str:
 
 def finished_box(run: Run) -> str:
     """The panel after a run: how many ships, out of how many candidates, in what time."""
-    found, candidates = len(run.detections), len(run.candidates)
+    found = len(run.detections)
     told = f"{ships(found).capitalize()} found"
-    weaker = candidates - found
+    weaker = sum(ship.score < run.threshold for ship in run.candidates)
     plural = "" if weaker == 1 else "s"
     more = f"{weaker:,} weaker candidate{plural} below it" if weaker else "nothing weaker below it"
     seconds = run.record["timings"].get("all")

@@ -190,7 +190,7 @@ def test_two_runs_are_compared_and_the_changes_saved(open_page: OpenPage, folder
         page.locator(f"[data-run^={name}]").get_by_role("checkbox").check()
     page.get_by_role("button", name="Compare two runs").click()
     viewer = ViewerPage(page)
-    expect(page.locator("#count")).to_have_text("2 stayed, 2 arrived, 1 left")
+    viewer.see("2 stayed, 2 arrived, 1 left")
     expect(viewer.outlines).to_have_count(5)
     page.get_by_label("Stayed").uncheck()
     expect(viewer.rows).to_have_count(3)

@@ -5,10 +5,12 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
+from shipdet import pipeline
 from shipdet.errors import BadArea, BadImage, BadOption
 from shipdet.imagery import get_provider, sample
 from shipdet.progress import Progress
 from shipdet.report.folder import run_folder
+from shipdet.requests import AreaRequest, Search
 from shipdet.ui import build_blocks, run_events, source_events
 from shipdet.ui.choices import AUTO_ZOOM, default_threshold, sample_area, zoom_choices
 from shipdet.ui.forms import area_request, image_request, request_inputs, searches
@@ -94,6 +96,18 @@ def test_the_recommended_zoom_is_offered_first(settings):
     assert zooms[1:] == tuple(range(12, 21))
 
 
+@pytest.mark.parametrize("latitude", [0.0, 36.0, 59.0])
+@pytest.mark.parametrize("provider", ["eox", "esri", "sample"])
+def test_the_best_zoom_is_never_refused_for_its_scale(settings, provider, latitude):
+    box = (
+        sample_area().as_tuple() if provider == "sample" else (4.0, latitude, 4.02, latitude + 0.01)
+    )
+    request = AreaRequest.check(bbox=box, provider=provider)
+    estimate = pipeline.estimate(request, settings, untrusted=True)
+    zoom, _ = pipeline.default_zoom(provider, request.box.center[1], Search(), settings)
+    assert estimate.zoom == zoom and estimate.gsd_m <= 10.0
+
+
 def test_a_run_fills_every_part_of_the_results(page, a_run):
     updates = show_run(page, a_run)
     assert set(updates) == {page.panel, *result_components(page)}
@@ -107,7 +121,7 @@ def test_the_address_of_a_viewer_cannot_inject_markup():
     assert 'src="runs/H%C3%A4fen%20%221%22/%3Cx%3E"' in frame
 
 
-class Search:
+class Ended:
     """A search that has taken some steps."""
 
     def __init__(self, *events, result=None, error=None):
@@ -118,7 +132,7 @@ class Search:
 
 
 def test_a_search_is_followed_to_its_run(page, settings, a_run):
-    search = Search(Progress("fetch", 1, 2), Progress("detect", 1, 2), result=a_run.folder)
+    search = Ended(Progress("fetch", 1, 2), Progress("detect", 1, 2), result=a_run.folder)
     first, second, last = run_events.following(page, search, settings)
     assert "Downloading" in first[page.panel] and first[page.results.shown] == ""
     assert "Searching" in second[page.panel]
@@ -135,7 +149,7 @@ def test_a_search_is_followed_to_its_run(page, settings, a_run):
     ],
 )
 def test_what_ends_a_search_is_told_and_detect_works_again(page, settings, end, told):
-    [last] = run_events.following(page, Search(**end), settings)
+    [last] = run_events.following(page, Ended(**end), settings)
     assert told in last[page.panel] and "/secret" not in last[page.panel]
     assert last[page.detect].interactive and not last[page.cancel].interactive
 

@@ -68,6 +68,8 @@ export function tell(text) {
   const place = byId("told");
   place.hidden = !text;
   place.textContent = text ?? "";
+  const count = byId("count");
+  if (text && count.textContent.startsWith("Loading")) count.textContent = "";
 }
 
 /** Follow the app's page in light and dark, or the system where there is none. */
