@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Request, Route, sync_playwright
+from playwright.sync_api import Browser, Request, Route, expect, sync_playwright
 
 from tests.helpers import PROJECT
 from tests.helpers.app_page import AppPage
@@ -24,6 +24,7 @@ OpenApp = Callable[..., AppPage]
 
 
 CHROMIUM = "/usr/bin/chromium"
+expect.set_options(timeout=20_000)  # the machine may be busy
 START_S = 120  # importing gradio and torch on two busy cores
 
 
