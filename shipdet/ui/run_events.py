@@ -54,14 +54,14 @@ def wire_runs(page: Page, blocks: gr.Blocks, source: gr.State, settings: Setting
         return {**_started(page), search: started.id, remembered: started.id}
 
     def follow(id_: str) -> Iterator[Updates]:
-        yield {}  # gradio empties what a function without any update has for outputs
+        yield gr.skip()  # gradio empties what a function without any update has for outputs
         if found := running.find(id_):
             yield from following(page, found, settings)
 
     def resume(id_: str) -> Iterator[Updates]:
         found = running.find(id_ or "")
         if found is None or found.error or found.cancelled:
-            yield {}
+            yield gr.skip()
             return
         if found.ended is None:
             yield {**_started(page), search: found.id}
@@ -100,7 +100,7 @@ def _wire_shown_run(page: Page, settings: Settings) -> None:
 
     def refilter(run_id: str, threshold: float) -> Iterator[Updates]:
         if not run_id:
-            yield {}
+            yield gr.skip()
             return
         try:
             before = pipeline.open_run(run_folder(run_id, settings))

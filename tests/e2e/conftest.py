@@ -25,7 +25,7 @@ OpenApp = Callable[..., AppPage]
 
 CHROMIUM = "/usr/bin/chromium"
 expect.set_options(timeout=20_000)  # the machine may be busy
-START_S = 120  # importing gradio and torch on two busy cores
+START_S = 240  # importing gradio and torch on two busy cores
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -118,10 +118,9 @@
     last: (providers, ...opened) => {
       const { bbox, polygon, provider } = kept();
       const before = opened.slice(0, 4);
-      if (bbox) {
-        latest.area = { type: "area", bbox, polygon };
-        post(latest.area);
-      }
+      // What the map has already is not news to it: the view stays where it is.
+      latest.area = { type: "area", bbox: bbox ?? before, polygon: bbox ? polygon : null };
+      if (bbox) post(latest.area);
       const imagery = providers.includes(provider) ? provider : opened[4];
       return [...(bbox ?? before), imagery, written(polygon)];
     },
