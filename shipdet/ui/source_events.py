@@ -50,7 +50,6 @@ def wire_map(page: Page, blocks: gr.Blocks) -> None:
         (chart.layer.change, chart.layer, "(text) => { shipdet.layer(text) }"),
         (chart.others.change, chart.others, "(text) => { shipdet.others(text) }"),
         (chart.target.change, chart.target, "(text) => { shipdet.go(text) }"),
-        (chart.picture.change, chart.picture, "(text) => { shipdet.placed(!text) }"),
         (page.area.provider.input, page.area.provider, "(id) => { shipdet.keepProvider(id) }"),
     ):
         gr.on(triggers, None, inputs, js=script, api_name=False)
@@ -76,7 +75,7 @@ def wire_settings(page: Page, blocks: gr.Blocks, source: gr.State, settings: Set
         page.area.zoom.input,
         page.picture.bands.input,
         *(number.input for number in page.area.bbox),
-        *(component.change for component in inputs - quiet),
+        *(component.change for component in inputs - quiet - {source}),
     ]
 
     def estimated(values: Values) -> Updates:
@@ -107,8 +106,10 @@ def wire_settings(page: Page, blocks: gr.Blocks, source: gr.State, settings: Set
         page.search.selective,
         **AT_ONCE,
     )
-    page.area_tab.select(lambda: "area", None, source, **AT_ONCE)
-    page.picture_tab.select(lambda: "picture", None, source, **AT_ONCE)
+    # Not every change of a state counts as one: a tab that is opened again says so itself.
+    for tab, name in ((page.area_tab, "area"), (page.picture_tab, "picture")):
+        opened = tab.select(lambda name=name: name, None, source, **AT_ONCE)
+        opened.then(estimated, inputs, outputs, **AT_ONCE)
 
 
 def estimate_updates(page: Page, source: gr.State, settings: Settings, values: Values) -> Updates:

@@ -110,9 +110,6 @@
     others: (text) => tell({ type: "others", geojson: text ? JSON.parse(text) : null }),
     layer: (text) => { if (text) tell({ type: "layer", ...JSON.parse(text) }); },
     go: (text) => { if (text) post({ type: "place", ...JSON.parse(text) }); },
-    // An image without a place stands where the map is.
-    placed: (isPlaced) =>
-      document.querySelector(".sd-map-column")?.classList.toggle("sd-no-place", !isPlaced),
 
     // What the page opens with: where the user was last, the first time what it has already.
     last: (providers, ...opened) => {
