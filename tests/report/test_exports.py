@@ -6,12 +6,14 @@ import sqlite3
 import xml.etree.ElementTree as ET
 import zipfile
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from shipdet.errors import BadOption, StorageFull
 from shipdet.report import exports
+from shipdet.report.exports.tables import FURTHER
 from tests.helpers.written_runs import write_run
 
 pyogrio = pytest.importorskip("pyogrio")
@@ -45,6 +47,20 @@ def test_pandas_and_geopandas_have_a_row_per_ship(run):
     assert places.crs.to_epsg() == 4326
     lengths = places.to_crs(places.estimate_utm_crs()).minimum_rotated_rectangle().length / 2
     assert lengths.iloc[0] == pytest.approx(120 + 24, rel=0.02)
+
+
+def test_review_date_and_ais_are_columns_where_they_are_known(run, tmp_path):
+    assert not set(FURTHER) & set(run.to_pandas().columns)
+    one, other = run.detections
+    ais = {"mmsi": 205123456, "name": "Käthe", "ais_distance_m": 12.0, "dark": False}
+    ships = (replace(one, review="accepted", **ais), replace(other, dark=True))
+    assert exports.to_pandas(ships)["dark"].tolist() == [False, True]
+    exports.save(tmp_path / "ships.gpkg", ships, run.record)
+    table = pyogrio.read_dataframe(tmp_path / "ships.gpkg", layer="ships")
+    assert table["mmsi"].tolist() == ["205123456", None]
+    assert table["name"].tolist() == ["Käthe", None]
+    assert table["dark"].tolist() == ["false", "true"]
+    assert table["review"].tolist() == ["accepted", ""] and "acquired" not in table.columns
 
 
 def test_a_geopackage_is_read_back_with_its_style(run, tmp_path):

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 
 from shipdet.detections import Detection
-from shipdet.report.exports.tables import COLUMNS, optional, records, rings
+from shipdet.report.exports.tables import columns_of, optional, records, rings
 
 #: The colors of a score, as in the overlay: lowest score, name, fill.
 CLASSES = ((0.8, "0.8 and more", "64,220,120"), (0.5, "0.5 to 0.8", "255,196,0"),
            (0.0, "below 0.5", "255,112,67"))  # fmt: skip
+
+#: Columns of text; an MMSI is a name in digits.
+_TEXT = ("review", "acquired", "scene", "mmsi", "name")
 
 #: QGIS reads styles from a table of this name: one row per layer, the default one first.
 _STYLES = """
@@ -46,7 +49,7 @@ def write_geopackage(
     shapely, pyogrio = optional("shapely"), optional("pyogrio")
     shapes = shapely.to_wkb(np.array([shapely.Polygon(ring) for ring in rings(ships)], object))
     rows = records(ships)
-    columns = {name: _column(name, [row[name] for row in rows]) for name in COLUMNS}
+    columns = {name: _column(name, [row[name] for row in rows]) for name in columns_of(ships)}
     columns |= {name: np.array(values, object) for name, values in (extra or {}).items()}
     path.unlink(missing_ok=True)
     pyogrio.raw.write(
@@ -79,7 +82,9 @@ def _column(name: str, values: list[Any]) -> Any:
         return np.array(values, np.int32)
     if name in ("cut", "near_gap"):
         return np.array(values, np.bool_)
-    if name == "raw_support":
+    if name in _TEXT:
+        return np.array([None if v is None else str(v) for v in values], object)
+    if name in ("raw_support", "dark"):
         return np.array([None if v is None else str(v).lower() for v in values], object)
     return np.array([np.nan if value is None else value for value in values], np.float64)
 

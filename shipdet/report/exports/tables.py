@@ -18,12 +18,21 @@ COLUMNS = (
     *("id", "score", "length_m", "width_m", "axis_deg", "lon", "lat", "x", "y"),
     *("cut", "near_gap", "raw_score", "raw_support"),
 )
+#: Further columns, where at least one ship has a value for them.
+FURTHER = ("review", "acquired", "scene", "mmsi", "name", "ais_distance_m", "dark")
+
+
+def columns_of(ships: Sequence[Detection]) -> list[str]:
+    """``COLUMNS``, and those of ``FURTHER`` that say something of these ships."""
+    known = [n for n in FURTHER if any(getattr(ship, n) not in (None, "") for ship in ships)]
+    return [*COLUMNS, *known]
 
 
 def records(ships: Sequence[Detection]) -> list[dict[str, Any]]:
-    """One dictionary of ``COLUMNS`` per ship."""
+    """One dictionary of ``columns_of(ships)`` per ship."""
+    names = columns_of(ships)
     told = [vector.properties(ship) for ship in ships]
-    return [{name: values[name] for name in COLUMNS} for values in told]
+    return [{name: values.get(name) for name in names} for values in told]
 
 
 def to_pandas(ships: Sequence[Detection]) -> "pandas.DataFrame":
@@ -33,14 +42,14 @@ def to_pandas(ships: Sequence[Detection]) -> "pandas.DataFrame":
         ships: The detections.
 
     Returns:
-        Columns ``COLUMNS``: lengths in meters, angles in degrees clockwise from north, x and y in
-        pixels of the raw image.
+        Columns ``columns_of(ships)``: lengths in meters, angles in degrees clockwise from north, x
+        and y in pixels of the raw image.
 
     Raises:
         MissingExtra: pandas is not installed.
     """
     module = optional("pandas")
-    table: pandas.DataFrame = module.DataFrame(records(ships), columns=list(COLUMNS))
+    table: pandas.DataFrame = module.DataFrame(records(ships), columns=columns_of(ships))
     return table
 
 
@@ -51,7 +60,7 @@ def to_geodataframe(ships: Sequence[Detection]) -> "geopandas.GeoDataFrame":
         ships: The detections, all with a longitude and latitude.
 
     Returns:
-        Columns ``COLUMNS`` and ``geometry``, polygons in longitude and latitude.
+        Columns ``columns_of(ships)`` and ``geometry``, polygons in longitude and latitude.
 
     Raises:
         BadOption: The image has no georeference.
