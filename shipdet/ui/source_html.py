@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from shipdet.imagery.stac import Acquisition
 
 
+NO_CONTACT = "The AIS file has no ship in this area."
+
+
 def estimates_box(estimates: Sequence[Estimate]) -> str:
     """What several searches will take, one after the other."""
     all_ = estimate_together(estimates)
@@ -161,11 +164,13 @@ def ais_card(record: dict[str, Any]) -> str:
         for mmsi in told["unseen"]
     )
     without = len(told["unseen"])
+    inside = any(contact["in_area"] for contact in told["contacts"])
+    none = "Every ship of the AIS file in this area was found." if inside else NO_CONTACT
     listed = (
         f"<p>{without} {'report' if without == 1 else 'reports'} without a ship in the image:</p>"
         f"<table><tbody>{unseen}</tbody></table>"
         if without
-        else "<p>Every ship of the AIS file in this area was found.</p>"
+        else f"<p>{none}</p>"
     )
     moment = told["acquired"].replace("T", " ").replace("Z", " UTC")
     return (

@@ -181,6 +181,18 @@ def test_the_ais_file_of_the_sample_is_offered_with_it(page, values, estimated, 
     assert "ships of ais.csv were in the area at 2024-06-07 10:30 UTC" in told
 
 
+def test_what_ais_says_of_a_run_lists_ships_that_were_not_found():
+    ship = {"mmsi": 5, "name": "<Star>", "lat": 1.0, "lon": 2.0, "in_area": True}
+    told = {"acquired": "2024-05-01T10:00:00Z", "matched": 2, "dark": 1, "contacts": [ship]}
+    card = source_html.ais_card({"ais": {**told, "unseen": [5]}})
+    assert "2 ships known, 1 dark" in card and "1 report without a ship" in card
+    assert "&lt;Star&gt;" in card and "1.00000, 2.00000" in card
+    assert "in this area was found" in source_html.ais_card({"ais": {**told, "unseen": []}})
+    empty = {"ais": {**told, "unseen": [], "contacts": []}}
+    assert "no ship in this area" in source_html.ais_card(empty)
+    assert source_html.ais_card({}) == ""
+
+
 def test_an_ais_file_of_no_use_is_told_before_the_run(page, values, settings, tmp_path):
     file = tmp_path / "ais.csv"
     file.write_text("a,b\n1,2\n")
