@@ -91,7 +91,9 @@ def set_box(app: AppPage, box: BBox) -> None:
 def test_a_port_is_found_by_its_name(open_app: OpenApp):
     app = open_app()
     go(app, "Algeciras")
-    expect(app.page.locator("#places label").first).to_have_text("Algeciras, Spain", timeout=30_000)
+    expect(app.page.locator("#places label").first).to_have_text(
+        "Algeciras, Spain (port)", timeout=30_000
+    )
     app.picture("places")
     app.page.locator("#places label").first.click()
     wait_until_shown(app, *ALGECIRAS)

@@ -146,6 +146,37 @@ def test_a_cancelled_job_stops_and_leaves_nothing_behind(client, served):
     assert client.predict(**SMALL, api_name="/detect_area")["stage"] == "done"
 
 
+def test_places_are_found(client):
+    (place,) = client.predict("36.13, -5.43", api_name="/find_place")
+    assert (place["lat"], place["lon"]) == pytest.approx((36.13, -5.43))
+    with pytest.raises(AppError, match="latitude of 91"):
+        client.predict("91 N 5 E", api_name="/find_place")
+
+
+def test_a_polygon_and_several_areas_are_searched(client, tmp_path):
+    corner = f"{WEST + 0.01} {SOUTH + 0.01}"
+    triangle = f"{corner}, {WEST + 0.013} {SOUTH + 0.01}, {WEST + 0.01} {SOUTH + 0.013}, {corner}"
+    wkt = f"POLYGON (({triangle}))"
+    how = {"provider": "sample", "threshold": 0.9, "api_name": "/detect_areas"}
+    done = client.predict(wkt, **how)
+    assert done["stage"] == "done" and done["result"]["inputs"]["polygon"].startswith("POLYGON")
+    file = tmp_path / "two.csv"
+    file.write_text(f'name,wkt\npier,"{wkt}"\nroads,"{wkt}"\n')
+    done = client.predict(handle_file(file), **how)
+    assert [run["name"] for run in done["runs"]] == ["pier", "roads"]
+    assert all("record" in run["files"] for run in done["runs"])
+    with pytest.raises(AppError, match="is not a WKT"):
+        client.predict("/etc/passwd", **how)
+
+
+def test_a_finished_run_is_matched_with_ais(client):
+    run = client.predict(**SMALL, api_name="/detect_area")["result"]["run"]
+    matched = client.predict(run, "sample", api_name="/match_ais")
+    assert matched["result"]["ais"]["acquired"] == "2024-06-07T10:30:00Z"
+    with pytest.raises(AppError, match="Upload the AIS file first"):
+        client.predict(run, {"path": "/etc/passwd"}, api_name="/match_ais")
+
+
 def stream_of(url: str, name: str, data: list[object]) -> str:
     """All that plain HTTP gives for a call."""
     event = httpx.post(f"{url}gradio_api/call/{name}", json={"data": data}).json()["event_id"]
