@@ -124,9 +124,9 @@ def _answer(told: gr.HTML, act: Callable[[], str]) -> Updates:
 
 
 def drawn_job(page: Page, values: Values, name: str) -> JobMessage:
-    """A job for the drawn rectangle, with the search that is set on the page."""
-    request = area_request(page, values)
-    return _message(name, list(request.bbox), request)
+    """A job for the drawn rectangle or polygon, with the search that is set on the page."""
+    request, polygon = area_request(page, values), values[page.map.polygon]
+    return _message(name, json.loads(polygon) if polygon else list(request.bbox), request)
 
 
 def jobs_of_file(page: Page, values: Values, path: Path, prefix: str) -> list[JobMessage]:

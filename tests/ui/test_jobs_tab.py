@@ -8,6 +8,7 @@ pytest.importorskip("psycopg")
 pytest.importorskip("minio")
 pytest.importorskip("confluent_kafka")
 
+from shipdet.areas import parse_area
 from shipdet.errors import BadArea
 from shipdet.ui.gradio_app import build_blocks
 from shipdet.ui.jobs_tab import drawn_job, jobs_of_file
@@ -70,3 +71,11 @@ def test_the_jobs_are_asked_for_only_while_the_tab_is_open(settings):
     for tab, active in (("search", False), ("jobs", True)):
         set_to = blocks.fns[setters[tab]].fn()
         assert [timer.active for timer in set_to] == [active, active]
+
+
+def test_a_drawn_polygon_is_the_area_of_the_job(page, values):
+    ring = [[-0.70, 0.06], [-0.69, 0.06], [-0.69, 0.07], [-0.70, 0.06]]
+    polygon = {"type": "Polygon", "coordinates": [ring]}
+    job = drawn_job(page, {**values, page.map.polygon: json.dumps(polygon)}, "triangle")
+    inside = parse_area(job.area).contains([(-0.691, 0.061), (-0.699, 0.069)])
+    assert inside.tolist() == [True, False]
