@@ -180,6 +180,7 @@ def lay_out_imagery(settings: Settings, box: Box) -> tuple[AreaInputs, DateParts
                     label="Acquisition",
                     placeholder="the newest clear one",
                     max_length=200,
+                    max_lines=1,
                     min_width=90,
                     scale=3,
                     elem_id="acquisition",
