@@ -30,7 +30,7 @@ from training.data.folds import held_out
 from training.data.labeled import Floats, LabeledImage, everything
 from training.evaluation.figures import Pool, best_threshold, figures, pool
 from training.evaluation.judge import examples, fit
-from training.evaluation.surveys import Surveyed, load, save, surveyed
+from training.evaluation.surveys import Surveyed, load, match, save, surveyed
 
 #: Sets whose pictures hold ships, and the name that the card gives them.
 SHIPS = {
@@ -113,8 +113,6 @@ def of_source(found: list[Surveyed], scores: list[Floats], *sources: str) -> Poo
 
 def craft(found: list[Surveyed], scores: list[Floats], threshold: float) -> tuple[int, int]:
     """Craft of 10-25 m that were found, and how many of them were measured under 25 m."""
-    from training.evaluation.surveys import match
-
     seen = short = 0
     for one, given in zip(found, scores, strict=True):
         result = match(one, given)
@@ -122,7 +120,7 @@ def craft(found: list[Surveyed], scores: list[Floats], threshold: float) -> tupl
             length = result.lengths[result.ship[index]]
             if one.image.scaled and 10 <= length < 25:
                 seen += 1
-                short += one.boxes[index, 2] < 25
+                short += int(one.boxes[index, 2] < 25)
     return seen, short
 
 
