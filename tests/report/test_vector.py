@@ -12,7 +12,10 @@ from shipdet.detections import Detection, Detections
 from shipdet.geometry import rectangle
 from shipdet.report import vector
 
-COLUMNS = "id,score,x,y,x0,y0,x1,y1,lon,lat,length_m,width_m,axis_deg,raw_support"
+COLUMNS = (
+    "id,score,x,y,x0,y0,x1,y1,lon,lat,length_m,width_m,axis_deg,raw_support,"
+    "acquired,scene,mmsi,name,ais_distance_m,dark"
+)
 
 
 def ship(number=1, score=0.91234567, **changes):
