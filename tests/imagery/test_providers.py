@@ -78,7 +78,7 @@ def test_tiles_of_512_px_are_as_detailed_as_the_next_zoom(settings_for):
 
 
 def test_an_unknown_provider_lists_the_known_ones(settings):
-    with pytest.raises(UnknownProvider, match="esri, eox, sentinelhub, osm, sample"):
+    with pytest.raises(UnknownProvider, match="esri, eox, sentinelhub, sentinel2, osm, sample"):
         get_provider("google", settings)
 
 

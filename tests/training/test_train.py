@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import timm
@@ -55,6 +56,13 @@ def test_the_loop_learns_and_gives_averaged_weights(tmp_path: Path) -> None:
     assert float(model.bias) == pytest.approx(-1, abs=0.1)
     rows = (tmp_path / "log.csv").read_text().splitlines()
     assert rows[0].startswith("step,minutes,progress,loss,error") and rows[1].startswith("150,")
+
+
+def test_batches_are_made_after_opencv_used_its_threads() -> None:
+    cv2.setNumThreads(2)
+    cv2.GaussianBlur(np.zeros((2000, 2000), np.float32), (31, 31), 5)
+    batch = next(iter(made_ahead(iter([{"x": torch.ones(2)}]))))
+    assert batch["x"].tolist() == [1, 1]
 
 
 def test_training_resumes_where_it_stopped(tmp_path: Path) -> None:

@@ -47,21 +47,17 @@ class _Endless(IterableDataset[Batch]):
 def made_ahead(batches: Iterator[Batch], depth: int = 4) -> DataLoader[Batch]:
     """Batches made in another process, up to ``depth`` of them before they are asked for.
 
-    The process is forked from this one, so that an iterator of any kind serves.
+    The process is forked from this one, so that an iterator of any kind serves. OpenCV's threads
+    do not survive a fork, so this process gives them up before.
     """
+    cv2.setNumThreads(1)
     return DataLoader(
         _Endless(batches),
         batch_size=None,
         num_workers=1,
         prefetch_factor=depth,
         multiprocessing_context="fork",
-        worker_init_fn=_single_threaded,
     )
-
-
-def _single_threaded(_worker: int) -> None:
-    """OpenCV's threads do not survive a fork, and the other cores are the optimizer's."""
-    cv2.setNumThreads(1)
 
 
 class CsvLog:
