@@ -1,7 +1,7 @@
 """Judge models on the places that they have not seen, and settle judge, threshold and figures.
 
-    python -m training.evaluation.evaluate --fold 0=training/folds/0 --out runs/evaluation
-    python -m training.evaluation.evaluate --fold 0=training/folds/0 --out runs/evaluation \
+    python -m training.evaluation.evaluate --fold 0=training/folds/shipdet-pico/0 --out runs/evaluation
+    python -m training.evaluation.evaluate --fold 0=training/folds/shipdet-pico/0 --out runs/evaluation \
         --publish weights/shipdet-pico
 
 Every fold's model runs over the places that it was held out from (once: candidates are kept in

@@ -26,6 +26,8 @@ from training.paths import LABELS, data_root
 
 #: Coarsest imagery, in meters per pixel, in which training shows ships of all lengths.
 GSD_MAX_M = 10.0
+#: Logit of a center below which nothing is looked at: nearly all that lies there is no ship.
+LEAST_CENTER = -3.0
 #: A judge that knows nothing yet: the center's logit is the score.
 PLAIN_JUDGE = {"weights": [float(name == "center") for name in FEATURES], "bias": 0.0}
 
@@ -106,7 +108,7 @@ def write_model(
             "sha256": _sha256(file),
             "width": heads["laterals.0.weight"].shape[0],
             "judge": known.get("judge", PLAIN_JUDGE),
-            "least_center": known.get("least_center", -4.0),
+            "least_center": known.get("least_center", LEAST_CENTER),
         }
     value = {
         "architecture": architecture,
