@@ -1,8 +1,9 @@
 """Judge models on the places that they have not seen, and settle judge, threshold and figures.
 
-    python -m training.evaluation.evaluate --fold 0=training/folds/shipdet-pico/0 --out runs/evaluation
-    python -m training.evaluation.evaluate --fold 0=training/folds/shipdet-pico/0 --out runs/evaluation \
-        --publish weights/shipdet-pico
+    python -m training.evaluation.evaluate --out runs/evaluation \
+        --fold 0=training/folds/shipdet-pico/0
+    python -m training.evaluation.evaluate --out runs/evaluation \
+        --fold 0=training/folds/shipdet-pico/0 --publish weights/shipdet-pico
 
 Every fold's model runs over the places that it was held out from (once: candidates are kept in
 ``--out``). The judge that a set is scored with is fitted on the other sets, so that its figures
