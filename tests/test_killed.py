@@ -40,6 +40,7 @@ def test_a_killed_run_leaves_its_tiles_and_no_half_run(tmp_path):
         while server.running < 4 or server.count < 12:  # the rest has been kept
             assert first.poll() is None, first.communicate()[1]
             time.sleep(0.05)
+        time.sleep(1)  # what was answered last is being written
         first.send_signal(signal.SIGKILL)
         first.communicate()
         assert not out.exists()

@@ -19,6 +19,10 @@ SAME_SHIP_SHARE = 0.45
 CORE = 0.6
 
 _CHANNEL = {name: number for number, name in enumerate(MAP_CHANNELS)}
+#: Along the axis, as parts of a box's length to either side: where the ends of its hull are sought.
+_AXIS = np.linspace(-1.0, 1.0, 97)
+#: The ends of a shorter hull are a matter of single cells: 8 cells, 60 m.
+LEAST_FITTED_PX = 32.0
 #: Places in a box, as parts of its half length and half width, where hull and water are read.
 _INSIDE = np.array([(u, v) for u in (-0.8, -0.4, 0.0, 0.4, 0.8) for v in (-0.5, 0.0, 0.5)])
 #: Places on the rim of a box.
@@ -121,6 +125,66 @@ def _read(answers: npt.NDArray[np.float32], boxes: Floats, places: Floats, grown
     columns = np.clip((x / MAP_STRIDE_PX).astype(int), 0, answers.shape[2] - 1)
     channels = [_CHANNEL["hull"], _CHANNEL["water"]]
     return np.asarray(expit(answers[channels][:, rows, columns]), np.float64)
+
+
+def fitted(
+    answers: npt.NDArray[np.float32], boxes: Floats, picture: tuple[int, int, int, int]
+) -> Floats:
+    """Boxes whose length and center along the axis are those of the hull in the map.
+
+    The hull reaches from the center to where its probability falls below a half. A box keeps its
+    own length where it is shorter than :data:`LEAST_FITTED_PX`, where there is no hull in its
+    center, or one of less than half of its length.
+
+    Args:
+        answers: (9, rows, columns), the map of the canvas.
+        boxes: (n, 5) in pixels of the canvas.
+        picture: left, top, right and lower edge of the picture in pixels of the canvas: a hull ends
+            there, and what the canvas shows beyond is a mirror image.
+
+    Returns:
+        (n, 5), in the same order.
+    """
+    if not len(boxes):
+        return boxes
+    left, top = (max(0, edge) // MAP_STRIDE_PX for edge in picture[:2])
+    right, low = (-(-edge // MAP_STRIDE_PX) for edge in picture[2:])
+    hull = np.zeros(answers.shape[1:], np.float32)
+    hull[top:low, left:right] = expit(answers[_CHANNEL["hull"], top:low, left:right])
+    cos, sin = np.cos(boxes[:, 4:]), np.sin(boxes[:, 4:])
+    along = _AXIS * boxes[:, 2:3]
+    chance = np.zeros(along.shape)
+    for part in (-0.2, 0.0, 0.2):
+        across = part * boxes[:, 3:4]
+        x = (boxes[:, 0:1] + cos * along - sin * across) / MAP_STRIDE_PX - 0.5
+        y = (boxes[:, 1:2] + sin * along + cos * across) / MAP_STRIDE_PX - 0.5
+        chance += cv2.remap(
+            hull, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        ) / 3  # fmt: skip
+    middle = len(_AXIS) // 2
+    ahead, behind = _reach(chance[:, middle:]), _reach(chance[:, middle::-1])
+    shares = (ahead + behind) / middle
+    known = (shares >= 0.5) & (boxes[:, 2] >= LEAST_FITTED_PX)
+    result = boxes.copy()
+    shift = boxes[:, 2] * (ahead - behind) / (2 * middle)
+    result[known, 0] += (cos[:, 0] * shift)[known]
+    result[known, 1] += (sin[:, 0] * shift)[known]
+    result[known, 2] *= shares[known]
+    return result
+
+
+def _reach(chance: Floats) -> Floats:
+    """Steps (n,) from the first column until chances (n, k) fall below a half; 0 where they begin
+    there, at most k - 1."""
+    below = chance < 0.5
+    end = np.where(below.any(axis=1), below.argmax(axis=1), chance.shape[1])
+    rows = np.arange(len(chance))
+    last = np.clip(end - 1, 0, chance.shape[1] - 2)
+    inner, outer = chance[rows, last], chance[rows, last + 1]
+    part = (inner - 0.5) / np.maximum(inner - outer, 1e-9)
+    reach = np.where(end < chance.shape[1], last + part, chance.shape[1] - 1.0)
+    return np.where(end == 0, 0.0, reach)
 
 
 def suppressed(candidates: Candidates) -> Candidates:

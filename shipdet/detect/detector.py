@@ -8,6 +8,7 @@ from shipdet.detect.surveying import Survey, Surveyor, survey
 from shipdet.detect.view import NetworkView
 from shipdet.detections import Detection, Detections
 from shipdet.geometry import Floats, Grid, bearing_deg, distance_m, rectangle
+from shipdet.models.map_channels import MAP_STRIDE_PX
 from shipdet.mosaic import Picture
 from shipdet.progress import Progress, Steps
 
@@ -109,9 +110,10 @@ def _detection(
     corners_net = rectangle((box[0], box[1]), box[2], box[3], axis_deg)
     corners = corners_net * share
     x, y = box[:2] * share
-    # An end within a pixel and a half of the searched picture's edge goes on beyond it.
+    # An end within a pixel and a half of the searched picture's edge, or a cell of the map, goes on
+    # beyond it.
     edge = 1.5 * np.array([view.width / searched.width, view.height / searched.height])
-    edge = np.maximum(edge, 1.0)
+    edge = np.maximum(edge, MAP_STRIDE_PX)
     cut = bool(
         (corners_net.min(axis=0) < edge).any()
         or (corners_net.max(axis=0) > np.array([view.width, view.height]) - edge).any()

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from shipdet.detect.candidates import Candidates, decode, joined, shares_in, suppressed
+from shipdet.detect.candidates import Candidates, decode, fitted, joined, shares_in, suppressed
 from shipdet.detect.judging import features_of, score_of
 from shipdet.detect.view import NetworkView
 from shipdet.geometry import Floats
@@ -157,7 +157,9 @@ def _candidates(
     shares = shares_in(answers, boxes)
     windows = _margins_near(margins, boxes, classifier.window_px, classifier.cell_px)
     features = features_of(centers, shares, windows, boxes)
-    boxes = boxes + np.array([part.x0 - HALO_PX, part.y0 - HALO_PX, 0, 0, 0])
+    left, top = part.x0 - HALO_PX, part.y0 - HALO_PX
+    boxes = fitted(answers, boxes, (-left, -top, view.width - left, view.height - top))
+    boxes = boxes + np.array([left, top, 0, 0, 0])
     covered = view.covered(boxes[:, :2]) if len(boxes) else np.zeros(0, np.bool_)
     scores = score_of(block.judge, features)
     return Candidates(boxes, features, scores).take(np.flatnonzero(covered))

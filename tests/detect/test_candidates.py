@@ -8,6 +8,7 @@ from shipdet.detect.candidates import (
     SAME_SHIP_SHARE,
     Candidates,
     decode,
+    fitted,
     joined,
     overlap,
     shares_in,
@@ -138,3 +139,28 @@ def test_nothing_joined_is_an_empty_table():
     assert empty.boxes.shape == (0, 5) and empty.features.shape == (0, 5) and len(empty) == 0
     both = joined([candidates([[1, 1, 9, 3, 0]], [0.5]), candidates([[5, 5, 9, 3, 0]], [0.7])], 5)
     assert both.scores.tolist() == [0.5, 0.7]
+
+
+def test_a_box_takes_length_and_center_from_the_hull():
+    maps, channel = answers(60, 60)
+    channel["hull"][:] = -8.0
+    channel["hull"][28:32, 20:50] = 8.0  # 120 px, its center at x = 140
+    boxes = np.array([
+        [130.0, 120.0, 100.0, 16.0, 0.0],  # too short, and off the middle
+        [130.0, 120.0, 300.0, 16.0, 0.0],  # more than twice as long as the hull
+        [130.0, 120.0, 20.0, 16.0, 0.0],  # too short to be fitted
+        [130.0, 40.0, 100.0, 16.0, 0.0],  # no hull in its center
+    ])  # fmt: skip
+    result = fitted(maps, boxes, (0, 0, 240, 240))
+    assert result[0] == pytest.approx([140, 120, 120, 16, 0], abs=2)
+    np.testing.assert_array_equal(result[1:], boxes[1:])
+    assert fitted(maps, boxes[:0], (0, 0, 240, 240)).shape == (0, 5)
+
+
+def test_a_hull_ends_at_the_edge_of_the_picture():
+    maps, channel = answers(60, 60)
+    channel["hull"][:] = -8.0
+    channel["hull"][28:32, 20:50] = 8.0
+    [box] = fitted(maps, np.array([[130.0, 120.0, 100.0, 16.0, 0.0]]), (100, 0, 240, 240))
+    assert box[0] - box[2] / 2 == pytest.approx(100, abs=3)
+    assert box[0] + box[2] / 2 == pytest.approx(200, abs=3)

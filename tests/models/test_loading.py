@@ -36,7 +36,7 @@ def opened(monkeypatch):
     return names
 
 
-def released(reference, within_s=5.0):
+def released(reference, within_s=30.0):
     end = time.monotonic() + within_s
     while reference() is not None and time.monotonic() < end:
         time.sleep(0.02)
