@@ -39,6 +39,8 @@ OPTIONS: dict[str, Any] = {
 }  # fmt: skip
 #: Average precision that shows learning; see :func:`main` for that of the untrained network.
 ENOUGH = 0.3
+#: Steps that are enough for it.
+STEPS = 180
 
 
 def harbor() -> tuple[Picture, list[LabeledShip]]:
@@ -173,10 +175,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--minutes", type=float, default=0.7)
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument(
+        "--minutes", type=float, default=10.0, help="end after so many at the latest"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        before, after = learn(Path(folder), arguments.minutes)
+        before, after = learn(Path(folder), arguments.minutes, arguments.steps)
     print(f"average precision on unseen ships: {before:.3f} untrained, {after:.3f} trained")
     if after < max(ENOUGH, 2 * before):
         raise SystemExit(f"training does not work: at least {ENOUGH} was expected")

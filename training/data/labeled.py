@@ -31,7 +31,7 @@ PARALLEL = 3.2
 DIAGONAL = 0.96
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays are not equal or unequal
 class LabeledShip:
     """One ship.
 
