@@ -309,8 +309,9 @@ def test_an_estimate_tells_the_size_and_fetches_nothing(server, settings, classi
 
 
 def test_cancelling_a_download_leaves_no_run_and_keeps_its_tiles(picture, settings, classifier):
-    with TileServer(picture, delay_s=0.1) as slow:
-        settings = settings.model_copy(update={"xyz_url": slow.url_template})
+    with TileServer(picture, delay_s=0.2) as slow:
+        one_by_one = {"xyz_url": slow.url_template, "connections_per_host": 1}
+        settings = settings.model_copy(update=one_by_one)
         steps = pipeline.iter_area(area(slow), settings=settings)
         for event in steps:
             if event.stage == "fetch" and event.done >= 4:
