@@ -274,10 +274,12 @@ def test_memory_grows_with_the_width_of_an_image_not_its_height():
     def least_mb(height):
         """Of two runs: other work on the machine can only make more things wait at a time."""
         code = ("-m", "benchmarks.streaming")
-        return min(peak_mb(code, width, height, GDAL_CACHEMAX="16", **GIVEN_BACK) for _ in range(2))
+        # On PyTorch: what OpenVINO takes for itself grows with the number of canvases, not ours.
+        given = {"GDAL_CACHEMAX": "16", "SHIPDET_BACKEND": "torch", **GIVEN_BACK}
+        return min(peak_mb(code, width, height, **given) for _ in range(2))
 
     held_mb = width * (high - low) * 4 / 1024**2  # pixels and coverage of what one has more
-    assert least_mb(high) - least_mb(low) < held_mb / 3
+    assert least_mb(high) - least_mb(low) < held_mb / 4
 
 
 READ = """

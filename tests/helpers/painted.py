@@ -189,7 +189,10 @@ class BrightnessClassifier:
         channel["center"][:] = -12.0
         land = (canvas[..., 0] > canvas[..., 2].astype(int) + 20) & (hull == 0)
         land = cv2.morphologyEx(land.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-        channel["hull"][:] = np.where(hull[1::4, 1::4], 6.0, -6.0)[: height // 4, : width // 4]
+        share = cv2.resize(
+            hull.astype(np.float32), (width // 4, height // 4), interpolation=cv2.INTER_AREA
+        )
+        channel["hull"][:] = 12.0 * (share - 0.5)  # as sure as much of the cell is hull
         outlines, _ = cv2.findContours(hull, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         for outline in outlines:
             (x, y), (first, second), angle = cv2.minAreaRect(outline)
