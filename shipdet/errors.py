@@ -103,3 +103,10 @@ class EngineUnreachable(ShipdetError):
 
 class Busy(ShipdetError):
     """Another run holds what this one needs."""
+
+
+def sentence(error: Exception) -> str:
+    """What a user reads of an error: its sentence, or where to look for the rest."""
+    if isinstance(error, ShipdetError):
+        return str(error)
+    return "Something unexpected went wrong; the server's log has the details."

@@ -84,13 +84,7 @@ class BBox:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read ``west,south,east,north`` separated by commas or spaces."""
-        try:
-            west, south, east, north = (float(part) for part in text.replace(",", " ").split())
-        except ValueError:
-            raise BadArea(
-                f"'{text[:60]}' is not four numbers: give west, south, east, north in degrees."
-            ) from None
-        return cls(west, south, east, north)
+        return cls(*four_numbers(text))
 
     def as_tuple(self) -> tuple[float, float, float, float]:
         """(west, south, east, north)."""
@@ -106,6 +100,21 @@ class BBox:
         """Area on the sphere in square kilometres: R^2 * dlon * (sin n - sin s)."""
         band = math.sin(math.radians(self.north)) - math.sin(math.radians(self.south))
         return float(math.radians(self.east - self.west) * band * MEAN_RADIUS_M**2 / 1e6)
+
+
+def four_numbers(text: str) -> tuple[float, float, float, float]:
+    """West, south, east and north as they were typed, not yet checked as a box.
+
+    Raises:
+        BadArea: The text is not four numbers.
+    """
+    try:
+        west, south, east, north = (float(part) for part in text.replace(",", " ").split())
+    except ValueError:
+        raise BadArea(
+            f"'{text[:60]}' is not four numbers: give west, south, east, north in degrees."
+        ) from None
+    return west, south, east, north
 
 
 def wrap_longitude(lon: npt.ArrayLike) -> Floats:

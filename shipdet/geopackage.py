@@ -82,14 +82,14 @@ def _opened(path: Path) -> sqlite3.Connection:
 def _layer(
     database: sqlite3.Connection, table: str, column: str, most: int
 ) -> Iterator[tuple[str, shapely.Geometry]]:
-    told = database.execute(f"PRAGMA table_info({_quoted(table)})")
-    columns = {str(row[1]).lower() for row in told}
+    described = database.execute(f"PRAGMA table_info({_quoted(table)})")
+    columns = {str(row[1]).lower() for row in described}
     name = _quoted("name") if "name" in columns else "''"
     query = f"SELECT {name}, {_quoted(column)} FROM {_quoted(table)} LIMIT {most + 1}"
-    for told, blob in database.execute(query):
+    for title, blob in database.execute(query):
         shape = _geometry(blob)
         if isinstance(shape, shapely.Polygon | shapely.MultiPolygon) and not shape.is_empty:
-            yield str(told or ""), shape
+            yield str(title or ""), shape
 
 
 def _quoted(name: str) -> str:

@@ -11,6 +11,7 @@ from shipdet.areas import Area
 from shipdet.cli.parameters import given, search_of
 from shipdet.cli.progress import shown
 from shipdet.errors import BadArea, ShipdetError
+from shipdet.geometry import four_numbers
 from shipdet.requests import AreaRequest, ImageryOptions
 
 AreaFile = Annotated[
@@ -74,27 +75,9 @@ def requests_of(
         imagery["provider"] = "sample"
         areas = [("", Area(sample.bbox()))]
     else:
-        value = file if bbox is None else numbers_of(bbox)
+        value = file if bbox is None else list(four_numbers(" ".join(bbox)))
         areas = pipeline.areas_of(value)
     return pipeline.requests_for(areas, search_of(options), imagery)
-
-
-def numbers_of(bbox: tuple[str, ...]) -> list[float]:
-    """What was typed after --bbox.
-
-    Raises:
-        BadArea: It is not four numbers.
-    """
-    try:
-        west, south, east, north = (
-            float(side) for side in " ".join(bbox).replace(",", " ").split()
-        )
-    except ValueError:
-        raise BadArea(
-            f"'{' '.join(bbox)[:60]}' is not four numbers: give west, south, east, north in "
-            "degrees."
-        ) from None
-    return [west, south, east, north]
 
 
 def search_one(

@@ -117,10 +117,9 @@ def shares_in(answers: npt.NDArray[np.float32], boxes: Floats) -> Floats:
 
 def _read(answers: npt.NDArray[np.float32], boxes: Floats, places: Floats, grown: float) -> Floats:
     """Probabilities of hull and water (2, n, places) at places of boxes."""
-    cos, sin = np.cos(boxes[:, 4:]), np.sin(boxes[:, 4:])
     u = places[:, 0] * (boxes[:, 2:3] / 2 + grown)
     v = places[:, 1] * (boxes[:, 3:4] / 2 + grown)
-    x, y = boxes[:, 0:1] + cos * u - sin * v, boxes[:, 1:2] + sin * u + cos * v
+    x, y = _at(boxes, u, v)
     rows = np.clip((y / MAP_STRIDE_PX).astype(int), 0, answers.shape[1] - 1)
     columns = np.clip((x / MAP_STRIDE_PX).astype(int), 0, answers.shape[2] - 1)
     channels = [_CHANNEL["hull"], _CHANNEL["water"]]
@@ -151,25 +150,20 @@ def fitted(
     right, low = (-(-edge // MAP_STRIDE_PX) for edge in picture[2:])
     hull = np.zeros(answers.shape[1:], np.float32)
     hull[top:low, left:right] = expit(answers[_CHANNEL["hull"], top:low, left:right])
-    cos, sin = np.cos(boxes[:, 4:]), np.sin(boxes[:, 4:])
     along = _AXIS * boxes[:, 2:3]
     chance = np.zeros(along.shape)
     for part in (-0.2, 0.0, 0.2):
-        across = part * boxes[:, 3:4]
-        x = (boxes[:, 0:1] + cos * along - sin * across) / MAP_STRIDE_PX - 0.5
-        y = (boxes[:, 1:2] + sin * along + cos * across) / MAP_STRIDE_PX - 0.5
-        chance += cv2.remap(
-            hull, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        ) / 3  # fmt: skip
+        places = np.stack(_at(boxes, along, part * boxes[:, 3:4]))
+        x, y = (places / MAP_STRIDE_PX - 0.5).astype(np.float32)
+        chance += cv2.remap(hull, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) / 3
     middle = len(_AXIS) // 2
     ahead, behind = _reach(chance[:, middle:]), _reach(chance[:, middle::-1])
     shares = (ahead + behind) / middle
     known = (shares >= 0.5) & (boxes[:, 2] >= LEAST_FITTED_PX)
     result = boxes.copy()
     shift = boxes[:, 2] * (ahead - behind) / (2 * middle)
-    result[known, 0] += (cos[:, 0] * shift)[known]
-    result[known, 1] += (sin[:, 0] * shift)[known]
+    centers = np.hstack(_at(boxes, shift[:, None], np.zeros((len(boxes), 1))))
+    result[known, :2] = centers[known]
     result[known, 2] *= shares[known]
     return result
 
@@ -185,6 +179,13 @@ def _reach(chance: Floats) -> Floats:
     part = (inner - 0.5) / np.maximum(inner - outer, 1e-9)
     reach = np.where(end < chance.shape[1], last + part, chance.shape[1] - 1.0)
     return np.where(end == 0, 0.0, reach)
+
+
+def _at(boxes: Floats, along: Floats, across: Floats) -> tuple[Floats, Floats]:
+    """x and y (n, k) of what lies (n, k) pixels along and across the axes of boxes (n, 5)."""
+    cos, sin = np.cos(boxes[:, 4:]), np.sin(boxes[:, 4:])
+    x = boxes[:, 0:1] + cos * along - sin * across
+    return x, boxes[:, 1:2] + sin * along + cos * across
 
 
 def suppressed(candidates: Candidates) -> Candidates:

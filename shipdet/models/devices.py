@@ -7,14 +7,12 @@ import os
 import sys
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from shipdet.errors import BackendUnavailable, BadOption
 from shipdet.extras import require
 from shipdet.models.processors import is_x86
-from shipdet.models.runtime import BackendName, DeviceName
-
-Device = Literal["cpu", "cuda"]
+from shipdet.models.runtime import BackendName, Device, DeviceName
 
 _CGROUP_CPU = Path("/sys/fs/cgroup/cpu.max")
 _log = logging.getLogger(__name__)

@@ -12,21 +12,21 @@ from shipdet.models.graph_format import OUTPUTS
 from shipdet.models.map_channels import no_map_head
 from shipdet.models.runtime import (
     BackendInfo,
+    Device,
     Maps,
     Pixels,
     Precision,
     Scores,
     calibrated,
+    canvases_at_once,
     check_blocks,
     check_canvases,
     check_windows,
 )
 
-Device = Literal["cpu", "cuda"]
 Arrays = list[npt.NDArray[Any]]
 
 WINDOW_BATCH: dict[Device, int] = {"cpu": 16, "cuda": 256}
-CANVAS_PIXELS: dict[Device, int] = {"cpu": 1 << 20, "cuda": 1 << 24}  # in one pass
 
 _log = logging.getLogger(__name__)
 
@@ -123,8 +123,7 @@ class GraphClassifier:
         return margins, maps
 
     def _canvases_at_once(self, canvases: Pixels) -> int:
-        pixels: int = canvases.shape[1] * canvases.shape[2]
-        return max(1, CANVAS_PIXELS[self._graph.device] // pixels)
+        return canvases_at_once(self._graph.device, *canvases.shape[1:3])
 
     def _all(self, pictures: Pixels, batch: int, output: Literal["margins", "whole"]) -> Scores:
         if not len(pictures):

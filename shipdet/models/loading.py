@@ -10,14 +10,14 @@ import os
 import threading
 from collections import OrderedDict
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 from weakref import WeakValueDictionary
 
 from shipdet.errors import BadModel
 from shipdet.models.config import ClassifierConfig, UpscalerConfig
 from shipdet.models.devices import pick_backend
 from shipdet.models.hub import ModelFolder, resolve, resolve_public
-from shipdet.models.runtime import BackendName, Classifier, DeviceName, Upscaler
+from shipdet.models.runtime import BackendName, Classifier, Device, DeviceName, Upscaler
 from shipdet.settings import Settings, get_settings
 
 _MODULES: dict[BackendName, str] = {
@@ -27,7 +27,7 @@ _MODULES: dict[BackendName, str] = {
 }
 _KEPT = 4  # both networks on two backends
 
-_Key = tuple[Path, str, BackendName, Literal["cpu", "cuda"], str]
+_Key = tuple[Path, str, BackendName, Device, str]
 _cache: OrderedDict[_Key, Classifier | Upscaler] = OrderedDict()
 _alive: WeakValueDictionary[_Key, Classifier | Upscaler] = WeakValueDictionary()
 _lock = threading.Lock()

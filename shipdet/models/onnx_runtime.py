@@ -12,10 +12,10 @@ from shipdet.errors import BackendUnavailable, BadModel
 from shipdet.models.config import ClassifierConfig, UpscalerConfig
 from shipdet.models.devices import cpu_threads
 from shipdet.models.graph_format import Format
-from shipdet.models.graph_runtime import Arrays, Device, Graph, GraphClassifier, GraphUpscaler
+from shipdet.models.graph_runtime import Arrays, Graph, GraphClassifier, GraphUpscaler
 from shipdet.models.graphs import graph_file
 from shipdet.models.hub import ModelFolder
-from shipdet.models.runtime import BackendInfo, Pixels, no_memory
+from shipdet.models.runtime import BackendInfo, Device, Pixels, no_memory, ran_out
 from shipdet.settings import Settings
 
 _UNLOADABLE = (
@@ -67,8 +67,7 @@ class OnnxGraph(Graph):
             bound: Arrays = binding.copy_outputs_to_cpu()
             return bound
         except _FAILED as error:
-            words = str(error).lower()
-            if not isinstance(error, MemoryError) and not any(w in words for w in _NO_MEMORY):
+            if not ran_out(error, _NO_MEMORY):
                 raise
             raise no_memory(self.device) from None
 

@@ -12,11 +12,11 @@ import numpy as np
 from shipdet.errors import BadModel
 from shipdet.models.config import ClassifierConfig, UpscalerConfig
 from shipdet.models.devices import cpu_threads
-from shipdet.models.graph_runtime import Arrays, Device, Graph, GraphClassifier, GraphUpscaler
+from shipdet.models.graph_runtime import Arrays, Graph, GraphClassifier, GraphUpscaler
 from shipdet.models.graphs import graph_file
 from shipdet.models.hub import ModelFolder
-from shipdet.models.processors import cpu_precision
-from shipdet.models.runtime import BackendInfo, Pixels, Precision, no_memory
+from shipdet.models.processors import pick_precision
+from shipdet.models.runtime import BackendInfo, Device, Pixels, Precision, no_memory, ran_out
 from shipdet.settings import Settings
 
 # Where this package is installed, importing openvino reports the import to Google Analytics.
@@ -79,8 +79,7 @@ class OpenVinoGraph(Graph):
                 # Or memory would stay as large as the largest canvas or block needed it.
                 self._compiled.release_memory()
             except (MemoryError, RuntimeError) as error:
-                words = str(error).lower()
-                if not isinstance(error, MemoryError) and not any(w in words for w in _NO_MEMORY):
+                if not ran_out(error, _NO_MEMORY):
                     raise
                 raise no_memory("cpu") from None
         return outputs
@@ -109,7 +108,4 @@ def open_upscaler(
 
 
 def _opened(folder: ModelFolder, settings: Settings, precision: Precision | None) -> OpenVinoGraph:
-    wanted = settings.precision
-    return OpenVinoGraph(
-        folder, settings, precision or (cpu_precision() if wanted == "auto" else wanted)
-    )
+    return OpenVinoGraph(folder, settings, precision or pick_precision("cpu", settings.precision))

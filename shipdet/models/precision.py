@@ -4,36 +4,18 @@ The first layer takes pixels and the last one makes pixels or scores; there a ha
 is coarser than a gray level, and both are a hundredth of the work, so they stay in float32.
 """
 
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from shipdet.models.processors import cpu_precision
 from shipdet.models.runtime import Precision
-
-PrecisionSetting = Literal["auto", "fp32", "bf16", "fp16"]
 
 DTYPES: dict[Precision, torch.dtype] = {
     "fp32": torch.float32,
     "bf16": torch.bfloat16,
     "fp16": torch.float16,
 }
-
-
-def pick_precision(device: Literal["cpu", "cuda"], wanted: PrecisionSetting = "auto") -> Precision:
-    """The number format to run in, the same on every start of a machine.
-
-    ``auto`` is fp16 on CUDA, and on a CPU what :func:`~shipdet.models.processors.cpu_precision`
-    says.
-
-    Args:
-        device: where the network runs.
-        wanted: the setting ``precision``.
-    """
-    if wanted != "auto":
-        return wanted
-    return "fp16" if device == "cuda" else cpu_precision()
 
 
 def network_ends(net: nn.Module) -> tuple[nn.Module, nn.Module]:

@@ -6,7 +6,25 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from shipdet.models.runtime import Device, Precision
+
+PrecisionSetting = Literal["auto", "fp32", "bf16", "fp16"]
+
 _CPUINFO = Path("/proc/cpuinfo")
+
+
+def pick_precision(device: Device, wanted: PrecisionSetting = "auto") -> Precision:
+    """The number format to run in, the same on every start of a machine.
+
+    ``auto`` is fp16 on CUDA, and on a CPU what :func:`cpu_precision` says.
+
+    Args:
+        device: where the network runs.
+        wanted: the setting ``precision``.
+    """
+    if wanted != "auto":
+        return wanted
+    return "fp16" if device == "cuda" else cpu_precision()
 
 
 def cpu_precision() -> Literal["fp32", "bf16"]:

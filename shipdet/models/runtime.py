@@ -1,5 +1,6 @@
 """What every backend does: a uint8 batch goes in, an array comes out, normalization is inside."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -14,7 +15,10 @@ Scores = npt.NDArray[np.float32]
 Maps = npt.NDArray[np.float32]
 BackendName = Literal["torch", "onnx", "openvino"]
 DeviceName = Literal["auto", "cpu", "cuda"]
+Device = Literal["cpu", "cuda"]
 Precision = Literal["fp32", "bf16", "fp16"]
+
+_PASS_PIXELS: dict[Device, int] = {"cpu": 1 << 20, "cuda": 1 << 24}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class BackendInfo:
     """
 
     name: BackendName
-    device: Literal["cpu", "cuda"]
+    device: Device
     provider: str
     precision: Precision
 
@@ -157,7 +161,18 @@ def check_blocks(blocks: Pixels) -> None:
         raise ValueError(f"images must be uint8 (n, h, w, 3), not {blocks.dtype} {blocks.shape}")
 
 
-def no_memory(device: Literal["cpu", "cuda"]) -> OutOfMemory:
+def canvases_at_once(device: Device, height: int, width: int) -> int:
+    """How many canvases of so many pixels a network takes in one pass."""
+    return max(1, _PASS_PIXELS[device] // (height * width))
+
+
+def ran_out(error: Exception, words: Collection[str]) -> bool:
+    """Whether an error says that memory ran out: by its type, or by words in lower case."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(word in said for word in words)
+
+
+def no_memory(device: Device) -> OutOfMemory:
     """The error of a device that cannot hold what a network needs."""
     title = "GPU" if device == "cuda" else "machine"
     return OutOfMemory(

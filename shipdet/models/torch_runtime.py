@@ -25,28 +25,30 @@ from shipdet.models.networks import (
     load_weights,
     stage_features,
 )
-from shipdet.models.precision import lower_body, network_ends, pick_precision
+from shipdet.models.precision import lower_body, network_ends
+from shipdet.models.processors import pick_precision
 from shipdet.models.runtime import (
     BackendInfo,
+    Device,
     Maps,
     Pixels,
     Precision,
     Scores,
     calibrated,
+    canvases_at_once,
     check_blocks,
     check_canvases,
     check_windows,
     no_memory,
+    ran_out,
 )
 from shipdet.settings import Settings
 
-Device = Literal["cpu", "cuda"]
 Body = Callable[[Tensor], Any]
 #: What a classifier answers: windows of canvases, windows on their own, or windows and map.
 Answer = Literal["windows", "alone", "survey"]
 
 WINDOW_BATCH: dict[Device, int] = {"cpu": 32, "cuda": 256}
-CANVAS_PIXELS: dict[Device, int] = {"cpu": 1 << 20, "cuda": 1 << 24}  # in one pass
 _NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory", "bad_alloc")
 
 _log = logging.getLogger(__name__)
@@ -182,7 +184,7 @@ class TorchClassifier(_Torch):
         """Answers for canvases of one size, as many at a time as the device holds."""
         check_canvases(canvases, self.window_px, self.cell_px)
         height, width = canvases.shape[1:3]
-        batch = max(1, CANVAS_PIXELS[self._device] // (height * width))
+        batch = canvases_at_once(self._device, height, width)
         parts = [
             [found.cpu().numpy() for found in self._run(canvases[start : start + batch], answer)]
             for start in range(0, len(canvases), batch)
@@ -317,9 +319,8 @@ def _provider(device: Device) -> str:
 
 
 def _is_no_memory(error: Exception) -> bool:
-    """Whether memory ran out; the CPU allocator raises a plain RuntimeError, told by its words."""
-    known = isinstance(error, MemoryError | torch.OutOfMemoryError)
-    return known or any(words in str(error) for words in _NO_MEMORY)
+    """Whether memory ran out; the CPU allocator raises a plain RuntimeError."""
+    return isinstance(error, torch.OutOfMemoryError) or ran_out(error, _NO_MEMORY)
 
 
 @contextmanager

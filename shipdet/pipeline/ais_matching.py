@@ -5,6 +5,7 @@ from pathlib import Path
 
 from shipdet.ais import Contacts, acquired_of, area_of, find_contacts
 from shipdet.errors import BadAis
+from shipdet.geometry import BBox
 from shipdet.imagery import get_provider, sample
 from shipdet.pipeline.inspecting import ImageFacts
 from shipdet.progress import finish
@@ -43,11 +44,8 @@ def ais_of_area(
         BadAis: The imagery has no date, or the file is of no use for this place and time.
         ShipdetError: As for the search.
     """
-    settings = settings or get_settings()
-    moment = acquired or _date_of(request, settings)
-    if moment is None:
-        raise BadAis(NO_DATE)
-    return find_contacts(_path(file), request.box, moment)
+    moment = acquired or _date_of(request, settings or get_settings())
+    return _contacts(file, request.box, moment)
 
 
 def ais_of_image(
@@ -66,12 +64,7 @@ def ais_of_image(
     Raises:
         BadAis: The image has no place or date, or the file is of no use for it.
     """
-    if facts.bbox is None:
-        raise BadAis(NO_PLACE)
-    moment = acquired or facts.acquired
-    if moment is None:
-        raise BadAis(NO_DATE)
-    return find_contacts(_path(file), facts.bbox, moment)
+    return _contacts(file, facts.bbox, acquired or facts.acquired)
 
 
 def _date_of(request: AreaRequest, settings: Settings) -> str | None:
@@ -84,10 +77,6 @@ def _date_of(request: AreaRequest, settings: Settings) -> str | None:
         chosen = acquisition_for(provider, request.box, request, settings)
         return None if chosen is None else chosen.time
     return None
-
-
-def _path(file: str | Path) -> Path:
-    return sample.AIS_FILE if str(file) == SAMPLE else Path(file)
 
 
 def match_ais(run: Run, file: str | Path | Contacts, acquired: str | datetime | None = None) -> Run:
@@ -113,7 +102,10 @@ def match_ais(run: Run, file: str | Path | Contacts, acquired: str | datetime | 
         >>> [ship.id for ship in run.detections if ship.dark]
         [3]
     """
-    contacts = file if isinstance(file, Contacts) else _read(run, file, acquired)
+    contacts = file
+    if not isinstance(contacts, Contacts):
+        moment = acquired or acquired_of(run.record)
+        contacts = _contacts(contacts, area_of(run.record), moment)
     with replaced_folder(run.folder) as folder:
         copy_pictures(run, folder)
         record = {**run.record, "ais": contacts.as_dict()}
@@ -121,11 +113,10 @@ def match_ais(run: Run, file: str | Path | Contacts, acquired: str | datetime | 
     return read_run(run.folder)
 
 
-def _read(run: Run, file: str | Path, acquired: str | datetime | None) -> Contacts:
-    moment = acquired or acquired_of(run.record)
-    area = area_of(run.record)
+def _contacts(file: str | Path, area: BBox | None, moment: str | datetime | None) -> Contacts:
+    """The ships of a file in an area at a time; "sample" is the file of the built-in sample."""
     if area is None:
         raise BadAis(NO_PLACE)
     if moment is None:
         raise BadAis(NO_DATE)
-    return find_contacts(_path(file), area, moment)
+    return find_contacts(sample.AIS_FILE if str(file) == SAMPLE else Path(file), area, moment)

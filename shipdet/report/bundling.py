@@ -45,7 +45,6 @@ def _kept(run: Run) -> list[str]:
     """Files that are in the ZIP as they are, or that crops are cut from."""
     files: dict[str, str] = run.record["files"]
     apart = {*RESULTS.values(), RECORD, BUNDLE}
-    if run.record["raw"].get("large"):
-        return [PREVIEW, *(name for name in files.values() if name not in apart)]
-    apart |= {files[kind] for kind in FULL_SIZE if kind in files}
+    if not run.record["raw"].get("large"):
+        apart |= {files[kind] for kind in FULL_SIZE if kind in files}
     return [PREVIEW, *(name for name in files.values() if name not in apart)]

@@ -83,17 +83,17 @@ class ShipFilter(Request):
         """
         if not self.given:
             return ships
-        kept = [self._leaves(ship) for ship in ships]
+        kept = np.array([self._leaves(ship) for ship in ships], np.bool_)
         if self.within:
             if any(ship.lon is None for ship in ships):
                 raise BadOption(
                     "The image has no georeference: give the polygon in pixels (within_px)."
                 )
             places = np.array([(ship.lon, ship.lat) for ship in ships], np.float64)
-            kept = _both(kept, parse_wkt(self.within).contains(places.reshape(-1, 2)))
+            kept &= parse_wkt(self.within).contains(places.reshape(-1, 2))
         if self.within_px:
             x, y = ships.centers.T
-            kept = _both(kept, shapely.intersects_xy(_pixels(self.within_px), x, y))
+            kept &= shapely.intersects_xy(_pixels(self.within_px), x, y)
         items = tuple(ship for ship, left in zip(ships, kept, strict=True) if left)
         return Detections(items, ships.floor)
 
@@ -111,10 +111,6 @@ class ShipFilter(Request):
 
 def _fits(wanted: Marked, marked: bool) -> bool:
     return wanted == "" or marked == (wanted == "only")
-
-
-def _both(one: list[bool], other: Any) -> list[bool]:
-    return [bool(a and b) for a, b in zip(one, other, strict=True)]
 
 
 def _pixels(text: str) -> Any:

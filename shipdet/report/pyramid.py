@@ -20,12 +20,10 @@ from PIL import Image
 
 from shipdet.errors import BadOption, StorageFull
 from shipdet.gdal import WRITING, gdal_env, gdal_errors
+from shipdet.geometry import TILE_PX
 from shipdet.report.folder import GONE
 from shipdet.report.raster import COG
-from shipdet.report.run import PYRAMIDS, Run
-
-TILE_PX = 256
-LAYERS = ("raw", "upscaled")
+from shipdet.report.run import PICTURES, PYRAMIDS, Run
 
 _COPY = {**COG, "compress": "JPEG", "quality": 90, "predictor": "NO", "bigtiff": "IF_SAFER"}
 _making = threading.Lock()
@@ -40,7 +38,7 @@ class Tile(NamedTuple):
 
 def layers(run: Run) -> list[str]:
     """The layers that a run has tiles of: raw, and upscaled after super-resolution."""
-    return [name for name in LAYERS if name == "raw" or name in run.record["files"]]
+    return [name for name in PICTURES if name == "raw" or name in run.record["files"]]
 
 
 def top_zoom(run: Run) -> int:

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from shipdet import pipeline
 from shipdet.areas import parse_wkt
-from shipdet.errors import BadImage, ShipdetError
+from shipdet.errors import BadImage, ShipdetError, sentence
 from shipdet.geometry import BBox
 from shipdet.imagery import catalogue
 from shipdet.imagery.stac import acquisitions_for
@@ -30,7 +30,6 @@ from shipdet.progress import Progress
 from shipdet.report.folder import run_folder
 from shipdet.requests import AreaRequest, ImageRequest, ImageryOptions, Search
 from shipdet.settings import Settings
-from shipdet.ui.html import sentence
 from shipdet.ui.plain_http import remember
 from shipdet.ui.streams import (
     DEVICE,

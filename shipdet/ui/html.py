@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from shipdet.errors import ShipdetError
+from shipdet.errors import ShipdetError, sentence
 from shipdet.pipeline import Estimate, Run
 from shipdet.progress import STAGE_TITLES, Progress, Stage
 
@@ -33,13 +33,6 @@ CANCELLED = (
     '<div class="sd-card" role="status"><h3>Cancelled</h3>'
     "<p>The run was stopped and left nothing behind. Change a setting and detect again.</p></div>"
 )
-
-
-def sentence(error: Exception) -> str:
-    """What a user reads of an error: its sentence, or where to look for the rest."""
-    if isinstance(error, ShipdetError):
-        return str(error)
-    return "Something unexpected went wrong; the server's log has the details."
 
 
 def error_box(error: Exception) -> str:
@@ -80,7 +73,7 @@ def estimate_box(estimate: Estimate) -> str:
         f"about {duration(estimate.seconds)}",
     )
     items = "".join(f"<li>{fact}</li>" for fact in facts)
-    return f'<div class="sd-estimate"><ul>{items}</ul>{_notes(estimate.notes)}</div>'
+    return f'<div class="sd-estimate"><ul>{items}</ul>{notes_box(estimate.notes)}</div>'
 
 
 def hint(text: str) -> str:
@@ -88,7 +81,8 @@ def hint(text: str) -> str:
     return f'<div class="sd-estimate"><p>{html.escape(text)}</p></div>'
 
 
-def _notes(notes: Iterable[str]) -> str:
+def notes_box(notes: Iterable[str]) -> str:
+    """Sentences below a line of facts; "" where there are none."""
     lines = "".join(f"<p>{html.escape(note)}</p>" for note in notes)
     return f'<div class="sd-notes">{lines}</div>' if lines else ""
 
@@ -125,7 +119,7 @@ class ProgressPanel:
             f'<div class="sd-card" role="status"><h3>{event.title}<em>{_count(event)}</em></h3>'
             f'{_bar(event)}<p class="sd-time"><span>{duration(now - self.started)} so far</span>'
             f"<span>{self._remaining(event, now)}</span></p>"
-            f'<ol class="sd-stages">{rows}</ol>{_notes([self.note] if self.note else [])}</div>'
+            f'<ol class="sd-stages">{rows}</ol>{notes_box([self.note] if self.note else [])}</div>'
         )
 
     def _remaining(self, event: Progress, now: float) -> str:
@@ -170,7 +164,7 @@ def finished_box(run: Run) -> str:
     return (
         f'<div class="sd-card sd-success" role="status"><h3>{told}</h3>'
         f"<p>Score {_score(run.threshold)} or more; {more}.{took}{advice}</p>"
-        f"{_ran_on(run)}{_notes(run.notes)}</div>"
+        f"{_ran_on(run)}{notes_box(run.notes)}</div>"
     )
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from shipdet.errors import ShipdetError
 from shipdet.pipeline import Estimate, ImageFacts, estimate_together
 from shipdet.requests import AreaRequest
-from shipdet.ui.html import duration, error_box, hint, ships
+from shipdet.ui.html import duration, error_box, hint, notes_box, ships
 
 if TYPE_CHECKING:
     from shipdet.ais import Contacts
@@ -57,9 +57,7 @@ def images_box(facts: Sequence[ImageFacts]) -> str:
 
 def _facts(facts: Iterable[str], notes: Iterable[str]) -> str:
     items = "".join(f"<li>{html.escape(fact)}</li>" for fact in facts)
-    lines = "".join(f"<p>{html.escape(note)}</p>" for note in notes)
-    told = f'<div class="sd-notes">{lines}</div>' if lines else ""
-    return f'<div class="sd-estimate" role="status"><ul>{items}</ul>{told}</div>'
+    return f'<div class="sd-estimate" role="status"><ul>{items}</ul>{notes_box(notes)}</div>'
 
 
 def picture_card(facts: ImageFacts) -> str:

@@ -1,8 +1,11 @@
 """Files of a run, made when they are asked for, of the ships that the filter leaves."""
 
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, Response
@@ -10,6 +13,8 @@ from starlette.responses import FileResponse, Response
 from shipdet.errors import BadOption
 from shipdet.pipeline import Comparison, Run
 from shipdet.report import write_bundle
+
+Writer = Callable[[Path], Any]
 
 #: Formats that are made of the ships: what the address says, and the file's ending.
 MADE = {
@@ -46,34 +51,22 @@ def run_file(run: Run, kind: str) -> Response:
     if kind not in MADE:
         raise BadOption(f"The run has no file '{kind[:40]}': choose {', '.join(MADE)}.")
     filtered = "-filtered" if run.filter.given else ""
-    folder = Path(mkdtemp(prefix="shipdet-"))
-    path = folder / f"{run.id}{filtered}{MADE[kind]}"
-    try:
-        if kind == "report":
-            run.report(path)
-        elif kind == "zip":
-            write_bundle(run, path)
-        else:
-            run.save(path)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    return _once(path)
+    writers: dict[str, Writer] = {"report": run.report, "zip": partial(write_bundle, run)}
+    return _made(f"{run.id}{filtered}{MADE[kind]}", writers.get(kind, run.save))
 
 
 def changes_file(changes: Comparison, name: str, suffix: str) -> Response:
     """A comparison to save; raises BadOption for a suffix that is not of ``CHANGES``."""
+    return _made(f"{name}{suffix}", changes.save)
+
+
+def _made(name: str, write: Writer) -> Response:
+    """A file in a folder of its own, which is removed when it has been sent."""
     folder = Path(mkdtemp(prefix="shipdet-"))
-    path = folder / f"{name}{suffix}"
     try:
-        changes.save(path)
+        write(folder / name)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return _once(path)
-
-
-def _once(path: Path) -> Response:
-    """A file whose folder is removed when it has been sent."""
-    clean = BackgroundTask(shutil.rmtree, path.parent, ignore_errors=True)
-    return FileResponse(path, filename=path.name, background=clean)
+    clean = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
+    return FileResponse(folder / name, filename=name, background=clean)

@@ -2,6 +2,8 @@
 
 import json
 import os
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +12,8 @@ from starlette.requests import Request
 from shipdet.errors import BadOption, NotYours, ShipdetError
 from shipdet.pipeline import Review, Run, open_run
 from shipdet.report import ShipFilter, run_folder
+from shipdet.report.folder import GONE
+from shipdet.report.run import RECORD
 from shipdet.settings import Settings
 
 MAX_BODY = 1024**2  # bytes; a page sends some hundred
@@ -24,7 +28,18 @@ def run_of(request: Request, settings: Settings, name: str = "run") -> Run:
     Raises:
         BadOption: There is no such run.
     """
-    return open_run(run_folder(request.path_params[name], settings))
+    folder = run_folder(request.path_params[name], settings)
+    try:
+        written = (folder / RECORD).stat()
+    except OSError:
+        raise BadOption(GONE) from None
+    return _opened(folder, written.st_mtime_ns, written.st_ino)
+
+
+@lru_cache(maxsize=8)
+def _opened(folder: Path, _mtime_ns: int, _inode: int) -> Run:
+    """A run as it was written then: a viewer asks for dozens of tiles of one."""
+    return open_run(folder)
 
 
 def filter_of(request: Request) -> ShipFilter:

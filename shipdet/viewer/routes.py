@@ -9,6 +9,7 @@ import logging
 import threading
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,10 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from shipdet import pipeline
-from shipdet.errors import BadOption, NotYours, ShipdetError, StorageFull
+from shipdet.errors import BadOption, NotYours, ShipdetError, StorageFull, sentence
 from shipdet.pipeline import Run
-from shipdet.report import PREVIEW, cut_tile
-from shipdet.report.run import chip_name
+from shipdet.report import PREVIEW, cut_tile, run_folder
+from shipdet.report.run import CHIPS, chip_name
 from shipdet.settings import Settings
 from shipdet.viewer import telling
 from shipdet.viewer.downloads import CHANGES, changes_file, run_file
@@ -38,7 +39,7 @@ THUMBNAIL_PX = 320
 MOST_IDS = 500  # of runs that a browser remembers
 _KEPT = {"Cache-Control": "private, max-age=86400"}  # images of a run never change
 _FRESH = {"Cache-Control": "no-store"}
-_STATUS: dict[type, int] = {NotYours: 403, StorageFull: 507}
+_STATUS: dict[type[Exception], int] = {NotYours: 403, StorageFull: 507}
 
 Answer = Callable[[Request], Response]
 Change = Callable[[Request, dict[str, Any]], Response]
@@ -103,7 +104,7 @@ class ViewerPages:
     def crop(self, request: Request) -> Response:
         """The crop of a ship, by its number."""
         run = run_of(request, self.settings)
-        path = run.folder / "chips" / chip_name(request.path_params["number"])
+        path = run.folder / CHIPS / chip_name(request.path_params["number"])
         if not path.is_file():
             raise BadOption("The run has no crop of this ship.")
         return FileResponse(path, headers=_KEPT)
@@ -114,11 +115,12 @@ class ViewerPages:
 
     def review(self, request: Request, body: dict[str, Any]) -> Response:
         """Apply actions of a reviewer; the answer is the run as it is then."""
-        run_id = run_of(request, self.settings).id
-        with self._reviewing[run_id]:  # each begins with what the one before has left
+        folder = run_folder(request.path_params["run"], self.settings)
+        with self._reviewing[folder.name]:  # each begins with what the one before has left
             run = run_of(request, self.settings)
             run = pipeline.save_review(run, reviewed(run.review, body))
-        return JSONResponse(telling.run_page(self._kept(run, request)), headers=_FRESH)
+        kept = replace(run, filter=filter_of(request))
+        return JSONResponse(telling.run_page(kept), headers=_FRESH)
 
     def rename(self, request: Request, body: dict[str, Any]) -> Response:
         """Give a run another name."""
@@ -151,11 +153,7 @@ class ViewerPages:
         )
 
     def _filtered(self, request: Request) -> Run:
-        return self._kept(run_of(request, self.settings), request)
-
-    def _kept(self, run: Run, request: Request) -> Run:
-        kept = filter_of(request)
-        return run.filtered(**kept.model_dump())
+        return replace(run_of(request, self.settings), filter=filter_of(request))
 
 
 def viewer_routes(settings: Settings) -> list[BaseRoute]:
@@ -226,11 +224,8 @@ def _changed(change: Change) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _refusal(error: Exception) -> Response:
-    if isinstance(error, ShipdetError):
-        status = (
-            403 if isinstance(error, NotYours) else 507 if isinstance(error, StorageFull) else 400
-        )
-        return JSONResponse({"error": str(error)}, status)
-    log.exception("a viewer's request failed", exc_info=error)
-    sentence = "Something unexpected went wrong; the server's log has the details."
-    return JSONResponse({"error": sentence}, 500)
+    status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 400)
+    if not isinstance(error, ShipdetError):
+        log.exception("a viewer's request failed", exc_info=error)
+        status = 500
+    return JSONResponse({"error": sentence(error)}, status)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from shipdet import pipeline
+from shipdet.ais import acquired_of
 from shipdet.detections import Detection
 from shipdet.geometry import Floats
 from shipdet.pipeline import Comparison, Run, RunInfo
@@ -23,19 +24,15 @@ JsonObject = dict[str, Any]
 def run_page(run: Run) -> JsonObject:
     """Everything that the viewer shows of a run, with the ships that its filter leaves."""
     record = run.record
-    raw, source = record["raw"], record["source"]
+    source = record["source"]
     found = run.detections
     return {
         "id": run.id,
-        "title": source["title"] or source["source"],
+        "title": _title(run),
         "attribution": source.get("attribution") or "",
         "created": record["created"],
-        "acquired": source.get("details", {}).get("acquired"),
-        "georeferenced": bool(raw["georeferenced"]),
-        "width": raw["width"],
-        "height": raw["height"],
-        "gsd_m": [raw.get("gsd_x_m", raw["gsd_m"]), raw.get("gsd_y_m", raw["gsd_m"])],
-        "top_zoom": top_zoom(run),
+        "acquired": acquired_of(record),
+        **_frame(run),
         "layers": layers(run),
         "map": "map" in record["files"],
         "files": list(record["files"]),
@@ -49,6 +46,23 @@ def run_page(run: Run) -> JsonObject:
         "others": _others(run),
         "actions": len(run.review.actions),
         "filter": run.filter.given,
+    }
+
+
+def _title(run: Run) -> str:
+    source = run.record["source"]
+    return str(source["title"] or source["source"])
+
+
+def _frame(run: Run) -> JsonObject:
+    """The image that ships lie in: size, scale, tiles."""
+    raw = run.record["raw"]
+    return {
+        "georeferenced": bool(raw["georeferenced"]),
+        "width": raw["width"],
+        "height": raw["height"],
+        "gsd_m": [raw.get("gsd_x_m", raw["gsd_m"]), raw.get("gsd_y_m", raw["gsd_m"])],
+        "top_zoom": top_zoom(run),
     }
 
 
@@ -105,22 +119,16 @@ def history_page(
 def comparison_page(earlier: Run, later: Run) -> JsonObject:
     """Two runs side by side, in the pixels of the earlier one."""
     changes = pipeline.compare(earlier, later)
-    raw = earlier.record["raw"]
     return {
         "runs": [
             {
                 "id": run.id,
-                "title": run.record["source"]["title"] or run.record["source"]["source"],
-                "when": run.record["source"].get("details", {}).get("acquired")
-                or run.record["created"],
+                "title": _title(run),
+                "when": acquired_of(run.record) or run.record["created"],
             }
             for run in (earlier, later)
         ],
-        "georeferenced": bool(raw["georeferenced"]),
-        "width": raw["width"],
-        "height": raw["height"],
-        "gsd_m": [raw.get("gsd_x_m", raw["gsd_m"]), raw.get("gsd_y_m", raw["gsd_m"])],
-        "top_zoom": top_zoom(earlier),
+        **_frame(earlier),
         "counts": changes.counts,
         "outside": changes.outside,
         "ships": _changed(changes, earlier),

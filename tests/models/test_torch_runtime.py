@@ -11,8 +11,7 @@ from shipdet.models import load_classifier, load_upscaler, release_models, resol
 from shipdet.models.devices import available_backends, cpu_threads, cuda_available
 from shipdet.models.networks import build, load_weights
 from shipdet.models.onnx_runtime import pick_format
-from shipdet.models.precision import pick_precision
-from shipdet.models.processors import cpu_prefers_bf16
+from shipdet.models.processors import cpu_prefers_bf16, pick_precision
 from shipdet.models.runtime import calibrated
 from shipdet.models.torch_runtime import TorchClassifier, TorchUpscaler
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 from tqdm import tqdm
 
-from shipdet.models.precision import pick_precision
+from shipdet.models.processors import pick_precision
 from training.recipe import Schedule
 
 Batch = dict[str, Tensor]
