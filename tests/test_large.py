@@ -23,7 +23,7 @@ from shipdet.progress import finish
 from shipdet.requests import AreaRequest, ImageRequest, Search
 from shipdet.settings import Settings
 from tests.helpers.own_process import GIVEN_BACK, last_said
-from tests.helpers.painted import paint_ship, sea
+from tests.helpers.painted import paint_fleet, sea
 from tests.helpers.tile_server import NOT_FOUND, TileServer
 
 GSD_M = 0.8  # finer than the classifier's scale, so that the picture is shrunk
@@ -33,10 +33,7 @@ HELD = {"max_held_pixels": 100_000}
 
 @pytest.fixture(scope="module")
 def picture():
-    pixels = sea(2048, 1536)
-    for x, y, length, width, axis in FLEET:
-        paint_ship(pixels, GSD_M, (x, y), length, width, axis)
-    return pixels
+    return paint_fleet(sea(2048, 1536), GSD_M, FLEET)
 
 
 @pytest.fixture

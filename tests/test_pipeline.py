@@ -31,7 +31,7 @@ from shipdet.report import writing as run_module
 from shipdet.requests import AreaRequest, ImageRequest, Search
 from shipdet.settings import Settings
 from tests.helpers import tile_server as faults
-from tests.helpers.painted import paint_ship, sea
+from tests.helpers.painted import paint_fleet, sea
 from tests.helpers.tile_server import TileServer
 
 GSD_M = gsd_at(36.145, 15)
@@ -41,10 +41,7 @@ FLEET = [(200, 150, 240, 36, 30), (700, 300, 200, 32, 100), (450, 600, 280, 44, 
 
 
 def harbor():
-    pixels = sea(1024, 768)
-    for x, y, length, width, axis in FLEET:
-        paint_ship(pixels, GSD_M, (x * GSD_M, y * GSD_M), length, width, axis)
-    return pixels
+    return paint_fleet(sea(1024, 768), GSD_M, FLEET, GSD_M)
 
 
 @pytest.fixture(scope="module")

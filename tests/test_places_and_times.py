@@ -14,7 +14,7 @@ from shipdet.geometry import gsd_at
 from shipdet.progress import finish
 from shipdet.requests import AreaRequest, Search
 from shipdet.settings import Settings, get_settings
-from tests.helpers.painted import paint_ship, sea
+from tests.helpers.painted import paint_fleet, sea
 from tests.helpers.stac_server import ITEMS, StacServer
 from tests.helpers.tile_server import TileServer
 
@@ -25,10 +25,7 @@ ACQUIRED = "2024-05-01T10:56:00Z"
 
 @pytest.fixture(scope="module")
 def picture():
-    pixels = sea(1024, 768)
-    for x, y, length, width, axis in FLEET:
-        paint_ship(pixels, GSD_M, (x * GSD_M, y * GSD_M), length, width, axis)
-    return pixels
+    return paint_fleet(sea(1024, 768), GSD_M, FLEET, GSD_M)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from shipdet.pipeline import searching
 from shipdet.progress import finish
 from shipdet.requests import AreaRequest, ImageRequest, Search
 from shipdet.settings import Settings
-from tests.helpers.painted import paint_ship, sea
+from tests.helpers.painted import paint_fleet, paint_ship, sea
 from tests.upscale.test_focus import Bicubic
 
 GSD_M = 3.0
@@ -30,10 +30,7 @@ def upscaler(monkeypatch):
 
 
 def harbor():
-    pixels = sea(*SIZE)
-    for x, y, length, width, axis in FLEET:
-        paint_ship(pixels, GSD_M, (x * GSD_M, y * GSD_M), length, width, axis)
-    return pixels
+    return paint_fleet(sea(*SIZE), GSD_M, FLEET, GSD_M)
 
 
 def searched(pixels, settings, tmp_path, watch=None, **options):

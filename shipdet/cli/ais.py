@@ -58,18 +58,18 @@ def ais(
 
 def lines(run: Any) -> list[str]:
     """What AIS says of a run's ships, a line each."""
-    told = run.record["ais"]
+    record = run.record["ais"]
     out = [
-        f"AIS at {told['acquired']}: {told['matched']} ships known, {told['dark']} dark, "
-        f"{len(told['unseen'])} reports without a ship"
+        f"AIS at {record['acquired']}: {record['matched']} ships known, {record['dark']} dark, "
+        f"{len(record['unseen'])} reports without a ship"
     ]
     for ship in (*run.detections, *run.small_craft):
         if ship.dark:
             out.append(f"{ship.id:4d}  dark")
         else:
             out.append(f"{ship.id:4d}  {ship.mmsi} {ship.name}  {ship.ais_distance_m:.0f} m away")
-    contacts = {contact["mmsi"]: contact for contact in told["contacts"]}
-    for mmsi in told["unseen"]:
+    contacts = {contact["mmsi"]: contact for contact in record["contacts"]}
+    for mmsi in record["unseen"]:
         contact = contacts[mmsi]
         out.append(
             f"   -  {mmsi} {contact['name']}  {contact['lat']:.5f} {contact['lon']:.5f}  no ship "

@@ -53,10 +53,10 @@ def requests_of(
     day: str | None,
     options: dict[str, Any],
 ) -> list[Named]:
-    """The searches that were asked for, with the names of their areas; one without a name.
+    """A request for each area, with the area's name; a single area has no name.
 
     Raises:
-        BadArea: No area was given, several ways were, or one is none.
+        BadArea: Not exactly one of box, file and sample was given, or an area cannot be read.
         BadOption: Another value is wrong.
     """
     if [bbox is not None, file is not None, is_sample].count(True) != 1:
@@ -110,7 +110,7 @@ def search_all(
 
     if out is not None:
         check_new(out)
-    told: list[dict[str, Any]] = []
+    outcomes: list[dict[str, Any]] = []
     failed = 0
     for number, (name, request) in enumerate(requests, start=1):
         if not quiet:
@@ -119,14 +119,16 @@ def search_all(
             run = search_one(request, out and out / name, quiet, ais, acquired)
         except ShipdetError as error:
             failed += 1
-            told.append({"name": name, "error": str(error), "kind": type(error).__name__})
+            outcomes.append({"name": name, "error": str(error), "kind": type(error).__name__})
             print(f"{name}: {error}", file=sys.stderr)
             continue
         found = len(run.detections)
-        told.append({"name": name, "folder": str(run.folder), "ships": found})
+        outcomes.append({"name": name, "folder": str(run.folder), "ships": found})
         if not json_:
             print(f"{name}: {found} ship{'s' * (found != 1)} in {run.folder}")
     if json_:
-        print(json.dumps({"ships": sum(t.get("ships", 0) for t in told), "areas": told}))
+        print(
+            json.dumps({"ships": sum(one.get("ships", 0) for one in outcomes), "areas": outcomes})
+        )
     if failed:
         raise SomeAreasFailed(f"{failed} of {len(requests)} areas could not be searched.")

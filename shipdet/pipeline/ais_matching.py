@@ -32,7 +32,7 @@ def ais_of_area(
     """Read the AIS file for a search, before anything is fetched.
 
     Args:
-        request: The search; of ``sentinel2`` the acquisition is asked for.
+        request: The search; for ``sentinel2`` its acquisition is looked up.
         file: See :func:`shipdet.ais.read_reports`; "sample" is that of the built-in sample.
         acquired: When the image was taken; None where the imagery is dated.
         settings: Instead of those of the environment.

@@ -117,7 +117,7 @@ def _pixels(text: str) -> Any:
     """A polygon of pixels.
 
     Raises:
-        BadArea: It is none.
+        BadArea: The text is not such a polygon.
     """
     refusal = "Give a WKT POLYGON of pixels, such as POLYGON ((0 0, 90 0, 90 60, 0 0))."
     if len(text) > MAX_PIXEL_WKT or not text.strip().upper().startswith("POLYGON"):

@@ -61,7 +61,7 @@ def ais_geojson(record: dict[str, Any], ships: Detections) -> dict[str, Any]:
     for contact in Contacts.from_dict(record["ais"]):
         if not contact.in_area and contact.mmsi not in ids:
             continue
-        told = asdict(contact) | {"ship": ids.get(contact.mmsi)}
-        point = {"type": "Point", "coordinates": [told.pop("lon"), told.pop("lat")]}
-        features.append({"type": "Feature", "geometry": point, "properties": told})
+        values = asdict(contact) | {"ship": ids.get(contact.mmsi)}
+        point = {"type": "Point", "coordinates": [values.pop("lon"), values.pop("lat")]}
+        features.append({"type": "Feature", "geometry": point, "properties": values})
     return {"type": "FeatureCollection", "features": features}

@@ -46,8 +46,8 @@ log = logging.getLogger(__name__)
 Answer = dict[str, Any]
 
 
-#: Options that are not asked for by /estimate. Over plain HTTP its values are told by position, so
-#: that an option more would break every caller.
+#: Options that /estimate does not take. Over plain HTTP its values go by position, so that another
+#: option would break every caller.
 _NOT_ESTIMATED = {*ImageryOptions.model_fields, *Search.model_fields} - {
     *("provider", "zoom", "upscale", "selective"),
 }

@@ -60,7 +60,7 @@ def _wire_going(page: Page) -> None:
 
 
 def going(page: Page, text: str) -> tuple[Updates, list[tuple[str, str]]]:
-    """Updates after a place was asked for, and the places of the list by name."""
+    """Updates after a search for a place, and the places of the list by name."""
     chart = page.map
     try:
         places = find_place(text or "")

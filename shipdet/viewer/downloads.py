@@ -1,4 +1,4 @@
-"""Files of a run, made when they are asked for, of the ships that the filter leaves."""
+"""Files of a run, made on request from the ships that the filter leaves."""
 
 import shutil
 from collections.abc import Callable

@@ -17,7 +17,7 @@ from shipdet.progress import HEARTBEAT_S, Progress
 #: Progress, then what came of it: the folder of a run, or more.
 SearchEvents = Generator[Any, None, None]
 
-KEPT_S = 3600.0  # an ended search can be asked for so long
+KEPT_S = 3600.0  # an ended search is kept for an hour
 
 _known: dict[str, "Running"] = {}
 _lock = threading.Lock()

@@ -77,6 +77,15 @@ def paint_ship(
     paint(picture, outline / np.asarray(gsd, np.float64), color)
 
 
+def paint_fleet(
+    picture: Pixels, gsd: float, fleet: list[tuple[float, ...]], unit_m: float = 1.0
+) -> Pixels:
+    """Paint ships (x, y, length m, width m, axis), x and y in units of so many meters."""
+    for x, y, length, width, axis in fleet:
+        paint_ship(picture, gsd, (x * unit_m, y * unit_m), length, width, axis)
+    return picture
+
+
 def picture_mosaic(
     pixels: Pixels,
     gsd: float | tuple[float, float],
