@@ -25,21 +25,15 @@ def forget_models():
     release_models()
 
 
-@pytest.fixture
-def exact(settings):
-    """Settings with which nothing is rounded to half precision."""
-    return settings.model_copy(update={"precision": "fp32"})
-
-
 def on_pytorch(name, settings):
     folder = resolve(name, settings)
     opener = open_upscaler if folder.task == "super-resolution" else open_classifier
     return opener(folder, folder.config, "cpu", settings, "fp32")
 
 
-def test_scores_agree_with_pytorch(exact, picture):
-    theirs = on_pytorch(exact.classifier, exact)
-    ours = load_classifier(None, "openvino", "auto", exact)
+def test_scores_agree_with_pytorch(settings, picture):
+    theirs = on_pytorch(settings.classifier, settings)
+    ours = load_classifier(None, "openvino", "auto", settings)
     for count in (0, 1, 17):
         windows = picture(count, 224, 224) if count else np.zeros((0, 224, 224, 3), np.uint8)
         scores = ours.scores(windows)
@@ -51,24 +45,24 @@ def test_scores_agree_with_pytorch(exact, picture):
 
 
 @pytest.mark.parametrize("name", ["tiny-rrdb", "tiny-compact"])
-def test_pixels_agree_with_pytorch(exact, picture, name):
-    theirs, ours = on_pytorch(name, exact), load_upscaler(name, "openvino", "cpu", exact)
+def test_pixels_agree_with_pytorch(settings, picture, name):
+    theirs, ours = on_pytorch(name, settings), load_upscaler(name, "openvino", "cpu", settings)
     for blocks in (picture(1, 1, 1), picture(3, 17, 24)):
         enlarged, expected = ours.upscale(blocks), theirs.upscale(blocks)
         assert enlarged.dtype == np.uint8
         assert (np.abs(enlarged.astype(int) - expected) <= 1).mean() >= 0.999
 
 
-def test_results_are_not_changed_by_the_next_ones(exact, picture):
-    ours = load_classifier(None, "openvino", "cpu", exact)
+def test_results_are_not_changed_by_the_next_ones(settings, picture):
+    ours = load_classifier(None, "openvino", "cpu", settings)
     first = ours.dense(picture(1, 224, 224))
     before = first.copy()
     ours.dense(255 - picture(1, 224, 224))
     np.testing.assert_array_equal(first, before)
 
 
-def test_requests_at_once_take_turns(exact, picture):
-    ours = load_classifier(None, "openvino", "cpu", exact)
+def test_requests_at_once_take_turns(settings, picture):
+    ours = load_classifier(None, "openvino", "cpu", settings)
     pictures = [picture(1, 224, 224 + 32 * number) for number in range(4)]
     expected = [ours.dense(each) for each in pictures]
     found = {}
@@ -109,8 +103,8 @@ def test_searching_needs_no_pytorch_once_the_graph_is_made(settings):
     assert ran.stdout == "True False\n", ran.stderr
 
 
-def test_what_runs_is_told(exact):
-    info = load_classifier(None, "openvino", "cpu", exact).backend
+def test_what_runs_is_told(settings):
+    info = load_classifier(None, "openvino", "cpu", settings).backend
     assert (info.name, info.device, info.precision) == ("openvino", "cpu", "fp32")
     assert info.provider
 
@@ -129,7 +123,7 @@ def test_a_damaged_file_is_refused(settings, weights, tmp_path):
     shutil.rmtree(settings.cache_dir)
 
 
-def test_memory_that_is_too_small_has_its_own_error(exact, picture, monkeypatch):
+def test_memory_that_is_too_small_has_its_own_error(settings, picture, monkeypatch):
     class Full:
         output_tensors = ()
 
@@ -139,7 +133,7 @@ def test_memory_that_is_too_small_has_its_own_error(exact, picture, monkeypatch)
     monkeypatch.setattr(
         openvino_runtime.ov.CompiledModel, "create_infer_request", lambda self: Full()
     )
-    upscaler = load_upscaler(backend="openvino", device="cpu", settings=exact)
+    upscaler = load_upscaler(backend="openvino", device="cpu", settings=settings)
     with pytest.raises(OutOfMemory):
         upscaler.upscale(picture(1, 8, 8))
 
