@@ -31,8 +31,8 @@ def _cpu() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor()
-    told = dict(line.split(":", 1) for line in lines if ":" in line)
-    facts = {key.strip(): value.strip() for key, value in told.items()}
+    entries = dict(line.split(":", 1) for line in lines if ":" in line)
+    facts = {key.strip(): value.strip() for key, value in entries.items()}
     name = facts.get("model name", platform.processor())
     return f"{name} (family {facts.get('cpu family')}, model {facts.get('model')})"
 

@@ -49,7 +49,7 @@ def measure(effort: Effort) -> dict[str, Any]:
     better("dense_vs_exact", _said(scoring.dense_vs_exact, effort))
     upscaled = _said(upscaling.upscale_vs_realesrganer, effort)
     better("upscale_vs_realesrganer", {name: ratio["speed"] for name, ratio in upscaled.items()})
-    # The memory of the backend whose speed is told.
+    # The memory of the backend whose speed is given.
     chosen = str(further["upscale_vs_realesrganer_backend"])
     further["upscale_memory"] = upscaled[chosen]["memory"]
     for name, figure in (

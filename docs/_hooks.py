@@ -53,8 +53,8 @@ def settings() -> str:
             comment.append(line.removeprefix("    #: "))
         elif (found := _FIELD.match(line)) and found[1] in Settings.model_fields:
             field = Settings.model_fields[found[1]]
-            told = " ".join(comment) or found[2] or field.description or ""
-            lines.append(f"| `SHIPDET_{found[1].upper()}` | {_default(found[1])} | {told} |")
+            meaning = " ".join(comment) or found[2] or field.description or ""
+            lines.append(f"| `SHIPDET_{found[1].upper()}` | {_default(found[1])} | {meaning} |")
             comment = []
     return "\n".join(lines) + "\n"
 

@@ -86,7 +86,9 @@ def _raw_config(state: State, source: Path) -> dict[str, Any]:
         return _upscaler("RRDBNet", params)
     if "body.0.weight" in state and state["body.0.weight"].ndim == 4:
         if "body.1.weight" not in state:
-            raise BadModel(f"{source} has an activation without weights, which cannot be told.")
+            raise BadModel(
+                f"{source} has an activation without weights, which cannot be identified."
+            )
         params = {
             "num_feat": state["body.0.weight"].shape[0],
             # The first and the last are beside num_conv convolutions; each but the last has slopes.

@@ -192,8 +192,8 @@ def read_settings(**changes: Any) -> Settings:
         return Settings(**changes)
     except ValidationError as error:
         wrong = {str(e["loc"][0]): e["msg"][0].lower() + e["msg"][1:] for e in error.errors()}
-        told = [f"{_variable(name)} ({message})" for name, message in wrong.items()]
-        raise BadOption(f"Correct the setting{'s' * (len(told) > 1)} {', '.join(told)}.") from None
+        bad = [f"{_variable(name)} ({message})" for name, message in wrong.items()]
+        raise BadOption(f"Correct the setting{'s' * (len(bad) > 1)} {', '.join(bad)}.") from None
 
 
 def _check_env_file() -> None:

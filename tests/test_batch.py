@@ -82,8 +82,8 @@ def test_the_command_takes_several_files(scans, tmp_path, classifier, capsys):
     assert cli.main(asked) == 2
     assert "--out DIR" in capsys.readouterr().err
     assert cli.main([*asked, "--out", str(tmp_path / "out"), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["ships"] == 2 and [image["ships"] for image in told["images"]] == [1, 1]
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["ships"] == 2 and [image["ships"] for image in answer["images"]] == [1, 1]
 
 
 def test_python_gets_a_value_from_a_path(scans, tmp_path, classifier):
@@ -136,5 +136,5 @@ def test_runs_are_listed_shown_compared_and_deleted(tmp_path, capsys):
 def test_a_folder_that_cannot_exist_is_one_sentence(scans, classifier, capsys):
     asked = ["detect", str(scans / "scan 1.png"), "--gsd", "3", "--quiet"]
     assert cli.main([*asked, "--out", "/proc/none/here"]) == 1
-    told = capsys.readouterr().err
-    assert "cannot be written" in told and told.count("\n") == 1
+    answer = capsys.readouterr().err
+    assert "cannot be written" in answer and answer.count("\n") == 1

@@ -107,11 +107,11 @@ def test_help_needs_no_right_settings(
 
 def test_help_shows_groups_examples_and_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("detect", "--help") == 0
-    told = capsys.readouterr().out
-    assert "Examples" in told and "shipdet detect scene.png --gsd 3" in told
+    answer = capsys.readouterr().out
+    assert "Examples" in answer and "shipdet detect scene.png --gsd 3" in answer
     for name, field in option_fields(AreaRequest, ImageRequest, Search):
-        assert FLAGS.get(name, f"--{name.replace('_', '-')}") in told
-        assert group(field) in told
+        assert FLAGS.get(name, f"--{name.replace('_', '-')}") in answer
+        assert group(field) in answer
 
 
 def test_numbers_may_be_negative_and_scientific(

@@ -64,8 +64,8 @@ def test_the_sample_is_matched_with_its_ais_file(classifier, tmp_path, capsys):
     assert "AIS at 2024-06-07T10:30:00Z" in capsys.readouterr().out
     assert (out / "ais.geojson").is_file()
     assert run("ais", str(out), "sample", "--json") == 0
-    told = json.loads(capsys.readouterr().out)["ais"]
-    assert told["matched"] + len(told["unseen"]) == 19
+    answer = json.loads(capsys.readouterr().out)["ais"]
+    assert answer["matched"] + len(answer["unseen"]) == 19
     assert run("ais", str(out), "sample", "--acquired", "2024-07-07T10:30:00Z") == 2
     assert "take the AIS file of that time" in capsys.readouterr().err
 
@@ -85,8 +85,8 @@ def test_the_areas_of_a_file_are_searched_one_by_one(classifier, tmp_path, monke
         out = tmp_path / "out"
         how = ["--provider", "xyz", "--zoom", "15", "--out", str(out), "--json", "--quiet"]
         assert run("detect", "--area", str(file), *how) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert [area["name"] for area in told["areas"]] == ["north", "south"]
+    answer = json.loads(capsys.readouterr().out)
+    assert [area["name"] for area in answer["areas"]] == ["north", "south"]
     assert (out / "north" / "run.json").is_file() and (out / "south" / "run.json").is_file()
 
 

@@ -6,7 +6,7 @@ from shipdet.cli import main
 from shipdet.settings import Settings, get_settings
 
 
-def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
     """The exit code, and all that was written."""
     try:
         code = main(arguments)
@@ -20,7 +20,7 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]
 def test_corners_may_be_written_as_programs_do(capsys, tmp_path, west):
     corners = [west, "6e-2", "-0.67", "8.E-2"]
     place = ["--provider", "sample", "--zoom", "14", "--out", str(tmp_path / "out")]
-    code, text = told(capsys, "download", "--bbox", *corners, *place)
+    code, text = answer(capsys, "download", "--bbox", *corners, *place)
     assert code == 0, text
 
 
@@ -28,7 +28,7 @@ def test_corners_may_be_written_as_programs_do(capsys, tmp_path, west):
     ("typed", "meant"), [(["download", "--zom", "14"], "--zoom"), (["detekt"], "detect")]
 )
 def test_a_slip_gets_a_suggestion(capsys, typed, meant):
-    code, text = told(capsys, *typed)
+    code, text = answer(capsys, *typed)
     assert code == 2
     assert meant in text
 
@@ -39,7 +39,7 @@ def test_help_is_shown_beside_a_file_that_cannot_be_read(capsys, tmp_path, monke
     monkeypatch.setitem(Settings.model_config, "env_file", ".env")
     get_settings.cache_clear()
     for arguments in (["--help"], ["detect", "--help"]):
-        code, text = told(capsys, *arguments)
+        code, text = answer(capsys, *arguments)
         assert code == 0
         assert "Usage" in text
     get_settings.cache_clear()

@@ -48,8 +48,8 @@ def test_a_killed_run_leaves_its_tiles_and_no_half_run(tmp_path):
         answer.set()
         time.sleep(2.1)  # a folder of less than two seconds may be about to be locked
         second = download(server, tmp_path, out)
-        told, errors = second.communicate(timeout=200)
+        message, errors = second.communicate(timeout=200)
         assert second.returncode == 0, errors
-        assert "8 from the cache, 0 missing" in told
+        assert "8 from the cache, 0 missing" in message
     assert (out / "run.json").is_file()
     assert not out.with_name("out.partial").exists()

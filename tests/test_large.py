@@ -166,12 +166,12 @@ def test_a_picture_without_data_is_refused_large_or_small(settings, tmp_path, ki
     elif kind == "transparent":
         values, profile = values.astype(np.uint8), {"photometric": "RGB", "alpha": "YES"}
     path = geotiff(tmp_path / "empty.tif", values, **profile)
-    told = []
+    answer = []
     for chosen in (settings, settings.model_copy(update=HELD)):
         with pytest.raises(BadImage, match="is empty: every pixel") as caught:
             open_raster(path, None, chosen)
-        told.append(str(caught.value))
-    assert told[0] == told[1]
+        answer.append(str(caught.value))
+    assert answer[0] == answer[1]
 
 
 def test_data_in_the_last_strip_alone_is_enough(settings, tmp_path):

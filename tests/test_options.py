@@ -65,8 +65,8 @@ def test_a_submitted_option_reaches_the_search_and_the_imagery():
     assert not typed.keys() & NOT_SUBMITTED
     message = JobMessage.from_options("bay", [4.0, 51.0, 4.1, 51.1], "", typed)
     request = message.request((4.0, 51.0, 4.1, 51.1), 16)
-    told = {**request.model_dump(), **request.search.model_dump()}
-    assert {name: told[name] for name in typed} == typed
+    answer = {**request.model_dump(), **request.search.model_dump()}
+    assert {name: answer[name] for name in typed} == typed
 
 
 def test_the_page_has_a_control_for_every_option():
@@ -76,9 +76,9 @@ def test_the_page_has_a_control_for_every_option():
 
 
 def test_every_option_says_what_it_is():
-    told = dict(option_fields(AreaRequest, ImageRequest, Search))
-    assert set(told) == {*AREA, *IMAGE}
-    for name, field in told.items():
+    answer = dict(option_fields(AreaRequest, ImageRequest, Search))
+    assert set(answer) == {*AREA, *IMAGE}
+    for name, field in answer.items():
         assert field.description[0].islower() and not field.description.endswith("."), name
 
 

@@ -298,10 +298,10 @@ def test_an_unknown_model_is_refused_before_any_request(server, settings):
 
 
 def test_an_estimate_tells_the_size_and_fetches_nothing(server, settings, classifier):
-    told = pipeline.estimate(area(server), settings)
-    assert (told.zoom, told.tiles, told.width_px, told.height_px) == (15, 12, 1024, 768)
-    assert told.gsd_m == told.searched_gsd_m == pytest.approx(GSD_M, rel=0.001)
-    assert told.searched_px == 1024 * 768 and told.seconds > 0
+    answer = pipeline.estimate(area(server), settings)
+    assert (answer.zoom, answer.tiles, answer.width_px, answer.height_px) == (15, 12, 1024, 768)
+    assert answer.gsd_m == answer.searched_gsd_m == pytest.approx(GSD_M, rel=0.001)
+    assert answer.searched_px == 1024 * 768 and answer.seconds > 0
     assert server.count == 0 and not classifier.canvases_seen
 
 

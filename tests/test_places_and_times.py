@@ -67,8 +67,8 @@ def ais_file(path, server, ships, at=ACQUIRED):
         lon, lat = degrees(server, x, y)
         for minutes in (-1, 1):
             moment = datetime.fromisoformat(at).astimezone(UTC) + timedelta(minutes=minutes)
-            told = moment.strftime("%Y-%m-%dT%H:%M:%S")
-            lines.append(f"{mmsi},{told},{lat:.6f},{lon:.6f},0.1,10,{name},200")
+            answer = moment.strftime("%Y-%m-%dT%H:%M:%S")
+            lines.append(f"{mmsi},{answer},{lat:.6f},{lon:.6f},0.1,10,{name},200")
     path.write_text("\n".join(lines) + "\n")
     return path
 
@@ -97,8 +97,8 @@ def test_a_run_says_which_ships_ais_knows(server, settings, classifier, tmp_path
     file = ais_file(tmp_path / "ais.csv", server, known)
     run = finish(pipeline.iter_area(request(server), settings=settings))
     run = pipeline.match_ais(run, file, ACQUIRED)
-    told = {ship.mmsi: ship.dark for ship in run.detections}
-    assert told == {219000001: False, None: True}
+    answer = {ship.mmsi: ship.dark for ship in run.detections}
+    assert answer == {219000001: False, None: True}
     assert run.record["ais"]["matched"] == 1
     assert run.record["ais"]["dark"] == 2
     assert run.record["ais"]["unseen"] == [219000002]
@@ -178,8 +178,8 @@ def test_a_day_of_sentinel_2_becomes_a_run(dated, tmp_path, classifier):
 def test_what_is_covered_is_said_before_the_run(dated, tmp_path, classifier):
     settings = dated_settings(dated, tmp_path)
     box = dated.bbox_of(110, 100, 210, 200)
-    told = pipeline.estimate(dated_request(box, acquisition=ITEMS[3].id), settings)
-    assert any("covers 11% of the area" in note for note in told.notes)
+    answer = pipeline.estimate(dated_request(box, acquisition=ITEMS[3].id), settings)
+    assert any("covers 11% of the area" in note for note in answer.notes)
     assert dated.ranges == []
 
 

@@ -24,7 +24,7 @@ def settings(tmp_path):
 
 @pytest.fixture
 def upscaler(monkeypatch):
-    fake = Bicubic(3)  # so that what went through it can be told
+    fake = Bicubic(3)  # so that what went through it can be answer
     monkeypatch.setattr(searching, "load_upscaler", lambda *_, **__: fake)
     return fake
 
@@ -115,11 +115,11 @@ def test_a_raw_picture_too_coarse_to_choose_by_is_refused(settings, classifier):
 
 def test_an_estimate_says_that_it_is_the_most(settings, classifier):
     area = {"bbox": (-0.70, 0.06, -0.67, 0.08), "provider": "sample", "zoom": 15}
-    told = {
+    answer = {
         some: pipeline.estimate(
             AreaRequest(**area, search=Search(upscale="x4", selective=some)), settings
         )
         for some in (False, True)
     }
-    assert any(note.startswith("At most") for note in told[True].notes)
-    assert told[True].seconds > told[False].seconds
+    assert any(note.startswith("At most") for note in answer[True].notes)
+    assert answer[True].seconds > answer[False].seconds

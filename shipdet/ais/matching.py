@@ -161,11 +161,11 @@ def assign(detections: Detections, contacts: Contacts) -> Detections:
                 pairs[int(row)] = (contacts.items[column], float(away[row, column]))
     return replace(
         detections,
-        items=tuple(_told(ship, pairs.get(number)) for number, ship in enumerate(detections)),
+        items=tuple(_identified(ship, pairs.get(number)) for number, ship in enumerate(detections)),
     )
 
 
-def _told(ship: Detection, pair: tuple[Contact, float] | None) -> Detection:
+def _identified(ship: Detection, pair: tuple[Contact, float] | None) -> Detection:
     if pair is None:
         return replace(ship, mmsi=None, name=None, ais_distance_m=None, dark=True)
     contact, away_m = pair

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shipdet.ais.columns import Columns
-from shipdet.ais.times import told
+from shipdet.ais.times import utc
 from shipdet.errors import BadAis
 from shipdet.extras import require
 from shipdet.geometry import BBox, Floats
@@ -213,8 +213,8 @@ class _Keeper:
             raise BadAis(f"'{title}' {what}: export it again, with times in UTC.")
         if not self.timely:
             raise BadAis(
-                f"'{title}' covers {told(self.first)} to {told(self.last)}, and the image was "
-                f"taken on {told(self.acquired)}: take the AIS file of that time."
+                f"'{title}' covers {utc(self.first)} to {utc(self.last)}, and the image was "
+                f"taken on {utc(self.acquired)}: take the AIS file of that time."
             )
         if not self.kept:
             lon, lat = self.area.center
@@ -226,8 +226,8 @@ class _Keeper:
         margin = timedelta(seconds=60)
         if self.acquired < self.first - margin or self.acquired > self.last + margin:
             notes.append(
-                f"The AIS file covers {told(self.first)} to {told(self.last)}, not the image's "
-                f"{told(self.acquired)}: positions are carried on by speed and course."
+                f"The AIS file covers {utc(self.first)} to {utc(self.last)}, not the image's "
+                f"{utc(self.acquired)}: positions are carried on by speed and course."
             )
         if self.unread:
             notes.append(

@@ -35,6 +35,6 @@ def _read(text: str) -> datetime:
         ) from None
 
 
-def told(moment: datetime) -> str:
+def utc(moment: datetime) -> str:
     """A time for a sentence."""
     return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -112,7 +112,7 @@ def _batch(
         raise BadOption("Name a folder for the results of several images with --out DIR.")
     batch = shown(pipeline.iter_images(files, request, out), quiet)
     if json_:
-        images = [image.told() for image in batch.images]
+        images = [image.row() for image in batch.images]
         print(json.dumps({"folder": str(out), "ships": batch.ships, "images": images}))
     else:
         for image in batch.images:

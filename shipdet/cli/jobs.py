@@ -161,8 +161,8 @@ def _wait_for(ids: list[str], timeout_s: float | None, as_json: bool) -> None:
     bad = [job for job in found if job["status"] != "completed"]
     _print(found, as_json and not bad, "\n".join(_line(job) for job in found))
     if bad:
-        told = bad[0]["error"] or "nobody said why."
-        raise JobFailed(f"Job {bad[0]['name']} is {bad[0]['status']}: {told}")
+        why = bad[0]["error"] or "nobody said why."
+        raise JobFailed(f"Job {bad[0]['name']} is {bad[0]['status']}: {why}")
 
 
 @jobs.command()
@@ -208,8 +208,8 @@ def stream(
 def health(json_: AsJson = False) -> None:
     """Show which engines can be reached."""
     engines = _module("engines.health").engines(get_settings())
-    told = [f"{e.name:16s} {'ready' if e.reachable else e.reason}" for e in engines]
-    _print([vars(engine) for engine in engines], json_, "\n".join(told))
+    why = [f"{e.name:16s} {'ready' if e.reachable else e.reason}" for e in engines]
+    _print([vars(engine) for engine in engines], json_, "\n".join(why))
     away = [engine for engine in engines if not engine.reachable]
     if away:
         raise EngineUnreachable(f"{away[0].name}: {away[0].reason}")

@@ -39,11 +39,11 @@ Out = Annotated[
 def typed(name: str, field: FieldInfo) -> tuple[Any, Any]:
     """A field as an option; one that is not given is None (a flag: False)."""
     kind = field.annotation
-    told = f"{field.description[:1].upper()}{field.description[1:]}" if field.description else ""
+    text = f"{field.description[:1].upper()}{field.description[1:]}" if field.description else ""
     if field.default not in (None, "", 0, False):
-        told += f" (default: {field.default})"
+        text += f" (default: {field.default})"
     flag = FLAGS.get(name, f"--{name.replace('_', '-')}")
-    option = typer.Option(flag, help=f"{told}.", rich_help_panel=group(field))
+    option = typer.Option(flag, help=f"{text}.", rich_help_panel=group(field))
     if kind is bool:
         return Annotated[bool, option], False
     if get_origin(kind) is Literal:

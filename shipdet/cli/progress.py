@@ -82,15 +82,15 @@ class Lines:
 
     def __init__(self) -> None:
         self.stage = ""
-        self.told = 0.0
+        self.shown_at = 0.0
 
     def __call__(self, event: Progress) -> None:
         """Print an event, when it is time."""
         now = time.monotonic()
         ended = bool(event.total) and event.done >= event.total
-        if event.stage == self.stage and not ended and now - self.told < self.EVERY_S:
+        if event.stage == self.stage and not ended and now - self.shown_at < self.EVERY_S:
             return
-        self.stage, self.told = event.stage, now
+        self.stage, self.shown_at = event.stage, now
         count = f": {event.done} of {event.total} {event.unit}" if event.total else ""
         note = f" ({event.note})" if event.note else ""
         print(f"{event.title}{count}{note}", file=sys.stderr, flush=True)

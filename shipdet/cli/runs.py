@@ -71,8 +71,8 @@ def show(run: RunName, save: Save = None, json_: AsJson = False, **options: Any)
         return
     print(f"{_ships(len(table))} above {found.threshold:g} in {found.folder}")
     for ship in table:
-        told = f"  {ship.review}" if ship.review else ""
-        print(f"{ship.id:4d}  {ship.score:6.1%}  {ship.length_m:5.0f} m long{told}")
+        verdict = f"  {ship.review}" if ship.review else ""
+        print(f"{ship.id:4d}  {ship.score:6.1%}  {ship.length_m:5.0f} m long{verdict}")
 
 
 @runs.command()

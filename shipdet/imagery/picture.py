@@ -36,7 +36,7 @@ def open_raster(
     notes of the picture's provenance.
 
     Args:
-        source: path of a PNG, JPEG or GeoTIFF (told apart by content), NumPy array (h, w),
+        source: path of a PNG, JPEG or GeoTIFF (by content), NumPy array (h, w),
             (h, w, 1) or (h, w, 3), Pillow image, open rasterio dataset, or xarray DataArray with
             the dimensions y, x and at most a band.
         gsd_m: meters per pixel, needed where the image is not georeferenced; a georeference goes

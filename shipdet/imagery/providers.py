@@ -129,7 +129,7 @@ def get_provider(provider_id: str, settings: Settings | None = None) -> Provider
 def effective_provider(
     provider: Provider, settings: Settings | None = None
 ) -> tuple[Provider, tuple[str, ...]]:
-    """The provider that will really be asked, and what the user must be told about it.
+    """The provider that will really be asked, and what the user must know about it.
 
     Raises ProviderRefused for one whose terms forbid the download.
     """

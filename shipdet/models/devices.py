@@ -107,7 +107,7 @@ def cuda_available() -> bool:
 
 
 def has_gpu_driver() -> bool:
-    """False where no GPU's driver can be loaded; True where that cannot be told."""
+    """False where no GPU's driver can be loaded; True where that is unknown."""
     if sys.platform != "linux" or Path("/dev/kfd").exists():
         return True
     try:

@@ -51,9 +51,9 @@ def cpu_prefers_bf16(flags: Collection[str], vendor: str) -> bool:
 @lru_cache(maxsize=1)
 def cpu_flags() -> frozenset[str]:
     """Instruction sets as Linux names them, such as avx512_bf16."""
-    told = _told("flags")
-    if told is not None:
-        return frozenset(told.split())
+    value = _first_processor("flags")
+    if value is not None:
+        return frozenset(value.split())
     import torch  # not Linux, or a CPU whose flags have another name
 
     return frozenset(name for name, there in torch.cpu.get_capabilities().items() if there is True)
@@ -64,7 +64,7 @@ def cpu_vendor() -> str:
     """The CPU's vendor as the CPU itself names it, such as AuthenticAMD; empty where unknown."""
     if not _CPUINFO.exists():  # on Windows the name ends with the vendor
         return platform.processor().rpartition(", ")[2]
-    return _told("vendor_id") or ""
+    return _first_processor("vendor_id") or ""
 
 
 def is_x86() -> bool:
@@ -72,7 +72,7 @@ def is_x86() -> bool:
     return platform.machine().lower() in ("x86_64", "amd64")
 
 
-def _told(name: str) -> str | None:
+def _first_processor(name: str) -> str | None:
     """What Linux tells of the first processor; None where it does not."""
     try:
         lines = _CPUINFO.read_text(errors="replace").splitlines()

@@ -57,7 +57,7 @@ class _Models:
     def record(self, how: SearchPlan) -> dict[str, Any]:
         """Name, checksum and what really ran, for run.json."""
         used = {"classifier": self.classifier, "upscaler": self.upscaler}
-        told: dict[str, Any] = {
+        facts: dict[str, Any] = {
             role: {
                 "architecture": model.config.architecture,
                 "sha256": model.config.shipdet.sha256,
@@ -67,7 +67,7 @@ class _Models:
             if model is not None
         }
         upscaler = how.upscaler_name if self.upscaler is not None else None
-        return told | {"names": {"classifier": how.classifier_name, "upscaler": upscaler}}
+        return facts | {"names": {"classifier": how.classifier_name, "upscaler": upscaler}}
 
 
 def _load(how: SearchPlan) -> Steps[_Models]:

@@ -69,15 +69,15 @@ class Place:
         if abs(lon) > 180:
             lon = (lon + 180) % 360 - 180
         zoom = min(max(zoom, 0), MAX_ZOOM)
-        told = name or f"{lat:.5f}, {lon:.5f}"
-        return cls(told, kind, lon, lat, zoom, _around(lon, lat, zoom))
+        label = name or f"{lat:.5f}, {lon:.5f}"
+        return cls(label, kind, lon, lat, zoom, _around(lon, lat, zoom))
 
     @classmethod
     def of_area(cls, bbox: BBox, name: str = "", kind: Kind = "area") -> Self:
         """An area, shown whole."""
         lon, lat = bbox.center
-        told = name or ", ".join(f"{side:.5g}" for side in bbox.as_tuple())
-        return cls(told, kind, lon, lat, _zoom_of(bbox), bbox)
+        label = name or ", ".join(f"{side:.5g}" for side in bbox.as_tuple())
+        return cls(label, kind, lon, lat, _zoom_of(bbox), bbox)
 
 
 def _around(lon: float, lat: float, zoom: int) -> BBox:

@@ -35,11 +35,11 @@ def _index() -> dict[str, tuple[Port, ...]]:
     file = Path(spec.origin).parent / "data" / "ports.geojson"
     found: dict[str, tuple[Port, ...]] = {}
     for feature in json.loads(file.read_text(encoding="utf-8"))["features"]:
-        told = feature["properties"]
-        if told.get("t") != 1 or not told.get("name"):  # no terminal: an inland place, mostly
+        facts = feature["properties"]
+        if facts.get("t") != 1 or not facts.get("name"):  # no terminal: an inland place, mostly
             continue
         lon, lat = feature["geometry"]["coordinates"]
-        port = Port(told["name"], told["port"][:2], float(lon), float(lat))
+        port = Port(facts["name"], facts["port"][:2], float(lon), float(lat))
         key = folded(port.name)
         found[key] = (*found.get(key, ()), port)
     return found

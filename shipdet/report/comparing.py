@@ -182,13 +182,13 @@ def _pixels(ships: Sequence[Detection]) -> Floats:
 
 
 def _geojson(changes: Sequence[str], ships: Sequence[Detection]) -> dict[str, Any]:
-    told = vector.geojson(Detections(tuple(ships)))
-    if len(told["features"]) != len(ships):
+    found = vector.geojson(Detections(tuple(ships)))
+    if len(found["features"]) != len(ships):
         raise BadOption("The images have no georeference: save the comparison as .csv.")
-    for number, (feature, change) in enumerate(zip(told["features"], changes, strict=True), 1):
+    for number, (feature, change) in enumerate(zip(found["features"], changes, strict=True), 1):
         feature["id"] = number
         feature["properties"]["change"] = change
-    return told
+    return found
 
 
 def _csv(changes: Sequence[str], ships: Sequence[Detection]) -> str:

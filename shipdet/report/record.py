@@ -57,14 +57,14 @@ def imagery_record(
     """
     source = raw.provenance
     grid = raw.grid
-    # The plan's notes and the download's overlap; each is told once.
-    told = list(dict.fromkeys((*notes, *source.notes)))
+    # The plan's notes and the download's overlap; each is written once.
+    all_notes = list(dict.fromkeys((*notes, *source.notes)))
     return {
         "format": 1,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "inputs": inputs,
         "source": asdict(replace(source, notes=())),
-        "notes": told,
+        "notes": all_notes,
         "raw": {
             "width": grid.width,
             "height": grid.height,

@@ -95,10 +95,10 @@ class Run:
         if self.review.actions:
             reviewed = self.review.applied(reviewed, grid_of(self.record))
         ships, small = reviewed.counted(self.threshold, self.min_length_m)
-        told = identified(Detections((*ships, *small)), self.record)
+        named = identified(Detections((*ships, *small)), self.record)
         return (
-            replace(ships, items=told.items[: len(ships)]),
-            replace(small, items=told.items[len(ships) :]),
+            replace(ships, items=named.items[: len(ships)]),
+            replace(small, items=named.items[len(ships) :]),
         )
 
     @property

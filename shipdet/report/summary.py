@@ -40,7 +40,7 @@ class BatchImage:
         """How many ships count; None where the image could not be searched."""
         return None if self.run is None else len(self.run.detections)
 
-    def told(self) -> dict[str, Any]:
+    def row(self) -> dict[str, Any]:
         """The image as plain JSON values."""
         return {
             "image": str(self.image),
@@ -82,7 +82,7 @@ def _summary_csv(images: Sequence[BatchImage]) -> str:
     columns = ("image", "folder", "ships", "small_craft", "error")
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(image.told() for image in images)
+    writer.writerows(image.row() for image in images)
     return text.getvalue()
 
 

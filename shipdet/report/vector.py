@@ -17,18 +17,18 @@ CSV_COLUMNS = (
     *("length_m", "width_m", "axis_deg", "raw_support"),
     *("acquired", "scene", "mmsi", "name", "ais_distance_m", "dark"),
 )
-#: Told of a ship only where they are known.
+#: Written for a ship only where they are known.
 _DATED = ("acquired", "scene", "processing_baseline")
 _AIS = ("mmsi", "name", "ais_distance_m", "dark")
 
 
 def properties(detection: Detection) -> dict[str, Any]:
-    """What is told of one ship, as plain JSON values.
+    """One ship's properties as plain JSON values.
 
     Ships of dated imagery have ``acquired``, ``scene`` and ``processing_baseline``; where AIS was
     asked, ``mmsi``, ``name``, ``ais_distance_m`` and ``dark``.
     """
-    told: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "id": detection.id,
         "score": round(detection.score, 4),
         "length_m": round(detection.length_m, 1),
@@ -49,7 +49,7 @@ def properties(detection: Detection) -> dict[str, Any]:
     known: tuple[str, ...] = _DATED if detection.acquired is not None else ()
     if detection.dark is not None:
         known += _AIS
-    return told | {name: getattr(detection, name) for name in known}
+    return facts | {name: getattr(detection, name) for name in known}
 
 
 def geojson(detections: Detections) -> dict[str, Any]:
@@ -58,14 +58,14 @@ def geojson(detections: Detections) -> dict[str, Any]:
     for detection in detections:
         if detection.corners_lonlat is None:
             continue
-        told = properties(detection)
-        del told["corners"]
+        facts = properties(detection)
+        del facts["corners"]
         features.append(
             {
                 "type": "Feature",
                 "id": detection.id,
                 "geometry": _geometry(detection.corners_lonlat),
-                "properties": told,
+                "properties": facts,
             }
         )
     return {"type": "FeatureCollection", "features": features}

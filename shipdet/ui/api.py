@@ -136,7 +136,7 @@ def add_api(settings: Settings) -> None:
         Degrees; empty strings and nulls mean the default. Streams progress and ends with the run's
         record and files; of an area across the antimeridian with "runs", one for each side.
 
-        {_told(AreaRequest, Search)}
+        {_described(AreaRequest, Search)}
         """
     detect_areas.__doc__ = f"""Find the ships in polygons or in the areas of a file.
 
@@ -144,14 +144,14 @@ def add_api(settings: Settings) -> None:
         GeoPackage, WKT or CSV. Streams progress and ends as /detect_area; of several areas with
         "runs", a list of name and record and files, or name and error.
 
-        {_told(AreaRequest, Search)}
+        {_described(AreaRequest, Search)}
         """
     detect_image.__doc__ = f"""Find the ships in an uploaded image: PNG, JPEG or GeoTIFF.
 
         Empty strings and nulls mean the default. Streams progress and ends with the run's record
         and files.
 
-        {_told(ImageRequest, Search)}
+        {_described(ImageRequest, Search)}
         """
     api(estimate, api_name="estimate", queue=False)
     api(providers, api_name="providers", queue=False)
@@ -171,7 +171,7 @@ def requests_of(area: Any, options: dict[str, Any]) -> list[tuple[str, AreaReque
     return pipeline.requests_for(areas, Search.check(**search), options)
 
 
-def _told(*models: type[BaseModel]) -> str:
+def _described(*models: type[BaseModel]) -> str:
     """Every option with its description, for the API's documentation."""
     return "; ".join(f"{name}: {field.description}" for name, field in option_fields(*models)) + "."
 
@@ -237,12 +237,12 @@ def _file(path: Path) -> Answer:
 
 @contextmanager
 def one_sentence() -> Iterator[None]:
-    """Turn an error into the one sentence that a client is told."""
+    """Turn an error into the one sentence that a client gets."""
     try:
         yield
     except Exception as error:
         if not isinstance(error, ShipdetError):
             log.exception("an API call failed")
-        told = sentence(error)
-        remember(told)
-        raise gr.Error(told, print_exception=False) from error
+        message = sentence(error)
+        remember(message)
+        raise gr.Error(message, print_exception=False) from error

@@ -154,7 +154,7 @@ def ships(count: int) -> str:
 def finished_box(run: Run) -> str:
     """The panel after a run: how many ships, out of how many candidates, in what time."""
     found = len(run.detections)
-    told = f"{ships(found).capitalize()} found"
+    line = f"{ships(found).capitalize()} found"
     weaker = sum(ship.score < run.threshold for ship in run.candidates)
     plural = "" if weaker == 1 else "s"
     more = f"{weaker:,} weaker candidate{plural} below it" if weaker else "nothing weaker below it"
@@ -162,7 +162,7 @@ def finished_box(run: Run) -> str:
     took = f" The run took {duration(seconds)}." if seconds else ""
     advice = "" if found else " Lower the threshold to see weaker candidates."
     return (
-        f'<div class="sd-card sd-success" role="status"><h3>{told}</h3>'
+        f'<div class="sd-card sd-success" role="status"><h3>{line}</h3>'
         f"<p>Score {_score(run.threshold)} or more; {more}.{took}{advice}</p>"
         f"{_ran_on(run)}{notes_box(run.notes)}</div>"
     )
@@ -177,7 +177,7 @@ def _ran_on(run: Run) -> str:
     """What really computed, as run.json says; twice when super-resolution ran on something else."""
     models = run.record.get("models", {})
     used = [models[role] for role in ("classifier", "upscaler") if role in models]
-    told = dict.fromkeys(
+    line = dict.fromkeys(
         f"{BACKENDS[model['name']]}, {model['provider']}, {model['precision']}" for model in used
     )
-    return f"<p>Ran on {html.escape('; '.join(told))}.</p>" if told else ""
+    return f"<p>Ran on {html.escape('; '.join(line))}.</p>" if line else ""

@@ -50,17 +50,17 @@ def duration(seconds: float) -> str:
 
 def job_card(job: Row, addresses: dict[str, str]) -> str:
     """One job: what became of it, its overlay, its files; ``addresses`` are by kind."""
-    told = [f"<h3>{html.escape(job['name'])}</h3><p>{_outcome(job)}</p>"]
+    parts = [f"<h3>{html.escape(job['name'])}</h3><p>{_outcome(job)}</p>"]
     if "overlay" in addresses:
         source = html.escape(addresses["overlay"])
-        told.append(f'<img src="{source}" alt="Ships on the image" style="max-width:100%">')
+        parts.append(f'<img src="{source}" alt="Ships on the image" style="max-width:100%">')
     links = (
         f'<a href="{html.escape(address)}" target="_blank">{html.escape(kind)}</a>'
         for kind, address in addresses.items()
     )
-    told.append(f"<p>{' · '.join(links)}</p>")
-    told += [f"<p>{html.escape(note)}</p>" for note in job["notes"]]
-    return f'<div class="sd-card">{"".join(told)}</div>'
+    parts.append(f"<p>{' · '.join(links)}</p>")
+    parts += [f"<p>{html.escape(note)}</p>" for note in job["notes"]]
+    return f'<div class="sd-card">{"".join(parts)}</div>'
 
 
 def _outcome(job: Row) -> str:
@@ -74,11 +74,11 @@ def _outcome(job: Row) -> str:
 
 def engines_line(engines: Iterable[Any]) -> str:
     """Which engines answer, in one line."""
-    told = (
+    parts = (
         f"{html.escape(e.name)} {'✓' if e.reachable else '✗ ' + html.escape(e.reason)}"
         for e in engines
     )
-    return f'<p class="sd-hint">{" · ".join(told)}</p>'
+    return f'<p class="sd-hint">{" · ".join(parts)}</p>'
 
 
 def ships_geojson(job: Row) -> dict[str, Any]:

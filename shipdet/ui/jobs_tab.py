@@ -48,7 +48,7 @@ def add_jobs(page: Page, settings: Settings, opened: Listener, left: Listener) -
         file = gr.File(label="Many areas: GeoJSON, CSV, WKT, KML, KMZ or GeoPackage",
                        file_types=[*SUFFIXES, GEOPACKAGE], height=150)  # fmt: skip
         submit_file = gr.Button("Submit the file", elem_id="submit-file")
-    told = gr.HTML(padding=False, elem_id="job-told")
+    outcome = gr.HTML(padding=False, elem_id="job-message")
     engines = gr.HTML(padding=False, elem_id="engines")
     table = gr.HTML(jobs_html.NO_JOBS, padding=False, elem_id="jobs")
     with gr.Row():
@@ -64,8 +64,8 @@ def add_jobs(page: Page, settings: Settings, opened: Listener, left: Listener) -
         try:
             text, new = _send(messages(), store, settings)
         except ShipdetError as error:
-            return {told: html.error_box(error)}
-        return {told: html.hint(text), mine: [*values[mine], *new]}
+            return {outcome: html.error_box(error)}
+        return {outcome: html.hint(text), mine: [*values[mine], *new]}
 
     def send_area(values: Values) -> Updates:
         return send(values, lambda: [drawn_job(page, values, str(values[name]))])
@@ -74,20 +74,20 @@ def add_jobs(page: Page, settings: Settings, opened: Listener, left: Listener) -
         return send(values, lambda: _messages_of_file(page, values, name, file))
 
     def stop(id_: str | None, own: list[str]) -> Updates:
-        return _answer(told, lambda: _stopped(store, id_, own, settings))
+        return _answer(outcome, lambda: _stopped(store, id_, own, settings))
 
     def again(id_: str | None, own: list[str]) -> Updates:
-        return _answer(told, lambda: _again(store, id_, own, settings))
+        return _answer(outcome, lambda: _again(store, id_, own, settings))
 
     def open_job(id_: str | None) -> Updates:
         return _open(store, id_, settings, card, page)
 
     inputs: set[Any] = request_inputs(page) | {name, file, mine}
-    submit_area.click(send_area, inputs, [told, mine], **UNSEEN)
-    submit_file.click(send_file, inputs, [told, mine], **UNSEEN)
+    submit_area.click(send_area, inputs, [outcome, mine], **UNSEEN)
+    submit_file.click(send_file, inputs, [outcome, mine], **UNSEEN)
     chosen.input(open_job, chosen, [card, page.results.ships, *page.area.bbox], **UNSEEN)
-    cancel.click(stop, [chosen, mine], told, **UNSEEN)
-    retry.click(again, [chosen, mine], told, **UNSEEN)
+    cancel.click(stop, [chosen, mine], outcome, **UNSEEN)
+    retry.click(again, [chosen, mine], outcome, **UNSEEN)
 
     timers = [gr.Timer(POLL_S, active=False), gr.Timer(10 * POLL_S, active=False)]
     gr.on([opened, timers[0].tick], look, None, [table, chosen], **UNSEEN)
@@ -115,12 +115,12 @@ def _look(store: Store, table: gr.HTML, chosen: gr.Dropdown) -> Updates:
     return {table: jobs_html.jobs_table(jobs), chosen: gr.update(choices=choices)}
 
 
-def _answer(told: gr.HTML, act: Callable[[], str]) -> Updates:
+def _answer(outcome: gr.HTML, act: Callable[[], str]) -> Updates:
     """What an action says, or why it was not possible."""
     try:
-        return {told: html.hint(act())}
+        return {outcome: html.hint(act())}
     except ShipdetError as error:
-        return {told: html.error_box(error)}
+        return {outcome: html.error_box(error)}
 
 
 def drawn_job(page: Page, values: Values, name: str) -> JobMessage:
@@ -163,8 +163,8 @@ def _send(
     known = queries.known_ids(store, [message.id for message in messages])
     ids = submit.submit(messages, settings)
     first = messages[0]
-    told = f"{first.name} ({first.id})" if len(ids) == 1 else f"{len(ids)} jobs"
-    return f"Submitted {told}.", [id_ for id_ in ids if id_ not in known]
+    outcome = f"{first.name} ({first.id})" if len(ids) == 1 else f"{len(ids)} jobs"
+    return f"Submitted {outcome}.", [id_ for id_ in ids if id_ not in known]
 
 
 def check_control(job_id: str, own: Sequence[str], settings: Settings) -> None:

@@ -32,7 +32,7 @@ def wire_places(page: Page, source: gr.State, settings: Settings) -> None:
         [page.ais.file.change, page.ais.sample.change, page.ais.acquired.change],
         lambda values: check_ais(page, values, values[source], settings),
         inputs,
-        page.ais.told,
+        page.ais.message,
         trigger_mode="always_last",
         **UNSEEN,
     )
@@ -53,7 +53,7 @@ def _wire_going(page: Page) -> None:
         [chart.place.submit, chart.go.click],
         look,
         chart.place,
-        [chart.target, chart.found, chart.told, hits],
+        [chart.target, chart.found, chart.message, hits],
         **AT_ONCE,
     )
     chart.found.input(choose, [chart.found, hits], [chart.target, chart.found], **AT_ONCE)
@@ -66,25 +66,25 @@ def going(page: Page, text: str) -> tuple[Updates, list[tuple[str, str]]]:
         places = find_place(text or "")
     except ShipdetError as error:
         return {
-            chart.told: gr.HTML(html.error_box(error), visible=True),
+            chart.message: gr.HTML(html.error_box(error), visible=True),
             chart.found: gr.Radio([], visible=False),
             chart.target: "",
         }, []
     if len(places) == 1:
         return {
-            chart.told: gr.HTML(html.hint(_told(places[0])), visible=True),
+            chart.message: gr.HTML(html.hint(_described(places[0])), visible=True),
             chart.found: gr.Radio([], visible=False),
             chart.target: _target(places[0]),
         }, []
     found = [(place.name, _target(place)) for place in places]
     return {
-        chart.told: gr.HTML(visible=False),
+        chart.message: gr.HTML(visible=False),
         chart.found: gr.Radio([name for name, _ in found], value=None, visible=True),
         chart.target: "",
     }, found
 
 
-def _told(place: Place) -> str:
+def _described(place: Place) -> str:
     return f"{place.name}. Draw the area to search, and choose its imagery."
 
 

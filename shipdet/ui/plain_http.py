@@ -51,8 +51,8 @@ class SentencesOverHttp:
             if message["type"] == "http.response.body" and ERROR_WITHOUT_WORDS in body:
                 with _lock:
                     sentence = _sentences.pop(stream["event"], UNKNOWN)
-                told = b"event: error\ndata: " + json.dumps(sentence).encode() + b"\n"
-                message = {**message, "body": body.replace(ERROR_WITHOUT_WORDS, told)}
+                reply = b"event: error\ndata: " + json.dumps(sentence).encode() + b"\n"
+                message = {**message, "body": body.replace(ERROR_WITHOUT_WORDS, reply)}
             await send(message)
 
         await self.app(scope, receive, send_with_sentence)

@@ -139,7 +139,7 @@ def _title(page: Page, values: Values, asked: Searches) -> str:
 def following(page: Page, search: Running, settings: Settings) -> Iterator[Updates]:
     """Updates of the page while a search is under way, and what came of it at its end."""
     panel = html.ProgressPanel()
-    told, stage = 0.0, None
+    shown_at, stage = 0.0, None
     for event in search.follow():
         text, now = panel.show(event), time.monotonic()
         if stage is None:  # it has begun: the last run makes room
@@ -148,11 +148,11 @@ def following(page: Page, search: Running, settings: Settings) -> Iterator[Updat
                 page.several: gr.Dropdown(visible=False),
                 **clear_results(page),
             }
-        elif event.stage != stage or now - told > SHOW_EVERY_S:
+        elif event.stage != stage or now - shown_at > SHOW_EVERY_S:
             yield {page.panel: text}
         else:
             continue
-        told, stage = now, event.stage
+        shown_at, stage = now, event.stage
     yield _ended(page, search, settings)
 
 

@@ -74,7 +74,7 @@ def launch(settings: Settings, block: bool) -> gr.Blocks:
 
 def routes(settings: Settings) -> list[BaseRoute]:
     """Health, map tiles, the pages of runs, and the cluster's figures where there is one."""
-    started = secrets.token_hex(8)  # another one after a restart, at which pages load anew
+    started = secrets.token_hex(8)  # another one after a restart, after which pages reload
 
     def health(_: Request) -> Response:
         return JSONResponse({"status": "ok"}, headers={"Shipdet-Started": started})
@@ -96,9 +96,9 @@ def _cluster_routes(settings: Settings) -> list[BaseRoute]:
     from shipdet.cluster.submit import open_store
 
     def health(_: Request) -> Response:
-        told = engines(settings)
-        status = 200 if all(engine.reachable for engine in told) else 503
-        return JSONResponse([vars(engine) for engine in told], status)
+        states = engines(settings)
+        status = 200 if all(engine.reachable for engine in states) else 503
+        return JSONResponse([vars(engine) for engine in states], status)
 
     def figures(_: Request) -> Response:
         try:

@@ -38,7 +38,7 @@ from shipdet.ui.results import Updates
 UNSEEN: dict[str, Any] = {"api_name": False, "show_progress": "hidden"}
 AT_ONCE: dict[str, Any] = {**UNSEEN, "queue": False}
 FACTS_KEPT = 64
-"""Images whose facts are kept: with every setting that changes, all are told again."""
+"""Images whose facts are kept: whenever a setting changes, all are described again."""
 
 
 def wire_map(page: Page, blocks: gr.Blocks) -> None:
@@ -62,7 +62,7 @@ def wire_map(page: Page, blocks: gr.Blocks) -> None:
 
 
 def wire_settings(page: Page, blocks: gr.Blocks, source: gr.State, settings: Settings) -> None:
-    """Estimate anew whenever a setting changes."""
+    """Estimate again whenever a setting changes."""
     inputs: set[Any] = request_inputs(page) | {source}
     # The zoom's own list is rewritten here, so only a user's choice counts as a change of it; a
     # number that is cleared says so as input only.

@@ -152,17 +152,17 @@ def contacts_line(contacts: "Contacts") -> str:
 
 def ais_card(record: dict[str, Any]) -> str:
     """What AIS says of a run's ships, and which of its ships were not found; "" without AIS."""
-    told = record.get("ais")
-    if not told:
+    facts = record.get("ais")
+    if not facts:
         return ""
-    contacts = {contact["mmsi"]: contact for contact in told["contacts"]}
+    contacts = {contact["mmsi"]: contact for contact in facts["contacts"]}
     unseen = "".join(
         f'<tr><th scope="row">{html.escape(contacts[mmsi]["name"]) or "no name"}</th>'
         f"<td>{mmsi}</td><td>{contacts[mmsi]['lat']:.5f}, {contacts[mmsi]['lon']:.5f}</td></tr>"
-        for mmsi in told["unseen"]
+        for mmsi in facts["unseen"]
     )
-    without = len(told["unseen"])
-    inside = any(contact["in_area"] for contact in told["contacts"])
+    without = len(facts["unseen"])
+    inside = any(contact["in_area"] for contact in facts["contacts"])
     none = "Every ship of the AIS file in this area was found." if inside else NO_CONTACT
     listed = (
         f"<p>{without} {'report' if without == 1 else 'reports'} without a ship in the image:</p>"
@@ -170,10 +170,10 @@ def ais_card(record: dict[str, Any]) -> str:
         if without
         else f"<p>{none}</p>"
     )
-    moment = told["acquired"].replace("T", " ").replace("Z", " UTC")
+    moment = facts["acquired"].replace("T", " ").replace("Z", " UTC")
     return (
         f'<div class="sd-card sd-summary" role="status"><h3>AIS at {moment}</h3>'
-        f"<p>{ships(told['matched']).capitalize()} known, {told['dark']} dark.</p>{listed}</div>"
+        f"<p>{ships(facts['matched']).capitalize()} known, {facts['dark']} dark.</p>{listed}</div>"
     )
 
 

@@ -41,7 +41,7 @@ class MapInputs:
     place: gr.Textbox  # what the user looks for
     go: gr.Button
     found: gr.Radio  # several places of that name
-    told: gr.HTML
+    message: gr.HTML
     picture: gr.HTML  # an image without a place, where the map else is
 
 
@@ -94,7 +94,7 @@ class AisInputs:
     file: gr.File
     sample: gr.Checkbox
     acquired: gr.Textbox
-    told: gr.HTML
+    message: gr.HTML
 
 
 def hidden(name: str, value: str = "") -> gr.Textbox:
@@ -119,7 +119,7 @@ def lay_out_map(settings: Settings) -> tuple[MapInputs, Box]:
             )
             go = gr.Button("Go", size="md", min_width=56, scale=0, elem_id="go")
         found = gr.Radio([], label="Several places have that name", visible=False, elem_id="places")
-        told = gr.HTML("", visible=False, padding=False, elem_id="place-told")
+        message = gr.HTML("", visible=False, padding=False, elem_id="place-message")
     map_component(catalogue(settings).values(), "sample", area, MAP_PX)
     picture = gr.HTML("", padding=False, elem_id="own-picture")
     box, polygon, layer, others, target = (
@@ -132,7 +132,7 @@ def lay_out_map(settings: Settings) -> tuple[MapInputs, Box]:
                 ("West", "South", "East", "North"), area.as_tuple(), strict=True
             )
         )
-    parts = MapInputs(box, polygon, layer, others, target, place, go, found, told, picture)
+    parts = MapInputs(box, polygon, layer, others, target, place, go, found, message, picture)
     return parts, (west, south, east, north)
 
 
@@ -266,8 +266,8 @@ def lay_out_ais() -> AisInputs:
             max_length=40,
             elem_id="acquired",
         )
-        told = gr.HTML("", padding=False, elem_id="ais-told")
-    return AisInputs(file, sample, acquired, told)
+        message = gr.HTML("", padding=False, elem_id="ais-message")
+    return AisInputs(file, sample, acquired, message)
 
 
 def dropdown(

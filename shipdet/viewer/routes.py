@@ -60,13 +60,13 @@ class ViewerPages:
         if not every:
             own = set(request.query_params.get("ids", "").split(",")[:MOST_IDS])
             runs = [run for run in runs if run.id in own]
-        told = telling.history_page(
+        reply = telling.history_page(
             runs,
             running_runs() if every else (),
             settings.runs_max_age_days,
             settings.runs_max_gb,
         )
-        return JSONResponse({**told, "every": every}, headers=_FRESH)
+        return JSONResponse({**reply, "every": every}, headers=_FRESH)
 
     def run(self, request: Request) -> Response:
         """A run, with the ships that the filter in the query leaves."""
@@ -163,23 +163,23 @@ def viewer_routes(settings: Settings) -> list[BaseRoute]:
     place = "{layer}/{z:int}/{x:int}/{y:int}"
     return [
         Route("/runs", _page("history.html")),
-        Route("/viewer/runs.json", _told(pages.history)),
+        Route("/viewer/runs.json", _answered(pages.history)),
         Mount("/viewer/leaflet", StaticFiles(directory=LEAFLET)),
         Mount("/viewer", StaticFiles(directory=STATIC)),
         Route(run, _page("viewer.html")),
         Route(run, _changed(pages.delete), methods=["DELETE"]),
-        Route(f"{run}/data.json", _told(pages.run)),
-        Route(f"{run}/tiles/{place}", _told(pages.tile)),
-        Route(f"{run}/thumbnail.jpg", _told(pages.thumbnail)),
-        Route(f"{run}/map.png", _told(pages.water_map)),
-        Route(f"{run}/crops/{{number:int}}.png", _told(pages.crop)),
-        Route(f"{run}/download/{{kind}}", _told(pages.download)),
+        Route(f"{run}/data.json", _answered(pages.run)),
+        Route(f"{run}/tiles/{place}", _answered(pages.tile)),
+        Route(f"{run}/thumbnail.jpg", _answered(pages.thumbnail)),
+        Route(f"{run}/map.png", _answered(pages.water_map)),
+        Route(f"{run}/crops/{{number:int}}.png", _answered(pages.crop)),
+        Route(f"{run}/download/{{kind}}", _answered(pages.download)),
         Route(f"{run}/review", _changed(pages.review), methods=["POST"]),
         Route(f"{run}/rename", _changed(pages.rename), methods=["POST"]),
         Route(pair, _page("compare.html")),
-        Route(f"{pair}/data.json", _told(pages.comparison)),
-        Route(f"{pair}/tiles/{place}", _told(pages.compared_tile)),
-        Route(f"{pair}/changes.{{suffix}}", _told(pages.changes)),
+        Route(f"{pair}/data.json", _answered(pages.comparison)),
+        Route(f"{pair}/tiles/{place}", _answered(pages.compared_tile)),
+        Route(f"{pair}/changes.{{suffix}}", _answered(pages.changes)),
     ]
 
 
@@ -198,16 +198,16 @@ def _page(name: str) -> Answer:
     return page
 
 
-def _told(answer: Answer) -> Answer:
+def _answered(answer: Answer) -> Answer:
     """An endpoint whose errors are one sentence."""
 
-    def told(request: Request) -> Response:
+    def reply(request: Request) -> Response:
         try:
             return answer(request)
         except Exception as error:
             return _refusal(error)
 
-    return told
+    return reply
 
 
 def _changed(change: Change) -> Callable[[Request], Awaitable[Response]]:

@@ -58,7 +58,7 @@ class Running:
         seen = -1
         while True:
             with self._changed:
-                self._changed.wait_for(partial(self._told, seen), HEARTBEAT_S)
+                self._changed.wait_for(partial(self._changed_since, seen), HEARTBEAT_S)
                 latest, steps, ended = self.latest, self._steps, self.ended
             if latest is not None and steps != seen:
                 yield latest
@@ -66,7 +66,7 @@ class Running:
                 return
             seen = steps
 
-    def _told(self, seen: int) -> bool:
+    def _changed_since(self, seen: int) -> bool:
         return self.ended is not None or self._steps > max(seen, 0)
 
     def work(self, events: Callable[[], SearchEvents]) -> None:

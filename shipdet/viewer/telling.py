@@ -15,7 +15,7 @@ from shipdet.report import layers, top_zoom, vector
 from shipdet.report.record import grid_of, pixels_of
 from shipdet.viewer.running import Running
 
-#: Weaker candidates that are told beside the ships; a person accepts the best of them.
+#: Weaker candidates that are listed beside the ships; a person accepts the best of them.
 MOST_OTHERS = 500
 
 JsonObject = dict[str, Any]
@@ -74,15 +74,15 @@ def _others(run: Run) -> list[JsonObject]:
         for action in run.review.actions
         if action.kind in ("accept", "reject", "redraw", "move")
     }
-    told = []
+    listed = []
     for ship in run.candidates:
         if ship.id in counted:
             continue
         why = "rejected" if rejected.get(ship.id) else "short"
         if ship.score < run.threshold and why != "rejected":
             why = "weak"
-        told.append({**vector.properties(ship), "key": ship.id, "why": why})
-    return told[:MOST_OTHERS]
+        listed.append({**vector.properties(ship), "key": ship.id, "why": why})
+    return listed[:MOST_OTHERS]
 
 
 def history_page(
@@ -139,12 +139,12 @@ def comparison_page(earlier: Run, later: Run) -> JsonObject:
 def _changed(changes: Comparison, earlier: Run) -> list[JsonObject]:
     """Every ship with what became of it; pixels are of the earlier run's image."""
     placed = grid_of(earlier.record).georeferenced
-    told = []
+    listed = []
     for change, ship in changes.rows():
         if placed and change != "left" and ship.corners_lonlat is not None:
             ship = _moved(ship, pixels_of(earlier.record, ship.corners_lonlat))
-        told.append({"change": change, **vector.properties(ship)})
-    return told
+        listed.append({"change": change, **vector.properties(ship)})
+    return listed
 
 
 def _moved(ship: Detection, corners: Floats) -> Detection:

@@ -50,10 +50,10 @@ class Visitor:
         asked = {"session_hash": self.session}
         with httpx.stream("GET", f"{queue}/data", params=asked, timeout=120) as answer:
             for line in answer.iter_lines():
-                told = json.loads(line.removeprefix("data:") or "{}")
-                if told.get("msg") == "process_completed":
-                    assert told["success"], told
-                    return str(told["output"]["data"][0])
+                message = json.loads(line.removeprefix("data:") or "{}")
+                if message.get("msg") == "process_completed":
+                    assert message["success"], message
+                    return str(message["output"]["data"][0])
         raise AssertionError("the page did not answer")
 
 
@@ -100,9 +100,9 @@ def test_a_bad_submission_is_one_sentence(client):
 
 
 def test_machines_can_ask_how_it_is(served, settings: Settings):
-    told = {engine["name"]: engine["reachable"] for engine in httpx.get(
+    message = {engine["name"]: engine["reachable"] for engine in httpx.get(
         f"{served}/healthz/cluster", timeout=60).json()}  # fmt: skip
-    assert told["PostgreSQL"] and told["Kafka"] and told["S3"]
+    assert message["PostgreSQL"] and message["Kafka"] and message["S3"]
     text = httpx.get(f"{served}/metrics").text
     assert "# TYPE shipdet_jobs gauge" in text and 'shipdet_blocks{status="done"}' in text
 

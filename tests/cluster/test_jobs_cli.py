@@ -40,9 +40,9 @@ def run(*arguments: str) -> int:
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(arguments, says, capsys):
     assert run(*arguments) == 2
-    told = capsys.readouterr().err
-    assert says in told.lower() or says in told
-    assert told.count("\n") == 1
+    answer = capsys.readouterr().err
+    assert says in answer.lower() or says in answer
+    assert answer.count("\n") == 1
 
 
 @pytest.mark.parametrize("arguments", [["jobs", "list"], ["jobs", "show", "x"], ["jobs", "metrics"],
@@ -59,9 +59,9 @@ def test_a_malformed_address_is_not_repeated(address, capsys, monkeypatch):
     pytest.importorskip("psycopg")
     monkeypatch.setenv("SHIPDET_POSTGRES", address)
     assert run("jobs", "list") == 1
-    told = capsys.readouterr().err
-    assert "SHIPDET_POSTGRES is not an address" in told and told.count("\n") == 1
-    assert address not in told
+    answer = capsys.readouterr().err
+    assert "SHIPDET_POSTGRES is not an address" in answer and answer.count("\n") == 1
+    assert address not in answer
 
 
 def test_all_that_is_set_reaches_the_message(monkeypatch):

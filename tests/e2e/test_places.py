@@ -119,7 +119,7 @@ def test_coordinates_are_pasted_in_five_writings(open_app: OpenApp):
         go(app, text)
         wait_until_shown(app, *ALGECIRAS)
     go(app, "36.13 N, 5.43 O")
-    expect(app.page.locator("#place-told").get_by_role("alert")).to_contain_text("write E or W")
+    expect(app.page.locator("#place-message").get_by_role("alert")).to_contain_text("write E or W")
 
 
 def test_a_polygon_limits_the_area(open_app: OpenApp):
@@ -213,11 +213,11 @@ def test_the_sample_is_matched_with_its_ais_file(open_app: OpenApp):
     expect(app.estimate).not_to_contain_text("192 tiles")
     app.page.get_by_text("Who was it: AIS").click()
     app.page.locator("#ais input[type=file]").set_input_files(sample.AIS_FILE)
-    expect(app.page.locator("#ais-told")).to_contain_text("ships of", timeout=30_000)
+    expect(app.page.locator("#ais-message")).to_contain_text("ships of", timeout=30_000)
     app.page.get_by_label("Time of the image").fill("2024-06-07 noon")
-    expect(app.page.locator("#ais-told")).to_contain_text("is not a time")
+    expect(app.page.locator("#ais-message")).to_contain_text("is not a time")
     app.page.get_by_label("Time of the image").fill("")
-    expect(app.page.locator("#ais-told")).to_contain_text("ships of")
+    expect(app.page.locator("#ais-message")).to_contain_text("ships of")
     app.detect.click()
     expect(app.panel).to_contain_text("AIS at 2024-06-07 10:30:00 UTC", timeout=RUN_MS)
     app.picture("ais", whole=True)

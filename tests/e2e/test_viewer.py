@@ -49,7 +49,10 @@ def open_page(browser: Browser, url: str) -> Iterator[OpenPage]:
         )
         page = context.new_page()
         page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda told: wrong.append(told.text) if told.type == "error" else None)
+        page.on(
+            "console",
+            lambda message: wrong.append(message.text) if message.type == "error" else None,
+        )
         page.on(
             "response",
             lambda got: wrong.append(f"{got.status} {got.url}") if got.status == 404 else 0,
@@ -225,7 +228,7 @@ def test_the_search_page_keeps_nobody_out(open_page: OpenPage, folder: Path, dar
     assert serious_findings(page) == []
 
 
-def test_a_restarted_server_is_told_and_works_again(browser: Browser, tmp_path: Path):
+def test_a_restarted_server_is_said_and_works_again(browser: Browser, tmp_path: Path):
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
     app = AppPage(page, tmp_path)

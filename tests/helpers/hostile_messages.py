@@ -71,16 +71,16 @@ def _named(number: int) -> dict[str, Any]:
 
 def _wrong_value(rng: random.Random, number: int) -> bytes:
     field = rng.choice(list(WRONG))
-    told = _named(number) | {field: rng.choice(WRONG[field])}
+    answer = _named(number) | {field: rng.choice(WRONG[field])}
     if field == "area":
-        told["zoom"] = 19  # so that no area of half a continent fits
-    return json.dumps(told).encode()
+        answer["zoom"] = 19  # so that no area of half a continent fits
+    return json.dumps(answer).encode()
 
 
 def _lacking(rng: random.Random, number: int) -> bytes:
-    told = _named(number)
-    del told[rng.choice(["version", "name", "area"])]
-    return json.dumps(told | {"reference": str(number)}).encode()
+    answer = _named(number)
+    del answer[rng.choice(["version", "name", "area"])]
+    return json.dumps(answer | {"reference": str(number)}).encode()
 
 
 def _no_object(rng: random.Random, number: int) -> bytes:

@@ -31,21 +31,21 @@ READ = textwrap.dedent(
     cv2.setNumThreads(1)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + {MEMORY_MB} * 2**20,) * 2)
-    told = {{"read": 0, "refused": 0, "slowest": 0.0, "wrong": []}}
+    read = {{"read": 0, "refused": 0, "slowest": 0.0, "wrong": []}}
     for path in sorted(Path(sys.argv[1]).iterdir()):
         began = time.process_time()
         try:
             picture = open_raster(path, 3.0)
             assert picture.pixels.shape[2] == 3 and picture.coverage.any()
-            told["read"] += 1
+            read["read"] += 1
         except ShipdetError as error:
-            told["refused"] += 1
+            read["refused"] += 1
             if not str(error).endswith(".") or "\\n" in str(error):
-                told["wrong"].append(f"{{path.name}}: {{error}}")
+                read["wrong"].append(f"{{path.name}}: {{error}}")
         except BaseException as error:
-            told["wrong"].append(f"{{path.name}}: {{type(error).__name__}}: {{error}}"[:300])
-        told["slowest"] = max(told["slowest"], time.process_time() - began)
-    print(json.dumps(told))
+            read["wrong"].append(f"{{path.name}}: {{type(error).__name__}}: {{error}}"[:300])
+        read["slowest"] = max(read["slowest"], time.process_time() - began)
+    print(json.dumps(read))
     """
 )
 
@@ -136,7 +136,7 @@ def test_a_damaged_file_is_a_picture_or_one_sentence(tmp_path: Path, kind):
         [sys.executable, "-W", "ignore", "-c", READ, str(tmp_path)], capture_output=True, text=True
     )
     assert run.returncode == 0, run.stderr[-2000:]
-    told = json.loads(run.stdout.splitlines()[-1])
-    assert told["wrong"] == []
-    assert told["read"] + told["refused"] == 121 and told["refused"] > 5 and told["read"] > 0
-    assert told["slowest"] < SECONDS
+    read = json.loads(run.stdout.splitlines()[-1])
+    assert read["wrong"] == []
+    assert read["read"] + read["refused"] == 121 and read["refused"] > 5 and read["read"] > 0
+    assert read["slowest"] < SECONDS

@@ -86,8 +86,8 @@ def test_a_redrawn_box_is_what_is_accepted(work: Labeling) -> None:
     desk, shown = Desk(work), page(work)
     assert shown.blocks
     middle = work.proposals[0].mean(axis=0)
-    _, told = desk.click(30.0, Click(360, 260))
-    assert "stern" in told
+    _, answer = desk.click(30.0, Click(360, 260))
+    assert "stern" in answer
     desk.click(30.0, Click(360, 460))
     desk.decide("accept", "tanker")
     corners = np.array(work.ships[0]["polygon"])
@@ -98,8 +98,8 @@ def test_a_redrawn_box_is_what_is_accepted(work: Labeling) -> None:
 def test_a_missed_ship_is_drawn_on_the_whole_picture(work: Labeling) -> None:
     desk = Desk(work)
     desk.decide("refuse", "ship")
-    _, told = desk.decide("refuse", "ship")
-    assert "Was one missed?" in told
+    _, answer = desk.decide("refuse", "ship")
+    assert "Was one missed?" in answer
     desk.decide("accept", "ship")
     assert work.ships == [], "nothing was drawn"
     desk.click(20.0, Click(72, 360))

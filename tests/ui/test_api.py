@@ -184,15 +184,17 @@ def stream_of(url: str, name: str, data: list[object]) -> str:
 
 
 def test_errors_over_plain_http_carry_their_sentence(served):
-    told = stream_of(served[1], "estimate", [190, 0, 191, 1, "sample", 14, "none", False])
-    assert told.startswith('event: error\ndata: "')
-    assert json.loads(told.splitlines()[1].removeprefix("data: ")).endswith(".")
+    reply = stream_of(served[1], "estimate", [190, 0, 191, 1, "sample", 14, "none", False])
+    assert reply.startswith('event: error\ndata: "')
+    assert json.loads(reply.splitlines()[1].removeprefix("data: ")).endswith(".")
     file = {"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}}
     rest = [3.0, "", "auto", "none", "", "", "", 0, "", None, "png", 90, "", False, 0]
     assert "null" not in stream_of(served[1], "detect_image", [file, *rest])[-100:]
 
 
 def test_answers_over_plain_http_stay_as_they_are(served):
-    told = stream_of(served[1], "estimate", [WEST, SOUTH, EAST, NORTH, "sample", 15, "none", False])
-    assert told.startswith("event: complete\n")
-    assert json.loads(told.splitlines()[1].removeprefix("data: "))[0]["zoom"] == 15
+    reply = stream_of(
+        served[1], "estimate", [WEST, SOUTH, EAST, NORTH, "sample", 15, "none", False]
+    )
+    assert reply.startswith("event: complete\n")
+    assert json.loads(reply.splitlines()[1].removeprefix("data: "))[0]["zoom"] == 15

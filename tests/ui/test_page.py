@@ -74,7 +74,7 @@ def test_a_model_of_the_hub_comes_with_its_own_threshold(
         assert (again.search.model.value, again.search.threshold.value) == ("owner/tiny", 0.62)
 
 
-def test_a_bad_option_is_told_in_one_sentence(page, values):
+def test_a_bad_option_is_said_in_one_sentence(page, values):
     with pytest.raises(BadOption, match="Quality"):
         area_request(page, {**values, page.search.quality: None})
 
@@ -140,7 +140,7 @@ def test_a_search_is_followed_to_its_run(page, settings, a_run):
 
 
 @pytest.mark.parametrize(
-    ("end", "told"),
+    ("end", "answer"),
     [
         ({}, "Cancelled"),
         ({"error": BadImage("This is no image.")}, "This is no image."),
@@ -148,9 +148,9 @@ def test_a_search_is_followed_to_its_run(page, settings, a_run):
         ({"result": Path("gone-20260101-000000-abcdef")}, "not on disk any more"),
     ],
 )
-def test_what_ends_a_search_is_told_and_detect_works_again(page, settings, end, told):
+def test_what_ends_a_search_is_said_and_detect_works_again(page, settings, end, answer):
     [last] = run_events.following(page, Ended(**end), settings)
-    assert told in last[page.panel] and "/secret" not in last[page.panel]
+    assert answer in last[page.panel] and "/secret" not in last[page.panel]
     assert last[page.detect].interactive and not last[page.cancel].interactive
 
 

@@ -136,7 +136,7 @@ def test_going_somewhere(page):
     names = updates[page.map.found].choices
     assert len(found) > 1 and names[0][0].startswith("Algeciras, Spain")
     updates, _ = place_events.going(page, "91 N 5 E")
-    assert "latitude of 91" in updates[page.map.told].value
+    assert "latitude of 91" in updates[page.map.answer].value
 
 
 def test_every_provider_has_a_layer_of_the_map(settings):
@@ -166,8 +166,8 @@ def test_a_failing_search_for_acquisitions_is_one_sentence(page, values, tmp_pat
         settings = settings.model_copy(update={"stac_url": server.url, "retries": 0})
         edges = dict(zip(page.area.bbox, server.bbox.as_tuple(), strict=True))
         changed = {**values, **edges, page.area.provider: "sentinel2"}
-        told = place_events.list_acquisitions(page, changed, settings)
-    assert 'role="alert"' in told and "answers with a web page" in told
+        answer = place_events.list_acquisitions(page, changed, settings)
+    assert 'role="alert"' in answer and "answers with a web page" in answer
 
 
 def test_the_ais_file_of_the_sample_is_offered_with_it(page, values, estimated, settings):
@@ -177,30 +177,30 @@ def test_the_ais_file_of_the_sample_is_offered_with_it(page, values, estimated, 
     ticked = {**values, page.ais.sample: True}
     assert ais_of(page, ticked, "area").file == "sample"
     assert ais_of(page, ticked, "picture") is None
-    told = place_events.check_ais(page, ticked, "area", settings)
-    assert "ships of ais.csv were in the area at 2024-06-07 10:30 UTC" in told
+    answer = place_events.check_ais(page, ticked, "area", settings)
+    assert "ships of ais.csv were in the area at 2024-06-07 10:30 UTC" in answer
 
 
 def test_what_ais_says_of_a_run_lists_ships_that_were_not_found():
     ship = {"mmsi": 5, "name": "<Star>", "lat": 1.0, "lon": 2.0, "in_area": True}
-    told = {"acquired": "2024-05-01T10:00:00Z", "matched": 2, "dark": 1, "contacts": [ship]}
-    card = source_html.ais_card({"ais": {**told, "unseen": [5]}})
+    answer = {"acquired": "2024-05-01T10:00:00Z", "matched": 2, "dark": 1, "contacts": [ship]}
+    card = source_html.ais_card({"ais": {**answer, "unseen": [5]}})
     assert "2 ships known, 1 dark" in card and "1 report without a ship" in card
     assert "&lt;Star&gt;" in card and "1.00000, 2.00000" in card
-    assert "in this area was found" in source_html.ais_card({"ais": {**told, "unseen": []}})
-    empty = {"ais": {**told, "unseen": [], "contacts": []}}
+    assert "in this area was found" in source_html.ais_card({"ais": {**answer, "unseen": []}})
+    empty = {"ais": {**answer, "unseen": [], "contacts": []}}
     assert "no ship in this area" in source_html.ais_card(empty)
     assert source_html.ais_card({}) == ""
 
 
-def test_an_ais_file_of_no_use_is_told_before_the_run(page, values, settings, tmp_path):
+def test_an_ais_file_of_no_use_is_said_before_the_run(page, values, settings, tmp_path):
     file = tmp_path / "ais.csv"
     file.write_text("a,b\n1,2\n")
-    told = place_events.check_ais(page, {**values, page.ais.file: str(file)}, "area", settings)
-    assert "Not yet" in told and "column" in told
+    answer = place_events.check_ais(page, {**values, page.ais.file: str(file)}, "area", settings)
+    assert "Not yet" in answer and "column" in answer
     undated = {page.ais.file: str(sample.AIS_FILE), page.area.provider: "esri"}
-    told = place_events.check_ais(page, {**values, **undated}, "area", settings)
-    assert "has no date" in told
+    answer = place_events.check_ais(page, {**values, **undated}, "area", settings)
+    assert "has no date" in answer
 
 
 def test_a_placed_image_is_drawn_on_the_map(page, estimated, tmp_path):
@@ -224,11 +224,11 @@ def test_an_image_without_a_place_stands_where_the_map_is(page, estimated, tmp_p
     assert "without a place on the map" in updates[page.estimate]
 
 
-def test_what_is_wrong_with_images_is_told_at_upload(page, estimated, tmp_path):
+def test_what_is_wrong_with_images_is_said_at_upload(page, estimated, tmp_path):
     (tmp_path / "no.tif").write_bytes(b"II*\0" + bytes(40))
     files = [str(geotiff(tmp_path / "bay.tif", -0.69)), str(tmp_path / "no.tif")]
-    told = estimated("picture", {page.picture.files: files})[page.estimate]
-    assert "no.tif" in told and "damaged" in told and 'role="alert"' in told
+    answer = estimated("picture", {page.picture.files: files})[page.estimate]
+    assert "no.tif" in answer and "damaged" in answer and 'role="alert"' in answer
     coarse = {page.picture.files: files[:1], page.picture.bands: "9"}
     assert "no band 9" in estimated("picture", coarse)[page.estimate]
 

@@ -27,12 +27,12 @@ def later(settings):
 
 
 def test_the_list_tells_count_place_size_and_removal(web, run, settings):
-    told = web.get("/viewer/runs.json").json()
-    [entry] = told["runs"]
+    message = web.get("/viewer/runs.json").json()
+    [entry] = message["runs"]
     assert (entry["id"], entry["ships"], entry["thumbnail"]) == (RUN, 2, True)
     assert entry["bbox"] == [4.0, 51.0, 4.1, 51.1] and entry["size_mb"] > 0
-    assert told["kept"] == {"days": settings.runs_max_age_days, "gb": settings.runs_max_gb}
-    assert told["every"] and told["running"] == []
+    assert message["kept"] == {"days": settings.runs_max_age_days, "gb": settings.runs_max_gb}
+    assert message["every"] and message["running"] == []
 
 
 def test_a_run_that_is_being_written_is_not_listed(web, run, settings):
@@ -55,8 +55,8 @@ def test_visitors_see_the_runs_of_their_browser_only(settings, run, later, chang
     public = public.model_copy(update={"runs_dir": settings.runs_dir})
     with TestClient(Starlette(routes=viewer_routes(public)), headers=headers) as web:
         assert web.get("/viewer/runs.json").json()["runs"] == []
-        told = web.get(f"/viewer/runs.json?ids={RUN},unknown").json()
-        assert [entry["id"] for entry in told["runs"]] == [RUN] and not told["every"]
+        message = web.get(f"/viewer/runs.json?ids={RUN},unknown").json()
+        assert [entry["id"] for entry in message["runs"]] == [RUN] and not message["every"]
 
 
 def test_a_renamed_run_keeps_its_date(web, run, settings):
@@ -86,9 +86,9 @@ def test_a_deleted_run_is_gone(web, run):
 
 
 def test_two_runs_are_compared_in_the_pixels_of_the_first(web, run, later):
-    told = web.get(f"/compare/{RUN}/{LATER}/data.json").json()
-    assert told["counts"] == {"stayed": 1, "arrived": 1, "left": 1}
-    places = {ship["change"]: (round(ship["x"]), round(ship["y"])) for ship in told["ships"]}
+    message = web.get(f"/compare/{RUN}/{LATER}/data.json").json()
+    assert message["counts"] == {"stayed": 1, "arrived": 1, "left": 1}
+    places = {ship["change"]: (round(ship["x"]), round(ship["y"])) for ship in message["ships"]}
     assert places == {"stayed": (62, 60), "arrived": (250, 150), "left": (160, 90)}
     tile = web.get(f"/compare/{RUN}/{LATER}/tiles/raw/1/0/0")
     with Image.open(io.BytesIO(tile.content)) as picture, Image.open(later.files["raw"]) as raw:
@@ -112,7 +112,7 @@ def test_runs_without_a_common_place_are_not_compared(web, run, settings):
 
 
 class Steps:
-    """A search that takes its next step when it is told to."""
+    """A search that takes its next step when it is message to."""
 
     def __init__(self, run_folder=None):
         self.go, self.closed, self.folder = threading.Semaphore(0), threading.Event(), run_folder
@@ -133,8 +133,8 @@ def test_a_search_goes_on_without_its_follower(run, web):
     search = running.start("Harbor", steps, 5)
     steps.go.release()
     assert next(search.follow()).done == 0  # and that page is closed
-    told = web.get("/viewer/runs.json").json()["running"]
-    assert [(entry["title"], entry["step"]) for entry in told] == [
+    message = web.get("/viewer/runs.json").json()["running"]
+    assert [(entry["title"], entry["step"]) for entry in message] == [
         ("Harbor", "Searching for ships")
     ]
     steps.go.release(2)

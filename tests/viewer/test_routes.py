@@ -13,7 +13,7 @@ from tests.helpers.written_runs import write_run
 from tests.viewer.conftest import RUN
 
 
-def told(answer):
+def message(answer):
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -32,8 +32,8 @@ def test_pages_and_their_files_are_there(web, page):
     assert f'"{"../" * depth}viewer/style.css"' in answer.text
 
 
-def test_a_run_is_told_with_its_ships_and_the_others(web, run):
-    page = told(web.get(f"/runs/{RUN}/data.json"))
+def test_a_run_is_said_with_its_ships_and_the_others(web, run):
+    page = message(web.get(f"/runs/{RUN}/data.json"))
     assert (page["total"], page["width"], page["height"], page["top_zoom"]) == (2, 300, 200, 1)
     assert [ship["score"] for ship in page["ships"]] == [0.95, 0.7]
     assert [(ship["why"], round(ship["length_m"])) for ship in page["others"]] == [
@@ -44,7 +44,7 @@ def test_a_run_is_told_with_its_ships_and_the_others(web, run):
 
 
 def test_the_filter_in_the_query_is_followed(web, run):
-    page = told(web.get(f"/runs/{RUN}/data.json?min_length_m=100&cut="))
+    page = message(web.get(f"/runs/{RUN}/data.json?min_length_m=100&cut="))
     assert [round(ship["length_m"]) for ship in page["ships"]] == [120]
     assert (page["total"], page["filter"]) == (2, {"min_length_m": 100.0})
     assert len(page["geojson"]["features"]) == 1
@@ -93,18 +93,18 @@ def test_thumbnail_and_crops_are_pictures(web, run):
 
 def test_a_review_changes_count_and_files(web, run):
     first = run.detections[0].key
-    page = told(review(web, {"kind": "reject", "key": first}))
+    page = message(review(web, {"kind": "reject", "key": first}))
     assert (page["total"], page["actions"]) == (1, 1)
     assert {ship["why"] for ship in page["others"]} == {"rejected", "short", "weak"}
     after = pipeline.open_run(run.folder)
     assert len(after.files["csv"].read_text().splitlines()) == 2
     assert [action.by for action in after.review.actions] == ["Ada"]
-    assert told(review(web, {"kind": "undo"}))["total"] == 2
+    assert message(review(web, {"kind": "undo"}))["total"] == 2
 
 
 def test_every_action_is_understood(web, run):
     one, other = (ship.key for ship in run.detections)
-    page = told(
+    page = message(
         review(
             web,
             {"kind": "accept", "key": one},
@@ -175,10 +175,10 @@ def test_downloads_hold_what_the_filter_leaves(web, run):
     assert pipeline.open_run(run.folder).record["ships"] == 2
 
 
-def test_an_image_without_a_place_is_told_by_pixels(web, settings):
+def test_an_image_without_a_place_is_said_by_pixels(web, settings):
     name = "scene-20260101-000000-abcdee"
     write_run(settings.runs_dir / name, placed=False)
-    page = told(web.get(f"/runs/{name}/data.json"))
+    page = message(web.get(f"/runs/{name}/data.json"))
     assert not page["georeferenced"] and page["ships"][0]["lon"] is None
     assert web.get(f"/runs/{name}/tiles/raw/1/0/0").status_code == 200
     again = pipeline.save_review(

@@ -19,7 +19,7 @@ Target = dict[str, NDArray]
 
 #: Standard deviation of a center's Gaussian as a part of length and width, and the least, in cells.
 SPREAD, LEAST_ALONG, LEAST_ACROSS = 0.09, 0.8, 0.7
-#: A ship of fewer pixels of the sensor than this cannot be told from a whitecap: not asked.
+#: A ship of fewer pixels of the sensor than this looks like a whitecap: not asked.
 SEEN_PX = 4.0
 #: Meters: shorter craft do not count.
 SHORTEST_M = 9.0

@@ -62,10 +62,10 @@ def front(name: str, metrics: dict[str, Any]) -> str:
 def sources_table(metrics: dict[str, Any]) -> str:
     """Every set: its ships in the evaluation, where it comes from, and its terms."""
     lines = ["| set | imagery | ships judged | source | terms |", "|---|---|---|---|---|"]
-    for name, told in sources().items():
+    for name, entry in sources().items():
         ships = metrics["sets"].get(name, {}).get("ships") or "–"
         lines.append(
-            f"| {name} | {told['imagery']} | {ships} | {told['source']} | {told['terms']} |"
+            f"| {name} | {entry['imagery']} | {ships} | {entry['source']} | {entry['terms']} |"
         )
     return "\n".join(lines)
 

@@ -39,8 +39,8 @@ class Desk:
         drawing = "now click the stern" if len(self.clicks) == 1 else "click bow and stern"
         if work.current is None:
             drawing = "press Ship to keep it" if self.drawn is not None else drawing
-            told = f"All {len(work.proposals)} looked at: {len(work.ships)} ships (green)."
-            return picture, f"{told} Was one missed? {drawing.capitalize()}. Else save."
+            message = f"All {len(work.proposals)} looked at: {len(work.ships)} ships (green)."
+            return picture, f"{message} Was one missed? {drawing.capitalize()}. Else save."
         return picture, f"Proposal {work.at + 1} of {len(work.proposals)}; {drawing} to redraw."
 
     def click(self, width_m: float, event: gr.SelectData) -> tuple[Picture, str]:
@@ -70,9 +70,9 @@ class Desk:
 def page(work: Labeling) -> gr.Blocks:
     """The page for one picture and one person."""
     desk = Desk(work)
-    first, told = desk.view()
+    first, message = desk.view()
     with gr.Blocks(title="Label ships", analytics_enabled=False) as blocks:
-        text = gr.Markdown(told)
+        text = gr.Markdown(message)
         picture = gr.Image(first, format="png", interactive=False, show_label=False)
         with gr.Row():
             kind = gr.Dropdown(

@@ -102,8 +102,8 @@ def _file() -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def _place() -> _Place:
-    told = _file()
-    return _Place(*(told[k] for k in ("zoom", "left_px", "top_px", "width_px", "height_px")))
+    facts = _file()
+    return _Place(*(facts[k] for k in ("zoom", "left_px", "top_px", "width_px", "height_px")))
 
 
 @lru_cache(maxsize=1)

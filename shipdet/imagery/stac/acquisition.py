@@ -45,23 +45,23 @@ class Scene:
     def of_item(cls, item: dict[str, Any], asset: str) -> Self | None:
         """Read a STAC item; None where it lacks the asset, a time or a place."""
         try:
-            told, assets = item["properties"], item["assets"]
+            facts, assets = item["properties"], item["assets"]
             href = str(assets[asset]["href"])
-            acquired = datetime.fromisoformat(str(told.get("datetime") or told["start_datetime"]))
+            acquired = datetime.fromisoformat(str(facts.get("datetime") or facts["start_datetime"]))
             footprint = shapely.geometry.shape(item["geometry"])
             name = str(item["id"])
         except (KeyError, TypeError, ValueError, AttributeError, shapely.errors.ShapelyError):
             return None
         if not href.startswith(("https://", "http://")):
             return None
-        cloud = told.get("eo:cloud_cover")
+        cloud = facts.get("eo:cloud_cover")
         return cls(
             name,
-            str(told.get("grid:code") or ""),
-            str(told.get("platform") or ""),
+            str(facts.get("grid:code") or ""),
+            str(facts.get("platform") or ""),
             acquired.replace(tzinfo=UTC) if acquired.tzinfo is None else acquired.astimezone(UTC),
             float(cloud) if isinstance(cloud, int | float) else None,
-            str(told.get("s2:processing_baseline") or told.get("processing:version") or ""),
+            str(facts.get("s2:processing_baseline") or facts.get("processing:version") or ""),
             href,
             _thumbnail(assets),
             footprint if footprint.is_valid else shapely.make_valid(footprint),

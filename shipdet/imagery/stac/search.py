@@ -115,7 +115,7 @@ def choose_acquisition(
     if clear:
         # To a twentieth: a sliver at a corner is no reason to take an older one.
         return max(clear, key=lambda a: (round(a.coverage * 20), a.acquired))
-    days = _told_days(date_from, date_to)
+    days = _days_text(date_from, date_to)
     if found:
         best = min(found, key=lambda a: a.cloud or 0.0)
         raise NoImagery(
@@ -169,7 +169,7 @@ def acquisition_for(
     )
 
 
-def _told_days(date_from: date | None, date_to: date | None) -> str:
+def _days_text(date_from: date | None, date_to: date | None) -> str:
     if date_from and date_to and date_from == date_to:
         return f"on {date_from}"
     if date_from and date_to:

@@ -31,8 +31,8 @@ def columns_of(ships: Sequence[Detection]) -> list[str]:
 def records(ships: Sequence[Detection]) -> list[dict[str, Any]]:
     """One dictionary of ``columns_of(ships)`` per ship."""
     names = columns_of(ships)
-    told = [vector.properties(ship) for ship in ships]
-    return [{name: values.get(name) for name in names} for values in told]
+    rows = [vector.properties(ship) for ship in ships]
+    return [{name: values.get(name) for name in names} for values in rows]
 
 
 def to_pandas(ships: Sequence[Detection]) -> "pandas.DataFrame":

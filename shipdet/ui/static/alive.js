@@ -1,5 +1,5 @@
 // Tells when the server does not answer. A server that was started again knows nothing of this page,
-// so the page is loaded anew then, and says so.
+// so the page is reloaded then, and says so.
 (() => {
   "use strict";
   if (window.shipdetAlive) return; // gradio may insert the page's head twice

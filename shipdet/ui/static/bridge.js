@@ -5,8 +5,8 @@
   "use strict";
   if (window.shipdet) return; // gradio may insert the page's head twice
 
-  const latest = {}; // what a map that loads later, or again, must be told
-  // Boxes that the map told and the numbers have yet to repeat. What they repeat never goes back to
+  const latest = {}; // what a map that loads later, or again, must learn
+  // Boxes that the map sent and the numbers have yet to repeat. What they repeat never goes back to
   // the map: by then the user may have drawn the next one.
   const drawn = new Set();
   let typing;

@@ -2,7 +2,7 @@
 "use strict";
 
 const shipdetMeasure = {
-  told: (meters) => meters < 2000
+  text: (meters) => meters < 2000
     ? `${meters.toFixed(meters < 20 ? 1 : 0)} m`
     : `${(meters / 1000).toFixed(2)} km · ${(meters / 1852).toFixed(2)} nm`,
 
@@ -16,7 +16,7 @@ const shipdetMeasure = {
       if (points.length < 2) return label.remove();
       let meters = 0;
       for (let i = 1; i < points.length; i += 1) meters += map.distance(points[i - 1], points[i]);
-      label.setLatLng(points.at(-1)).setContent(shipdetMeasure.told(meters)).addTo(map);
+      label.setLatLng(points.at(-1)).setContent(shipdetMeasure.text(meters)).addTo(map);
     }
     let fixed = [];
     const move = ({ latlng }) => { if (fixed.length) show([...fixed, latlng]); };

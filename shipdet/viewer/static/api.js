@@ -65,7 +65,7 @@ export const when = (text) => (text ? `${text.slice(0, 10)} ${text.slice(11, 16)
 
 /** Show an error, or take it away. */
 export function tell(text) {
-  const place = byId("told");
+  const place = byId("message");
   place.hidden = !text;
   place.textContent = text ?? "";
   const count = byId("count");

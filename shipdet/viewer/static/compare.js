@@ -10,39 +10,39 @@ const COLORS = { stayed: "#8fd3ff", arrived: "#40dc78", left: "#ff7043" };
 const FORMATS = { geojson: "GeoJSON", gpkg: "GeoPackage", csv: "CSV" };
 const base = here.replace(/\/compare\/[^/]+\/[^/]+$/, "");
 
-let told, picture, outlines, table;
+let changes, picture, outlines, table;
 
 const look = (ship) => ({
   color: COLORS[ship.change], dashArray: ship.change === "left" ? "6 4" : null,
   label: `${ship.change} · ${Math.round(ship.length_m)} m · ${ship.score.toFixed(2)}`,
 });
 
-const runOf = (ship) => told.runs[ship.change === "left" ? 0 : 1].id;
+const runOf = (ship) => changes.runs[ship.change === "left" ? 0 : 1].id;
 const cropOf = (ship) => `${base}/runs/${encodeURIComponent(runOf(ship))}/crops/${ship.id}.png`;
-const visible = () => told.ships.filter((ship) => byId("view").elements[ship.change].checked);
+const visible = () => changes.ships.filter((ship) => byId("view").elements[ship.change].checked);
 
 function choose(key) {
-  const ship = told.ships.find((other) => other.key === key);
+  const ship = changes.ships.find((other) => other.key === key);
   table.mark(key);
   outlines.mark(key);
-  if (ship) picture.flyTo(ship.x, ship.y, ship.length_m / Math.min(...told.gsd_m));
+  if (ship) picture.flyTo(ship.x, ship.y, ship.length_m / Math.min(...changes.gsd_m));
 }
 
 function draw() {
   const ships = visible();
   outlines.show(ships);
-  table.show({ ...told, ships, ais: false, acquired: null });
+  table.show({ ...changes, ships, ais: false, acquired: null });
 }
 
 function begin() {
-  const [earlier, later] = told.runs;
-  told.ships.forEach((ship, index) => (ship.key = index)); // numbers of two runs may be the same
+  const [earlier, later] = changes.runs;
+  changes.ships.forEach((ship, index) => (ship.key = index)); // numbers of two runs may be the same
   const layers = {
     earlier: { title: "Earlier", tiles: `${base}/runs/${encodeURIComponent(earlier.id)}/tiles/raw/{z}/{x}/{y}` },
     later: { title: "Later", tiles: `${here}/tiles/raw/{z}/{x}/{y}` },
   };
   const elements = { panes: byId("panes"), left: byId("left"), right: byId("right"), divider: byId("divider") };
-  picture = new Picture(elements, told, layers);
+  picture = new Picture(elements, changes, layers);
   picture.cutShips = false;
   outlines = new Outlines(picture, look, choose);
   table = new Table(byId("head"), byId("rows"), { chosen: choose, crop: cropOf });
@@ -56,19 +56,19 @@ function begin() {
   byId("fit").addEventListener("click", () => picture.fit());
   view();
   draw();
-  const { stayed, arrived, left } = told.counts;
+  const { stayed, arrived, left } = changes.counts;
   byId("count").textContent = `${stayed} stayed, ${arrived} arrived, ${left} left`;
   byId("facts").textContent = [`Left: ${earlier.title}, ${when(earlier.when)}`, `right: ${later.title}, ${when(later.when)}`,
-    told.outside ? `${told.outside} ships lie outside the other image` : ""].filter(Boolean).join("; ");
+    changes.outside ? `${changes.outside} ships lie outside the other image` : ""].filter(Boolean).join("; ");
   byId("legend").replaceChildren(...Object.entries(COLORS).map(([change, color]) =>
     made("li", {}, made("i", { style: `--color:${color}`, class: change === "left" ? "dashed" : "line" }), change)));
   byId("downloads").replaceChildren(...Object.entries(FORMATS)
-    .filter(([kind]) => told.georeferenced || kind === "csv")
+    .filter(([kind]) => changes.georeferenced || kind === "csv")
     .map(([kind, title]) => made("li", {}, made("a", { href: `${here}/changes.${kind}`, download: true }, title))));
 }
 
 followTheme();
 ask(`${here}/data.json`).then((answer) => {
-  told = answer;
+  changes = answer;
   begin();
 }, (error) => tell(error.message));

@@ -49,14 +49,14 @@ function runningLine(run) {
   return made("li", {}, made("strong", {}, run.title), ` ${run.step}${percent ? `, ${percent} %` : ""}, since ${when(run.started)}`);
 }
 
-function draw(told) {
-  runs = told.runs;
-  const own = told.every ? "" : " Only the runs that this browser has opened are listed.";
-  byId("kept").textContent = `A run goes on when its page is closed or loaded again, and is listed here when it is finished. Runs older than ${told.kept.days} days are removed, and the oldest ones when all take more than ${told.kept.gb} GB, each time a run ends.${own}`;
+function draw(history) {
+  runs = history.runs;
+  const own = history.every ? "" : " Only the runs that this browser has opened are listed.";
+  byId("kept").textContent = `A run goes on when its page is closed or loaded again, and is listed here when it is finished. Runs older than ${history.kept.days} days are removed, and the oldest ones when all take more than ${history.kept.gb} GB, each time a run ends.${own}`;
   byId("count").textContent = runs.length === 1 ? "1 run" : `${runs.length} runs`;
   for (const id of chosen) if (!runs.some((run) => run.id === id)) chosen.delete(id);
   byId("compare").disabled = chosen.size !== 2;
-  byId("running").replaceChildren(...told.running.map(runningLine));
+  byId("running").replaceChildren(...history.running.map(runningLine));
   const now = JSON.stringify(runs);
   if (now === shown) return; // what is focused stays
   shown = now;

@@ -94,14 +94,14 @@ function drawLegend(water) {
   );
 }
 
-/** Show the run as the server told it. */
+/** Show the run as the server describes it. */
 function draw() {
   filters.remember();
   const filtered = Object.keys(run.filter).length > 0;
   byId("title").textContent = run.title;
   byId("count").textContent = !run.searched ? "imagery only" : filtered
     ? `${run.ships.length.toLocaleString("en")} of ${inWords(run.total)}` : inWords(run.total);
-  byId("filter-told").textContent = filtered ? "(on)" : "";
+  byId("filter-state").textContent = filtered ? "(on)" : "";
   byId("facts").textContent = [run.id, run.acquired ? `acquired ${when(run.acquired)}` : `made ${when(run.created)}`,
     `${run.width.toLocaleString("en")} × ${run.height.toLocaleString("en")} px`, run.attribution, ...run.notes].filter(Boolean).join(" · ");
   table.show(run);
