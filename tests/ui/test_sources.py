@@ -136,7 +136,7 @@ def test_going_somewhere(page):
     names = updates[page.map.found].choices
     assert len(found) > 1 and names[0][0].startswith("Algeciras, Spain")
     updates, _ = place_events.going(page, "91 N 5 E")
-    assert "latitude of 91" in updates[page.map.answer].value
+    assert "latitude of 91" in updates[page.map.message].value
 
 
 def test_every_provider_has_a_layer_of_the_map(settings):
