@@ -43,6 +43,7 @@ _HOMES = {
     "models": "shipdet.pipeline",
     "open_run": "shipdet.pipeline",
     "refilter": "shipdet.pipeline",
+    "write_bundle": "shipdet.report",
 }
 
 __all__ = [
@@ -74,6 +75,7 @@ __all__ = [
     "rename_run",
     "runs",
     "save_review",
+    "write_bundle",
 ]
 
 
@@ -111,6 +113,6 @@ if TYPE_CHECKING:
         save_review,
     )
     from shipdet.progress import Progress
-    from shipdet.report import Comparison, Review, Run, ShipFilter, compare
+    from shipdet.report import Comparison, Review, Run, ShipFilter, compare, write_bundle
     from shipdet.requests import Search
     from shipdet.settings import Settings, get_settings

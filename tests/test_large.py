@@ -136,7 +136,9 @@ def test_cancelling_stops_a_copy_of_a_large_picture(
     assert stopped == [name] and list(settings.runs_dir.iterdir()) == []
 
 
-@pytest.mark.parametrize("note", ["copying the image", "writing preview.jpg", "writing run.zip"])
+@pytest.mark.parametrize(
+    "note", ["copying the image", "writing preview.jpg", "writing overlay.png"]
+)
 def test_a_large_run_cancelled_while_written_leaves_nothing(
     settings, classifier, picture, tmp_path, note
 ):

@@ -3,7 +3,6 @@
 import json
 import math
 import threading
-import zipfile
 
 import numpy as np
 import pytest
@@ -90,11 +89,9 @@ def test_an_area_becomes_a_folder_with_every_promised_file(server, settings, cla
     names = {str(p.relative_to(run.folder)) for p in run.folder.rglob("*") if p.is_file()}
     promised = {
         "raw.png", "overlay.png", "mosaic.tif", "detections.geojson", "detections.csv",
-        "run.json", "run.zip", "chips/ship_0001.png", "chips/ship_0002.png", "chips/ship_0003.png",
+        "run.json", "chips/ship_0001.png", "chips/ship_0002.png", "chips/ship_0003.png",
     }  # fmt: skip
-    assert promised <= names
-    with zipfile.ZipFile(run.files["zip"]) as bundle:
-        assert set(bundle.namelist()) == (promised - FULL_SIZE - {"run.zip"}) | {"preview.jpg"}
+    assert names == promised | {"candidates.json", "preview.jpg"}
     assert left_behind(settings) == [run.id]
     stages = list(dict.fromkeys(event.stage for event in events))
     assert stages == ["fetch", "load", "detect", "report"]
@@ -154,7 +151,7 @@ def test_another_threshold_rewrites_the_files_without_computing(
     scores = sorted(d.score for d in run.candidates)
     assert len(run.detections) == 3
     seen = (classifier.windows_seen, len(classifier.canvases_seen))
-    kinds = ("overlay", "csv", "geojson", "zip", "record")
+    kinds = ("overlay", "csv", "geojson", "record")
     before = {kind: run.files[kind].read_bytes() for kind in kinds}
 
     def never(*_, **__):
@@ -210,13 +207,13 @@ def test_nobody_sees_a_run_between_two_thresholds(server, settings, classifier, 
     after = pipeline.refilter(run, max(d.score for d in run.candidates))
     assert len(pictures) > 1 and all(pictures)
     changed = {name for name, data in seen().items() if before.get(name) != data}
-    assert after.folder == run.folder and {"run.json", "run.zip", "overlay.png"} <= changed
+    assert after.folder == run.folder and {"run.json", "overlay.png"} <= changed
 
     def broken(*_):
         raise KeyboardInterrupt
 
     before = seen()
-    monkeypatch.setattr(run_module, "_packed", broken)
+    monkeypatch.setattr(run_module, "draw_overlay", broken)
     with pytest.raises(KeyboardInterrupt):
         pipeline.refilter(after, 0.15)
     assert seen() == before and left_behind(settings) == [run.folder.name]
@@ -437,7 +434,7 @@ def test_without_a_threshold_the_models_own_is_used(server, settings, classifier
 def test_imagery_can_be_had_without_a_search(server, settings, picture):
     request = area(server, (10, 20, 300, 220))
     run = finish(pipeline.iter_download(request, settings=settings))
-    assert set(run.files) == {"raw", "mosaic", "record", "zip"}
+    assert set(run.files) == {"raw", "mosaic", "record"}
     pixels = np.asarray(Image.open(run.files["raw"]))
     np.testing.assert_array_equal(pixels, picture[20:220, 10:300])
     assert "models" not in run.record and len(run.detections) == 0
@@ -455,7 +452,7 @@ def test_a_picture_of_ones_own_is_searched_at_its_scale(settings, classifier, pi
         assert gaps.min() < 4
         ship = run.detections[int(gaps.argmin())]
         assert ship.length_m == pytest.approx(length, rel=0.1) and ship.lon is None
-    assert set(run.files) == {"raw", "overlay", "csv", "record", "zip"}
+    assert set(run.files) == {"raw", "overlay", "csv", "record"}
     assert run.files["raw"].name == "raw.jpg"
     assert run.record["inputs"]["image"] == "scene.png"
     assert run.record["source"]["source"] == "image" and not run.record["raw"]["georeferenced"]

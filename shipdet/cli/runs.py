@@ -91,6 +91,19 @@ def report(
 
 
 @runs.command()
+@with_options(ShipFilter, style=typed)
+def bundle(
+    run: RunName,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="The ZIP.")] = None,
+    **options: Any,
+) -> None:
+    """Pack a run's files into a ZIP, without its full-size images."""
+    from shipdet import pipeline
+
+    print(pipeline.write_bundle(pipeline.find_run(run).filtered(**given(options)), out))
+
+
+@runs.command()
 def delete(names: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids.")]) -> None:
     """Delete runs with all their files."""
     from shipdet import pipeline

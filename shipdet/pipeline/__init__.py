@@ -29,7 +29,7 @@ from shipdet.pipeline.running import (
     refilter,
     save_review,
 )
-from shipdet.report import Comparison, Review, Run, ShipFilter, compare
+from shipdet.report import Comparison, Review, Run, ShipFilter, compare, write_bundle
 
 __all__ = [
     "Batch",
@@ -70,4 +70,5 @@ __all__ = [
     "requests_for",
     "runs",
     "save_review",
+    "write_bundle",
 ]

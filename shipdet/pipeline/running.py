@@ -166,7 +166,7 @@ def iter_download(
             raw = yield from arrival.finish()
         files, covered = yield from write_pictures(folder, raw, None, request.search)
         record = imagery_record(raw, covered, None, inputs, imagery.notes, clock)
-        yield from write_download(folder, {**record, "files": files})
+        write_download(folder, {**record, "files": files})
     prune(settings, final)
     return read_run(final)
 

@@ -1,4 +1,4 @@
-"""What a run leaves behind: pictures, tables, map files, the record, the bundle."""
+"""What a run leaves behind: pictures, tables, map files, the record; its ZIP on demand."""
 
 from shipdet.report.bundling import write_bundle
 from shipdet.report.comparing import Comparison, compare

@@ -1,33 +1,43 @@
-"""The ZIP of a run with those of its ships only that a filter leaves."""
+"""The ZIP of a run, made when it is asked for: its files without the full-size images."""
 
 import shutil
+import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from shipdet.errors import BadOption
 from shipdet.progress import finish
-from shipdet.report.folder import make_parents, storage_errors
-from shipdet.report.run import BUNDLE, PREVIEW, RECORD, Run
-from shipdet.report.writing import FULL_SIZE, RESULTS, write_results
+from shipdet.report.folder import GONE, make_parents, storage_errors
+from shipdet.report.run import BUNDLE, CANDIDATES, PICTURES, PREVIEW, PYRAMIDS, RECORD, Run
+from shipdet.report.writing import RESULTS, write_results
+
+#: Kinds that are not in the ZIP: they are files of their own, and too large to be sent twice.
+FULL_SIZE = (*PICTURES, "mosaic")
 
 
-def write_bundle(run: Run, path: Path) -> Path:
-    """Write the run's files without its full-size images.
+def write_bundle(run: Run, path: str | Path | None = None) -> Path:
+    """Write a ZIP of the run's files without its full-size images.
 
     Args:
         run: The run; its filter is followed by overlay, crops, tables and record.
-        path: The ZIP.
+        path: The ZIP; None writes run.zip into the run folder.
 
     Returns:
         The path.
 
     Raises:
+        BadOption: The run was deleted.
         StorageFull: The file cannot be written.
+
+    Example:
+        >>> shipdet.write_bundle(run.filtered(min_length_m=100), "long.zip")
     """
-    with storage_errors(path):
-        make_parents(path)
+    target = run.folder / BUNDLE if path is None else Path(path)
+    with storage_errors(target):
+        make_parents(target)
         if not run.filter.given:
-            shutil.copyfile(run.folder / BUNDLE, path)
-            return path
+            _pack_whole(run, target)
+            return target
         with TemporaryDirectory() as made:
             folder = Path(made)
             for name in _kept(run):
@@ -37,8 +47,39 @@ def write_bundle(run: Run, path: Path) -> Path:
                     folder, run.record, run.candidates, run.threshold, run.review, run.filter
                 )
             )
-            shutil.move(folder / BUNDLE, path)
-    return path
+            _pack(folder, run, target)
+    return target
+
+
+def _pack_whole(run: Run, target: Path) -> None:
+    """Pack the run's folder, once more where it is changed meanwhile: it changes as a whole."""
+    while True:
+        before = _written(run.folder)
+        try:
+            _pack(run.folder, run, target)
+        except FileNotFoundError:
+            if _written(run.folder) == before:
+                raise
+        if _written(run.folder) == before:
+            return
+
+
+def _written(folder: Path) -> tuple[int, int]:
+    """What is another one when the folder is."""
+    try:
+        record = (folder / RECORD).stat()
+    except FileNotFoundError:
+        raise BadOption(GONE) from None
+    return record.st_ino, record.st_mtime_ns
+
+
+def _pack(folder: Path, run: Run, target: Path) -> None:
+    apart = {CANDIDATES, BUNDLE, *(run.record["files"].get(kind) for kind in FULL_SIZE)}
+    # Images are compressed already and the rest is small: storing takes no time.
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as bundle:
+        for file in sorted(folder.rglob("*")):
+            if file.is_file() and file.name not in apart and file.parent.name != PYRAMIDS:
+                bundle.write(file, file.relative_to(folder))
 
 
 def _kept(run: Run) -> list[str]:

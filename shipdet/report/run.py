@@ -122,7 +122,7 @@ class Run:
 
     @property
     def files(self) -> dict[str, Path]:
-        """The files by kind: raw, upscaled, overlay, mosaic, geojson, csv, record, zip."""
+        """The files by kind: raw, upscaled, overlay, mosaic, map, geojson, csv, record."""
         names: dict[str, str] = self.record["files"]
         return {kind: self.folder / name for kind, name in names.items()}
 

@@ -1,10 +1,9 @@
-"""What a run writes into its folder: images, tables, crops, the record, the bundle."""
+"""What a run writes into its folder: images, tables, crops, the record."""
 
 import json
 import math
 import os
 import shutil
-import zipfile
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +34,6 @@ from shipdet.report.run import (
     CHIPS,
     PICTURES,
     PREVIEW,
-    PYRAMIDS,
     RECORD,
     REPORT,
     REVIEWS,
@@ -44,16 +42,13 @@ from shipdet.report.run import (
 )
 
 OVERLAY_MAX_PX = 4096  # longest side of the overlay; a browser shows no more
-#: by kind; rewritten for another threshold, like the crops, the candidates, record and bundle
+#: by kind; rewritten for another threshold, like the crops, the candidates and the record
 RESULTS = {
     "overlay": "overlay.png",
     "geojson": "detections.geojson",
     "csv": "detections.csv",
     "ais": "ais.geojson",
 }
-#: Kinds that are not in the bundle.
-FULL_SIZE = (*PICTURES, "mosaic")
-_CHUNK_BYTES = 8 * 1024**2
 
 
 def write_imagery(
@@ -118,7 +113,7 @@ def write_results(
     review: Review | None = None,
     kept: ShipFilter | None = None,
 ) -> Steps[Run]:
-    """Write overlay, GeoJSON, CSV, chips, run.json and run.zip for a threshold.
+    """Write overlay, GeoJSON, CSV, chips and run.json for a threshold.
 
     Ships shorter than the record's ``min_length_m`` are small craft: they are drawn, and listed
     in run.json, but are in no table. Reads the images that :func:`write_imagery` left in the
@@ -176,9 +171,9 @@ def write_results(
         "ships": len(found),
         "detections": [vector.properties(d) for d in found],
         "small_craft": [vector.properties(d) for d in small],
-        "files": {**files, "record": RECORD, "zip": BUNDLE},
+        "files": {**files, "record": RECORD},
     }
-    return (yield from _sealed(replace(run, record=record)))
+    return _recorded(replace(run, record=record))
 
 
 def copy_pictures(run: Run, folder: Path) -> None:
@@ -211,31 +206,16 @@ def _crop_of_large(file: Path, detection: Detection, gsd_m: float) -> Pixels:
     return crop_ship(pixels, there, (1.0, 1.0), gsd_m)
 
 
-def write_download(folder: Path, record: dict[str, Any]) -> Steps[Run]:
-    """Write run.json and run.zip of a run that only downloaded imagery."""
-    record = {**record, "files": {**record["files"], "record": RECORD, "zip": BUNDLE}}
+def write_download(folder: Path, record: dict[str, Any]) -> Run:
+    """Write run.json of a run that only downloaded imagery."""
+    record = {**record, "files": {**record["files"], "record": RECORD}}
     (folder / CANDIDATES).write_text(vector.to_json(Detections()))
-    return (yield from _sealed(Run(folder, {**record, "threshold": 1.0}, Detections(), 1.0)))
+    return _recorded(Run(folder, {**record, "threshold": 1.0}, Detections(), 1.0))
 
 
-def _sealed(run: Run) -> Steps[Run]:
+def _recorded(run: Run) -> Run:
     (run.folder / RECORD).write_text(json.dumps(run.record, indent=1))
-    # The full-size images are files of their own, and too large to be sent twice.
-    apart = {CANDIDATES, BUNDLE, *(run.record["files"].get(kind) for kind in FULL_SIZE)}
-    # Images are compressed already and the rest is small: storing takes no time.
-    with zipfile.ZipFile(run.folder / BUNDLE, "w", zipfile.ZIP_STORED) as bundle:
-        for file in sorted(run.folder.rglob("*")):
-            if file.is_file() and file.name not in apart and file.parent.name != PYRAMIDS:
-                yield from _packed(bundle, file, file.relative_to(run.folder))
     return run
-
-
-def _packed(bundle: zipfile.ZipFile, file: Path, name: Path) -> Steps[None]:
-    entry = zipfile.ZipInfo.from_file(file, name)
-    with file.open("rb") as source, bundle.open(entry, "w") as target:
-        while chunk := source.read(_CHUNK_BYTES):
-            yield _writing(BUNDLE)
-            target.write(chunk)
 
 
 def _writing(name: str) -> Progress:

@@ -6,6 +6,7 @@ the job stops it at the next step. An error is one sentence.
 """
 
 import logging
+import secrets
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
@@ -126,6 +127,17 @@ def add_api(settings: Settings) -> None:
             after = pipeline.match_ais(before, ais, acquired or None)
             return finished(after.folder, settings)
 
+    def bundle(run: str) -> Answer:
+        """Pack a finished run's files into a ZIP, without its full-size images.
+
+        Run is the run that /detect_area or /detect_image has answered with.
+        """
+        with one_sentence():
+            found = pipeline.open_run(run_folder(run, settings))
+            # Gradio removes what lies in this folder after a day.
+            made = Path(get_upload_folder()) / secrets.token_hex(16) / f"{found.id}.zip"
+            return _file(pipeline.write_bundle(found, made))
+
     def areas_events(area: Any, options: dict[str, Any]) -> AllEvents:
         requests = requests_of(area, options)
         begun = [(name, partial(area_events, r, settings)) for name, r in requests]
@@ -162,6 +174,7 @@ def add_api(settings: Settings) -> None:
     api(detect_areas, api_name="detect_areas", concurrency_id=DEVICE, concurrency_limit=1)
     api(detect_image, api_name="detect_image", concurrency_id=DEVICE, concurrency_limit=1)
     api(match_ais, api_name="match_ais")
+    api(bundle, api_name="bundle")
 
 
 def requests_of(area: Any, options: dict[str, Any]) -> list[tuple[str, AreaRequest]]:

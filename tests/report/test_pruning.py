@@ -89,7 +89,7 @@ def test_what_no_run_wrote_is_never_removed(settings):
 
 
 def test_a_run_that_is_still_being_written_is_not_removed(settings):
-    # Its run.json is there while its run.zip is packed.
+    # Its run.json is there before it has its name.
     writing = finished(settings, "other.partial", size=400_000)
     newest = finished(settings, "newest")
     prune(limits(settings, runs_max_gb=1000 / GB), newest)

@@ -2,7 +2,6 @@
 
 import json
 import time
-import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -61,20 +60,14 @@ def names(folder):
     return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
 
 
-def test_the_folder_and_the_bundle_hold_every_file(tmp_path):
+def test_the_folder_holds_every_file(tmp_path):
     run = written(tmp_path)
     promised = {
         "raw.png", "overlay.png", "mosaic.tif", "detections.geojson", "detections.csv",
         "chips/ship_0001.png", "chips/ship_0002.png", "run.json",
     }  # fmt: skip
-    assert names(tmp_path) - {"candidates.json", "preview.jpg", "run.zip"} == promised
-    with zipfile.ZipFile(tmp_path / "run.zip") as bundle:
-        small = {name for name in promised if not name.startswith(("raw", "mosaic"))}
-        assert set(bundle.namelist()) == small | {"preview.jpg"}
-        assert bundle.testzip() is None
-        assert json.loads(bundle.read("run.json")) == run.record
-        assert bundle.read("detections.csv") == (tmp_path / "detections.csv").read_bytes()
-    assert set(run.files) == {"raw", "overlay", "mosaic", "geojson", "csv", "record", "zip"}
+    assert names(tmp_path) - {"candidates.json", "preview.jpg"} == promised
+    assert set(run.files) == {"raw", "overlay", "mosaic", "geojson", "csv", "record"}
     assert all(path.is_file() for path in run.files.values())
     assert [p.name for p in run.chips] == ["ship_0001.png", "ship_0002.png"]
 
@@ -119,7 +112,7 @@ def test_an_upscaled_run_keeps_both_images_and_draws_on_one(tmp_path):
 
 def test_a_picture_without_a_place_has_no_map_files(tmp_path):
     run = written(tmp_path, picture_mosaic(sea(300, 200), 2.0))
-    assert set(run.files) == {"raw", "overlay", "csv", "record", "zip"}
+    assert set(run.files) == {"raw", "overlay", "csv", "record"}
     assert "mosaic.tif" not in names(tmp_path) and "detections.geojson" not in names(tmp_path)
 
 
@@ -153,9 +146,7 @@ def test_another_threshold_writes_every_file_anew(tmp_path, threshold, count):
     assert len((new / "detections.csv").read_text().splitlines()) == count + 1
     geojson = json.loads((new / "detections.geojson").read_text())
     assert len(geojson["features"]) == count
-    with zipfile.ZipFile(new / "run.zip") as bundle:
-        assert sum(name.startswith("chips/") for name in bundle.namelist()) == count
-        assert json.loads(bundle.read("run.json"))["ships"] == count
+    assert json.loads((new / "run.json").read_text())["ships"] == count
     assert read_run(new).threshold == threshold
     assert read_run(old).record == first.record
 
@@ -169,15 +160,6 @@ def test_pictures_are_copied_where_a_file_cannot_have_two_names(tmp_path, monkey
     monkeypatch.setattr(run_module.os, "link", refused)
     copy_pictures(first, tmp_path / "new")
     assert (tmp_path / "new" / "raw.png").read_bytes() == (tmp_path / "raw.png").read_bytes()
-
-
-def test_packing_can_be_cancelled_within_a_large_file(tmp_path, monkeypatch):
-    first = written(tmp_path)
-    monkeypatch.setattr(run_module, "_CHUNK_BYTES", 1000)
-    copy_pictures(first, tmp_path / "new")
-    steps = write_results(tmp_path / "new", first.record, first.candidates, 0.5)
-    packing = [event for event in steps if event.note == "writing run.zip"]
-    assert len(packing) > (tmp_path / "overlay.png").stat().st_size / 1000
 
 
 def test_large_pictures_have_an_overlay_that_a_browser_shows(tmp_path, monkeypatch):
@@ -199,7 +181,7 @@ def test_an_image_too_long_for_jpeg_is_a_png_with_a_note(tmp_path):
     with Image.open(tmp_path / files["raw"]) as raw:
         assert (raw.format, raw.size) == ("PNG", (65_600, 16))
     asked = {"inputs": {"search": {"image_format": "jpg"}}}
-    finish(write_download(tmp_path, record_of(mosaic, files) | asked))
+    write_download(tmp_path, record_of(mosaic, files) | asked)
     assert read_run(tmp_path).notes == (
         "No JPEG is longer than 65,500 pixels: raw.png was written instead.",
     )
@@ -208,8 +190,6 @@ def test_an_image_too_long_for_jpeg_is_a_png_with_a_note(tmp_path):
 def test_a_download_is_a_run_without_ships(tmp_path):
     mosaic = raw_mosaic()
     files = finish(write_imagery(tmp_path, mosaic, None, "png", 90))
-    finish(write_download(tmp_path, record_of(mosaic, files)))
+    write_download(tmp_path, record_of(mosaic, files))
     run = read_run(tmp_path)
-    assert set(run.files) == {"raw", "mosaic", "record", "zip"} and len(run.detections) == 0
-    with zipfile.ZipFile(tmp_path / "run.zip") as bundle:
-        assert set(bundle.namelist()) == {"preview.jpg", "run.json"}
+    assert set(run.files) == {"raw", "mosaic", "record"} and len(run.detections) == 0

@@ -2,6 +2,7 @@
 
 import json
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,7 +88,21 @@ def test_detect_area_streams_progress_and_hands_over_the_files(client):
     assert record["ships"] == len(record["detections"]) == len(files["chips"])
     geojson = json.loads(Path(files["geojson"]).read_text())
     assert len(geojson["features"]) == record["ships"]
-    assert {"raw", "overlay", "mosaic", "csv", "record", "zip"} <= set(files)
+    assert {"raw", "overlay", "mosaic", "csv", "record"} <= set(files)
+
+
+def test_the_bundle_is_made_when_it_is_asked_for(client, served):
+    done = client.predict(**SMALL, api_name="/detect_area")
+    run = done["result"]["run"]
+    assert not list((served[0].runs_dir / run).glob("*.zip"))
+    made = Path(client.predict(run, api_name="/bundle"))
+    assert made.name == f"{run}.zip"
+    with zipfile.ZipFile(made) as bundle:
+        assert json.loads(bundle.read("run.json"))["ships"] == done["result"]["ships"]
+        assert "overlay.png" in bundle.namelist() and "raw.png" not in bundle.namelist()
+    assert not list((served[0].runs_dir / run).glob("*.zip"))
+    with pytest.raises(AppError, match="not on disk any more"):
+        client.predict("../weights", api_name="/bundle")
 
 
 def test_detect_image_takes_an_uploaded_file(client, served, tmp_path):
