@@ -62,6 +62,18 @@ class Detection:
 
 
 @dataclass(frozen=True)
+class Sighted:
+    """Ships that a search has seen so far, in an image of ``width`` x ``height`` pixels.
+
+    They are provisional: what the canvases that follow see of the same ship may be better.
+    """
+
+    ships: tuple[Detection, ...]
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
 class Detections:
     """Ships in descending order of score, and the threshold below which none was kept."""
 

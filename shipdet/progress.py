@@ -6,8 +6,11 @@ A step is a generator: it yields :class:`Progress` and returns its result, so th
 
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import dataclass
-from typing import Literal, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from shipdet.detections import Sighted
 
 Stage = Literal["wait", "fetch", "load", "upscale", "detect", "compare", "report"]
 
@@ -24,13 +27,17 @@ STAGE_TITLES: dict[Stage, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One step forward: ``done`` of ``total`` ``unit`` of ``stage``; ``note`` is for the reader."""
+    """One step forward: ``done`` of ``total`` ``unit`` of ``stage``; ``note`` is for the reader.
+
+    While ships are searched, ``sighted`` are those found so far.
+    """
 
     stage: Stage
     done: int
     total: int
     unit: str = ""
     note: str = ""
+    sighted: "Sighted | None" = field(default=None, compare=False, repr=False)
 
     @property
     def fraction(self) -> float:
@@ -61,3 +68,20 @@ def finish(steps: Steps[T], watch: Callable[[Progress], None] | None = None) -> 
                 return result
             if watch is not None:
                 watch(event)
+
+
+def told_as(steps: Steps[T], change: Callable[[Progress], Progress]) -> Steps[T]:
+    """A step whose events are changed before they are told."""
+    with closing(steps):
+        while True:
+            try:
+                event = next(steps)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            yield change(event)
+
+
+def labeled(event: Progress, label: str) -> Progress:
+    """The event with a label before its note."""
+    return replace(event, note=f"{label}; {event.note}" if event.note else label)

@@ -50,7 +50,8 @@ def test_a_folder_becomes_a_summary_and_a_run_per_image(scans, tmp_path, classif
     assert [row["ships"] for row in rows] == ["", "1", "1"] and rows[0]["error"]
     assert len((out / "ships.csv").read_text().splitlines()) == 3
     page = (out / "index.html").read_text()
-    assert "2 ships in 3 images, 1 could not be searched" in page and "scan%201/" in page
+    assert "2 ships in 3 images, 1 could not be searched" in page and "scan%201/overlay" in page
+    assert page.count("data:image/jpeg") == 2, "the small pictures are in it"
     assert not (out / "ships.gpkg").exists(), "no image has a place"
 
 

@@ -88,6 +88,8 @@ def test_the_areas_of_a_file_are_searched_one_by_one(classifier, tmp_path, monke
     answer = json.loads(capsys.readouterr().out)
     assert [area["name"] for area in answer["areas"]] == ["north", "south"]
     assert (out / "north" / "run.json").is_file() and (out / "south" / "run.json").is_file()
+    assert len((out / "summary.csv").read_text().splitlines()) == 3
+    assert "south/overlay.png" in (out / "index.html").read_text()
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,6 @@ from tests.helpers.painted import paint_fleet, sea
 from tests.helpers.tile_server import TileServer
 
 GSD_M = gsd_at(36.145, 15)
-FULL_SIZE = {"raw.png", "mosaic.tif"}
 # (x px, y px, length m, width m, axis) in a picture of 4 x 3 tiles
 FLEET = [(200, 150, 240, 36, 30), (700, 300, 200, 32, 100), (450, 600, 280, 44, 0)]
 
@@ -111,6 +110,21 @@ def test_the_ships_of_the_area_are_found_where_they_are(server, settings, classi
         assert abs((ship.axis_deg - axis + 90) % 180 - 90) < 5
     geojson = json.loads(run.files["geojson"].read_text())
     assert len(geojson["features"]) == len(FLEET)
+
+
+def test_ships_are_told_while_the_search_goes_on(server, settings, classifier):
+    events = []
+    search = {"threshold": 0.25, "min_length_m": 220}
+    run = whole_run(server, settings, events.append, search=search)
+    told = [event for event in events if event.sighted is not None]
+    first = next(event for event in told if event.sighted.ships)
+    assert first.done <= first.total / 2, "long before the last canvas"
+    assert {event.stage for event in told} == {"detect"}
+    last = told[-1].sighted
+    assert (last.width, last.height) == (1024, 768)
+    places = sorted((round(ship.x), round(ship.y)) for ship in last.ships)
+    assert places == sorted((round(ship.x), round(ship.y)) for ship in run.detections)
+    assert len(places) == 2, "what is too short to count is not told"
 
 
 def test_the_record_tells_how_the_run_was_made(server, settings, classifier):

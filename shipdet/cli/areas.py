@@ -103,14 +103,17 @@ def search_all(
 ) -> None:
     """Search several areas and print a line for each; one that fails does not stop the others.
 
+    With ``out`` a summary is written into it, as for a batch of images.
+
     Raises:
         SomeAreasFailed: At least one failed.
     """
-    from shipdet.report import check_new
+    from shipdet.report import BatchImage, check_new, write_summary
 
     if out is not None:
         check_new(out)
     outcomes: list[dict[str, Any]] = []
+    done: list[BatchImage] = []
     failed = 0
     for number, (name, request) in enumerate(requests, start=1):
         if not quiet:
@@ -119,13 +122,17 @@ def search_all(
             run = search_one(request, out and out / name, quiet, ais, acquired)
         except ShipdetError as error:
             failed += 1
+            done.append(BatchImage(Path(name), None, None, str(error), {}))
             outcomes.append({"name": name, "error": str(error), "kind": type(error).__name__})
             print(f"{name}: {error}", file=sys.stderr)
             continue
+        done.append(BatchImage(Path(name), run.folder, run, "", {}))
         found = len(run.detections)
         outcomes.append({"name": name, "folder": str(run.folder), "ships": found})
         if not json_:
             print(f"{name}: {found} ship{'s' * (found != 1)} in {run.folder}")
+    if out is not None:
+        write_summary(out, done)
     if json_:
         print(
             json.dumps({"ships": sum(one.get("ships", 0) for one in outcomes), "areas": outcomes})

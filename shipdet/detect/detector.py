@@ -1,12 +1,14 @@
 """The detector: a picture and a classifier with a map head in, ships out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from shipdet.detect.candidates import Candidates, suppressed
 from shipdet.detect.surveying import Survey, Surveyor, survey
 from shipdet.detect.view import NetworkView
-from shipdet.detections import Detection, Detections
+from shipdet.detections import Detection, Detections, Sighted
 from shipdet.geometry import Floats, Grid, bearing_deg, distance_m, rectangle
 from shipdet.models.map_channels import MAP_STRIDE_PX
 from shipdet.mosaic import Picture
@@ -28,6 +30,7 @@ def detect(
     raw: Picture | None = None,
     raw_survey: Survey | None = None,
     floor: float = 0.1,
+    counts: Callable[[Detection], bool] = lambda _: True,
 ) -> Steps[Found]:
     """Find the ships in a picture.
 
@@ -38,6 +41,10 @@ def detect(
             pixels of it, and it is asked whether it supports each ship.
         raw_survey: the survey of ``raw``, where it has been made already.
         floor: the lowest score that is kept.
+        counts: which ships the events tell as sighted, before all of the picture is searched.
+
+    Yields:
+        Progress, with the ships sighted so far.
 
     Returns:
         The ships, best first, and the survey of ``picture``.
@@ -50,9 +57,19 @@ def detect(
         >>> found = finish(detect(mosaic, load_classifier()))
         >>> len(found.detections)
     """
-    surveyed = yield from survey(picture, classifier, floor=floor)
-    view, candidates = surveyed.view, surveyed.candidates
     reported = raw if raw is not None else picture
+    sighted: list[Detection] = []
+
+    def sight(view: NetworkView, more: Candidates) -> Sighted:
+        once = suppressed(more)
+        for box, score in zip(once.boxes, once.scores, strict=True):
+            ship = _detection(box, float(score), view, picture.grid, reported.grid)
+            if counts(ship):
+                sighted.append(ship)
+        return Sighted(tuple(sighted), reported.grid.width, reported.grid.height)
+
+    surveyed = yield from survey(picture, classifier, floor=floor, sight=sight)
+    view, candidates = surveyed.view, surveyed.candidates
     support: list[float] | None = None
     if raw is not None and len(candidates):
         support = yield from _raw_scores(raw, raw_survey, classifier, surveyed)

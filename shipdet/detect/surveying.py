@@ -1,7 +1,7 @@
 """One pass over an image: candidates, and the map of water, land and hulls."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -13,6 +13,7 @@ from scipy.special import expit
 from shipdet.detect.candidates import Candidates, decode, fitted, joined, shares_in, suppressed
 from shipdet.detect.judging import features_of, score_of
 from shipdet.detect.view import NetworkView
+from shipdet.detections import Sighted
 from shipdet.geometry import Floats
 from shipdet.models.config import FEATURES, ClassifierConfig, MapBlock
 from shipdet.models.map_channels import MAP_CHANNELS, MAP_STRIDE_PX, no_map_head
@@ -52,6 +53,10 @@ class Surveyor(Protocol):
         """Margins (n, rows, columns) and the map (n, 9, h / 4, w / 4) of uint8 (n, h, w, 3)."""
 
 
+#: Takes the candidates of one more canvas, in network pixels, and gives all ships seen so far.
+Sight = Callable[[NetworkView, Candidates], Sighted]
+
+
 @dataclass(frozen=True)
 class Survey:
     """The result of one pass over an image.
@@ -88,13 +93,16 @@ class _Part:
     y1: int
 
 
-def survey(picture: Picture, classifier: Surveyor, *, floor: float = 0.0) -> Steps[Survey]:
+def survey(
+    picture: Picture, classifier: Surveyor, *, floor: float = 0.0, sight: Sight | None = None
+) -> Steps[Survey]:
     """Run the network over a whole image.
 
     Args:
         picture: a mosaic, or a picture that is still arriving.
         classifier: with a map head.
         floor: candidates that score less are dropped.
+        sight: what the events tell as sighted after the candidates of one more canvas.
 
     Raises:
         BadModel: the model has no map head.
@@ -106,6 +114,7 @@ def survey(picture: Picture, classifier: Surveyor, *, floor: float = 0.0) -> Ste
     cell = MAP_STRIDE_PX * MAP_POOL
     layers = np.zeros((-(-view.height // cell), -(-view.width // cell), 3), np.uint8)
     found: list[Candidates] = []
+    sighted: Sighted | None = None
     parts = list(_parts(view, classifier.window_px, classifier.cell_px))
     yield Progress("detect", 0, len(parts), "canvases")
     for number, part in enumerate(parts, start=1):
@@ -118,7 +127,8 @@ def survey(picture: Picture, classifier: Surveyor, *, floor: float = 0.0) -> Ste
             some = _candidates(view, classifier, block.map, part, margins[0], maps[0])
             found.append(some.take(some.scores >= floor))
             _keep_layers(layers, part, maps[0], mask)
-        yield Progress("detect", number, len(parts), "canvases")
+            sighted = sight(view, found[-1]) if sight else None
+        yield Progress("detect", number, len(parts), "canvases", sighted=sighted)
     return Survey(view, suppressed(joined(found, len(FEATURES))), layers)
 
 

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from shipdet.errors import BadOption, ShipdetError
 from shipdet.pipeline.running import iter_image
-from shipdet.progress import Progress, Steps
+from shipdet.progress import Progress, Steps, labeled, told_as
 from shipdet.report import BatchImage, Run, read_run, write_summary
 from shipdet.requests import ImageRequest
 from shipdet.settings import Settings, get_settings
@@ -109,7 +110,7 @@ def iter_images(
             continue
         try:
             steps = iter_image(image, request, out=folder, settings=settings)
-            run = yield from _labeled(steps, label)
+            run = yield from told_as(steps, partial(labeled, label=label))
             (folder / STAMP).write_text(json.dumps(_stamp(image)))
             done.append(BatchImage(image, folder, run, "", _stamp(image)))
         except ShipdetError as error:
@@ -152,18 +153,3 @@ def _earlier(folder: Path, image: Path, request: ImageRequest) -> Run | None:
         return None
     inputs = {key: value for key, value in run.record["inputs"].items() if key != "image"}
     return run if same and inputs == request.model_dump(mode="json") else None
-
-
-def _labeled(steps: Steps[Run], label: str) -> Steps[Run]:
-    """A run's events with the image's number in front of their notes."""
-    try:
-        while True:
-            try:
-                event = next(steps)
-            except StopIteration as stop:
-                run: Run = stop.value
-                return run
-            note = f"{label}; {event.note}" if event.note else label
-            yield Progress(event.stage, event.done, event.total, event.unit, note)
-    finally:
-        steps.close()

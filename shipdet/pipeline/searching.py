@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from shipdet import pace
 from shipdet.areas import Area
 from shipdet.detect import detect
-from shipdet.detections import Detections
+from shipdet.detections import Detection, Detections
 from shipdet.models import Classifier, Upscaler, load_classifier, load_upscaler
 from shipdet.mosaic import Mosaic, Picture
 from shipdet.pipeline import device
@@ -116,6 +117,7 @@ def search_picture(
                 raw=raw if sharpened else None,
                 raw_survey=sharpened.survey if sharpened else None,
                 floor=how.min_score,
+                counts=partial(_counts, how=how, area=into.area),
             )
         kind, work = how.work(raw.grid.width * raw.grid.height, raw.grid.gsd_m)
         pace.learn(kind, work, clock.stages["detect"])
@@ -135,6 +137,13 @@ def search_picture(
             "min_length_m": how.search.min_length_m,
         }
         yield from write_results(into.folder, record, ships, how.threshold)
+
+
+def _counts(ship: Detection, how: SearchPlan, area: Area | None) -> bool:
+    """Whether a ship that is seen while the search goes on will count."""
+    if ship.score < how.threshold or ship.length_m < how.search.min_length_m:
+        return False
+    return area is None or bool(area.contains(np.array([(ship.lon, ship.lat)], np.float64))[0])
 
 
 def _inside(candidates: Detections, area: Area) -> Detections:

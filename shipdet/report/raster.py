@@ -1,6 +1,7 @@
 """Pictures on disk: PNG, JPEG, and the mosaic as a cloud-optimized GeoTIFF."""
 
 import errno
+import io
 import os
 import shutil
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ COG = {
 _RUN_LENGTHS = 3  # zlib's Z_RLE
 #: Longest side that JPEG can hold.
 JPEG_MAX_PX = 65_500
+THUMBNAIL_PX = 320
 
 
 def write_picture(path: Path, pixels: Pixels, quality: int = 90) -> None:
@@ -54,6 +56,16 @@ def read_picture(path: Path) -> Pixels:
     kind = PngImageFile if path.suffix == ".png" else JpegImageFile
     with kind(path) as image:
         return np.asarray(image.convert("RGB"))
+
+
+def thumbnail(file: Path) -> bytes:
+    """A JPEG of at most :data:`THUMBNAIL_PX` along a side, of a run's preview."""
+    out = io.BytesIO()
+    with Image.open(file, formats=("JPEG",)) as picture:
+        picture.draft("RGB", (THUMBNAIL_PX, THUMBNAIL_PX))
+        picture.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+        picture.save(out, "JPEG", quality=85)
+    return out.getvalue()
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The summary of a batch: tables, a GeoPackage and an HTML index."""
 
+import base64
 import csv
 import io
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from shipdet.report import vector
 from shipdet.report.exports.geopackage import write_geopackage
 from shipdet.report.folder import make_parents, storage_errors
 from shipdet.report.page import STYLE
+from shipdet.report.raster import thumbnail
 from shipdet.report.run import PREVIEW, Run
 
 
@@ -51,20 +53,25 @@ class BatchImage:
         }
 
 
-def write_summary(out: Path, images: Sequence[BatchImage]) -> None:
+def write_summary(out: Path, images: Sequence[BatchImage]) -> list[Path]:
     """Write summary.csv (a line per image), ships.csv, ships.gpkg and index.html.
 
     ships.gpkg has the ships of the images with a georeference, and is left out where there is
-    none. Old files are replaced.
+    none. Old files are replaced. The page links to the overlays of runs that are folders of
+    ``out``; its small pictures are in it.
+
+    Returns:
+        The files.
 
     Raises:
         StorageFull: The folder cannot be written.
     """
+    files = [out / name for name in ("summary.csv", "ships.csv", "index.html")]
     with storage_errors(out):
         make_parents(out / "summary.csv")
         (out / "summary.csv").write_text(_summary_csv(images))
         (out / "ships.csv").write_text(_ships_csv(images))
-        (out / "index.html").write_text(_index(images))
+        (out / "index.html").write_text(_index(out, images))
         placed: list[Detection] = []
         names: list[str] = []
         for image in images:
@@ -75,6 +82,8 @@ def write_summary(out: Path, images: Sequence[BatchImage]) -> None:
         (out / "ships.gpkg").unlink(missing_ok=True)
         if placed:
             write_geopackage(out / "ships.gpkg", placed, extra={"image": names})
+            files.append(out / "ships.gpkg")
+    return files
 
 
 def _summary_csv(images: Sequence[BatchImage]) -> str:
@@ -97,8 +106,8 @@ def _ships_csv(images: Sequence[BatchImage]) -> str:
     return text.getvalue()
 
 
-def _index(images: Sequence[BatchImage]) -> str:
-    rows = "".join(_row(image) for image in images)
+def _index(out: Path, images: Sequence[BatchImage]) -> str:
+    rows = "".join(_row(out, image) for image in images)
     ships = sum(image.ships or 0 for image in images)
     failed = sum(bool(image.error) for image in images)
     missing = f", {failed} could not be searched" if failed else ""
@@ -111,16 +120,20 @@ def _index(images: Sequence[BatchImage]) -> str:
     )
 
 
-def _row(image: BatchImage) -> str:
+def _row(out: Path, image: BatchImage) -> str:
     name = escape(image.image.name)
-    if image.run is None or image.folder is None:
+    if image.run is None:
         return (
             f'<tr><td></td><td>{name}</td><td colspan="2" class="error">{escape(image.error)}'
             "</td></tr>"
         )
-    base = quote(image.folder.name)
+    folder = image.run.folder
+    data = base64.b64encode(thumbnail(folder / PREVIEW)).decode()
+    small = f'<img src="data:image/jpeg;base64,{data}" alt="">'
+    if folder.resolve().parent == out.resolve():
+        link = f'<a href="{quote(folder.name)}/overlay.png">'
+        small, name = f"{link}{small}</a>", f"{link}{name}</a>"
     return (
-        f'<tr><td><a href="{base}/overlay.png"><img src="{base}/{PREVIEW}" alt="" loading="lazy">'
-        f'</a></td><td><a href="{base}/overlay.png">{name}</a></td>'
-        f'<td class="n">{image.ships}</td><td class="n">{len(image.run.small_craft)}</td></tr>'
+        f'<tr><td>{small}</td><td>{name}</td><td class="n">{image.ships}</td>'
+        f'<td class="n">{len(image.run.small_craft)}</td></tr>'
     )

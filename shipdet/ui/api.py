@@ -6,7 +6,6 @@ the job stops it at the next step. An error is one sentence.
 """
 
 import logging
-import secrets
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
@@ -32,6 +31,7 @@ from shipdet.report.folder import run_folder
 from shipdet.requests import AreaRequest, ImageRequest, ImageryOptions, Search
 from shipdet.settings import Settings
 from shipdet.ui.plain_http import remember
+from shipdet.ui.results import kept_folder, summary_files
 from shipdet.ui.streams import (
     DEVICE,
     AllEvents,
@@ -134,9 +134,7 @@ def add_api(settings: Settings) -> None:
         """
         with one_sentence():
             found = pipeline.open_run(run_folder(run, settings))
-            # Gradio removes what lies in this folder after a day.
-            made = Path(get_upload_folder()) / secrets.token_hex(16) / f"{found.id}.zip"
-            return _file(pipeline.write_bundle(found, made))
+            return _file(pipeline.write_bundle(found, kept_folder() / f"{found.id}.zip"))
 
     def areas_events(area: Any, options: dict[str, Any]) -> AllEvents:
         requests = requests_of(area, options)
@@ -154,7 +152,7 @@ def add_api(settings: Settings) -> None:
 
         Area is a WKT or GeoJSON polygon, four numbers, or an uploaded file: GeoJSON, KML, KMZ,
         GeoPackage, WKT or CSV. Streams progress and ends as /detect_area; of several areas with
-        "runs", a list of name and record and files, or name and error.
+        "runs", a list of name and record and files, or name and error, and "files", their summary.
 
         {_described(AreaRequest, Search)}
         """
@@ -202,9 +200,12 @@ def answers(events: AllEvents, settings: Settings) -> Iterator[Answer]:
                     "unit": event.unit,
                     "note": event.note,
                     "fraction": event.fraction,
+                    "ships": None if event.sighted is None else len(event.sighted.ships),
                 }
             elif isinstance(event, Summary):
-                yield {"stage": "done", "runs": [_outcome(o, settings) for o in event.outcomes]}
+                runs = [_outcome(o, settings) for o in event.outcomes]
+                files = {path.name: _file(path) for path in summary_files(event, settings)}
+                yield {"stage": "done", "runs": runs, "files": files}
             else:
                 yield {"stage": "done", **finished(event, settings)}
 

@@ -96,6 +96,7 @@ class ProgressPanel:
     current: Progress | None = None
     finished: dict[Stage, float] = field(default_factory=dict)
     note: str = ""
+    sighted: int = 0
 
     def show(self, event: Progress) -> str:
         """The panel after one more event."""
@@ -109,6 +110,10 @@ class ProgressPanel:
                 self.finished[self.current.stage] = taken + now - self.stage_started
             self.stage_started = now
         self.note = event.note or self.note
+        if event.sighted is not None:
+            self.sighted = len(event.sighted.ships)
+        elif event.stage == "detect":  # of the next of several searches
+            self.sighted = 0
         self.current = event
         rows = "".join(
             f"<li><span>{STAGE_TITLES[stage]}</span><em>{duration(taken)}</em></li>"
@@ -118,9 +123,13 @@ class ProgressPanel:
         return (
             f'<div class="sd-card" role="status"><h3>{event.title}<em>{_count(event)}</em></h3>'
             f'{_bar(event)}<p class="sd-time"><span>{duration(now - self.started)} so far</span>'
-            f"<span>{self._remaining(event, now)}</span></p>"
+            f"<span>{self._remaining(event, now)}</span></p>{self._early()}"
             f'<ol class="sd-stages">{rows}</ol>{notes_box([self.note] if self.note else [])}</div>'
         )
+
+    def _early(self) -> str:
+        told = f"{ships(self.sighted).capitalize()} so far"
+        return f"<p>{told}, not final yet.</p>" if self.sighted else ""
 
     def _remaining(self, event: Progress, now: float) -> str:
         taken = now - self.stage_started

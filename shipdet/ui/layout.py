@@ -80,6 +80,7 @@ class Page:
     sample: gr.Button
     panel: gr.HTML
     several: gr.Dropdown  # whose results are shown, after several searches
+    summary: gr.File  # of several searches
     results: Results
 
 
@@ -121,11 +122,18 @@ def lay_out(settings: Settings) -> Page:
             several = gr.Dropdown(
                 [], label="Results of", visible=False, filterable=False, elem_id="several"
             )
+            summary = gr.File(
+                label="Summary of all searches",
+                file_count="multiple",
+                interactive=False,
+                visible=False,
+                elem_id="summary",
+            )
     results = _results()
     return Page(
         chart, sources, area_tab, picture_tab, area, dates, reason, area_file, picture, thumbnail,
         ais, search,
-        estimate, detect, cancel, sample_button, panel, several, results,
+        estimate, detect, cancel, sample_button, panel, several, summary, results,
     )  # fmt: skip
 
 

@@ -1,14 +1,23 @@
 """A run on the page: the panel with its count, and its viewer in a frame."""
 
+import json
+import secrets
 from html import escape
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 
+from shipdet import pipeline
+from shipdet.detections import Detections, Sighted
 from shipdet.pipeline import Run
+from shipdet.report import BatchImage, run_folder, vector, write_summary
+from shipdet.settings import Settings
 from shipdet.ui import html
 from shipdet.ui.layout import Page
+from shipdet.ui.streams import Summary
 
 Updates = dict[Any, Any]  # keyed by component or container, as gradio takes it
 
@@ -29,6 +38,38 @@ def show_run(page: Page, run: Run) -> Updates:
         shown.viewer: viewer_frame(run.id),
         shown.shown: run.id,
     }
+
+
+#: Ships that are drawn while a search goes on; the panel counts all.
+MOST_SIGHTED = 500
+
+
+def sighted_text(sighted: Sighted) -> str:
+    """What the map, or the image in its place, draws while a search goes on: its best ships."""
+    best = sorted(sighted.ships, key=lambda ship: -ship.score)[:MOST_SIGHTED]
+    told = vector.geojson(Detections(tuple(best)))
+    outlines = [ship.corners.round(1).tolist() for ship in best if ship.lon is None]
+    size = [sighted.width, sighted.height]
+    return json.dumps({**told, "early": True, "outlines": outlines, "size": size})
+
+
+def kept_folder() -> Path:
+    """A new folder of files for visitors, which gradio removes after a day."""
+    folder = Path(get_upload_folder()) / secrets.token_hex(16)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def summary_files(summary: Summary, settings: Settings) -> list[Path]:
+    """The tables, the GeoPackage and the page of several searches, as a batch has them."""
+    done = []
+    for outcome in summary.outcomes:
+        run = None
+        if outcome.folder is not None:
+            run = pipeline.open_run(run_folder(outcome.folder.name, settings))
+        place = None if run is None else Path(run.id)  # no path of this machine
+        done.append(BatchImage(Path(outcome.name), place, run, outcome.error, {}))
+    return write_summary(kept_folder(), done)
 
 
 def clear_results(page: Page) -> Updates:

@@ -22,7 +22,14 @@ from shipdet.ui import html
 from shipdet.ui.choices import AUTO_ZOOM, sample_area
 from shipdet.ui.forms import Values, request_inputs, searches
 from shipdet.ui.layout import Page, components
-from shipdet.ui.results import Updates, clear_results, result_components, show_run
+from shipdet.ui.results import (
+    Updates,
+    clear_results,
+    result_components,
+    show_run,
+    sighted_text,
+    summary_files,
+)
 from shipdet.ui.source_events import AT_ONCE, UNSEEN
 from shipdet.ui.source_html import ais_card, summary_box
 from shipdet.ui.streams import Outcome, Searches, Summary, one_after_another
@@ -41,7 +48,8 @@ def wire_runs(page: Page, blocks: gr.Blocks, source: gr.State, settings: Setting
     remembered = gr.BrowserState("", storage_key="shipdet.search", secret="shipdet")
     inputs: set[Any] = request_inputs(page) | {source}
     progress: list[Any] = [page.panel, page.detect, page.sample, page.cancel]
-    outputs = [*progress, page.several, *result_components(page)]
+    after: list[Any] = [page.several, page.summary, page.results.ships, *result_components(page)]
+    outputs = [*progress, *after]
 
     def start(values: Values) -> Updates:
         try:
@@ -50,7 +58,7 @@ def wire_runs(page: Page, blocks: gr.Blocks, source: gr.State, settings: Setting
                 _title(page, values, asked), lambda: one_after_another(asked), settings.max_queue
             )
         except ShipdetError as error:
-            return {**_stopped(page, html.error_box(error)), search: ""}
+            return {page.panel: html.error_box(error), **_buttons(page, running=False), search: ""}
         return {**_started(page), search: started.id, remembered: started.id}
 
     def follow(id_: str) -> Iterator[Updates]:
@@ -139,17 +147,23 @@ def _title(page: Page, values: Values, asked: Searches) -> str:
 def following(page: Page, search: Running, settings: Settings) -> Iterator[Updates]:
     """Updates of the page while a search is under way, and what came of it at its end."""
     panel = html.ProgressPanel()
-    shown_at, stage = 0.0, None
+    shown_at, stage, drawn = 0.0, None, 0
     for event in search.follow():
         text, now = panel.show(event), time.monotonic()
         if stage is None:  # it has begun: the last run makes room
             yield {
                 page.panel: text,
                 page.several: gr.Dropdown(visible=False),
+                page.summary: gr.File(visible=False),
+                page.results.ships: "",
                 **clear_results(page),
             }
         elif event.stage != stage or now - shown_at > SHOW_EVERY_S:
-            yield {page.panel: text}
+            updates: Updates = {page.panel: text}
+            if event.sighted is not None and len(event.sighted.ships) != drawn:
+                drawn = len(event.sighted.ships)
+                updates[page.results.ships] = sighted_text(event.sighted)
+            yield updates
         else:
             continue
         shown_at, stage = now, event.stage
@@ -193,6 +207,8 @@ def _summary(page: Page, settings: Settings, summary: Summary) -> Updates:
     if choices:
         shown = _shown(page, settings, choices[0][1])
         shown[page.several] = gr.Dropdown(choices, value=choices[0][1], visible=True)
+        files = [str(path) for path in summary_files(summary, settings)]
+        shown[page.summary] = gr.File(files, visible=True)
     return {**shown, page.panel: summary_box(counted)}
 
 
@@ -206,7 +222,7 @@ def _started(page: Page) -> Updates:
 
 
 def _stopped(page: Page, message: str) -> Updates:
-    return {page.panel: message, **_buttons(page, running=False)}
+    return {page.panel: message, page.results.ships: "", **_buttons(page, running=False)}
 
 
 def _buttons(page: Page, running: bool) -> Updates:

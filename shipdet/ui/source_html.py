@@ -72,8 +72,8 @@ def picture_card(facts: ImageFacts) -> str:
     words = [name, f"bands: {known}" if known else "", *facts.notes]
     caption = " · ".join(html.escape(word) if word is not name else name for word in words if word)
     return (
-        f'<figure class="sd-preview"><img src="data:image/jpeg;base64,{data}" '
-        f'alt="{name} in small"><figcaption>{caption}</figcaption></figure>'
+        f'<figure class="sd-preview"><div><img src="data:image/jpeg;base64,{data}" '
+        f'alt="{name} in small"></div><figcaption>{caption}</figcaption></figure>'
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from shipdet import pipeline
 from shipdet.errors import ShipdetError
-from shipdet.progress import Progress
+from shipdet.progress import Progress, labeled
 from shipdet.requests import AreaRequest, ImageRequest
 from shipdet.settings import Settings
 from shipdet.ui.zerogpu import on_gpu
@@ -93,8 +93,7 @@ def one_after_another(searches: Searches) -> AllEvents:
                     if isinstance(event, Path):
                         outcomes.append(Outcome(name, event))
                         continue
-                    note = f"{label}; {event.note}" if event.note else label
-                    yield Progress(event.stage, event.done, event.total, event.unit, note)
+                    yield labeled(event, label)
         except ShipdetError as error:
             outcomes.append(Outcome(name, None, str(error)))
     yield Summary(tuple(outcomes))

@@ -4,7 +4,6 @@ Every address is relative to where the app is mounted, so it works behind a prox
 An error is ``{"error": sentence}`` with a status of 400 and more.
 """
 
-import io
 import logging
 import threading
 from collections import defaultdict
@@ -13,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -24,6 +22,7 @@ from shipdet import pipeline
 from shipdet.errors import BadOption, NotYours, ShipdetError, StorageFull, sentence
 from shipdet.pipeline import Run
 from shipdet.report import PREVIEW, cut_tile, run_folder
+from shipdet.report.raster import thumbnail
 from shipdet.report.run import CHIPS, chip_name
 from shipdet.settings import Settings
 from shipdet.viewer import telling
@@ -35,7 +34,6 @@ log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).resolve().parent / "static"
 LEAFLET = STATIC.parents[1] / "ui" / "static" / "leaflet"  # the app's map uses it, too
-THUMBNAIL_PX = 320
 MOST_IDS = 500  # of runs that a browser remembers
 _KEPT = {"Cache-Control": "private, max-age=86400"}  # images of a run never change
 _FRESH = {"Cache-Control": "no-store"}
@@ -84,15 +82,11 @@ class ViewerPages:
     def thumbnail(self, request: Request) -> Response:
         """A small picture of a run."""
         run = run_of(request, self.settings)
-        out = io.BytesIO()
         try:
-            with Image.open(run.folder / PREVIEW) as picture:
-                picture.draft("RGB", (THUMBNAIL_PX, THUMBNAIL_PX))
-                picture.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-                picture.save(out, "JPEG", quality=85)
+            small = thumbnail(run.folder / PREVIEW)
         except OSError as error:
             raise BadOption("The run has no preview.") from error
-        return Response(out.getvalue(), media_type="image/jpeg", headers=_KEPT)
+        return Response(small, media_type="image/jpeg", headers=_KEPT)
 
     def water_map(self, request: Request) -> Response:
         """The network's map of water, land and hulls."""

@@ -141,6 +141,10 @@ def in_words(count: int) -> str:
 
 def test_the_estimate_follows_the_tab_and_the_sample(open_app: OpenApp):
     app = open_app()
+    tiles = app.estimate.locator("li").first
+    of_the_sample = tiles.inner_text()
+    app.set_edge("west", round(app.numbers[0] + 0.03, 6))
+    expect(tiles).not_to_have_text(of_the_sample)
     app.page.get_by_role("tab", name="Your image").click()
     expect(app.estimate).to_contain_text("Choose an image")
     app.page.get_by_role("tab", name="Map area").click()
@@ -148,7 +152,7 @@ def test_the_estimate_follows_the_tab_and_the_sample(open_app: OpenApp):
     app.page.get_by_role("tab", name="Your image").click()
     expect(app.estimate).to_contain_text("Choose an image")
     app.page.locator("#sample").click()
-    expect(app.estimate).to_contain_text("tiles")
+    expect(tiles).to_have_text(of_the_sample)
     app.page.locator("#cancel").click()
     expect(app.panel).to_contain_text("Cancelled", timeout=30_000)
 

@@ -186,6 +186,18 @@ def test_a_run_is_reopened_renamed_and_deleted_from_history(open_page: OpenPage,
     assert not (folder / "runs" / "spring-20250101-000000-cccccc").exists()
 
 
+def test_a_run_of_yesterday_is_two_clicks_away(open_page: OpenPage):
+    page = open_page("")
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="History").click()
+    history = opened.value
+    card = history.locator(f"[data-run={TUESDAY}]")
+    expect(card.locator("img")).to_have_js_property("complete", True)
+    assert card.locator("img").evaluate("image => image.naturalWidth") > 0
+    card.get_by_role("link").click()
+    ViewerPage(history).see("3 ships")
+
+
 def test_two_runs_are_compared_and_the_changes_saved(open_page: OpenPage, folder: Path):
     write_run(folder / "runs" / "eve-20260107-080000-dddddd", FLEET)
     page = open_page("runs")

@@ -180,6 +180,8 @@ def test_a_polygon_and_several_areas_are_searched(client, tmp_path):
     done = client.predict(handle_file(file), **how)
     assert [run["name"] for run in done["runs"]] == ["pier", "roads"]
     assert all("record" in run["files"] for run in done["runs"])
+    assert {"summary.csv", "ships.csv", "index.html"} <= set(done["files"])
+    assert len(Path(done["files"]["summary.csv"]).read_text().splitlines()) == 3
     with pytest.raises(AppError, match="is not a WKT"):
         client.predict("/etc/passwd", **how)
 

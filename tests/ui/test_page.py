@@ -1,12 +1,16 @@
 """The page as a whole: its layout, its events' functions, and the numbers that they are given."""
 
+import json
 from pathlib import Path
 
 import gradio as gr
+import numpy as np
 import pytest
 
 from shipdet import pipeline
+from shipdet.detections import Sighted
 from shipdet.errors import BadArea, BadImage, BadOption
+from shipdet.geometry import Grid
 from shipdet.imagery import get_provider, sample
 from shipdet.progress import Progress
 from shipdet.report.folder import run_folder
@@ -15,8 +19,16 @@ from shipdet.ui import build_blocks, run_events, source_events
 from shipdet.ui.choices import AUTO_ZOOM, default_threshold, sample_area, zoom_choices
 from shipdet.ui.forms import area_request, image_request, request_inputs, searches
 from shipdet.ui.layout import lay_out
-from shipdet.ui.results import clear_results, result_components, show_run, viewer_frame
+from shipdet.ui.results import (
+    clear_results,
+    result_components,
+    show_run,
+    sighted_text,
+    viewer_frame,
+)
 from tests.helpers import hub_server
+from tests.helpers.painted import tile_grid
+from tests.helpers.written_runs import found
 
 
 def test_the_page_opens_with_the_sample_at_the_recommended_zoom(page, values):
@@ -97,15 +109,17 @@ def test_the_recommended_zoom_is_offered_first(settings):
 
 
 @pytest.mark.parametrize("latitude", [0.0, 36.0, 59.0])
-@pytest.mark.parametrize("provider", ["eox", "esri", "sample"])
+@pytest.mark.parametrize("provider", ["eox", "esri", "sample", "sentinelhub"])
 def test_the_best_zoom_is_never_refused_for_its_scale(settings, provider, latitude):
     box = (
         sample_area().as_tuple() if provider == "sample" else (4.0, latitude, 4.02, latitude + 0.01)
     )
     request = AreaRequest.check(bbox=box, provider=provider)
+    settings = settings.model_copy(update={"sentinelhub_instance_id": "of-nobody"})
     estimate = pipeline.estimate(request, settings, untrusted=True)
     zoom, _ = pipeline.default_zoom(provider, request.box.center[1], Search(), settings)
     assert estimate.zoom == zoom and estimate.gsd_m <= 10.0
+    assert not [note for note in estimate.notes if "instead" in note], "by this provider"
 
 
 def test_a_run_fills_every_part_of_the_results(page, a_run):
@@ -139,6 +153,41 @@ def test_a_search_is_followed_to_its_run(page, settings, a_run):
     assert last[page.results.shown] == a_run.id and last[page.detect].interactive
 
 
+def sighted(grid, *scores):
+    ships = found(grid, [(60.0 + 40 * n, 60.0, 90.0, score) for n, score in enumerate(scores)])
+    return Sighted(ships.items, grid.width, grid.height)
+
+
+def test_ships_show_while_a_search_goes_on(page, settings, a_run, monkeypatch):
+    monkeypatch.setattr(run_events, "SHOW_EVERY_S", -1.0)
+    grid = tile_grid(300, 200, 16)
+    search = Ended(
+        Progress("fetch", 1, 2),
+        Progress("detect", 1, 3, sighted=sighted(grid, 0.9)),
+        Progress("detect", 2, 3, sighted=sighted(grid, 0.9, 0.8)),
+        Progress("report", 0, 2),
+        result=a_run.folder,
+    )
+    begun, one, two, writing, last = run_events.following(page, search, settings)
+    assert begun[page.results.ships] == "" and page.results.ships not in writing
+    assert "1 ship so far, not final yet" in one[page.panel]
+    assert "2 ships so far, not final yet" in two[page.panel]
+    assert page.results.shown not in two and last[page.results.shown] == a_run.id
+    told = json.loads(two[page.results.ships])
+    assert told["early"] and len(told["features"]) == 2 and told["outlines"] == []
+
+
+def test_an_image_without_a_place_is_drawn_on_in_its_pixels():
+    told = json.loads(sighted_text(sighted(Grid(300, 200, 1.5, 1.5), 0.9)))
+    assert told["features"] == [] and told["size"] == [300, 200]
+    assert np.mean(told["outlines"][0], axis=0) == pytest.approx([60, 60], abs=0.1)
+
+
+def test_what_was_sighted_goes_when_a_search_is_cancelled(page, settings):
+    *_, last = run_events.following(page, Ended(Progress("detect", 1, 3)), settings)
+    assert last[page.results.ships] == ""
+
+
 @pytest.mark.parametrize(
     ("end", "answer"),
     [
@@ -169,7 +218,7 @@ def test_the_app_builds_with_only_the_endpoints_that_are_meant(settings):
     endpoints = build_blocks(settings).get_api_info()["named_endpoints"]
     assert set(endpoints) == {
         "/estimate", "/providers", "/models", "/find_place", "/acquisitions", "/detect_area",
-        "/detect_areas", "/detect_image", "/match_ais",
+        "/detect_areas", "/detect_image", "/match_ais", "/bundle",
     }  # fmt: skip
     names = [p["parameter_name"] for p in endpoints["/detect_area"]["parameters"]]
     assert names[:6] == ["west", "south", "east", "north", "provider", "zoom"]

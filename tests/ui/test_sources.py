@@ -1,5 +1,6 @@
 """Places, areas, acquisitions, images and AIS on the page, before a run."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from shipdet import pipeline
 from shipdet.errors import BadArea, MissingScale, ShipdetError
 from shipdet.imagery import catalogue, get_provider, sample
 from shipdet.requests import ImageRequest
-from shipdet.ui import place_events, source_events, source_html
+from shipdet.ui import place_events, run_events, source_events, source_html
 from shipdet.ui.choices import band_choices
 from shipdet.ui.forms import MAX_AT_ONCE, ais_of, area_requests, searches
+from shipdet.ui.results import summary_files
 from shipdet.ui.streams import Outcome, Summary, one_after_another
+from shipdet.viewer.running import Running
 from tests.helpers.stac_server import ITEMS, StacServer
 
 TRIANGLE = {"type": "Polygon", "coordinates": [[[-0.70, 0.06], [-0.69, 0.06], [-0.69, 0.07]]]}
@@ -124,6 +127,22 @@ def test_several_searches_go_on_after_errors_to_a_summary():
     assert "3 ships found in 3 searches, 1 could not be searched" in box and "&lt;b&gt;" in box
 
 
+def test_several_searches_leave_the_files_of_a_batch(page, settings, a_run):
+    outcomes = (Outcome("quay", a_run.folder), Outcome("mole", None, "It is foggy."))
+    files = {path.name: path for path in summary_files(Summary(outcomes), settings)}
+    assert set(files) == {"summary.csv", "ships.csv", "ships.gpkg", "index.html"}
+    with files["summary.csv"].open() as file:
+        rows = [(row["image"], row["folder"], row["ships"], row["error"])
+                for row in csv.DictReader(file)]  # fmt: skip
+    assert rows == [("quay", a_run.id, "2", ""), ("mole", "", "", "It is foggy.")]
+    told = files["index.html"].read_text()
+    assert "data:image/jpeg" in told and "overlay.png" not in told, "it needs no other file"
+    search = Running("two areas", result=Summary(outcomes))
+    search.ended = 0.0
+    [last] = run_events.following(page, search, settings)
+    assert last[page.summary].visible and last[page.several].visible
+
+
 def test_one_search_keeps_its_own_events():
     assert list(one_after_another([("", lambda: iter([Path("run")]))])) == [Path("run")]
 
@@ -159,6 +178,16 @@ def test_acquisitions_are_listed_and_shown_on_the_map(page, values, estimated, t
         layer = json.loads(updates[page.map.layer])
         assert ITEMS[0].id in layer["url"] and layer["title"].endswith("2024-05-01T11:06:19Z")
         assert updates[page.ais.acquired].placeholder == "2024-05-01T11:06:19Z"
+
+
+def test_the_best_zoom_of_an_acquisition_is_not_refused(page, estimated, tmp_path, settings):
+    with StacServer(tmp_path) as server:
+        settings = settings.model_copy(update={"stac_url": server.url, "retries": 0})
+        edges = dict(zip(page.area.bbox, server.bbox.as_tuple(), strict=True))
+        days = {page.area.date_from: "2024-05-01", page.area.date_to: "2024-05-31"}
+        updates = estimated("area", {**edges, **days, page.area.provider: "sentinel2"}, settings)
+    assert updates[page.area.zoom].choices[0][0] == "Best · 14"
+    assert "tiles" in updates[page.estimate] and "Not yet" not in updates[page.estimate]
 
 
 def test_a_failing_search_for_acquisitions_is_one_sentence(page, values, tmp_path, settings):

@@ -30,6 +30,25 @@
     } catch { /* private windows */ }
   }
 
+  // Ships of an image without a place, over the image in small, while its search goes on.
+  function drawOver(outlines, [width, height] = [1, 1]) {
+    const name = (kind) => document.createElementNS("http://www.w3.org/2000/svg", kind);
+    for (const figure of document.querySelectorAll("#own-picture .sd-preview")) {
+      figure.querySelector("svg")?.remove();
+      if (!outlines.length) continue;
+      const over = name("svg");
+      over.setAttribute("viewBox", `0 0 ${width} ${height}`);
+      over.setAttribute("preserveAspectRatio", "none");
+      over.setAttribute("aria-hidden", "true"); // the panel tells how many
+      over.append(...outlines.map((corners) => {
+        const outline = name("polygon");
+        outline.setAttribute("points", corners.join(" "));
+        return outline;
+      }));
+      figure.querySelector("img").after(over);
+    }
+  }
+
   function post(message) {
     frame()?.postMessage({ source: "shipdet", ...message }, window.origin);
   }
@@ -76,7 +95,10 @@
 
   window.addEventListener("message", ({ source, origin, data }) => {
     if (source !== viewer() || origin !== window.origin || data?.source !== "shipdet-viewer") return;
-    if (data.type === "ships") tell({ type: "ships", geojson: data.geojson });
+    if (data.type === "ships") {
+      tell({ type: "ships", geojson: data.geojson });
+      drawOver([]);
+    }
     if (data.type === "select") tell({ type: "select", ship: data.ship });
     if (data.type === "changed") type("changed-run", `${data.run} ${Date.now()}`);
   });
@@ -106,7 +128,11 @@
       if (sound) typing = setTimeout(show, 300, [west, south, right, north]);
       else if (!bbox) show(null);
     },
-    ships: (text) => tell({ type: "ships", geojson: text ? JSON.parse(text) : null }),
+    ships: (text) => {
+      const geojson = text ? JSON.parse(text) : null;
+      tell({ type: "ships", geojson });
+      drawOver(geojson?.outlines ?? [], geojson?.size);
+    },
     others: (text) => tell({ type: "others", geojson: text ? JSON.parse(text) : null }),
     layer: (text) => { if (text) tell({ type: "layer", ...JSON.parse(text) }); },
     go: (text) => { if (text) post({ type: "place", ...JSON.parse(text) }); },

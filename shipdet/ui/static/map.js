@@ -83,27 +83,30 @@ const shipdetMap = {
     function showShips(collection) {
       ships.clearLayers();
       spots.clear();
+      const early = collection?.early; // of a search that goes on: without numbers, dashed
       for (const feature of collection?.features ?? []) {
         const ship = feature.properties;
         const color = shipdetMap.SHIP_COLORS.find(([least]) => ship.score >= least)[1];
         const size = `${Math.round(ship.length_m)} × ${Math.round(ship.width_m)} m`;
-        const text = `Ship ${ship.id} · ${Math.round(ship.score * 100)} % · ${size}`;
+        const name = early ? "Not final yet" : `Ship ${ship.id}`;
+        const text = `${name} · ${Math.round(ship.score * 100)} % · ${size}`;
         const outline = L.geoJSON(feature, {
           pane: "ships",
-          style: { color, weight: 2, fillColor: color, fillOpacity: 0.2 },
+          style: { color, weight: 2, fillColor: color, fillOpacity: 0.2, dashArray: early && "4 4" },
         });
         const spot = L.circleMarker([ship.lat, ship.lon], {
           pane: "ships", radius: 4, color: "#10202f", weight: 1.5, fillColor: color, fillOpacity: 1,
         });
         for (const layer of [outline, spot]) {
           layer.bindTooltip(text).addTo(ships);
+          if (early) continue;
           layer.on("click", (event) => {
             L.DomEvent.stopPropagation(event);
             mark(ship.id);
             send("select", { ship: ship.id });
           });
         }
-        spots.set(ship.id, spot);
+        if (!early) spots.set(ship.id, spot);
       }
       mark(marked);
     }
