@@ -21,8 +21,9 @@ types: .venv/dev-installed
 	$(BIN)/mypy
 
 unit: .venv/dev-installed
-	$(BIN)/python -m pytest --ignore tests/e2e -m "not cluster and not kills" -n $(WORKERS) \
-		--dist loadfile $(PYTEST)
+	$(BIN)/python -m pytest --ignore tests/e2e -m "not cluster and not kills and not forks" \
+		-n $(WORKERS) --dist loadfile --max-worker-restart 0 $(PYTEST)
+	$(BIN)/python -m pytest tests/training -m forks $(patsubst --cov,--cov --cov-append,$(PYTEST))
 
 # The same, with the share of lines and branches that ran.
 coverage:

@@ -26,6 +26,8 @@ from training.paths import CONFIGS
 from training.recipe import Recipe, Schedule, read_recipe
 from training.smoke import stage, tiny
 
+pytestmark = pytest.mark.forks
+
 ARCHITECTURE = "convnext_atto"
 
 
