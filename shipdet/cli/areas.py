@@ -1,18 +1,21 @@
-"""The areas of ``shipdet detect``: a box, a file of areas or the sample, one after the other."""
+"""The areas of a command: a box, a file of areas or the sample, one after the other."""
 
 import json
 import sys
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from shipdet.areas import Area
-from shipdet.cli.parameters import given, search_of
-from shipdet.cli.progress import shown
+from shipdet.cli.parameters import box_of, imagery_of, search_of
 from shipdet.errors import BadArea, ShipdetError
-from shipdet.geometry import four_numbers
-from shipdet.requests import AreaRequest, ImageryOptions
+from shipdet.requests import AreaRequest
+
+if TYPE_CHECKING:
+    from shipdet.report import Run
 
 AreaFile = Annotated[
     Path | None,
@@ -42,8 +45,16 @@ Day = Annotated[
 Named = tuple[str, AreaRequest]
 
 
+class Outcome(NamedTuple):
+    """The run of an area, what it counts, and that in words."""
+
+    run: "Run"
+    counts: dict[str, int]
+    line: str
+
+
 class SomeAreasFailed(ShipdetError):
-    """Some of several areas could not be searched."""
+    """Some of several areas failed."""
 
 
 def requests_of(
@@ -64,7 +75,7 @@ def requests_of(
             "Give one area with --bbox WEST SOUTH EAST NORTH, --area FILE or --sample, or the file "
             "of an image."
         )
-    imagery = {n: v for n, v in given(options).items() if n in ImageryOptions.model_fields}
+    imagery = imagery_of(options)
     if day is not None:
         imagery |= {"date_from": day, "date_to": day}
     from shipdet import pipeline
@@ -75,35 +86,28 @@ def requests_of(
         imagery["provider"] = "sample"
         areas = [("", Area(sample.bbox()))]
     else:
-        value = file if bbox is None else list(four_numbers(" ".join(bbox)))
-        areas = pipeline.areas_of(value)
+        areas = pipeline.areas_of(file if bbox is None else box_of(bbox))
     return pipeline.requests_for(areas, search_of(options), imagery)
 
 
-def search_one(
-    request: AreaRequest, out: Path | None, quiet: bool, ais: str | None, acquired: str | None
-) -> Any:
-    """The run of one area; its AIS file is read before anything is fetched."""
-    from shipdet import pipeline
-
-    contacts = None
-    if ais is not None:
-        contacts = pipeline.ais_of_area(request, ais, acquired)
-    run = shown(pipeline.iter_area(request, out=out), quiet)
-    return run if contacts is None else pipeline.match_ais(run, contacts)
-
-
-def search_all(
+def each_area(
     requests: list[Named],
     out: Path | None,
     quiet: bool,
-    ais: str | None,
-    acquired: str | None,
     json_: bool,
+    one: Callable[..., Outcome],
+    *,
+    summary: bool = False,
 ) -> None:
-    """Search several areas and print a line for each; one that fails does not stop the others.
+    """Run several areas and print a line for each; one that fails does not stop the others.
 
-    With ``out`` a summary is written into it, as for a batch of images.
+    Args:
+        requests: The areas with their names.
+        out: A new or empty folder, in which each has one; None makes them under the runs folder.
+        quiet: Do not say which one is on.
+        json_: Print one JSON document instead of lines.
+        one: Runs a request into a folder.
+        summary: Write a summary of the ships into ``out``, as for a batch of images.
 
     Raises:
         SomeAreasFailed: At least one failed.
@@ -112,30 +116,29 @@ def search_all(
 
     if out is not None:
         check_new(out)
-    outcomes: list[dict[str, Any]] = []
-    done: list[BatchImage] = []
+    told: list[dict[str, Any]] = []
+    images: list[BatchImage] = []
+    totals: Counter[str] = Counter()
     failed = 0
     for number, (name, request) in enumerate(requests, start=1):
         if not quiet:
             print(f"{name} ({number} of {len(requests)})", file=sys.stderr)
         try:
-            run = search_one(request, out and out / name, quiet, ais, acquired)
+            run, counts, line = one(request, out and out / name)
         except ShipdetError as error:
             failed += 1
-            done.append(BatchImage(Path(name), None, None, str(error), {}))
-            outcomes.append({"name": name, "error": str(error), "kind": type(error).__name__})
+            images.append(BatchImage(Path(name), None, None, str(error), {}))
+            told.append({"name": name, "error": str(error), "kind": type(error).__name__})
             print(f"{name}: {error}", file=sys.stderr)
             continue
-        done.append(BatchImage(Path(name), run.folder, run, "", {}))
-        found = len(run.detections)
-        outcomes.append({"name": name, "folder": str(run.folder), "ships": found})
+        images.append(BatchImage(Path(name), run.folder, run, "", {}))
+        totals.update(counts)
+        told.append({"name": name, "folder": str(run.folder), **counts})
         if not json_:
-            print(f"{name}: {found} ship{'s' * (found != 1)} in {run.folder}")
-    if out is not None:
-        write_summary(out, done)
+            print(f"{name}: {line} in {run.folder}")
+    if summary and out is not None:
+        write_summary(out, images)
     if json_:
-        print(
-            json.dumps({"ships": sum(one.get("ships", 0) for one in outcomes), "areas": outcomes})
-        )
+        print(json.dumps({**totals, "areas": told}))
     if failed:
-        raise SomeAreasFailed(f"{failed} of {len(requests)} areas could not be searched.")
+        raise SomeAreasFailed(f"{failed} of {len(requests)} areas failed.")

@@ -2,14 +2,25 @@
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from shipdet.cli.ais import Acquired, File, lines
-from shipdet.cli.areas import AreaFile, Day, Sample, requests_of, search_all, search_one
-from shipdet.cli.parameters import AsJson, Box, Out, Quiet, area_of, given, search_of, typed
+from shipdet.cli.areas import AreaFile, Day, Outcome, Sample, each_area, requests_of
+from shipdet.cli.parameters import (
+    AsJson,
+    Box,
+    Out,
+    Quiet,
+    box_of,
+    given,
+    imagery_of,
+    search_of,
+    typed,
+)
 from shipdet.cli.progress import shown
 from shipdet.detections import Detection
 from shipdet.errors import BadOption, ShipdetError
@@ -85,9 +96,10 @@ def detect(
     else:
         requests = requests_of(bbox, area, sample, date, options)
         if len(requests) > 1:
-            search_all(requests, out, quiet, ais, acquired, json_)
+            one = partial(_searched, quiet=quiet, ais=ais, acquired=acquired)
+            each_area(requests, out, quiet, json_, one, summary=True)
             return
-        run = search_one(requests[0][1], out, quiet, ais, acquired)
+        run = _searched(requests[0][1], out, quiet, ais, acquired).run
     if json_:
         print(json.dumps({"folder": str(run.folder), **run.record}))
         return
@@ -101,6 +113,22 @@ def detect(
         print(_line(ship))
     if "ais" in run.record:
         print("\n".join(lines(run)))
+
+
+def _searched(
+    request: AreaRequest, out: Path | None, quiet: bool, ais: str | None, acquired: str | None
+) -> Outcome:
+    """Search an area; its AIS file is read before anything is fetched."""
+    from shipdet import pipeline
+
+    contacts = None
+    if ais is not None:
+        contacts = pipeline.ais_of_area(request, ais, acquired)
+    run = shown(pipeline.iter_area(request, out=out), quiet)
+    if contacts is not None:
+        run = pipeline.match_ais(run, contacts)
+    found = len(run.detections)
+    return Outcome(run, {"ships": found}, f"{found} ship{'s' * (found != 1)}")
 
 
 def _batch(
@@ -152,18 +180,32 @@ def download(
 ) -> None:
     """Download the imagery of an area without searching it.
 
+    Of an area across the antimeridian, --out holds a folder for each side.
+
     [bold]Example[/bold]
 
     shipdet download --bbox -5.44 36.12 -5.40 36.14 --provider eox --zoom 14 --out pictures
     """
     from shipdet import pipeline
 
-    run = shown(pipeline.iter_download(area_of(bbox, options), out=out), quiet)
-    if json_:
-        print(json.dumps({"folder": str(run.folder), **run.record}))
+    areas = pipeline.areas_of(box_of(bbox))
+    requests = pipeline.requests_for(areas, search_of(options), imagery_of(options))
+    if len(requests) > 1:
+        each_area(requests, out, quiet, json_, partial(_downloaded, quiet=quiet))
         return
-    source = run.record["source"]
+    run, _, line = _downloaded(requests[0][1], out, quiet)
     print(
-        f"{source['tiles']} tiles ({source['cached']} from the cache, {source['missing']} missing) "
-        f"in {run.folder}"
+        json.dumps({"folder": str(run.folder), **run.record})
+        if json_
+        else f"{line} in {run.folder}"
     )
+
+
+def _downloaded(request: AreaRequest, out: Path | None, quiet: bool) -> Outcome:
+    from shipdet import pipeline
+
+    run = shown(pipeline.iter_download(request, out=out), quiet)
+    counts = {name: run.record["source"][name] for name in ("tiles", "cached", "missing")}
+    plural = "s" * (counts["tiles"] != 1)
+    line = "{tiles} tile{s} ({cached} from the cache, {missing} missing)".format(s=plural, **counts)
+    return Outcome(run, counts, line)

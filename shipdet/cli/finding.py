@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from shipdet.cli.parameters import AsJson, Box
-from shipdet.errors import BadArea
-from shipdet.geometry import BBox
+from shipdet.areas import parse_areas
+from shipdet.cli.parameters import AsJson, Box, box_of
 from shipdet.requests import ImageryOptions
 
 From = Annotated[str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="First day.")]
@@ -31,10 +30,9 @@ def acquisitions(
     """
     from shipdet.imagery.stac import acquisitions_for
 
-    if bbox is None:
-        raise BadArea("Give an area with --bbox WEST SOUTH EAST NORTH.")
+    areas = parse_areas(box_of(bbox))
     dates = ImageryOptions.check(date_from=from_, date_to=to, max_cloud=max_cloud)
-    found = acquisitions_for(BBox.parse(" ".join(bbox)), dates)
+    found = acquisitions_for(areas, dates)
     if json_:
         print(json.dumps([acquisition.public() for acquisition in found], indent=1))
         return

@@ -7,9 +7,9 @@ import typer
 from pydantic.fields import FieldInfo
 
 from shipdet.errors import BadArea
-from shipdet.geometry import BBox
+from shipdet.geometry import four_numbers
 from shipdet.options import group
-from shipdet.requests import AreaRequest, ImageryOptions, Search
+from shipdet.requests import ImageryOptions, Search
 
 #: Options whose flag is not their field's name.
 FLAGS = {
@@ -63,16 +63,17 @@ def search_of(options: dict[str, Any]) -> Search:
     return Search.check(**{n: v for n, v in given(options).items() if n in Search.model_fields})
 
 
-def area_of(bbox: tuple[str, ...] | None, options: dict[str, Any]) -> AreaRequest:
-    """The checked area of a command's options.
+def imagery_of(options: dict[str, Any]) -> dict[str, Any]:
+    """The fields of :class:`shipdet.requests.ImageryOptions` among a command's options."""
+    return {n: value for n, value in given(options).items() if n in ImageryOptions.model_fields}
+
+
+def box_of(bbox: tuple[str, ...] | None) -> list[float]:
+    """West, south, east and north as they were typed, not yet checked as an area.
 
     Raises:
-        BadArea: No area was given, or it cannot be read.
-        BadOption: Another value is wrong.
+        BadArea: No area was given, or it is not four numbers.
     """
     if bbox is None:
-        raise BadArea("Give an area with --bbox WEST SOUTH EAST NORTH, or the file of an image.")
-    names = ImageryOptions.model_fields
-    imagery = {name: value for name, value in given(options).items() if name in names}
-    box = BBox.parse(" ".join(bbox)).as_tuple()
-    return AreaRequest.check(bbox=box, search=search_of(options), **imagery)
+        raise BadArea("Give an area with --bbox WEST SOUTH EAST NORTH.")
+    return list(four_numbers(" ".join(bbox)))

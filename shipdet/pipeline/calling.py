@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
+from shipdet.errors import BadArea
 from shipdet.geometry import BBox
 from shipdet.options import with_options
 from shipdet.pipeline.area_list import areas_of, requests_for
-from shipdet.pipeline.estimating import Estimate, estimate
+from shipdet.pipeline.estimating import Estimate, estimate, estimate_together
 from shipdet.pipeline.running import iter_area, iter_download, iter_image
 from shipdet.progress import Progress, finish
 from shipdet.report import Run, check_new
@@ -186,23 +187,41 @@ def estimate_area(
     """What :func:`detect_area` would take, without fetching anything.
 
     Args:
-        bbox: West, south, east, north in degrees.
+        bbox: West, south, east, north in degrees, which may cross the antimeridian.
         settings: Instead of those of the environment.
         options: As for :func:`detect_area`.
 
     Returns:
-        Zoom, tiles, pixels, megabytes and seconds.
+        Zoom, tiles, pixels, megabytes and seconds; of both sides of the antimeridian together.
 
     Raises:
-        ShipdetError: What :func:`detect_area` would raise before it fetches the first tile.
+        ShipdetError: What the search would raise before it fetches the first tile.
     """
-    return estimate(_area(bbox, dict(options)), settings)
+    requests = _requests(bbox, dict(options))
+    return estimate_together([estimate(request, settings) for request in requests])
 
 
 def _area(bbox: Box, options: dict[str, Any]) -> AreaRequest:
-    box = bbox.as_tuple() if isinstance(bbox, BBox) else bbox
+    """The request of one picture; raises BadArea for an area that has two."""
+    requests = _requests(bbox, options)
+    if len(requests) > 1:
+        parts = " and ".join(f"({', '.join(f'{s:.7g}' for s in r.bbox)})" for r in requests)
+        raise BadArea(
+            "The area crosses the antimeridian (180 degrees), so it has two runs: use "
+            f"shipdet.detect_areas, or give {parts} one after the other."
+        )
+    return requests[0]
+
+
+def _requests(bbox: Box, options: dict[str, Any]) -> list[AreaRequest]:
+    """The request of a box, or one for each side of the antimeridian."""
     imagery = {n: options.pop(n) for n in ImageryOptions.model_fields if n in options}
-    return AreaRequest.check(bbox=box, search=Search.check(**options), **imagery)
+    try:
+        sides = [float(side) for side in (bbox.as_tuple() if isinstance(bbox, BBox) else bbox)]
+    except (TypeError, ValueError, OverflowError):
+        raise BadArea("West, south, east and north must be four numbers in degrees.") from None
+    named = requests_for(areas_of(sides), Search.check(**options), imagery)
+    return [request for _, request in named]
 
 
 def _path(out: str | Path | None) -> Path | None:

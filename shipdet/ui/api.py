@@ -19,9 +19,8 @@ from gradio.utils import get_upload_folder
 from pydantic import BaseModel
 
 from shipdet import pipeline
-from shipdet.areas import parse_wkt
+from shipdet.areas import parse_areas, parse_wkt
 from shipdet.errors import BadImage, ShipdetError, sentence
-from shipdet.geometry import BBox
 from shipdet.imagery import catalogue
 from shipdet.imagery.stac import acquisitions_for
 from shipdet.options import option_fields, with_options
@@ -112,7 +111,7 @@ def add_api(settings: Settings) -> None:
         """List what Sentinel-2 took of an area, the newest first: id, time, clouds, coverage."""
         with one_sentence():
             chosen = ImageryOptions.check(**options)
-            found = acquisitions_for(BBox(west, south, east, north), chosen, settings)
+            found = acquisitions_for(parse_areas([west, south, east, north]), chosen, settings)
             return [acquisition.public() for acquisition in found]
 
     def match_ais(run: str, file: str | dict[str, Any], acquired: str = "") -> Answer:

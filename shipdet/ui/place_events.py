@@ -100,9 +100,10 @@ def list_acquisitions(page: Page, values: Values, settings: Settings) -> str:
         provider = get_provider(values[page.area.provider], settings)
         if provider.kind != "stac":
             raise BadArea(f"{provider.title} has no acquisitions to choose from.")
-        request = area_requests(page, {**values, page.area.acquisition: ""})[0][1]
-        within = request.area.polygon
-        found = acquisitions_for(request.box, request, settings, within=within)
+        requests = [r for _, r in area_requests(page, {**values, page.area.acquisition: ""})]
+        # The areas of a file have a day each; the parts of one area are of one pass.
+        areas = [r.area for r in (requests[:1] if values[page.area_file] else requests)]
+        found = acquisitions_for(areas, requests[0], settings)
     except ShipdetError as error:
         return html.error_box(error)
     return source_html.acquisition_list(found, values[page.area.acquisition] or "")

@@ -49,6 +49,7 @@ class Item:
     platform: str = "sentinel-2a"
     share: float = 1.0  # how much of the tile, from the west, has data
     assets: tuple[str, ...] = ("visual", "thumbnail")
+    footprint: tuple[float, float, float, float] | None = None  # said instead of the true one
 
 
 ITEMS = (
@@ -184,6 +185,8 @@ class StacServer:
     def _item(self, item: Item) -> dict[str, Any]:
         left = item.column * (SIDE_PX - OVERLAP_PX)
         footprint = _footprint(left, left + round(SIDE_PX * item.share))
+        if item.footprint is not None:
+            footprint = shapely.box(*item.footprint)
         hrefs = {"visual": f"{self.root}/data/{item.id}.tif",
                  "thumbnail": f"{self.root}/data/{item.id}.jpg"}  # fmt: skip
         return {

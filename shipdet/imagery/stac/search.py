@@ -4,14 +4,14 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import shapely
-from shapely.geometry.base import BaseGeometry
 
+from shipdet.areas import Area
 from shipdet.errors import BadOption, NoImagery, ProviderRefused, ProviderUnreachable
 from shipdet.geometry import BBox
 from shipdet.imagery.checks import looks_like_html
@@ -29,28 +29,27 @@ PAGE = 100
 REMEMBER_S = 300.0
 
 T = TypeVar("T")
+Where = BBox | Sequence[Area]
 log = logging.getLogger(__name__)
 
 
 def search_acquisitions(
-    area: BBox,
+    area: Where,
     date_from: date | None = None,
     date_to: date | None = None,
     max_cloud: float = 100.0,
     settings: Settings | None = None,
-    *,
-    within: BaseGeometry | None = None,
 ) -> list[Acquisition]:
     """List what was taken of an area.
 
     Args:
-        area: degrees.
+        area: a box in degrees, or the parts of an area, such as both sides of the antimeridian:
+            one pass over several parts is one acquisition, and its coverage is of all of them.
         date_from: first day (UTC); None is ``DEFAULT_DAYS`` before the last one.
         date_to: last day, itself included; None is today.
         max_cloud: most cloud cover in percent; what states none is listed.
         settings: those of the process when None; ``stac_url``, ``stac_collection`` and
             ``stac_asset`` say where to ask.
-        within: the polygons whose coverage counts; None is all of ``area``.
 
     Returns:
         The newest first; may be empty.
@@ -74,7 +73,7 @@ def search_acquisitions(
             f"The date range ends ({last}) before it begins ({first}): swap the two dates."
         )
     span = f"{first}T00:00:00Z/{last}T23:59:59Z"
-    found = _acquisitions(area, within, settings, datetime=span)
+    found = _acquisitions(area, settings, datetime=span)
     return [a for a in found if a.cloud is None or a.cloud <= max_cloud]
 
 
@@ -86,7 +85,6 @@ def choose_acquisition(
     date_from: date | None = None,
     date_to: date | None = None,
     max_cloud: float = 100.0,
-    within: BaseGeometry | None = None,
 ) -> Acquisition:
     """Take one acquisition of an area.
 
@@ -98,7 +96,6 @@ def choose_acquisition(
         date_from: see :func:`search_acquisitions`.
         date_to: the same.
         max_cloud: the same.
-        within: the same.
 
     Returns:
         The one with that id; else, of those that cover most of the area, the newest.
@@ -109,8 +106,8 @@ def choose_acquisition(
     """
     settings = settings or get_settings()
     if acquisition:
-        return _by_id(acquisition, area, within, settings)
-    found = search_acquisitions(area, date_from, date_to, 100.0, settings, within=within)
+        return _by_id(acquisition, area, settings)
+    found = search_acquisitions(area, date_from, date_to, 100.0, settings)
     clear = [a for a in found if a.cloud is None or a.cloud <= max_cloud]
     if clear:
         # To a twentieth: a sliver at a corner is no reason to take an older one.
@@ -129,15 +126,11 @@ def choose_acquisition(
 
 
 def acquisitions_for(
-    area: BBox,
-    options: ImageryOptions,
-    settings: Settings | None = None,
-    *,
-    within: BaseGeometry | None = None,
+    area: Where, options: ImageryOptions, settings: Settings | None = None
 ) -> list[Acquisition]:
     """As :func:`search_acquisitions`, with the dates and clouds of a request."""
     first, last = _days(options)
-    return search_acquisitions(area, first, last, options.max_cloud, settings, within=within)
+    return search_acquisitions(area, first, last, options.max_cloud, settings)
 
 
 def _days(options: ImageryOptions) -> tuple[date | None, date | None]:
@@ -179,7 +172,7 @@ def _days_text(date_from: date | None, date_to: date | None) -> str:
     return f"in the {DEFAULT_DAYS} days before {date_to or 'today'}"
 
 
-def _by_id(wanted: str, area: BBox, within: BaseGeometry | None, settings: Settings) -> Acquisition:
+def _by_id(wanted: str, area: BBox, settings: Settings) -> Acquisition:
     items = _items(settings, ids=[wanted])
     scene = next(iter(_scenes(items, settings)), None)
     if scene is None:
@@ -189,7 +182,7 @@ def _by_id(wanted: str, area: BBox, within: BaseGeometry | None, settings: Setti
         )
     around = (scene.acquired - timedelta(minutes=15), scene.acquired + timedelta(minutes=15))
     span = "/".join(f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in around)
-    for found in _acquisitions(area, within, settings, datetime=span):
+    for found in _acquisitions(area, settings, datetime=span):
         if wanted in (other.id for other in found.scenes) or (
             found.scenes[0].platform == scene.platform
         ):
@@ -200,12 +193,16 @@ def _by_id(wanted: str, area: BBox, within: BaseGeometry | None, settings: Setti
     )
 
 
-def _acquisitions(
-    area: BBox, within: BaseGeometry | None, settings: Settings, **wanted: Any
-) -> list[Acquisition]:
-    shape = within if within is not None else shapely.box(*area.as_tuple())
-    items = _items(settings, bbox=list(area.as_tuple()), **wanted)
-    return group(_scenes(items, settings), shape)
+def _acquisitions(area: Where, settings: Settings, **wanted: Any) -> list[Acquisition]:
+    parts = [Area(area)] if isinstance(area, BBox) else area
+    items = {
+        str(item.get("id")): item
+        for part in parts
+        for item in _items(settings, bbox=list(part.box.as_tuple()), **wanted)
+    }
+    shapes = [part.polygon or shapely.box(*part.box.as_tuple()) for part in parts]
+    whole = shapes[0] if len(shapes) == 1 else shapely.union_all(shapes)
+    return group(_scenes(list(items.values()), settings), whole)
 
 
 def _scenes(items: list[dict[str, Any]], settings: Settings) -> list[Scene]:
