@@ -19,6 +19,7 @@ from shipdet.errors import BadImage, ShipdetError
 from shipdet.gdal import gdal_env, gdal_errors
 from shipdet.geometry import PixelBox
 from shipdet.imagery.bands import choose_bands
+from shipdet.imagery.dating import date_of
 from shipdet.imagery.limits import check_size, held_limit
 from shipdet.imagery.placing import Georeference, place
 from shipdet.imagery.rendering import render
@@ -138,7 +139,9 @@ def _picture(
     if held:
         whole = PixelBox(0, 0, dataset.width, dataset.height)
         values = ArrayValues(*stored.read(whole), stored.calibration)
-    return render(values, grid, name, notes, reading.stretch, held), held
+    dated = date_of(name, {**dataset.tags(), **dataset.tags(ns="IMAGERY")})
+    notes.extend(filter(None, [dated.note]))
+    return render(values, grid, name, notes, reading.stretch, held, dated.acquired), held
 
 
 def _itemsize(dataset: Any) -> int:

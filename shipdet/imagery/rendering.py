@@ -63,8 +63,11 @@ def render(
     notes: list[str],
     stretch: StretchName,
     hold: bool,
+    acquired: str = "",
 ) -> Picture:
     """The picture of an image: a Mosaic where it is to be held.
+
+    ``acquired`` is when it was taken, ISO 8601 in UTC; "" where that is not known.
 
     Raises BadImage when no pixel has data.
     """
@@ -81,7 +84,8 @@ def render(
         notes.append(chosen.note(source.dtype))
     notes.extend(_warnings(seen, usable))
     rendering = Rendering(fill, chosen)
-    provenance = Provenance(source="image", title=title, notes=tuple(notes))
+    details = {"acquired": acquired} if acquired else {}
+    provenance = Provenance(source="image", title=title, notes=tuple(notes), details=details)
     if not hold:
         return LargeRaster(source, rendering, grid, provenance)
     pixels = np.empty((grid.height, grid.width, 3), np.uint8)

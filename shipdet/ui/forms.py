@@ -29,6 +29,7 @@ def request_inputs(page: Page) -> set[Component]:
     return {
         *components(page.area), *components(page.search), *components(page.picture),
         page.map.polygon, page.area_file, page.ais.file, page.ais.sample, page.ais.acquired,
+        page.ais.offered,
     }  # fmt: skip
 
 
@@ -121,12 +122,13 @@ def image_request(page: Page, values: Values) -> ImageRequest:
 
 
 def ais_of(page: Page, values: Values, source: str) -> Ais | None:
-    """The AIS file to match with, if any."""
-    acquired = (values[page.ais.acquired] or "").strip() or None
+    """The AIS file to match with, if any; a time that was filled in is that of each image."""
+    typed = (values[page.ais.acquired] or "").strip()
+    acquired = typed if typed != values[page.ais.offered] else None
     if values[page.ais.file]:
-        return Ais(Path(values[page.ais.file]), acquired)
+        return Ais(Path(values[page.ais.file]), acquired or None)
     on_sample = source == "area" and values[page.area.provider] == "sample"
-    return Ais("sample", acquired) if on_sample and values[page.ais.sample] else None
+    return Ais("sample", acquired or None) if on_sample and values[page.ais.sample] else None
 
 
 def _check_number(number: int, what: str) -> None:

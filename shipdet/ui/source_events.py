@@ -68,7 +68,7 @@ def wire_settings(page: Page, blocks: gr.Blocks, source: gr.State, settings: Set
     # number that is cleared says so as input only.
     quiet = {
         *(page.area.zoom, page.search.threshold, page.search.name, page.picture.bands),
-        *(page.ais.file, page.ais.sample, page.ais.acquired),
+        *(page.ais.file, page.ais.sample, page.ais.acquired, page.ais.offered),
     }
     triggers = [
         blocks.load,
@@ -84,7 +84,7 @@ def wire_settings(page: Page, blocks: gr.Blocks, source: gr.State, settings: Set
     outputs = [
         page.area.zoom, page.zoom_reason, page.dates.section, page.dates.acquisitions,
         page.area.priority, page.estimate, page.search.model, page.map.layer, page.map.others,
-        page.map.picture, page.thumbnail, page.picture.bands, page.ais.sample, page.ais.acquired,
+        page.map.picture, page.thumbnail, page.picture.bands, page.ais.sample, page.ais.known,
     ]  # fmt: skip
     gr.on(triggers, estimated, inputs, outputs, trigger_mode="always_last", **AT_ONCE)
     # A deleted area empties the numbers, which gradio does not count as a change of them.
@@ -93,6 +93,14 @@ def wire_settings(page: Page, blocks: gr.Blocks, source: gr.State, settings: Set
         page.map.box,
         page.estimate,
         **AT_ONCE,
+    )
+    # In the browser, so that nothing that is typed meanwhile is lost.
+    page.ais.known.change(
+        None,
+        [page.ais.known, page.ais.acquired, page.ais.offered],
+        [page.ais.acquired, page.ais.offered],
+        js="(now, typed, before) => [typed && typed !== before ? typed : now, now]",
+        api_name=False,
     )
     page.search.model.change(
         lambda model: default_threshold(model, settings),
@@ -117,7 +125,7 @@ def estimate_updates(page: Page, source: gr.State, settings: Settings, values: V
     if values[source] == "picture":
         return {**_of_area(page, settings, values)[0], **_of_images(page, settings, values)}
     updates, chosen = _of_area(page, settings, values)
-    updates |= {page.map.picture: "", page.map.others: ""}
+    updates |= {page.map.picture: "", page.map.others: "", page.ais.known: ""}
     try:
         requests = area_requests(page, {**values, page.area.zoom: chosen})
         if values[page.area_file]:
@@ -176,10 +184,10 @@ def map_layer(provider: Provider, settings: Settings) -> str:
 def _dated(
     page: Page, values: Values, estimate: Estimate, box: tuple[float, ...], settings: Settings
 ) -> Updates:
-    """The day of the imagery: for the map, and for AIS where nothing else was typed."""
+    """When the imagery was taken: for the map, and for AIS where nothing else was typed."""
     provider = get_provider(values[page.area.provider], settings)
     moment = sample.ACQUIRED if provider.kind == "sample" else estimate.acquired
-    updates: Updates = {page.ais.acquired: gr.Textbox(placeholder=moment or "")}
+    updates: Updates = {page.ais.known: moment or ""}
     if provider.kind == "stac" and estimate.acquired:
         where = {"acquisition": estimate.acquisition, "area": ",".join(f"{s:.6f}" for s in box)}
         title = f"{provider.title}, {estimate.acquired}"
@@ -190,7 +198,9 @@ def _dated(
 
 def _of_images(page: Page, settings: Settings, values: Values) -> Updates:
     """The images in small, where they are, what their search takes, and what is wrong."""
-    updates: Updates = {page.map.others: "", page.map.picture: "", page.thumbnail: ""}
+    updates: Updates = {
+        page.map.others: "", page.map.picture: "", page.thumbnail: "", page.ais.known: "",
+    }  # fmt: skip
     try:
         paths, request = pictures(page, values), image_request(page, values)
     except ShipdetError as error:
@@ -211,7 +221,7 @@ def _of_images(page: Page, settings: Settings, values: Values) -> Updates:
             page.thumbnail: "" if unplaced else card,
             page.map.others: source_html.outlines(facts),
             page.picture.bands: gr.Dropdown(band_choices(facts[0].bands)),
-            page.ais.acquired: gr.Textbox(placeholder=facts[0].acquired or ""),
+            page.ais.known: facts[0].acquired or "",
         }
     if errors and all(isinstance(error, MissingScale) for _, error in errors):
         updates[page.estimate] = html.not_yet(errors[0][1])

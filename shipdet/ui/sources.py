@@ -94,6 +94,8 @@ class AisInputs:
     file: gr.File
     sample: gr.Checkbox
     acquired: gr.Textbox
+    known: gr.Textbox  # when the imagery was taken, hidden
+    offered: gr.Textbox  # what of it was filled in, hidden
     message: gr.HTML
 
 
@@ -261,13 +263,14 @@ def lay_out_ais() -> AisInputs:
         acquired = gr.Textbox(
             label="Time of the image",
             placeholder="2024-05-01T10:56:00Z",
-            info="With its zone; left empty it is that of the imagery.",
+            info="With its zone; filled in where the imagery says it.",
             max_lines=1,
             max_length=40,
             elem_id="acquired",
         )
         message = gr.HTML("", padding=False, elem_id="ais-message")
-    return AisInputs(file, sample, acquired, message)
+    known, offered = hidden("acquired-known"), hidden("acquired-offered")
+    return AisInputs(file, sample, acquired, known, offered, message)
 
 
 def dropdown(

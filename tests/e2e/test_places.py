@@ -8,8 +8,10 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+import rasterio
 from PIL import Image
 from playwright.sync_api import expect
+from rasterio.transform import from_origin
 
 from shipdet.geometry import BBox
 from shipdet.imagery import sample
@@ -224,6 +226,28 @@ def test_the_sample_is_matched_with_its_ais_file(open_app: OpenApp):
     app.detect.click()
     expect(app.panel).to_contain_text("AIS at 2024-06-07 10:30:00 UTC", timeout=RUN_MS)
     app.picture("ais", whole=True)
+
+
+def test_the_time_of_the_image_is_filled_in_until_one_is_typed(open_app: OpenApp, tmp_path: Path):
+    file = tmp_path / "20240501_105600_1021_3B_Visual.tif"
+    place = {"crs": "EPSG:32630", "transform": from_origin(280_000, 4_005_000, 3, 3)}
+    profile = {"driver": "GTiff", "width": 80, "height": 60, "count": 3, "dtype": "uint8"}
+    with rasterio.open(file, "w", **profile, **place) as image:
+        image.write(np.random.default_rng(0).integers(0, 90, (3, 60, 80), dtype=np.uint8))
+    app = open_app()
+    app.page.get_by_text("Who was it: AIS").click()
+    time = app.page.get_by_label("Time of the image")
+    expect(time).to_have_value(sample.ACQUIRED)
+    app.page.get_by_role("tab", name="Your images").click()
+    app.page.locator("#picture input[type=file]").set_input_files([file])
+    expect(time).to_have_value("2024-05-01T10:56:00Z", timeout=30_000)
+    time.fill("2024-05-01T10:57:00Z")
+    app.page.get_by_role("tab", name="Map area").click()
+    expect(app.page.locator("#acquired-offered textarea")).to_have_value(sample.ACQUIRED)
+    expect(time).to_have_value("2024-05-01T10:57:00Z")
+    time.fill("")
+    app.page.get_by_role("tab", name="Your images").click()
+    expect(time).to_have_value("2024-05-01T10:56:00Z")
 
 
 def test_an_image_without_a_place_is_shown_as_an_image(open_app: OpenApp, tmp_path: Path):

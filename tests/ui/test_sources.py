@@ -177,7 +177,7 @@ def test_acquisitions_are_listed_and_shown_on_the_map(page, values, estimated, t
         updates = estimated("area", {**changed, **chosen}, settings)
         layer = json.loads(updates[page.map.layer])
         assert ITEMS[0].id in layer["url"] and layer["title"].endswith("2024-05-01T11:06:19Z")
-        assert updates[page.ais.acquired].placeholder == "2024-05-01T11:06:19Z"
+        assert updates[page.ais.known] == "2024-05-01T11:06:19Z"
 
 
 def test_the_best_zoom_of_an_acquisition_is_not_refused(page, estimated, tmp_path, settings):
@@ -208,6 +208,26 @@ def test_the_ais_file_of_the_sample_is_offered_with_it(page, values, estimated, 
     assert ais_of(page, ticked, "picture") is None
     answer = place_events.check_ais(page, ticked, "area", settings)
     assert "ships of ais.csv were in the area at 2024-06-07 10:30 UTC" in answer
+
+
+def test_a_time_that_was_filled_in_is_that_of_each_image(page, values):
+    sampled = {**values, page.ais.sample: True}
+    filled = {page.ais.acquired: sample.ACQUIRED, page.ais.offered: sample.ACQUIRED}
+    assert ais_of(page, {**sampled, **filled}, "area").acquired is None
+    typed = {**filled, page.ais.acquired: " 2024-06-07T10:31:00Z "}
+    assert ais_of(page, {**sampled, **typed}, "area").acquired == "2024-06-07T10:31:00Z"
+
+
+def test_the_time_of_the_imagery_is_known_to_the_page(page, estimated, tmp_path):
+    assert estimated()[page.ais.known] == sample.ACQUIRED
+    assert estimated(changed={page.area.provider: "esri"})[page.ais.known] == ""
+    file = geotiff(tmp_path / "bay.tif", -0.69)
+    assert estimated("picture", {page.picture.files: [str(file)]})[page.ais.known] == ""
+    with rasterio.open(file, "r+") as image:
+        image.update_tags(ACQUISITION_DATETIME="2024-05-01T12:56:00+02:00")
+    dated = file.rename(tmp_path / "dated.tif")
+    updates = estimated("picture", {page.picture.files: [str(dated)]})
+    assert updates[page.ais.known] == "2024-05-01T10:56:00Z"
 
 
 def test_what_ais_says_of_a_run_lists_ships_that_were_not_found():
