@@ -79,7 +79,10 @@ class FileBuilder:
         """See :class:`MosaicBuilder`."""
         packed = np.dstack([tile.pixels, tile.covered.astype(np.uint8)])
         packed[~tile.covered] = 0
-        os.pwrite(self._file.fileno(), packed.tobytes(), self._offset(x, y))
+        data, offset = memoryview(packed.tobytes()), self._offset(x, y)
+        while data:  # a disk that is almost full takes a part only, then none
+            written = os.pwrite(self._file.fileno(), data, offset)
+            data, offset = data[written:], offset + written
         self.any_covered |= bool(tile.covered.any())
 
     def tile(self, x: int, y: int) -> Pixels:

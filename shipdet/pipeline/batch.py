@@ -10,6 +10,7 @@ from shipdet.errors import BadOption, ShipdetError
 from shipdet.pipeline.running import iter_image
 from shipdet.progress import Progress, Steps, labeled, told_as
 from shipdet.report import BatchImage, Run, read_run, write_summary
+from shipdet.report.folder import save_file
 from shipdet.requests import ImageRequest
 from shipdet.settings import Settings, get_settings
 
@@ -111,7 +112,7 @@ def iter_images(
         try:
             steps = iter_image(image, request, out=folder, settings=settings)
             run = yield from told_as(steps, partial(labeled, label=label))
-            (folder / STAMP).write_text(json.dumps(_stamp(image)))
+            save_file(folder / STAMP, json.dumps(_stamp(image)))
             done.append(BatchImage(image, folder, run, "", _stamp(image)))
         except ShipdetError as error:
             done.append(BatchImage(image, None, None, str(error), {}))

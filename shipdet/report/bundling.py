@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from shipdet.errors import BadOption
 from shipdet.progress import finish
-from shipdet.report.folder import GONE, make_parents, storage_errors
+from shipdet.report.folder import GONE, PARTIAL, new_file
 from shipdet.report.run import BUNDLE, CANDIDATES, PICTURES, PREVIEW, PYRAMIDS, RECORD, Run
 from shipdet.report.writing import RESULTS, write_results
 
@@ -33,10 +33,9 @@ def write_bundle(run: Run, path: str | Path | None = None) -> Path:
         >>> shipdet.write_bundle(run.filtered(min_length_m=100), "long.zip")
     """
     target = run.folder / BUNDLE if path is None else Path(path)
-    with storage_errors(target):
-        make_parents(target)
+    with new_file(target) as draft:
         if not run.filter.given:
-            _pack_whole(run, target)
+            _pack_whole(run, draft)
             return target
         with TemporaryDirectory() as made:
             folder = Path(made)
@@ -47,7 +46,7 @@ def write_bundle(run: Run, path: str | Path | None = None) -> Path:
                     folder, run.record, run.candidates, run.threshold, run.review, run.filter
                 )
             )
-            _pack(folder, run, target)
+            _pack(folder, run, draft)
     return target
 
 
@@ -78,7 +77,8 @@ def _pack(folder: Path, run: Run, target: Path) -> None:
     # Images are compressed already and the rest is small: storing takes no time.
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as bundle:
         for file in sorted(folder.rglob("*")):
-            if file.is_file() and file.name not in apart and file.parent.name != PYRAMIDS:
+            away = file.name in apart or file.suffix == PARTIAL or file.parent.name == PYRAMIDS
+            if file.is_file() and not away:
                 bundle.write(file, file.relative_to(folder))
 
 

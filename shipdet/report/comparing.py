@@ -14,8 +14,8 @@ from shipdet.detections import Detection, Detections
 from shipdet.errors import BadOption
 from shipdet.geometry import Floats, distance_m
 from shipdet.report import vector
-from shipdet.report.exports.geopackage import write_geopackage
-from shipdet.report.folder import make_parents, storage_errors
+from shipdet.report.exports.geopackage import geopackage
+from shipdet.report.folder import save_file
 from shipdet.report.record import grid_of
 from shipdet.report.run import Run
 
@@ -74,19 +74,18 @@ class Comparison:
         suffix = path.suffix.lower()
         changes: list[str] = [change for change, _ in rows]
         ships = [ship for _, ship in rows]
-        with storage_errors(path):
-            make_parents(path)
-            if suffix == ".csv":
-                path.write_text(_csv(changes, ships))
-            elif suffix == ".gpkg":
-                write_geopackage(path, ships, "changes", {"change": changes})
-            elif suffix == ".geojson":
-                path.write_text(json.dumps(_geojson(changes, ships)))
-            else:
-                raise BadOption(
-                    f"'{path.name}' ends in no format of a comparison: choose .geojson, .gpkg "
-                    "or .csv."
-                )
+        content: str | bytes
+        if suffix == ".csv":
+            content = _csv(changes, ships)
+        elif suffix == ".gpkg":
+            content = geopackage(ships, "changes", {"change": changes})
+        elif suffix == ".geojson":
+            content = json.dumps(_geojson(changes, ships))
+        else:
+            raise BadOption(
+                f"'{path.name}' ends in no format of a comparison: choose .geojson, .gpkg or .csv."
+            )
+        save_file(path, content)
         return path
 
 

@@ -26,7 +26,7 @@ PARTIAL = ".partial"  # suffix of a folder that is being written
 GONE = "This run is not on disk any more: run the detection again."
 _UNUSABLE = (  # errors that another folder remedies
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY,
-    errno.ENAMETOOLONG, errno.EFBIG, errno.EINVAL, errno.ELOOP,
+    errno.ENAMETOOLONG, errno.EFBIG, errno.EINVAL, errno.ELOOP, errno.EISDIR,
 )  # fmt: skip
 
 
@@ -77,6 +77,28 @@ def _making(folder: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise  # another remedy
         raise StorageFull(f"{folder} cannot be written: choose another results folder.") from error
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """A file to write beside its place: it appears there when the block ends without an error.
+
+    Raises StorageFull where it cannot be written; an older file of that name then stays.
+    """
+    with storage_errors(path):
+        make_parents(path)
+        draft = path.with_name(f".{secrets.token_hex(4)}{PARTIAL}")
+        try:
+            yield draft
+            os.replace(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def save_file(path: Path, content: str | bytes) -> None:
+    """Write a file, whole or not at all; raises as :func:`new_file`."""
+    with new_file(path) as draft:
+        draft.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from shipdet.gdal import gdal_env
 from shipdet.geometry import Grid
 from shipdet.mosaic import Picture, Pixels
 from shipdet.progress import HEARTBEAT_S, Progress, Steps
-from shipdet.report.raster import COG, gdal_writing, raster_profile, tag, write_picture
+from shipdet.report.raster import COG, copy_raster, gdal_writing, raster_profile, tag, write_picture
 
 #: Rows that are held at a time.
 STRIP_PX = 512
@@ -81,11 +81,10 @@ def _write_draft(picture: Picture, draft: Path) -> Steps[float]:
 
 def _copy(draft: Path, target: Path, grid: Grid, **options: Any) -> Steps[None]:
     """Write the draft in another format, in a thread, so that the caller can cancel."""
-    from rasterio.shutil import copy
 
     def copied() -> None:
         with gdal_writing(target, grid):
-            copy(draft, target, **options)
+            copy_raster(draft, target, **options)
 
     with ThreadPoolExecutor(1) as pool:
         copying = pool.submit(copied)

@@ -22,7 +22,7 @@ from shipdet.errors import BadOption, StorageFull
 from shipdet.gdal import WRITING, gdal_env, gdal_errors
 from shipdet.geometry import TILE_PX
 from shipdet.report.folder import GONE
-from shipdet.report.raster import COG
+from shipdet.report.raster import COG, copy_raster
 from shipdet.report.run import PICTURES, PYRAMIDS, Run
 
 _COPY = {**COG, "compress": "JPEG", "quality": 90, "predictor": "NO", "bigtiff": "IF_SAFER"}
@@ -151,14 +151,12 @@ def _tiled(run: Run, layer: str) -> Path:
 
 
 def _make(picture: Path, path: Path) -> None:
-    from rasterio.shutil import copy
-
     draft = path.with_name(f"{path.stem}-{secrets.token_hex(3)}.tmp")
     try:
         path.parent.mkdir(exist_ok=True)
         with warnings.catch_warnings(), gdal_env(**WRITING):
             warnings.simplefilter("ignore")
-            copy(picture, draft, **_COPY)
+            copy_raster(picture, draft, **_COPY)
         os.replace(draft, path)
     except FileNotFoundError as error:
         raise BadOption(GONE) from error

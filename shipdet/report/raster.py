@@ -18,6 +18,7 @@ from shipdet.errors import StorageFull
 from shipdet.gdal import WRITING, gdal_env, gdal_errors
 from shipdet.geometry import Grid
 from shipdet.mosaic import Mosaic, Picture, Pixels
+from shipdet.report.tiff import is_complete
 
 ImageFormat = Literal["png", "jpg"]
 _PIXEL_BYTES = 4  # red, green, blue and mask; or with the overviews instead of the mask
@@ -93,7 +94,6 @@ def write_geotiff(path: Path, mosaic: Mosaic) -> None:
     Needs a georeferenced grid. Tiled 512 px, overviews, DEFLATE, internal mask.
     """
     from rasterio.io import MemoryFile
-    from rasterio.shutil import copy
 
     profile = raster_profile(mosaic.grid)
     # The COG driver only copies, and the mask must be inside the file it copies.
@@ -104,7 +104,21 @@ def write_geotiff(path: Path, mosaic: Mosaic) -> None:
                 dataset.write_mask(mosaic.coverage)
             tag(dataset, mosaic)
         with memory.open() as dataset:
-            copy(dataset, path, **COG)
+            copy_raster(dataset, path, **COG)
+
+
+def copy_raster(source: Any, target: Path, **options: Any) -> None:
+    """Write a dataset or file in another form, as rasterio does, and see that all of it is there.
+
+    Raises RasterioError where it could not be written; GDAL says nothing of a disk that fills up
+    with the last bytes.
+    """
+    from rasterio.errors import RasterioIOError
+    from rasterio.shutil import copy
+
+    copy(source, target, **options)
+    if not is_complete(target):
+        raise RasterioIOError(f"{target.name} was not written to its end")
 
 
 def raster_profile(grid: Grid) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from shipdet.options import with_options
 from shipdet.report import exports, vector
 from shipdet.report.drawing import draw_overlay
 from shipdet.report.filtering import ShipFilter
-from shipdet.report.folder import make_parents, storage_errors
+from shipdet.report.folder import save_file
 from shipdet.report.identifying import identified
 from shipdet.report.page import html_report
 from shipdet.report.raster import JPEG_MAX_PX, read_picture
@@ -195,9 +195,7 @@ class Run:
             StorageFull: The file cannot be written.
         """
         target = self.folder / REPORT if path is None else Path(path)
-        with storage_errors(target):
-            make_parents(target)
-            target.write_text(html_report(self))
+        save_file(target, html_report(self))
         return target
 
     @property

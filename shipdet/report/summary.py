@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 from shipdet.detections import Detection, Detections
 from shipdet.report import vector
-from shipdet.report.exports.geopackage import write_geopackage
-from shipdet.report.folder import make_parents, storage_errors
+from shipdet.report.exports.geopackage import geopackage
+from shipdet.report.folder import save_file, storage_errors
 from shipdet.report.page import STYLE
 from shipdet.report.raster import thumbnail
 from shipdet.report.run import PREVIEW, Run
@@ -67,22 +67,23 @@ def write_summary(out: Path, images: Sequence[BatchImage]) -> list[Path]:
         StorageFull: The folder cannot be written.
     """
     files = [out / name for name in ("summary.csv", "ships.csv", "index.html")]
-    with storage_errors(out):
-        make_parents(out / "summary.csv")
-        (out / "summary.csv").write_text(_summary_csv(images))
-        (out / "ships.csv").write_text(_ships_csv(images))
-        (out / "index.html").write_text(_index(out, images))
-        placed: list[Detection] = []
-        names: list[str] = []
-        for image in images:
-            for ship in image.run.detections if image.run else ():
-                if ship.corners_lonlat is not None:
-                    placed.append(ship)
-                    names.append(image.image.name)
-        (out / "ships.gpkg").unlink(missing_ok=True)
-        if placed:
-            write_geopackage(out / "ships.gpkg", placed, extra={"image": names})
-            files.append(out / "ships.gpkg")
+    for file, text in zip(
+        files, (_summary_csv(images), _ships_csv(images), _index(out, images)), strict=True
+    ):
+        save_file(file, text)
+    placed: list[Detection] = []
+    names: list[str] = []
+    for image in images:
+        for ship in image.run.detections if image.run else ():
+            if ship.corners_lonlat is not None:
+                placed.append(ship)
+                names.append(image.image.name)
+    if placed:
+        files.append(out / "ships.gpkg")
+        save_file(files[-1], geopackage(placed, extra={"image": names}))
+    else:
+        with storage_errors(out):
+            (out / "ships.gpkg").unlink(missing_ok=True)
     return files
 
 

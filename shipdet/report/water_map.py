@@ -43,8 +43,10 @@ def write_map(folder: Path, layers: npt.NDArray[np.uint8], grid: Grid) -> dict[s
     if grid.georeferenced:
         scale = rasterio.Affine.scale(grid.width / columns, grid.height / rows)
         profile |= {"crs": grid.crs, "transform": rasterio.Affine(*grid.transform) @ scale}
-    with gdal_env(), rasterio.open(folder / FILES["map_tif"], "w", **profile) as file:
-        file.write(np.moveaxis(layers, 2, 0))
-        for band, name in enumerate(("water", "land", "hull"), start=1):
-            file.set_band_description(band, name)
+    with gdal_env(), rasterio.MemoryFile() as memory:  # to the disk GDAL would not tell its errors
+        with memory.open(**profile) as file:
+            file.write(np.moveaxis(layers, 2, 0))
+            for band, name in enumerate(("water", "land", "hull"), start=1):
+                file.set_band_description(band, name)
+        (folder / FILES["map_tif"]).write_bytes(memory.getbuffer())
     return dict(FILES)

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import gettempdir, mkdtemp
 from typing import Any
 
 from starlette.background import BackgroundTask
@@ -13,6 +13,7 @@ from starlette.responses import FileResponse, Response
 from shipdet.errors import BadOption
 from shipdet.pipeline import Comparison, Run
 from shipdet.report import write_bundle
+from shipdet.report.folder import storage_errors
 
 Writer = Callable[[Path], Any]
 
@@ -62,7 +63,8 @@ def changes_file(changes: Comparison, name: str, suffix: str) -> Response:
 
 def _made(name: str, write: Writer) -> Response:
     """A file in a folder of its own, which is removed when it has been sent."""
-    folder = Path(mkdtemp(prefix="shipdet-"))
+    with storage_errors(Path(gettempdir())):
+        folder = Path(mkdtemp(prefix="shipdet-"))
     try:
         write(folder / name)
     except BaseException:

@@ -11,7 +11,7 @@ from shipdet.cluster.jobs.blocks import Block
 from shipdet.geometry import Grid, PixelBox
 from shipdet.progress import Progress, Steps
 from shipdet.report.folder import storage_errors
-from shipdet.report.raster import COG, gdal_writing, raster_profile
+from shipdet.report.raster import COG, copy_raster, gdal_writing, raster_profile
 
 Keys = Sequence[tuple[Block, str]]
 
@@ -63,7 +63,6 @@ def write_joined_geotiff(
 ) -> Steps[None]:
     """Write the cores of all blocks as one COG, one block in memory at a time."""
     import rasterio
-    from rasterio.shutil import copy
     from rasterio.windows import Window
 
     raw, part = path.with_suffix(".raw.tif"), path.with_suffix(".part.tif")
@@ -82,6 +81,6 @@ def write_joined_geotiff(
                     mask = source.dataset_mask(window=here)
                 joined.write_mask(np.asarray(mask, np.bool_), window=there)
                 yield Progress("report", number, len(keys), "blocks", "joining GeoTIFFs")
-        copy(raw, path, **COG)
+        copy_raster(raw, path, **COG)
     raw.unlink()
     part.unlink()

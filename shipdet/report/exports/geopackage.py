@@ -1,9 +1,9 @@
 """Detections as a GeoPackage that QGIS opens with colors."""
 
+import io
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,19 +28,20 @@ CREATE TABLE IF NOT EXISTS layer_styles (
 )"""
 
 
-def write_geopackage(
-    path: Path,
+def geopackage(
     ships: Sequence[Detection],
     layer: str = "ships",
     extra: dict[str, Sequence[Any]] | None = None,
-) -> None:
-    """Write a layer of outlines (EPSG:4326), with a style for QGIS; an old file is replaced.
+) -> bytes:
+    """A GeoPackage with a layer of outlines (EPSG:4326) and a style for QGIS.
 
     Args:
-        path: The file, ending in .gpkg.
         ships: The detections, all with a longitude and latitude.
         layer: The layer's name.
         extra: Further columns of text, one value per ship.
+
+    Returns:
+        The file's bytes: neither GDAL nor SQLite tells a full disk as Python does.
 
     Raises:
         BadOption: The image has no georeference.
@@ -51,9 +52,9 @@ def write_geopackage(
     rows = records(ships)
     columns = {name: _column(name, [row[name] for row in rows]) for name in columns_of(ships)}
     columns |= {name: np.array(values, object) for name, values in (extra or {}).items()}
-    path.unlink(missing_ok=True)
+    file = io.BytesIO()
     pyogrio.raw.write(
-        path,
+        file,
         np.asarray(shapes, object),
         list(columns.values()),
         np.array(list(columns), object),
@@ -62,7 +63,8 @@ def write_geopackage(
         geometry_type="Polygon",
         crs="EPSG:4326",
     )
-    with closing(sqlite3.connect(path)) as database, database:
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.deserialize(file.getvalue())
         database.execute(_STYLES)
         database.execute(
             "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name,"
@@ -74,6 +76,8 @@ def write_geopackage(
             "INSERT OR IGNORE INTO gpkg_contents (table_name, data_type, identifier)"
             " VALUES ('layer_styles', 'attributes', 'layer_styles')"
         )
+        database.commit()
+        return database.serialize()
 
 
 def _column(name: str, values: list[Any]) -> Any:

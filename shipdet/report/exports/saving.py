@@ -1,5 +1,6 @@
 """Detections to a file whose suffix says the format."""
 
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,11 +9,11 @@ from typing import Any
 from shipdet.detections import Detection, Detections
 from shipdet.errors import BadOption
 from shipdet.report import vector
-from shipdet.report.exports.geopackage import write_geopackage
+from shipdet.report.exports.geopackage import geopackage
 from shipdet.report.exports.kml import kml_bytes
 from shipdet.report.exports.labels import coco, labels_json, yolo_obb
 from shipdet.report.exports.tables import rings, to_geodataframe
-from shipdet.report.folder import make_parents, storage_errors
+from shipdet.report.folder import save_file
 
 #: What :func:`save` can write, the longer suffixes first.
 SUFFIXES = {
@@ -59,26 +60,26 @@ def save(
     raw = record["raw"]
     image = record["files"].get("raw") or record["files"].get("mosaic") or "raw.png"
     of_image = (image, int(raw["width"]), int(raw["height"]))
-    with storage_errors(path):
-        make_parents(path)
-        if suffix == ".gpkg":
-            write_geopackage(path, ships)
-        elif suffix == ".parquet":
-            to_geodataframe(ships).to_parquet(path)
-        elif suffix == ".csv":
-            path.write_text(vector.csv_text(Detections(tuple(ships))))
-        elif suffix == ".kml":
-            path.write_bytes(kml_bytes(ships, path.stem))
-        elif suffix == ".zip":
-            path.write_bytes(yolo_obb(ships, *of_image))
-        elif suffix == ".coco.json":
-            path.write_text(json.dumps(coco(ships, *of_image), indent=1))
-        elif suffix == ".labels.json":
-            gsd_m = (raw.get("gsd_x_m", raw["gsd_m"]), raw.get("gsd_y_m", raw["gsd_m"]))
-            path.write_text(
-                labels_json(ships, image, of_image[1:], gsd_m, complete=complete, note=note)
-            )
-        else:
-            rings(ships)  # says what is wrong where there is no georeference
-            path.write_text(json.dumps(vector.geojson(Detections(tuple(ships)))))
+    content: str | bytes
+    if suffix == ".gpkg":
+        content = geopackage(ships)
+    elif suffix == ".parquet":
+        file = io.BytesIO()
+        to_geodataframe(ships).to_parquet(file)
+        content = file.getvalue()
+    elif suffix == ".csv":
+        content = vector.csv_text(Detections(tuple(ships)))
+    elif suffix == ".kml":
+        content = kml_bytes(ships, path.stem)
+    elif suffix == ".zip":
+        content = yolo_obb(ships, *of_image)
+    elif suffix == ".coco.json":
+        content = json.dumps(coco(ships, *of_image), indent=1)
+    elif suffix == ".labels.json":
+        gsd_m = (raw.get("gsd_x_m", raw["gsd_m"]), raw.get("gsd_y_m", raw["gsd_m"]))
+        content = labels_json(ships, image, of_image[1:], gsd_m, complete=complete, note=note)
+    else:
+        rings(ships)  # says what is wrong where there is no georeference
+        content = json.dumps(vector.geojson(Detections(tuple(ships))))
+    save_file(path, content)
     return path
