@@ -38,7 +38,7 @@ class BadOption(ShipdetError):
 
 
 class UnknownProvider(ShipdetError):
-    """No provider of that name is in the catalogue."""
+    """No provider of that name is in the catalog."""
 
 
 class ProviderRefused(ShipdetError):

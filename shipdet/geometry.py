@@ -97,7 +97,7 @@ class BBox:
 
     @property
     def area_km2(self) -> float:
-        """Area on the sphere in square kilometres: R^2 * dlon * (sin n - sin s)."""
+        """Area on the sphere in square kilometers: R^2 * dlon * (sin n - sin s)."""
         band = math.sin(math.radians(self.north)) - math.sin(math.radians(self.south))
         return float(math.radians(self.east - self.west) * band * MEAN_RADIUS_M**2 / 1e6)
 

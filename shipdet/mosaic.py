@@ -21,7 +21,7 @@ class Provenance:
     source: str  # provider id, or "image"
     title: str = ""
     attribution: str = ""
-    licence: str = ""
+    license: str = ""
     zoom: int | None = None
     tiles: int = 0
     fetched: int = 0

@@ -70,8 +70,8 @@ def finish(steps: Steps[T], watch: Callable[[Progress], None] | None = None) -> 
                 watch(event)
 
 
-def told_as(steps: Steps[T], change: Callable[[Progress], Progress]) -> Steps[T]:
-    """A step whose events are changed before they are told."""
+def mapped(steps: Steps[T], change: Callable[[Progress], Progress]) -> Steps[T]:
+    """A step whose events are changed on their way."""
     with closing(steps):
         while True:
             try:

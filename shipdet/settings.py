@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     xyz_tile_px: Literal[256, 512] = 256
     xyz_title: str = "Own tiles"
     xyz_attribution: str = ""
-    xyz_licence: str = ""
+    xyz_license: str = ""
     xyz_max_zoom: Annotated[int, Field(ge=1, le=24)] = 19
     sentinelhub_instance_id: str = Field(
         "",

@@ -9,9 +9,9 @@ from shipdet.settings import get_settings
 
 def providers(json_: AsJson = False) -> None:
     """List the imagery providers."""
-    from shipdet.imagery import catalogue
+    from shipdet.imagery import catalog
 
-    known = catalogue(get_settings())
+    known = catalog(get_settings())
     if json_:
         print(json.dumps([provider.public() for provider in known.values()], indent=1))
         return
@@ -19,7 +19,7 @@ def providers(json_: AsJson = False) -> None:
         zooms = f"zoom {provider.min_zoom}-{provider.max_zoom}"
         refused = "" if provider.downloadable else f"  (no download: {provider.reason})"
         print(f"{provider.id:12s}  {provider.title:28s}  {zooms:12s}{refused}")
-        print(f"{'':14s}{provider.attribution} - {provider.licence}")
+        print(f"{'':14s}{provider.attribution} - {provider.license}")
 
 
 def models(json_: AsJson = False) -> None:

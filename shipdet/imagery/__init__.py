@@ -2,7 +2,7 @@
 
 from shipdet.imagery import sample
 from shipdet.imagery.picture import open_raster
-from shipdet.imagery.providers import Provider, catalogue, get_provider
+from shipdet.imagery.providers import Provider, catalog, get_provider
 from shipdet.imagery.tile_plan import Plan, plan, recommended_zoom
 from shipdet.imagery.tiles import Arrival, arriving, download
 
@@ -11,7 +11,7 @@ __all__ = [
     "Plan",
     "Provider",
     "arriving",
-    "catalogue",
+    "catalog",
     "download",
     "get_provider",
     "open_raster",

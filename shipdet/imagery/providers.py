@@ -1,4 +1,4 @@
-"""The catalogue of imagery providers: a data file, plus what the operator's settings add."""
+"""The catalog of imagery providers: a data file, plus what the operator's settings add."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from shipdet.geometry import TILE_PX
 from shipdet.requests import ImageryOptions, check_priority
 from shipdet.settings import Settings, get_settings
 
-CATALOGUE_FILE = Path(__file__).with_name("providers.json")
+CATALOG_FILE = Path(__file__).with_name("providers.json")
 
 Color = tuple[int, int, int]
 
@@ -60,8 +60,8 @@ class Provider(_Value):
     kind: Literal["xyz", "sample", "stac"] = "xyz"
     url: str = Field(repr=False)
     attribution: str
-    licence: str
-    licence_url: str = ""
+    license: str
+    license_url: str = ""
     native_zoom: int
     min_zoom: int = 0
     max_zoom: int
@@ -102,11 +102,11 @@ class Provider(_Value):
 
 @lru_cache(maxsize=1)
 def _bundled() -> tuple[Provider, ...]:
-    entries = json.loads(CATALOGUE_FILE.read_text(encoding="utf-8"))
+    entries = json.loads(CATALOG_FILE.read_text(encoding="utf-8"))
     return tuple(Provider.model_validate(entry) for entry in entries)
 
 
-def catalogue(settings: Settings | None = None) -> dict[str, Provider]:
+def catalog(settings: Settings | None = None) -> dict[str, Provider]:
     """All providers by id, in the order to show them; ``xyz`` only when the operator set it."""
     settings = settings or get_settings()
     providers = {provider.id: provider for provider in _bundled()}
@@ -117,7 +117,7 @@ def catalogue(settings: Settings | None = None) -> dict[str, Provider]:
 
 def get_provider(provider_id: str, settings: Settings | None = None) -> Provider:
     """The provider of that id, or UnknownProvider with those that exist."""
-    providers = catalogue(settings)
+    providers = catalog(settings)
     try:
         return providers[provider_id]
     except KeyError:
@@ -192,7 +192,7 @@ def _own(settings: Settings) -> Provider:
         title=settings.xyz_title,
         url=settings.xyz_url,
         attribution=settings.xyz_attribution,
-        licence=settings.xyz_licence,
+        license=settings.xyz_license,
         native_zoom=last,
         min_zoom=settings.xyz_tile_px // TILE_PX - 1,
         max_zoom=last,

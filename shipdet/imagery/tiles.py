@@ -254,7 +254,7 @@ class _Assembly:
             source=self.provider.id,
             title=self.provider.title,
             attribution=self.provider.attribution,
-            licence=self.provider.licence,
+            license=self.provider.license,
             zoom=self.plan.zoom,
             tiles=self.plan.tiles,
             fetched=self.fetched,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shipdet.errors import BadOption, ShipdetError
 from shipdet.pipeline.running import iter_image
-from shipdet.progress import Progress, Steps, labeled, told_as
+from shipdet.progress import Progress, Steps, labeled, mapped
 from shipdet.report import BatchImage, Run, read_run, write_summary
 from shipdet.report.folder import save_file
 from shipdet.requests import ImageRequest
@@ -111,7 +111,7 @@ def iter_images(
             continue
         try:
             steps = iter_image(image, request, out=folder, settings=settings)
-            run = yield from told_as(steps, partial(labeled, label=label))
+            run = yield from mapped(steps, partial(labeled, label=label))
             save_file(folder / STAMP, json.dumps(_stamp(image)))
             done.append(BatchImage(image, folder, run, "", _stamp(image)))
         except ShipdetError as error:

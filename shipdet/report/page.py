@@ -127,7 +127,7 @@ def _provenance(run: "Run") -> str:
     facts: dict[str, Any] = {
         "Imagery": source["title"] or source["source"],
         "Attribution": source.get("attribution"),
-        "Terms": source.get("licence"),
+        "Terms": source.get("license"),
         "Zoom": source.get("zoom"),
         "Size": f"{raw['width']:,} x {raw['height']:,} pixels of {raw['gsd_m']:.3g} m",
         "Share with data": None if raw.get("covered") is None else f"{raw['covered']:.1%}",

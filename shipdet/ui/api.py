@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from shipdet import pipeline
 from shipdet.areas import parse_areas, parse_wkt
 from shipdet.errors import BadImage, ShipdetError, sentence
-from shipdet.imagery import catalogue
+from shipdet.imagery import catalog
 from shipdet.imagery.stac import acquisitions_for
 from shipdet.options import option_fields, with_options
 from shipdet.places import find_place
@@ -69,8 +69,8 @@ def add_api(settings: Settings) -> None:
             return plain(each[0] if len(each) == 1 else pipeline.estimate_together(each))
 
     def providers() -> list[Answer]:
-        """List the imagery providers with attribution, licence and zoom range."""
-        return [provider.public() for provider in catalogue(settings).values()]
+        """List the imagery providers with attribution, license and zoom range."""
+        return [provider.public() for provider in catalog(settings).values()]
 
     def models() -> list[Answer]:
         """List the models that ``model`` and ``upscaler`` may name."""

@@ -7,7 +7,7 @@ from typing import get_args
 import gradio as gr
 
 from shipdet.area_files import GEOPACKAGE, SUFFIXES
-from shipdet.imagery import catalogue
+from shipdet.imagery import catalog
 from shipdet.requests import Priority, StretchName
 from shipdet.settings import Settings
 from shipdet.ui import html
@@ -122,7 +122,7 @@ def lay_out_map(settings: Settings) -> tuple[MapInputs, Box]:
             go = gr.Button("Go", size="md", min_width=56, scale=0, elem_id="go")
         found = gr.Radio([], label="Several places have that name", visible=False, elem_id="places")
         message = gr.HTML("", visible=False, padding=False, elem_id="place-message")
-    map_component(catalogue(settings).values(), "sample", area, MAP_PX)
+    map_component(catalog(settings).values(), "sample", area, MAP_PX)
     picture = gr.HTML("", padding=False, elem_id="own-picture")
     box, polygon, layer, others, target = (
         hidden(f"map-{name}") for name in ("box", "polygon", "layer", "others", "target")
@@ -140,7 +140,7 @@ def lay_out_map(settings: Settings) -> tuple[MapInputs, Box]:
 
 def lay_out_imagery(settings: Settings, box: Box) -> tuple[AreaInputs, DateParts, gr.HTML, gr.File]:
     """Provider, zoom, dates and acquisitions of an area, and areas of a file."""
-    providers = catalogue(settings)
+    providers = catalog(settings)
     zoom, reason = sample_zoom(settings)
     with gr.Row():
         provider = gr.Dropdown(

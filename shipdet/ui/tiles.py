@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from shipdet.errors import BadZoom, NoImagery, ShipdetError
 from shipdet.geometry import BBox
-from shipdet.imagery import Provider, catalogue, sample
+from shipdet.imagery import Provider, catalog, sample
 from shipdet.imagery.map_tiles import map_tile
 from shipdet.settings import Settings
 
@@ -36,7 +36,7 @@ def tile_routes(settings: Settings) -> list[BaseRoute]:
 
     async def provider_tile(request: Request) -> Response:
         where = request.path_params
-        provider = catalogue(settings).get(where["provider"])
+        provider = catalog(settings).get(where["provider"])
         if provider is None or provider.base_layer:
             return PlainTextResponse("There are no such tiles here.", 404)
         zoom, x, y = where["z"], where["x"], where["y"]

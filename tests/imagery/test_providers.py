@@ -2,7 +2,7 @@ import pytest
 
 from shipdet.errors import BadOption, ProviderRefused, UnknownProvider
 from shipdet.geometry import BBox
-from shipdet.imagery import catalogue, get_provider, plan
+from shipdet.imagery import catalog, get_provider, plan
 from shipdet.imagery.providers import cache_digest, effective_provider, url_template
 from shipdet.requests import ImageryOptions
 
@@ -11,13 +11,13 @@ AREA = BBox(4.0, 51.9, 4.05, 51.95)
 
 
 def test_every_provider_says_where_it_comes_from(settings):
-    for provider in catalogue(settings).values():
-        assert provider.title and provider.attribution and provider.licence
-        assert provider.licence_url.startswith("https://")
+    for provider in catalog(settings).values():
+        assert provider.title and provider.attribution and provider.license
+        assert provider.license_url.startswith("https://")
 
 
 def test_the_operators_template_alone_reaches_another_server(settings_for):
-    assert "xyz" not in catalogue(settings_for())
+    assert "xyz" not in catalog(settings_for())
     own = settings_for(xyz_url="https://tiles.example/{z}/{x}/{y}?key=abc", xyz_title="Ours")
     assert get_provider("xyz", own).title == "Ours"
 
@@ -25,7 +25,7 @@ def test_the_operators_template_alone_reaches_another_server(settings_for):
 @pytest.mark.parametrize("url", ["file:///etc/{z}{x}{y}", "https://a.example/{z}/{x}", "{z}{x}{y}"])
 def test_a_template_that_cannot_work_is_refused(settings_for, url):
     with pytest.raises(BadOption, match="SHIPDET_XYZ_URL"):
-        catalogue(settings_for(xyz_url=url))
+        catalog(settings_for(xyz_url=url))
 
 
 @pytest.mark.parametrize(
@@ -48,13 +48,13 @@ def test_a_template_that_cannot_work_is_refused(settings_for, url):
 def test_what_is_left_open_in_a_template_is_named(settings_for, rest, named):
     url = f"https://a.example/{{z}}/{{x}}/{{y}}{rest}"
     with pytest.raises(BadOption, match=f"SHIPDET_XYZ_URL.*{named}"):
-        catalogue(settings_for(xyz_url=url))
+        catalog(settings_for(xyz_url=url))
 
 
 @pytest.mark.parametrize("host", ["a.example:port", "[a.example", "[abc].example", ":80", ""])
 def test_a_host_that_is_none_is_a_wrong_setting(settings_for, host):
     with pytest.raises(BadOption, match="SHIPDET_XYZ_URL"):
-        catalogue(settings_for(xyz_url=f"https://{host}/{{z}}/{{x}}/{{y}}"))
+        catalog(settings_for(xyz_url=f"https://{host}/{{z}}/{{x}}/{{y}}"))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_subdomains_are_written_with_commas_or_as_letters(settings_for, text, na
 def test_subdomains_that_are_no_names_are_refused(settings_for):
     settings = settings_for(xyz_url="https://{s}.example.org/{z}/{x}/{y}", xyz_subdomains="a/b,c")
     with pytest.raises(BadOption, match="SHIPDET_XYZ_SUBDOMAINS"):
-        catalogue(settings)
+        catalog(settings)
 
 
 def test_tiles_of_512_px_are_as_detailed_as_the_next_zoom(settings_for):

@@ -125,6 +125,6 @@ def test_every_corner_of_the_bbox_has_a_tile():
     assert sample.tile(15, *tile_at(*corner, 15))
 
 
-def test_the_catalogue_knows_the_zooms_of_the_sample(settings):
+def test_the_catalog_knows_the_zooms_of_the_sample(settings):
     provider = get_provider("sample", settings)
     assert (provider.min_zoom, provider.max_zoom) == (sample.MIN_ZOOM, sample.MAX_ZOOM)

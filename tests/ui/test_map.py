@@ -4,14 +4,14 @@ import re
 
 import pytest
 
-from shipdet.imagery import catalogue, sample
+from shipdet.imagery import catalog, sample
 from shipdet.settings import Settings
 from shipdet.ui.map import STATIC, build_map, page_head
 
 
 @pytest.fixture
 def document(settings: Settings) -> str:
-    chart = build_map(catalogue(settings).values(), "sample", sample.bbox())
+    chart = build_map(catalog(settings).values(), "sample", sample.bbox())
     return str(chart.get_root().render())
 
 
@@ -35,7 +35,7 @@ def test_rectangles_and_polygons_can_be_drawn(document):
 
 
 def test_every_base_layer_is_there_with_its_attribution(document, settings):
-    for provider in catalogue(settings).values():
+    for provider in catalog(settings).values():
         own = f"tiles/{provider.id}/{{z}}/{{x}}/{{y}}.png"
         assert (provider.url.removeprefix("/") if provider.base_layer else own) in document
         assert f'"{provider.id}": tile_layer_' in document
@@ -49,11 +49,11 @@ def test_no_secret_reaches_the_browser(settings):
             "sentinelhub_instance_id": "SECRET",
         }
     )
-    chart = build_map(catalogue(secret).values(), "sample", sample.bbox())
+    chart = build_map(catalog(secret).values(), "sample", sample.bbox())
     assert "SECRET" not in chart.get_root().render()
 
 
-def test_vendored_packages_carry_their_licences():
+def test_vendored_packages_carry_their_licenses():
     assert "Redistribution and use" in (STATIC / "leaflet" / "LICENSE").read_text()
     assert "Permission is hereby granted" in (STATIC / "leaflet-draw" / "LICENSE").read_text()
 

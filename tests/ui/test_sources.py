@@ -12,7 +12,7 @@ from rasterio.transform import from_origin
 
 from shipdet import pipeline
 from shipdet.errors import BadArea, MissingScale, ShipdetError
-from shipdet.imagery import catalogue, get_provider, sample
+from shipdet.imagery import catalog, get_provider, sample
 from shipdet.requests import ImageRequest
 from shipdet.ui import place_events, run_events, source_events, source_html
 from shipdet.ui.choices import band_choices
@@ -159,7 +159,7 @@ def test_going_somewhere(page):
 
 
 def test_every_provider_has_a_layer_of_the_map(settings):
-    for provider in catalogue(settings).values():
+    for provider in catalog(settings).values():
         layer = json.loads(source_events.map_layer(provider, settings))
         assert layer["id"] == ("eox" if provider.id == "sentinelhub" else provider.id)
         assert ("wait" in layer) == (provider.kind == "stac")

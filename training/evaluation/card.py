@@ -18,7 +18,7 @@ from training.evaluation.surveys import CRAFT_M, GROWN_M, SHORTEST_M
 from training.paths import CONFIGS
 
 FRONT = """---
-license: {licence}
+license: {license}
 library_name: timm
 pipeline_tag: image-classification
 tags: [ship-detection, remote-sensing, convnext]
@@ -36,7 +36,7 @@ RESULT = """  - task: {{type: object-detection}}
     - {{type: average-precision, value: {ap}}}
 """
 #: Of the weights: the most restrictive of the sources' terms that bind weights.
-LICENCE = "cc-by-sa-4.0"
+LICENSE = "cc-by-sa-4.0"
 
 
 def sources() -> dict[str, dict[str, str]]:
@@ -56,7 +56,7 @@ def front(name: str, metrics: dict[str, Any]) -> str:
         for key, value in metrics["sets"].items()
         if value["ships"]
     )
-    return FRONT.format(licence=LICENCE, name=name, results=results)
+    return FRONT.format(license=LICENSE, name=name, results=results)
 
 
 def sources_table(metrics: dict[str, Any]) -> str:

@@ -101,7 +101,7 @@ def _record(run: Run) -> dict[str, Any]:
         "threshold": run.threshold,
         "timings": record["timings"],
         "tiles": {how: source[how] for how in ("fetched", "cached", "missing")},
-        "source": {k: source[k] for k in ("source", "title", "attribution", "licence")},
+        "source": {k: source[k] for k in ("source", "title", "attribution", "license")},
         "models": record["models"],
         "sharpened": record["sharpened"],
         "notes": record["notes"],
