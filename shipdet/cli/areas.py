@@ -116,7 +116,7 @@ def each_area(
 
     if out is not None:
         check_new(out)
-    told: list[dict[str, Any]] = []
+    outcomes: list[dict[str, Any]] = []
     images: list[BatchImage] = []
     totals: Counter[str] = Counter()
     failed = 0
@@ -128,17 +128,17 @@ def each_area(
         except ShipdetError as error:
             failed += 1
             images.append(BatchImage(Path(name), None, None, str(error), {}))
-            told.append({"name": name, "error": str(error), "kind": type(error).__name__})
+            outcomes.append({"name": name, "error": str(error), "kind": type(error).__name__})
             print(f"{name}: {error}", file=sys.stderr)
             continue
         images.append(BatchImage(Path(name), run.folder, run, "", {}))
         totals.update(counts)
-        told.append({"name": name, "folder": str(run.folder), **counts})
+        outcomes.append({"name": name, "folder": str(run.folder), **counts})
         if not json_:
             print(f"{name}: {line} in {run.folder}")
     if summary and out is not None:
         write_summary(out, images)
     if json_:
-        print(json.dumps({**totals, "areas": told}))
+        print(json.dumps({**totals, "areas": outcomes}))
     if failed:
         raise SomeAreasFailed(f"{failed} of {len(requests)} areas failed.")

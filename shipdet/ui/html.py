@@ -128,8 +128,8 @@ class ProgressPanel:
         )
 
     def _early(self) -> str:
-        told = f"{ships(self.sighted).capitalize()} so far"
-        return f"<p>{told}, not final yet.</p>" if self.sighted else ""
+        text = f"{ships(self.sighted).capitalize()} so far"
+        return f"<p>{text}, not final yet.</p>" if self.sighted else ""
 
     def _remaining(self, event: Progress, now: float) -> str:
         taken = now - self.stage_started

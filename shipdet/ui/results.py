@@ -47,10 +47,10 @@ MOST_SIGHTED = 500
 def sighted_text(sighted: Sighted) -> str:
     """What the map, or the image in its place, draws while a search goes on: its best ships."""
     best = sorted(sighted.ships, key=lambda ship: -ship.score)[:MOST_SIGHTED]
-    told = vector.geojson(Detections(tuple(best)))
+    features = vector.geojson(Detections(tuple(best)))
     outlines = [ship.corners.round(1).tolist() for ship in best if ship.lon is None]
     size = [sighted.width, sighted.height]
-    return json.dumps({**told, "early": True, "outlines": outlines, "size": size})
+    return json.dumps({**features, "early": True, "outlines": outlines, "size": size})
 
 
 def kept_folder() -> Path:
