@@ -5,27 +5,21 @@ of the page go (default: screenshots/ under pytest's temporary folder).
 """
 
 import os
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, Request, Route, expect, sync_playwright
 
-from tests.helpers import PROJECT
 from tests.helpers.app_page import AppPage
+from tests.helpers.app_process import running_app
 
 OpenApp = Callable[..., AppPage]
 
 
 CHROMIUM = "/usr/bin/chromium"
 expect.set_options(timeout=20_000)  # the machine may be busy
-START_S = 240  # importing gradio and torch on two busy cores
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,57 +34,16 @@ def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
 
 
-@contextmanager
-def running_app(folder: Path, **environ: str) -> Iterator[str]:
-    """Run app.py until the context ends; yields its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = environ.get("SHIPDET_PORT", str(free.getsockname()[1]))
-    own = {
-        "SHIPDET_PORT": port,
-        "SHIPDET_RUNS_DIR": str(folder / "runs"),
-        "SHIPDET_CACHE_DIR": str(folder / "cache"),
-        "HF_HUB_OFFLINE": "1",
-        **environ,
-    }
-    url = f"http://127.0.0.1:{port}/"
-    log = folder / "app.log"
-    with log.open("w") as output:
-        app = subprocess.Popen(
-            [sys.executable, "app.py"],
-            cwd=PROJECT,
-            env={**os.environ, **own},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        deadline = time.monotonic() + START_S
-        while not _healthy(url):
-            assert app.poll() is None and time.monotonic() < deadline, log.read_text()
-            time.sleep(0.2)
-        yield url
-    finally:
-        app.terminate()
-        app.wait(20)
-
-
-def _healthy(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}healthz", timeout=5).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
 @pytest.fixture(scope="session")
 def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The app with the bundled models and no provider but the sample within reach."""
     if url := os.environ.get("SHIPDET_E2E_URL"):
         yield url
         return
-    with running_app(tmp_path_factory.mktemp("app")) as url:
+    with running_app(tmp_path_factory.mktemp("app")) as app:
         # The scene is drawn at the first request for a tile.
-        httpx.get(f"{url}tiles/sample/15/16320/16376.png", timeout=60).raise_for_status()
-        yield url
+        httpx.get(f"{app.url}tiles/sample/15/16320/16376.png", timeout=60).raise_for_status()
+        yield app.url
 
 
 @pytest.fixture(scope="session")

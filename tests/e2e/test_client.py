@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from gradio_client import Client
 
-from tests.e2e.conftest import running_app
+from tests.helpers.app_process import running_app
 from tests.helpers.tile_server import TileServer, data_dir
 
 needs_data = pytest.mark.skipif(not data_dir().is_dir(), reason="needs the real mosaics")
@@ -24,8 +24,8 @@ def harbor() -> Iterator[TileServer]:
 def client(harbor: TileServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     folder = tmp_path_factory.mktemp("client")
     pytest.MonkeyPatch().setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with running_app(folder, **harbor.environ()) as url:
-        yield Client(url, verbose=False, analytics_enabled=False, download_files=str(folder))
+    with running_app(folder, **harbor.environ()) as app:
+        yield Client(app.url, verbose=False, analytics_enabled=False, download_files=str(folder))
 
 
 def area(harbor: TileServer, side_px: int) -> dict[str, object]:

@@ -15,8 +15,9 @@ from rasterio.transform import from_origin
 
 from shipdet.geometry import BBox
 from shipdet.imagery import sample
-from tests.e2e.conftest import OpenApp, running_app
+from tests.e2e.conftest import OpenApp
 from tests.helpers.app_page import EDGES, AppPage
+from tests.helpers.app_process import running_app
 from tests.helpers.stac_server import ITEMS, StacServer
 from tests.helpers.tile_server import TileServer
 from tests.helpers.tiny_models import make_classifier, make_upscaler, weights  # noqa: F401
@@ -52,9 +53,9 @@ def app_url(
         "SHIPDET_RETRIES": "0",
     }
     folder = tmp_path_factory.mktemp("app")
-    with running_app(folder, **own, **stac.environ(), **tiles.environ()) as url:
-        httpx.get(f"{url}tiles/sample/15/16320/16376.png", timeout=60).raise_for_status()
-        yield url
+    with running_app(folder, **own, **stac.environ(), **tiles.environ()) as app:
+        httpx.get(f"{app.url}tiles/sample/15/16320/16376.png", timeout=60).raise_for_status()
+        yield app.url
 
 
 def view_of(app: AppPage) -> BBox:

@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from shipdet.pipeline import open_run
-from tests.e2e.conftest import running_app
 from tests.helpers.app_page import AppPage
+from tests.helpers.app_process import running_app
 from tests.helpers.viewer_page import ViewerPage, serious_findings
 from tests.helpers.written_runs import write_run
 
@@ -32,8 +32,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def url(folder: Path) -> Iterator[str]:
-    with running_app(folder) as address:
-        yield address
+    with running_app(folder) as served:
+        yield served.url
 
 
 @pytest.fixture
@@ -244,11 +244,11 @@ def test_a_restarted_server_is_said_and_works_again(browser: Browser, tmp_path: 
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
     app = AppPage(page, tmp_path)
-    with running_app(tmp_path) as url:
-        app.open(url)
+    with running_app(tmp_path) as served:
+        app.open(served.url)
     banner = page.locator("#sd-alive")
     expect(banner).to_contain_text("The server does not answer", timeout=30_000)
-    with running_app(tmp_path, SHIPDET_PORT=url.rstrip("/").rpartition(":")[2]):
+    with running_app(tmp_path, SHIPDET_PORT=served.url.rstrip("/").rpartition(":")[2]):
         expect(banner).to_contain_text("started again", timeout=60_000)
         expect(app.estimate).to_contain_text("tiles", timeout=60_000)
         app.set_edge("east", app.numbers[0])

@@ -1,0 +1,245 @@
+"""Many clients at once on the app, each with its own areas: who is answered, and with what.
+
+    python -m benchmarks.clients [--clients 50] [--seconds 600 | --quick] [--json FILE]
+
+Starts app.py and a tile server on this machine. Every client is a gradio_client that asks for one
+small area after another. Counted are answers, requests that wait with a place in the queue, those
+that were refused with a sentence, and faults: no answer and no place, or the run of another area.
+The memory of the app is followed. Linux only; the exit code is 1 where there was a fault.
+"""
+
+import argparse
+import json
+import random
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+from gradio_client.utils import Status
+from PIL import Image
+
+from benchmarks.machine import machine
+from benchmarks.memory import resident_mb
+from tests.helpers.app_process import App, running_app
+from tests.helpers.tile_server import TileServer, generated_picture
+
+QUICK_S = 60.0
+#: How long a client waits for its last answer when the time is over; then it counts as waiting.
+LAST_S = 20.0
+#: All clients open the page's description at the same moment, which the server makes for each.
+CONNECT_S = 120.0
+SAMPLE_S = 2.0
+SIDE_PX = 200
+NAMES = ("west", "south", "east", "north")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request: a square of the picture, and the name of its run."""
+
+    name: str
+    x: int
+    y: int
+
+    def options(self, server: TileServer) -> dict[str, Any]:
+        """The arguments of /detect_area."""
+        box = server.bbox_of(self.x, self.y, self.x + SIDE_PX, self.y + SIDE_PX).as_tuple()
+        values = dict(zip(NAMES, box, strict=True))
+        return {**values, "provider": "xyz", "zoom": server.zoom, "name": self.name}
+
+
+@dataclass
+class Counts:
+    """What became of all requests."""
+
+    answered: int = 0
+    waiting: int = 0
+    refused: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    connected: list[float] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, **values: Any) -> None:
+        """Count from any thread: numbers are added, other values appended."""
+        with self._lock:
+            for name, value in values.items():
+                before = getattr(self, name)
+                if isinstance(before, list):
+                    before.append(value)
+                else:
+                    setattr(self, name, before + value)
+
+
+def mixed_up(asked: Asked, server: TileServer, result: dict[str, Any], runs: Path) -> str:
+    """What a run has of another request; "" where all of it is its own.
+
+    Args:
+        asked: The request.
+        server: Where its tiles come from.
+        result: The record that was answered.
+        runs: The folder of runs, in which run.json and the picture are looked at.
+    """
+    folder = runs / result["run"]
+    record = json.loads((folder / "run.json").read_text())
+    options = asked.options(server)
+    for told in (result, record):
+        box = told["inputs"]["bbox"]
+        if not np.allclose(box, [options[name] for name in NAMES], atol=1e-9):
+            return f"{asked.name} has the area {box}"
+        if not result["run"].startswith(f"{asked.name}-2"):
+            return f"{asked.name} has the run {result['run']}"
+    columns, rows = ((low + SIDE_PX - 1) // 256 - low // 256 + 1 for low in (asked.x, asked.y))
+    if record["source"]["tiles"] != columns * rows or record["source"]["missing"]:
+        return f"{asked.name} has {record['source']['tiles']} tiles"
+    with Image.open(folder / "raw.png") as picture:
+        pixels = np.asarray(picture.convert("RGB"))
+    expected = server.picture[asked.y : asked.y + SIDE_PX, asked.x : asked.x + SIDE_PX]
+    if pixels.shape[0] < SIDE_PX or not _within(pixels, expected):
+        return f"{asked.name} has the picture of another area"
+    return ""
+
+
+def _within(pixels: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> bool:
+    """Whether the inside of the expected square is in the picture, a pixel more or less."""
+    inner = expected[2:-2, 2:-2]
+    height, width = inner.shape[:2]
+    places = ((y, x) for y in range(6) for x in range(6))
+    return any(np.array_equal(pixels[y : y + height, x : x + width], inner) for y, x in places)
+
+
+def requests_of(number: int, server: TileServer) -> Iterator[Asked]:
+    """The squares of a client, one after the other, by chance but the same in every run."""
+    chance = random.Random(number)
+    height, width = server.picture.shape[:2]
+    for turn in range(1_000_000):
+        x, y = chance.randrange(width - SIDE_PX), chance.randrange(height - SIDE_PX)
+        yield Asked(f"client{number}-{turn}", x, y)
+
+
+def ask(number: int, app: App, server: TileServer, counts: Counts, until: float) -> None:
+    """One client, until the time is over."""
+    begun = time.monotonic()
+    try:
+        client = Client(
+            app.url, verbose=False, analytics_enabled=False, download_files=False,
+            httpx_kwargs={"timeout": CONNECT_S},
+        )  # fmt: skip
+    except Exception as error:
+        counts.add(faults=f"client {number} cannot connect: {type(error).__name__}: {error}")
+        return
+    counts.add(connected=time.monotonic() - begun)
+    for asked in requests_of(number, server):
+        begun = time.monotonic()
+        if begun > until:
+            return
+        job = client.submit(**asked.options(server), api_name="/detect_area")
+        place = None
+        try:
+            while not job.done():
+                status = job.status()
+                place = status.rank if status.rank is not None else place
+                if time.monotonic() > until + LAST_S:
+                    job.cancel()
+                    working = status.code in (Status.PROCESSING, Status.ITERATING)
+                    if place is None and not working:
+                        counts.add(faults=f"{asked.name} has no answer and no place: {status.code}")
+                    else:
+                        counts.add(waiting=1)
+                    return
+                time.sleep(0.2)
+            result = job.result()["result"]
+        except AppError as error:
+            counts.add(refused=str(error))
+            time.sleep(1.0)
+            continue
+        except Exception as error:
+            counts.add(faults=f"{asked.name}: {type(error).__name__}: {error}")
+            continue
+        counts.add(answered=1, seconds=time.monotonic() - begun, places=place or 0)
+        try:
+            wrong = mixed_up(asked, server, result, app.runs)
+        except Exception as error:
+            wrong = f"the run of {asked.name} cannot be read: {type(error).__name__}: {error}"
+        if wrong:
+            counts.add(faults=wrong)
+
+
+def load(clients: int, seconds: float) -> dict[str, Any]:
+    """Put the load on an app of its own; the figures."""
+    memory: list[float] = []
+    counts = Counts()
+    with (
+        tempfile.TemporaryDirectory() as made,
+        TileServer(generated_picture(12, 12)) as server,
+        running_app(Path(made), SHIPDET_MAX_QUEUE=str(clients), **server.environ()) as app,
+    ):
+        begun = time.monotonic()
+        start_mb = resident_mb("VmRSS", app.process.pid)
+        until = begun + seconds
+        each = [
+            threading.Thread(target=ask, args=(n, app, server, counts, until), daemon=True)
+            for n in range(clients)
+        ]
+        for thread in each:
+            thread.start()
+        while any(thread.is_alive() for thread in each) and time.monotonic() < until + 3 * LAST_S:
+            memory.append(resident_mb("VmRSS", app.process.pid))
+            time.sleep(SAMPLE_S)
+        hanging = sum(thread.is_alive() for thread in each)
+        counts.faults += [f"{hanging} clients hang"] * bool(hanging)
+        if app.process.poll() is not None:
+            counts.faults.append("the app has ended")
+        if not counts.answered:
+            counts.faults.append("nobody was answered")
+        end_mb = resident_mb("VmRSS", app.process.pid)
+    tenth = max(1, len(memory) // 10)
+    return {
+        "clients": clients,
+        "seconds": round(time.monotonic() - begun),
+        "answered": counts.answered,
+        "waiting": counts.waiting,
+        "refused": len(counts.refused),
+        "refusals": sorted(set(counts.refused))[:5],
+        "faults": counts.faults[:20],
+        "median_s": round(statistics.median(counts.seconds), 1) if counts.seconds else None,
+        "longest_s": round(max(counts.seconds), 1) if counts.seconds else None,
+        "slowest_connection_s": round(max(counts.connected, default=0.0), 1),
+        "last_place": max(counts.places, default=0),
+        "start_mb": round(start_mb),
+        "max_mb": round(max(memory, default=start_mb)),
+        "end_mb": round(end_mb),
+        "curve_mb": [round(value) for value in memory[::tenth]],
+        "machine": machine(),
+    }
+
+
+def main() -> int:
+    """Put the load on, print the figures and write them where asked."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.clients", description=__doc__)
+    parser.add_argument("--clients", type=int, default=50)
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--seconds", type=float, default=600.0)
+    how.add_argument("--quick", dest="seconds", action="store_const", const=QUICK_S)
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    options = parser.parse_args()
+    figures = load(options.clients, options.seconds)
+    text = json.dumps(figures, indent=1)
+    print(text)
+    if options.json:
+        options.json.write_text(text + "\n")
+    return 1 if figures["faults"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
