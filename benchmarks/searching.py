@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.timing import Effort, shortest
+from shipdet.detect.surveying import CANVAS_PX
 from shipdet.geometry import gsd_at
 from shipdet.imagery import sample
 from shipdet.models import Classifier, load_classifier
@@ -19,7 +20,6 @@ from shipdet.requests import ImageRequest, Search
 from shipdet.settings import Settings
 
 GSD_M = 3.0
-CANVAS_PX = 1024
 SAMPLE_ZOOM, LEFT, TOP, COLUMNS, ROWS = 16, 32640, 32752, 8, 6  # tiles of the sample
 
 

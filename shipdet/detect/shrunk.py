@@ -11,7 +11,7 @@ from shipdet.progress import Steps
 #: Each block is reduced alone, so that a part of a large picture gives the same pixels as the
 #: whole; a block's edge lies within half a pixel of the picture from its exact place.
 BLOCK_PX = 512
-ROWS_KEPT = 4  # of blocks: a row of canvases, 1,024 px high, begins and ends anywhere in them
+ROWS_KEPT = 4  # of blocks: a row of canvases, 1,280 px high, begins and ends anywhere in them
 
 
 class Shrunk:

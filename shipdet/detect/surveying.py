@@ -21,7 +21,7 @@ from shipdet.mosaic import Picture
 from shipdet.progress import Progress, Steps
 
 #: Side of a canvas in network pixels; smaller at the picture's right and lower edge.
-CANVAS_PX = 1024
+CANVAS_PX = 1280
 #: Along a canvas's border the network sees too little of the ground; the neighbor decides there.
 HALO_PX = 64
 #: A candidate of another survey of the same ground is the same ship within this, network pixels.

@@ -33,7 +33,7 @@ PositiveTriple = tuple[PositiveFloat, PositiveFloat, PositiveFloat]
 
 #: Fewest network pixels per cell of a ConvNeXt's last feature map; see ``ModelArgs``.
 LEAST_CELL_PX = 8
-#: A dense canvas of 1,024 px holds such a window, and what is thrown away around it.
+#: A dense canvas of 1,280 px holds such a window, and what is thrown away around it.
 MAX_WINDOW_PX = 768
 #: What a candidate is judged by: logit of its center; log odds of hull and of water in its box; the
 #: window's margin around it; logarithms of its length and width in network pixels; log odds of hull
