@@ -201,6 +201,7 @@ def _of_images(page: Page, settings: Settings, values: Values) -> Updates:
     updates: Updates = {
         page.map.others: "", page.map.picture: "", page.thumbnail: "", page.ais.known: "",
     }  # fmt: skip
+    updates[page.ais.sample] = gr.Checkbox(visible=False)  # it is of no image
     try:
         paths, request = pictures(page, values), image_request(page, values)
     except ShipdetError as error:

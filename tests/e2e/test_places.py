@@ -22,7 +22,7 @@ from tests.helpers.stac_server import ITEMS, StacServer
 from tests.helpers.tile_server import TileServer
 from tests.helpers.tiny_models import make_classifier, make_upscaler, weights  # noqa: F401
 
-RUN_MS = 120_000  # small areas with a small model, on two busy cores
+RUN_MS = 240_000  # small areas with a small model, on two busy cores
 ALGECIRAS = (-5.43, 36.13)
 
 

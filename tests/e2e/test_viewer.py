@@ -189,7 +189,7 @@ def test_a_run_is_reopened_renamed_and_deleted_from_history(open_page: OpenPage,
 def test_a_run_of_yesterday_is_two_clicks_away(open_page: OpenPage):
     page = open_page("")
     with page.expect_popup() as opened:
-        page.get_by_role("link", name="History").click()
+        page.get_by_role("link", name="History", exact=True).click()
     history = opened.value
     card = history.locator(f"[data-run={TUESDAY}]")
     expect(card.locator("img")).to_have_js_property("complete", True)

@@ -271,6 +271,7 @@ def test_an_image_without_a_place_stands_where_the_map_is(page, estimated, tmp_p
     assert "scene.png in small" in updates[page.map.picture] and not updates[page.map.others]
     updates = estimated("picture", {picture.files: [str(file)], picture.gsd_m: 3})
     assert "without a place on the map" in updates[page.estimate]
+    assert not updates[page.ais.sample].visible, "the sample's AIS file is of no image"
 
 
 def test_what_is_wrong_with_images_is_said_at_upload(page, estimated, tmp_path):
