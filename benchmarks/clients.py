@@ -148,14 +148,15 @@ def ask(number: int, app: App, server: TileServer, counts: Counts, until: float)
         try:
             while not job.done():
                 status = job.status()
-                place = status.rank if status.rank is not None else place
+                if status.rank is not None:
+                    place = max(place or 0, status.rank + 1)  # 0 is the next one
                 if time.monotonic() > until + LAST_S:
                     job.cancel()
                     working = status.code in (Status.PROCESSING, Status.ITERATING)
                     if place is None and not working:
                         counts.add(faults=f"{asked.name} has no answer and no place: {status.code}")
                     else:
-                        counts.add(waiting=1)
+                        counts.add(waiting=1, places=place or 0)
                     return
                 time.sleep(0.2)
             result = job.result()["result"]
