@@ -91,8 +91,11 @@ def test_acquisitions_of_both_sides_are_one_list(dated, capsys, box):
 
 @pytest.mark.parametrize("box", WRITINGS.values(), ids=WRITINGS)
 def test_one_run_of_two_sides_names_the_right_function(box):
-    for function in (shipdet.detect_area, shipdet.download_area):
-        with pytest.raises(BadArea, match=r"use shipdet.detect_areas, or give \(179") as caught:
+    for function, advice in (
+        (shipdet.detect_area, r"use shipdet.detect_areas, or give \(179"),
+        (shipdet.download_area, r"two runs: give \(179"),
+    ):
+        with pytest.raises(BadArea, match=advice) as caught:
             function(box, provider="sample")
         assert "(-180, -16.803, " in str(caught.value)
 

@@ -10,12 +10,13 @@ Example:
     [3]
 """
 
-from shipdet.ais.matching import Matches, acquired_of, area_of, assign, match
+from shipdet.ais.matching import NO_DATE, Matches, acquired_of, area_of, assign, match
 from shipdet.ais.reading import Reports, read_reports
 from shipdet.ais.times import parse_time
 from shipdet.ais.tracks import Contact, Contacts, contacts_at, find_contacts
 
 __all__ = [
+    "NO_DATE",
     "Contact",
     "Contacts",
     "Matches",

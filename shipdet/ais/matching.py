@@ -16,6 +16,10 @@ from shipdet.geometry import BBox, distance_m
 
 #: What a stated length that is e times the measured one costs, in gates of distance.
 LENGTH_WEIGHT = 0.25
+NO_DATE = (
+    "The imagery has no date, so AIS cannot be matched: use dated imagery such as sentinel2 or a "
+    "GeoTIFF that says when it was taken, or give the time with --acquired 2024-05-01T10:56:00Z."
+)
 #: Cost of a pair that cannot be: more than any number of pairs that can.
 _IMPOSSIBLE = 1e6
 
@@ -90,10 +94,7 @@ def match(
         detections, record = searched.detections, searched.record
     moment = acquired or acquired_of(record)
     if moment is None:
-        raise BadAis(
-            "The imagery has no date, so AIS cannot be matched: use dated imagery such as "
-            "sentinel2, or say when it was taken with --acquired 2024-05-01T10:56:00Z."
-        )
+        raise BadAis(NO_DATE)
     place = area or area_of(record) or _extent(detections)
     contacts = find_contacts(file, place, moment)
     return Matches(assign(detections, contacts), contacts)

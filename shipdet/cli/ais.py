@@ -15,7 +15,7 @@ File = Annotated[
         "--ais",
         metavar="FILE",
         help="Match the ships with an AIS file (CSV or Parquet of MarineCadastre or the Danish "
-        "Maritime Authority); needs dated imagery or --acquired. 'sample' is that of the sample.",
+        "Maritime Authority); needs imagery with a date, or --acquired. 'sample' is the sample's.",
         rich_help_panel="AIS",
     ),
 ]

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -96,6 +96,7 @@ def each_area(
     quiet: bool,
     json_: bool,
     one: Callable[..., Outcome],
+    counted: Sequence[str],
     *,
     summary: bool = False,
 ) -> None:
@@ -107,6 +108,7 @@ def each_area(
         quiet: Do not say which one is on.
         json_: Print one JSON document instead of lines.
         one: Runs a request into a folder.
+        counted: Names of what it counts.
         summary: Write a summary of the ships into ``out``, as for a batch of images.
 
     Raises:
@@ -118,7 +120,7 @@ def each_area(
         check_new(out)
     outcomes: list[dict[str, Any]] = []
     images: list[BatchImage] = []
-    totals: Counter[str] = Counter()
+    totals = Counter(dict.fromkeys(counted, 0))
     failed = 0
     for number, (name, request) in enumerate(requests, start=1):
         if not quiet:
@@ -136,9 +138,9 @@ def each_area(
         outcomes.append({"name": name, "folder": str(run.folder), **counts})
         if not json_:
             print(f"{name}: {line} in {run.folder}")
-    if summary and out is not None:
-        write_summary(out, images)
     if json_:
         print(json.dumps({**totals, "areas": outcomes}))
+    if summary and out is not None:
+        write_summary(out, images)
     if failed:
         raise SomeAreasFailed(f"{failed} of {len(requests)} areas failed.")

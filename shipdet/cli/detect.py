@@ -27,6 +27,8 @@ from shipdet.errors import BadOption, ShipdetError
 from shipdet.options import with_options
 from shipdet.requests import AreaRequest, ImageRequest, Search
 
+TILES = ("tiles", "cached", "missing")  # what a download counts
+
 #: Options of a search that mean nothing to a download.
 _SEARCH_ONLY = frozenset(Search.model_fields) - {"image_format", "quality", "name"}
 
@@ -97,7 +99,7 @@ def detect(
         requests = requests_of(bbox, area, sample, date, options)
         if len(requests) > 1:
             one = partial(_searched, quiet=quiet, ais=ais, acquired=acquired)
-            each_area(requests, out, quiet, json_, one, summary=True)
+            each_area(requests, out, quiet, json_, one, ["ships"], summary=True)
             return
         run = _searched(requests[0][1], out, quiet, ais, acquired).run
     if json_:
@@ -191,7 +193,7 @@ def download(
     areas = pipeline.areas_of(box_of(bbox))
     requests = pipeline.requests_for(areas, search_of(options), imagery_of(options))
     if len(requests) > 1:
-        each_area(requests, out, quiet, json_, partial(_downloaded, quiet=quiet))
+        each_area(requests, out, quiet, json_, partial(_downloaded, quiet=quiet), TILES)
         return
     run, _, line = _downloaded(requests[0][1], out, quiet)
     print(
@@ -205,7 +207,7 @@ def _downloaded(request: AreaRequest, out: Path | None, quiet: bool) -> Outcome:
     from shipdet import pipeline
 
     run = shown(pipeline.iter_download(request, out=out), quiet)
-    counts = {name: run.record["source"][name] for name in ("tiles", "cached", "missing")}
+    counts = {name: run.record["source"][name] for name in TILES}
     plural = "s" * (counts["tiles"] != 1)
     line = "{tiles} tile{s} ({cached} from the cache, {missing} missing)".format(s=plural, **counts)
     return Outcome(run, counts, line)

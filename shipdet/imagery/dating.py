@@ -56,22 +56,23 @@ def date_of(name: str, tags: Mapping[str, str], now: datetime | None = None) -> 
         moment = _read(text)
         if moment is None:
             continue
+        made = "; that may be when the file was made" if MADE in _plain(source) else ""
         if not isinstance(moment, datetime):
-            days.append((source, moment))
+            if FIRST.date() <= moment <= now.date():
+                days.append((source, moment, made))
             continue
         zone = "" if moment.tzinfo else ", read as UTC"
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         if FIRST <= moment <= now:
             moment = moment.astimezone(UTC)
-            made = "; that may be when the file was made" if MADE in _plain(source) else ""
             return Dated(
                 f"{moment:%Y-%m-%dT%H:%M:%SZ}",
                 f"The image was taken at {moment:%Y-%m-%d %H:%M} UTC: so says its {source}"
                 f"{zone}{made}.",
             )
     if days:
-        source, day = days[0]
-        return Dated("", f"The image was taken on {day}: its {source} says no time of day.")
+        source, day, made = days[0]
+        return Dated("", f"The image was taken on {day}: its {source} says no time of day{made}.")
     return Dated("", "")
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from pathlib import Path
 
-from shipdet.ais import Contacts, acquired_of, area_of, find_contacts
+from shipdet.ais import NO_DATE, Contacts, acquired_of, area_of, find_contacts
 from shipdet.errors import BadAis
 from shipdet.geometry import BBox
 from shipdet.imagery import get_provider, sample
@@ -17,10 +17,6 @@ from shipdet.settings import Settings, get_settings
 SAMPLE = "sample"
 
 NO_PLACE = "The image has no map reference, so AIS cannot be matched with it."
-NO_DATE = (
-    "The imagery has no date, so AIS cannot be matched: use dated imagery such as sentinel2, or "
-    "say when it was taken with --acquired 2024-05-01T10:56:00Z."
-)
 
 
 def ais_of_area(

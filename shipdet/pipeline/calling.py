@@ -64,7 +64,7 @@ def detect_area(
         >>> [(ship.lon, ship.lat, ship.length_m) for ship in run.detections]
         >>> run.save("ships.gpkg")
     """
-    request = _area(bbox, dict(options))
+    request = _area(bbox, dict(options), "use shipdet.detect_areas, or ")
     return finish(iter_area(request, out=_path(out), settings=settings), progress)
 
 
@@ -201,14 +201,14 @@ def estimate_area(
     return estimate_together([estimate(request, settings) for request in requests])
 
 
-def _area(bbox: Box, options: dict[str, Any]) -> AreaRequest:
-    """The request of one picture; raises BadArea for an area that has two."""
+def _area(bbox: Box, options: dict[str, Any], instead: str = "") -> AreaRequest:
+    """The request of one picture; BadArea, with what to do ``instead``, for an area of two."""
     requests = _requests(bbox, options)
     if len(requests) > 1:
         parts = " and ".join(f"({', '.join(f'{s:.7g}' for s in r.bbox)})" for r in requests)
         raise BadArea(
-            "The area crosses the antimeridian (180 degrees), so it has two runs: use "
-            f"shipdet.detect_areas, or give {parts} one after the other."
+            "The area crosses the antimeridian (180 degrees), so it has two runs: "
+            f"{instead}give {parts} one after the other."
         )
     return requests[0]
 

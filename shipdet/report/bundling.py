@@ -8,7 +8,16 @@ from tempfile import TemporaryDirectory
 from shipdet.errors import BadOption
 from shipdet.progress import finish
 from shipdet.report.folder import GONE, PARTIAL, new_file
-from shipdet.report.run import BUNDLE, CANDIDATES, PICTURES, PREVIEW, PYRAMIDS, RECORD, Run
+from shipdet.report.run import (
+    BUNDLE,
+    CANDIDATES,
+    FILTERED_BUNDLE,
+    PICTURES,
+    PREVIEW,
+    PYRAMIDS,
+    RECORD,
+    Run,
+)
 from shipdet.report.writing import RESULTS, write_results
 
 #: Kinds that are not in the ZIP: they are files of their own, and too large to be sent twice.
@@ -20,7 +29,7 @@ def write_bundle(run: Run, path: str | Path | None = None) -> Path:
 
     Args:
         run: The run; its filter is followed by overlay, crops, tables and record.
-        path: The ZIP; None writes run.zip into the run folder.
+        path: The ZIP; None writes run.zip, or run-filtered.zip, into the run folder.
 
     Returns:
         The path.
@@ -32,39 +41,37 @@ def write_bundle(run: Run, path: str | Path | None = None) -> Path:
     Example:
         >>> shipdet.write_bundle(run.filtered(min_length_m=100), "long.zip")
     """
-    target = run.folder / BUNDLE if path is None else Path(path)
-    with new_file(target) as draft:
-        if not run.filter.given:
-            _pack_whole(run, draft)
-            return target
-        with TemporaryDirectory() as made:
-            folder = Path(made)
-            for name in _kept(run):
-                shutil.copyfile(run.folder / name, folder / name)
-            finish(
-                write_results(
-                    folder, run.record, run.candidates, run.threshold, run.review, run.filter
-                )
-            )
-            _pack(folder, run, draft)
-    return target
+    state = _state(run.folder)
+    if path is None:
+        path = run.folder / (FILTERED_BUNDLE if run.filter.given else BUNDLE)
+    with new_file(Path(path)) as draft:
+        while True:  # again where the folder was exchanged meanwhile
+            try:
+                if run.filter.given:
+                    _pack_filtered(run, draft)
+                else:
+                    _pack(run.folder, run, draft)
+            except FileNotFoundError:
+                if _state(run.folder) == state:
+                    raise
+            before, state = state, _state(run.folder)
+            if state == before:
+                return Path(path)
 
 
-def _pack_whole(run: Run, target: Path) -> None:
-    """Pack the run's folder, once more where it is changed meanwhile: it changes as a whole."""
-    while True:
-        before = _written(run.folder)
-        try:
-            _pack(run.folder, run, target)
-        except FileNotFoundError:
-            if _written(run.folder) == before:
-                raise
-        if _written(run.folder) == before:
-            return
+def _pack_filtered(run: Run, target: Path) -> None:
+    with TemporaryDirectory() as made:
+        folder = Path(made)
+        for name in _kept(run):
+            shutil.copyfile(run.folder / name, folder / name)
+        finish(
+            write_results(folder, run.record, run.candidates, run.threshold, run.review, run.filter)
+        )
+        _pack(folder, run, target)
 
 
-def _written(folder: Path) -> tuple[int, int]:
-    """What is another one when the folder is."""
+def _state(folder: Path) -> tuple[int, int]:
+    """What identifies the folder's state: inode and time of its record."""
     try:
         record = (folder / RECORD).stat()
     except FileNotFoundError:
@@ -73,7 +80,8 @@ def _written(folder: Path) -> tuple[int, int]:
 
 
 def _pack(folder: Path, run: Run, target: Path) -> None:
-    apart = {CANDIDATES, BUNDLE, *(run.record["files"].get(kind) for kind in FULL_SIZE)}
+    large = (run.record["files"].get(kind) for kind in FULL_SIZE)
+    apart = {CANDIDATES, BUNDLE, FILTERED_BUNDLE, *large}
     # Images are compressed already and the rest is small: storing takes no time.
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as bundle:
         for file in sorted(folder.rglob("*")):
@@ -85,7 +93,7 @@ def _pack(folder: Path, run: Run, target: Path) -> None:
 def _kept(run: Run) -> list[str]:
     """Files that are in the ZIP as they are, or that crops are cut from."""
     files: dict[str, str] = run.record["files"]
-    apart = {*RESULTS.values(), RECORD, BUNDLE}
+    apart = {*RESULTS.values(), RECORD}
     if not run.record["raw"].get("large"):
         apart |= {files[kind] for kind in FULL_SIZE if kind in files}
     return [PREVIEW, *(name for name in files.values() if name not in apart)]

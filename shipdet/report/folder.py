@@ -85,6 +85,7 @@ def new_file(path: Path) -> Iterator[Path]:
 
     Raises StorageFull where it cannot be written; an older file of that name then stays.
     """
+    path = Path(os.path.abspath(path))
     with storage_errors(path):
         make_parents(path)
         draft = path.with_name(f".{secrets.token_hex(4)}{PARTIAL}")

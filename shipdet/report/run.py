@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 CANDIDATES = "candidates.json"
 PREVIEW = "preview.jpg"
 RECORD, BUNDLE = "run.json", "run.zip"
+FILTERED_BUNDLE = "run-filtered.zip"
 REVIEWS = "reviews.json"
 REPORT = "report.html"
 PICTURES = ("raw", "upscaled")  # kinds that are written in the chosen format

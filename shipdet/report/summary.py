@@ -129,8 +129,11 @@ def _row(out: Path, image: BatchImage) -> str:
             "</td></tr>"
         )
     folder = image.run.folder
-    data = base64.b64encode(thumbnail(folder / PREVIEW)).decode()
-    small = f'<img src="data:image/jpeg;base64,{data}" alt="">'
+    try:
+        data = base64.b64encode(thumbnail(folder / PREVIEW)).decode()
+        small = f'<img src="data:image/jpeg;base64,{data}" alt="">'
+    except OSError:  # the rest of the summary is worth having
+        small = ""
     if folder.resolve().parent == out.resolve():
         link = f'<a href="{quote(folder.name)}/overlay.png">'
         small, name = f"{link}{small}</a>", f"{link}{name}</a>"

@@ -19,7 +19,7 @@ def is_complete(path: Path) -> bool:
     with path.open("rb") as file:
         try:
             return _has_all(file, size)
-        except struct.error:  # cut short
+        except (struct.error, ValueError, KeyError):  # cut short, or no tables
             return False
 
 

@@ -18,6 +18,7 @@ from shipdet.progress import HEARTBEAT_S, Progress, Steps
 from shipdet.report import vector
 from shipdet.report.drawing import CHIP_M, crop_ship, draw_overlay
 from shipdet.report.filtering import ShipFilter
+from shipdet.report.folder import PARTIAL
 from shipdet.report.identifying import ais_geojson, ais_record
 from shipdet.report.large import read_around, write_large
 from shipdet.report.raster import (
@@ -32,6 +33,7 @@ from shipdet.report.run import (
     BUNDLE,
     CANDIDATES,
     CHIPS,
+    FILTERED_BUNDLE,
     PICTURES,
     PREVIEW,
     RECORD,
@@ -181,7 +183,10 @@ def copy_pictures(run: Run, folder: Path) -> None:
 
     They become further names of the same files where the file system has such.
     """
-    results = (*RESULTS.values(), CHIPS, CANDIDATES, RECORD, BUNDLE, REVIEWS, REPORT)
+    results = (
+        *RESULTS.values(), CHIPS, CANDIDATES, RECORD, BUNDLE, FILTERED_BUNDLE, REVIEWS, REPORT,
+        f"*{PARTIAL}",
+    )  # fmt: skip
     shutil.copytree(
         run.folder,
         folder,

@@ -10,7 +10,9 @@ from shipdet.ui.layout import lay_out
 from shipdet.ui.map import STATIC, page_head, serve_static_files
 from shipdet.ui.theme import make_theme
 
-UPLOADS_KEPT_S = 86_400  # gradio's copies of uploads and results; the runs themselves stay
+#: Gradio's copies of uploads and results are kept this long; the runs themselves stay. Gradio
+#: compares the seconds of an age without its days, so a whole day would never be reached.
+UPLOADS_KEPT_S = 79_200
 
 
 def build_blocks(settings: Settings) -> gr.Blocks:

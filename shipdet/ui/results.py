@@ -54,7 +54,7 @@ def sighted_text(sighted: Sighted) -> str:
 
 
 def kept_folder() -> Path:
-    """A new folder of files for visitors, which gradio removes after a day."""
+    """A new folder of files for visitors, which gradio removes after ``UPLOADS_KEPT_S``."""
     folder = Path(get_upload_folder()) / secrets.token_hex(16)
     folder.mkdir(parents=True)
     return folder

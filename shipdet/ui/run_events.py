@@ -147,9 +147,12 @@ def _title(page: Page, values: Values, asked: Searches) -> str:
 def following(page: Page, search: Running, settings: Settings) -> Iterator[Updates]:
     """Updates of the page while a search is under way, and what came of it at its end."""
     panel = html.ProgressPanel()
-    shown_at, stage, drawn = 0.0, None, 0
+    shown_at, stage = 0.0, None
+    drawn: int | None = None
     for event in search.follow():
         text, now = panel.show(event), time.monotonic()
+        if event.stage == "detect" and event.sighted is None:  # the next of several searches
+            drawn = None
         if stage is None:  # it has begun: the last run makes room
             yield {
                 page.panel: text,
@@ -207,8 +210,8 @@ def _summary(page: Page, settings: Settings, summary: Summary) -> Updates:
     if choices:
         shown = _shown(page, settings, choices[0][1])
         shown[page.several] = gr.Dropdown(choices, value=choices[0][1], visible=True)
-        files = [str(path) for path in summary_files(summary, settings)]
-        shown[page.summary] = gr.File(files, visible=True)
+    files = [str(path) for path in summary_files(summary, settings)]
+    shown[page.summary] = gr.File(files, visible=True)
     return {**shown, page.panel: summary_box(counted)}
 
 

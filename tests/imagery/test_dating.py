@@ -72,7 +72,8 @@ def test_the_best_witness_counts_and_the_last_is_doubted():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "noon", "0000:00:00 00:00:00", "1970-01-01T00:00:01Z", "2026-01-01T00:00:01Z",
+    ["", "noon", "0000:00:00 00:00:00", "1970-01-01T00:00:01Z", "1970:01:01 00:00:00",
+     "2026-01-01T00:00:01Z",
      "0001-01-01T00:00:01+14:00", "9999-12-31T23:59:59-14:00", "2024-05-01T25:00:00Z"],
 )  # fmt: skip
 def test_what_is_no_time_of_a_satellite_is_left_out(text):

@@ -1,6 +1,7 @@
 """Models are loaded once, shared by requests, and released when nobody asks for them."""
 
 import gc
+import shutil
 import threading
 import time
 import weakref
@@ -15,6 +16,14 @@ def forget_models():
     release_models()
     yield
     release_models()
+
+
+@pytest.fixture
+def settings(settings, weights, tmp_path):
+    """Models of this test's own, which no other test holds."""
+    return settings.model_copy(
+        update={"weights_dir": shutil.copytree(weights, tmp_path / "weights")}
+    )
 
 
 @pytest.fixture

@@ -63,3 +63,15 @@ def test_the_command_packs_into_the_run_folder_or_elsewhere(run, tmp_path, capsy
     assert cli.main(["runs", "bundle", str(run.folder), "--out", str(tmp_path / "b.zip")]) == 0
     with zipfile.ZipFile(tmp_path / "b.zip") as bundle:
         assert "run.zip" not in bundle.namelist()
+
+
+def test_no_bundle_of_a_deleted_run_makes_its_folder_again(run):
+    shutil.rmtree(run.folder)
+    for chosen in (run, run.filtered(min_length_m=100)):
+        with pytest.raises(BadOption, match="not on disk any more"):
+            pipeline.write_bundle(chosen)
+    assert not run.folder.exists()
+
+
+def test_a_filtered_bundle_has_a_name_of_its_own(run):
+    assert pipeline.write_bundle(run.filtered(min_length_m=100)).name == "run-filtered.zip"
