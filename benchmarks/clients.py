@@ -12,6 +12,7 @@ import argparse
 import json
 import random
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -93,8 +94,8 @@ def mixed_up(asked: Asked, server: TileServer, result: dict[str, Any], runs: Pat
     folder = runs / result["run"]
     record = json.loads((folder / "run.json").read_text())
     options = asked.options(server)
-    for told in (result, record):
-        box = told["inputs"]["bbox"]
+    for one in (result, record):
+        box = one["inputs"]["bbox"]
         if not np.allclose(box, [options[name] for name in NAMES], atol=1e-9):
             return f"{asked.name} has the area {box}"
         if not result["run"].startswith(f"{asked.name}-2"):
@@ -176,6 +177,14 @@ def ask(number: int, app: App, server: TileServer, counts: Counts, until: float)
             counts.add(faults=wrong)
 
 
+def memory_mb(process: "subprocess.Popen[bytes]") -> float | None:
+    """What a process has in memory now, in MB; None where it has ended."""
+    try:
+        return resident_mb("VmRSS", process.pid)
+    except (ValueError, OSError):
+        return None
+
+
 def load(clients: int, seconds: float) -> dict[str, Any]:
     """Put the load on an app of its own; the figures."""
     memory: list[float] = []
@@ -195,15 +204,19 @@ def load(clients: int, seconds: float) -> dict[str, Any]:
         for thread in each:
             thread.start()
         while any(thread.is_alive() for thread in each) and time.monotonic() < until + 3 * LAST_S:
-            memory.append(resident_mb("VmRSS", app.process.pid))
+            now_mb = memory_mb(app.process)
+            if now_mb is None:
+                break
+            memory.append(now_mb)
             time.sleep(SAMPLE_S)
         hanging = sum(thread.is_alive() for thread in each)
-        counts.faults += [f"{hanging} clients hang"] * bool(hanging)
-        if app.process.poll() is not None:
+        end_mb = memory_mb(app.process)
+        if end_mb is None:
             counts.faults.append("the app has ended")
+        elif hanging:
+            counts.faults.append(f"{hanging} clients hang")
         if not counts.answered:
             counts.faults.append("nobody was answered")
-        end_mb = resident_mb("VmRSS", app.process.pid)
     tenth = max(1, len(memory) // 10)
     return {
         "clients": clients,
@@ -219,7 +232,7 @@ def load(clients: int, seconds: float) -> dict[str, Any]:
         "last_place": max(counts.places, default=0),
         "start_mb": round(start_mb),
         "max_mb": round(max(memory, default=start_mb)),
-        "end_mb": round(end_mb),
+        "end_mb": None if end_mb is None else round(end_mb),
         "curve_mb": [round(value) for value in memory[::tenth]],
         "machine": machine(),
     }

@@ -8,7 +8,7 @@ def resident_mb(line: str, process: int | str = "self") -> float:
     """``VmRSS``, what is in memory now, or ``VmHWM``, the most since the last reset.
 
     Not getrusage, whose peak a child takes over from its parent. Raises ValueError for a process
-    without memory: one of the kernel's, or one that has ended.
+    without memory: one of the kernel's, or one that has ended; OSError for one that does not exist.
     """
     status = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace")
     found = re.search(rf"^{line}:\s+(\d+) kB$", status, re.MULTILINE)

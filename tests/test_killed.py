@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.tile_server import TileServer
+from tests.helpers.waiting import wait_until, waits_for_the_rest
 
 ROOT = Path(__file__).parent.parent
 
@@ -37,10 +38,8 @@ def test_a_killed_run_leaves_its_tiles_and_no_half_run(tmp_path):
         held = {(server.x0 + x, server.y0 + 2): answer for x in range(4)}
         server.held = held
         first = download(server, tmp_path, out)
-        while server.running < 4 or server.count < 12:  # the rest has been kept
-            assert first.poll() is None, first.communicate()[1]
-            time.sleep(0.05)
-        time.sleep(1)  # what was answered last is being written
+        wait_until(lambda: first.poll() is not None or waits_for_the_rest(server, tmp_path))
+        assert first.poll() is None, first.communicate()[1]
         first.send_signal(signal.SIGKILL)
         first.communicate()
         assert not out.exists()
@@ -48,8 +47,8 @@ def test_a_killed_run_leaves_its_tiles_and_no_half_run(tmp_path):
         answer.set()
         time.sleep(2.1)  # a folder of less than two seconds may be about to be locked
         second = download(server, tmp_path, out)
-        message, errors = second.communicate(timeout=200)
+        output, errors = second.communicate(timeout=200)
         assert second.returncode == 0, errors
-        assert "8 from the cache, 0 missing" in message
+        assert "8 from the cache, 0 missing" in output
     assert (out / "run.json").is_file()
     assert not out.with_name("out.partial").exists()

@@ -112,19 +112,19 @@ def test_the_ships_of_the_area_are_found_where_they_are(server, settings, classi
     assert len(geojson["features"]) == len(FLEET)
 
 
-def test_ships_are_told_while_the_search_goes_on(server, settings, classifier):
+def test_ships_are_shown_while_the_search_goes_on(server, settings, classifier):
     events = []
     search = {"threshold": 0.25, "min_length_m": 220}
     run = whole_run(server, settings, events.append, search=search)
-    told = [event for event in events if event.sighted is not None]
-    first = next(event for event in told if event.sighted.ships)
+    reports = [event for event in events if event.sighted is not None]
+    first = next(event for event in reports if event.sighted.ships)
     assert first.done <= first.total / 2, "long before the last canvas"
-    assert {event.stage for event in told} == {"detect"}
-    last = told[-1].sighted
+    assert {event.stage for event in reports} == {"detect"}
+    last = reports[-1].sighted
     assert (last.width, last.height) == (1024, 768)
     places = sorted((round(ship.x), round(ship.y)) for ship in last.ships)
     assert places == sorted((round(ship.x), round(ship.y)) for ship in run.detections)
-    assert len(places) == 2, "what is too short to count is not told"
+    assert len(places) == 2, "what is too short to count is left out"
 
 
 def test_the_record_tells_how_the_run_was_made(server, settings, classifier):

@@ -175,7 +175,7 @@ def test_a_day_of_sentinel_2_becomes_a_run(dated, tmp_path, classifier):
     assert all(ship.acquired == details["acquired"] for ship in run.detections)
 
 
-def test_what_is_covered_is_said_before_the_run(dated, tmp_path, classifier):
+def test_what_is_covered_is_reported_before_the_run(dated, tmp_path, classifier):
     settings = dated_settings(dated, tmp_path)
     box = dated.bbox_of(110, 100, 210, 200)
     answer = pipeline.estimate(dated_request(box, acquisition=ITEMS[3].id), settings)

@@ -24,7 +24,7 @@ def settings(tmp_path):
 
 @pytest.fixture
 def upscaler(monkeypatch):
-    fake = Bicubic(3)  # so that what went through it can be answer
+    fake = Bicubic(3)  # so that what went through it can be recognized
     monkeypatch.setattr(searching, "load_upscaler", lambda *_, **__: fake)
     return fake
 

@@ -41,7 +41,8 @@ def detect(
             pixels of it, and it is asked whether it supports each ship.
         raw_survey: the survey of ``raw``, where it has been made already.
         floor: the lowest score that is kept.
-        counts: which ships the events tell as sighted, before all of the picture is searched.
+        counts: which ships are reported in ``Progress.sighted``, before all of the
+            picture is searched.
 
     Yields:
         Progress, with the ships sighted so far.

@@ -102,7 +102,7 @@ def survey(
         picture: a mosaic, or a picture that is still arriving.
         classifier: with a map head.
         floor: candidates that score less are dropped.
-        sight: what the events tell as sighted after the candidates of one more canvas.
+        sight: what is reported in ``Progress.sighted`` after the candidates of one more canvas.
 
     Raises:
         BadModel: the model has no map head.

@@ -118,12 +118,12 @@ class HttpSource:
         https = self.template.startswith("https:")
         return tuple(
             note
-            for note, note_is_due in (
+            for note, due in (
                 (self.cache_trouble, bool(self.cache_trouble)),
                 (self.certificate_note, https and bool(self.certificate_note)),
                 (larger, self.halved and self.provider.tile_px == TILE_PX),
             )
-            if note_is_due
+            if due
         )
 
     async def tile(self, x: int, y: int) -> Tile | Gap:

@@ -51,7 +51,7 @@ def cpu_prefers_bf16(flags: Collection[str], vendor: str) -> bool:
 @lru_cache(maxsize=1)
 def cpu_flags() -> frozenset[str]:
     """Instruction sets as Linux names them, such as avx512_bf16."""
-    value = _first_processor("flags")
+    value = _cpuinfo_field("flags")
     if value is not None:
         return frozenset(value.split())
     import torch  # not Linux, or a CPU whose flags have another name
@@ -64,7 +64,7 @@ def cpu_vendor() -> str:
     """The CPU's vendor as the CPU itself names it, such as AuthenticAMD; empty where unknown."""
     if not _CPUINFO.exists():  # on Windows the name ends with the vendor
         return platform.processor().rpartition(", ")[2]
-    return _first_processor("vendor_id") or ""
+    return _cpuinfo_field("vendor_id") or ""
 
 
 def is_x86() -> bool:
@@ -72,8 +72,8 @@ def is_x86() -> bool:
     return platform.machine().lower() in ("x86_64", "amd64")
 
 
-def _first_processor(name: str) -> str | None:
-    """What Linux tells of the first processor; None where it does not."""
+def _cpuinfo_field(name: str) -> str | None:
+    """A field of the first processor in /proc/cpuinfo; None where it is not there."""
     try:
         lines = _CPUINFO.read_text(errors="replace").splitlines()
     except OSError:

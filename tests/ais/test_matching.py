@@ -27,14 +27,14 @@ def ships(*places: tuple[float, float], length_m: float = 100.0) -> Detections:
     )
 
 
-def answer(matches: ais.Matches) -> list[tuple[int | None, bool | None]]:
+def mmsi_and_dark(matches: ais.Matches) -> list[tuple[int | None, bool | None]]:
     return [(ship.mmsi, ship.dark) for ship in matches.detections]
 
 
 def test_a_ship_near_its_report_is_known_and_others_are_dark(ais_file):
     file = ais_file([report(-1, 10.1, 57.05), report(1, 10.1, 57.05)])
     matches = ais.match(ships((10.1, 57.05 + 100 * METER), (10.15, 57.02)), file, TIME, AREA)
-    assert answer(matches) == [(219000001, False), (None, True)]
+    assert mmsi_and_dark(matches) == [(219000001, False), (None, True)]
     known = matches.detections[0]
     assert (known.name, known.ais_distance_m) == ("ANNA", pytest.approx(100, abs=1))
     assert [ship.id for ship in matches.dark] == [2]
@@ -53,7 +53,10 @@ def test_each_ship_has_one_report_though_another_is_nearer(ais_file):
         [report(0, 10.1, 57.05, 219000001), report(0, 10.1, 57.05 + 60 * METER, 219000002)]
     )
     found = ships((10.1, 57.05 + 20 * METER), (10.1, 57.05 + 180 * METER))
-    assert answer(ais.match(found, file, TIME, AREA)) == [(219000001, False), (219000002, False)]
+    assert mmsi_and_dark(ais.match(found, file, TIME, AREA)) == [
+        (219000001, False),
+        (219000002, False),
+    ]
 
 
 def test_the_stated_length_decides_between_neighbors(ais_file):
@@ -79,14 +82,14 @@ def test_a_moving_ship_is_found_where_it_was_then(ais_file):
 def test_ships_on_both_sides_of_the_180th_meridian_are_matched(ais_file):
     file = ais_file([report(0, 179.9999, 57.05), report(0, -179.98, 57.05, 219000002)])
     matches = ais.match(ships((-179.9999, 57.05), (-179.98, 57.05)), file, TIME)
-    assert answer(matches) == [(219000001, False), (219000002, False)]
+    assert mmsi_and_dark(matches) == [(219000001, False), (219000002, False)]
 
 
 def test_a_dated_run_needs_no_time(ais_file):
     file = ais_file([report(0, 10.1, 57.05)])
     record = {"source": {"details": {"acquired": TIME}}}
     run = SimpleNamespace(record=record, detections=ships((10.1, 57.05)))
-    assert answer(ais.match(run, file, area=AREA)) == [(219000001, False)]
+    assert mmsi_and_dark(ais.match(run, file, area=AREA)) == [(219000001, False)]
 
 
 def test_the_area_of_a_run_is_that_of_its_picture(ais_file):

@@ -172,7 +172,7 @@ def test_a_large_file_is_read_in_pieces(tmp_path):
     assert reports.seconds.min() == -56 * 60
 
 
-def test_an_acquisition_outside_the_file_is_said(ais_file):
+def test_an_acquisition_outside_the_file_is_reported(ais_file):
     late = ACQUIRED + timedelta(minutes=10)
     (note,) = read_reports(ais_file(ROWS), AREA, late).notes
     assert "covers 2024-05-01 10:51 UTC to 2024-05-01 11:01 UTC" in note

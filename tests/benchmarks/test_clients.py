@@ -1,11 +1,14 @@
-"""The load of many clients: a run that belongs to another request is told."""
+"""The load of many clients: a run that belongs to another request is found."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from PIL import Image
 
-from benchmarks.clients import NAMES, SIDE_PX, Asked, mixed_up, requests_of
+from benchmarks.clients import NAMES, SIDE_PX, Asked, memory_mb, mixed_up, requests_of
 from tests.helpers.tile_server import TileServer
 
 
@@ -36,7 +39,7 @@ def test_a_run_of_its_own_is_right(server, tmp_path):
     assert mixed_up(asked, server, answered(asked, server, tmp_path), tmp_path) == ""
 
 
-def test_a_run_of_another_request_is_told(server, tmp_path):
+def test_a_run_of_another_request_is_found(server, tmp_path):
     asked, other = Asked("client1-0", 40, 50), Asked("client2-0", 300, 90)
     record = answered(other, server, tmp_path)
     assert "has the area" in mixed_up(asked, server, record, tmp_path)
@@ -44,7 +47,7 @@ def test_a_run_of_another_request_is_told(server, tmp_path):
     assert "has the run client2-0" in mixed_up(same_place, server, record, tmp_path)
 
 
-def test_the_picture_of_another_request_is_told(server, tmp_path):
+def test_the_picture_of_another_request_is_found(server, tmp_path):
     asked, other = Asked("client1-0", 40, 50), Asked("client2-0", 300, 90)
     record = answered(asked, server, tmp_path, of=other)
     assert "picture of another area" in mixed_up(asked, server, record, tmp_path)
@@ -54,3 +57,14 @@ def test_every_client_asks_for_areas_of_its_own(server):
     firsts = [next(requests_of(number, server)) for number in range(50)]
     assert len({(one.x, one.y) for one in firsts}) == 50
     assert firsts == [next(requests_of(number, server)) for number in range(50)]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs Linux's /proc")
+def test_an_ended_process_has_no_memory():
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        assert memory_mb(process) > 0
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert memory_mb(process) is None, "ended, and not waited for yet"
+        process.wait()
+        assert memory_mb(process) is None

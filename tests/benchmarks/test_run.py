@@ -40,7 +40,7 @@ def test_the_tiny_form_gives_every_figure(tmp_path):
     sys.stdout.write(table(figures))
 
 
-def test_a_missed_target_is_said_with_its_reason():
+def test_a_missed_target_is_reported_with_its_reason():
     figures = {
         "ratios": {"dense_vs_naive": 4.0, "fetch_parallel": 3.5},
         "further": {"dense_vs_naive_backend": "onnx", "import_s": 0.4},

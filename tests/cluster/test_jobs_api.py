@@ -100,9 +100,9 @@ def test_a_bad_submission_is_one_sentence(client):
 
 
 def test_machines_can_ask_how_it_is(served, settings: Settings):
-    message = {engine["name"]: engine["reachable"] for engine in httpx.get(
+    reachable = {engine["name"]: engine["reachable"] for engine in httpx.get(
         f"{served}/healthz/cluster", timeout=60).json()}  # fmt: skip
-    assert message["PostgreSQL"] and message["Kafka"] and message["S3"]
+    assert reachable["PostgreSQL"] and reachable["Kafka"] and reachable["S3"]
     text = httpx.get(f"{served}/metrics").text
     assert "# TYPE shipdet_jobs gauge" in text and 'shipdet_blocks{status="done"}' in text
 

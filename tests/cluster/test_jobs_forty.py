@@ -42,10 +42,10 @@ def test_forty_jobs_give_what_the_pipeline_gives(stream, client, tiles, settings
     messages = forty_areas(tiles)
     ids = [message.id for message in messages]
     for message in messages:
-        text = client.predict(
+        submitted = client.predict(
             name=message.name, area=list(message.area), zoom=message.zoom, api_name="/submit_job"
         )
-        assert text == {"id": message.id, "name": message.name}
+        assert submitted == {"id": message.id, "name": message.name}
     before = when_some_are_completed(store, ids)
     kill_driver_and_its_memory(stream)
     rows = wait_for(store, ids)
@@ -87,14 +87,14 @@ def assert_nothing_was_done_twice(store: Store, ids: list[str], before: list[dic
     assert {row["kind"] for row in results} == KINDS
 
 
-def assert_files_are_there(text: dict, message: JobMessage) -> None:
-    """The API's addresses lead to pictures, and to as many ships as it tells."""
-    assert text["id"] == message.id and text["ships"] == len(text["detections"])
-    assert text["files"].keys() == KINDS
+def assert_files_are_there(job: dict, message: JobMessage) -> None:
+    """The API's addresses lead to pictures, and to as many ships as it names."""
+    assert job["id"] == message.id and job["ships"] == len(job["detections"])
+    assert job["files"].keys() == KINDS
     for kind, beginning in BEGINNINGS.items():
-        answer = httpx.get(text["files"][kind])
+        answer = httpx.get(job["files"][kind])
         assert answer.status_code == 200 and answer.content.startswith(beginning), kind
-    assert len(httpx.get(text["files"]["geojson"]).json()["features"]) == text["ships"]
-    record = httpx.get(text["files"]["record"]).json()
+    assert len(httpx.get(job["files"]["geojson"]).json()["features"]) == job["ships"]
+    record = httpx.get(job["files"]["record"]).json()
     box = pixel_box(message.parsed_area.box, record["zoom"])
     assert (record["width"], record["height"]) == (box.width, box.height)

@@ -60,8 +60,8 @@ def test_addresses_lead_to_services_and_their_ports():
             if host in ("localhost", "shipdet"):
                 continue
             assert host in SERVICES, f"{name} leads to {host}"
-            said = str(SERVICES[host].get("command", "")) + str(SERVICES[host].get("ports", ""))
-            assert port in said or host == "spark-history", f"{host} does not listen on {port}"
+            written = str(SERVICES[host].get("command", "")) + str(SERVICES[host].get("ports", ""))
+            assert port in written or host == "spark-history", f"{host} does not listen on {port}"
 
 
 def test_every_service_is_limited_and_lasting_ones_are_checked():

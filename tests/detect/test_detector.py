@@ -1,4 +1,4 @@
-"""From a picture to ships: counted once each, placed, measured and answer apart."""
+"""From a picture to ships: counted once each, placed, measured and told apart."""
 
 import math
 from dataclasses import replace
@@ -276,8 +276,8 @@ def test_the_raw_picture_says_which_ships_it_supports(classifier, sharpened):
     real, invented = (nearest(found, x, y)[0] for x, y in ((60, 150), (160, 60)))
     assert real.raw_score == pytest.approx(real.score, abs=0.15)
     assert invented.score > 0.3 and invented.raw_score < 0.05
-    answer = {round(d.x): d.raw_support for d in found.above(0.2)}
-    assert sorted(answer.values()) == [False, True] and answer[round(real.x)]
+    supported = {round(d.x): d.raw_support for d in found.above(0.2)}
+    assert sorted(supported.values()) == [False, True] and supported[round(real.x)]
 
 
 def test_a_survey_of_the_raw_picture_is_used_again(classifier, sharpened):

@@ -113,8 +113,8 @@ def test_layers_show_water_land_and_hulls(classifier):
 def test_progress_counts_canvases(classifier):
     events = []
     finish(survey(picture([]), classifier), events.append)
-    answer = [(e.done, e.total, e.unit) for e in events if e.stage == "detect"]
-    assert answer == [(n, 6, "canvases") for n in range(7)]
+    counts = [(e.done, e.total, e.unit) for e in events if e.stage == "detect"]
+    assert counts == [(n, 6, "canvases") for n in range(7)]
 
 
 def test_cancelling_stops_within_one_canvas(classifier):

@@ -1,7 +1,6 @@
 """An app that is killed in the middle of a run, and started again."""
 
 import threading
-import time
 
 import httpx
 import pytest
@@ -10,9 +9,10 @@ from shipdet import pipeline
 from shipdet.settings import get_settings
 from tests.helpers.app_process import running_app
 from tests.helpers.tile_server import TileServer
+from tests.helpers.waiting import wait_until, waits_for_the_rest
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_a_killed_app_leaves_its_tiles_and_no_half_run(tmp_path):
     answer = threading.Event()
     settings = get_settings().model_copy(update={"runs_dir": tmp_path / "runs"})
@@ -23,10 +23,10 @@ def test_a_killed_app_leaves_its_tiles_and_no_half_run(tmp_path):
         server.held = {(server.x0 + x, server.y0 + 2): answer for x in range(4)}
         with running_app(tmp_path, **own) as app:
             app.call("detect_area", **asked)
-            while server.running < 4 or server.count < 12:  # the rest has been kept
-                assert app.process.poll() is None
-                time.sleep(0.05)
-            time.sleep(1)  # what was answered last is being written
+            wait_until(
+                lambda: app.process.poll() is not None or waits_for_the_rest(server, tmp_path)
+            )
+            assert app.process.poll() is None
             app.process.kill()
             app.process.wait()
         (left,) = app.runs.iterdir()

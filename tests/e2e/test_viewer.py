@@ -240,7 +240,7 @@ def test_the_search_page_keeps_nobody_out(open_page: OpenPage, folder: Path, dar
     assert serious_findings(page) == []
 
 
-def test_a_restarted_server_is_said_and_works_again(browser: Browser, tmp_path: Path):
+def test_a_restarted_server_is_announced_and_works_again(browser: Browser, tmp_path: Path):
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
     app = AppPage(page, tmp_path)

@@ -149,7 +149,7 @@ def test_a_folder_that_is_not_sound_is_not_sent(hub, folder, monkeypatch):
     assert hub.requests == []
 
 
-def test_a_hub_that_refuses_is_said(hub, folder, monkeypatch):
+def test_a_hub_that_refuses_is_reported(hub, folder, monkeypatch):
     hub.status = 403
     with pytest.raises(push.PushFailed, match="HF_TOKEN"):
         command(monkeypatch, "owner/tiny", folder)

@@ -102,7 +102,7 @@ class AppPage:
 
     @property
     def count(self) -> int:
-        """The number of ships that the panel tells."""
+        """The number of ships that the panel shows."""
         found = re.search(r"(\d+|No) ships? found", self.panel.inner_text())
         assert found, self.panel.inner_text()
         return 0 if found[1] == "No" else int(found[1])

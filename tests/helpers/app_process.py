@@ -80,7 +80,11 @@ def running_app(folder: Path, **environ: str) -> Iterator[App]:
         yield App(url, process, folder)
     finally:
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _healthy(url: str) -> bool:

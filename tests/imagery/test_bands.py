@@ -58,7 +58,7 @@ def test_the_names_of_bands_say_their_colors(geotiff, names):
     assert "the file names them so" in picture.provenance.notes[0]
 
 
-def test_eight_bands_of_planetscope_are_said_apart(geotiff):
+def test_eight_bands_of_planetscope_are_distinguished(geotiff):
     names = ["coastal_blue", "blue", "green_i", "green", "yellow", "red", "rededge", "nir"]
     picture = open_raster(geotiff([N, B, N, G, N, R, N, N], names=names))
     assert np.array_equal(picture.pixels, RGB)

@@ -83,7 +83,7 @@ def test_what_is_no_time_of_a_satellite_is_left_out(text):
 
 
 @pytest.mark.parametrize("text", ["2024-05-01", "20240501", "2024-05-01T00:00:00Z"])
-def test_a_day_without_a_time_is_told_but_not_used(text):
+def test_a_day_without_a_time_is_shown_but_not_used(text):
     dated = date_of("bay.tif", {"ACQUISITION_DATE": text}, NOW)
     assert dated == (
         "",

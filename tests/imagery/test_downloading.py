@@ -101,7 +101,7 @@ def test_the_server_never_sees_more_connections_than_allowed(settings_for, waits
         assert server.max_concurrency == limit
 
 
-def test_the_server_is_said_who_asks(settings_for, waits):
+def test_the_server_learns_who_asks(settings_for, waits):
     with TileServer() as server:
         settings = settings_for(server)
         fetch(server, settings, waits, server.bbox_of(0, 0, 10, 10))
@@ -241,7 +241,7 @@ def test_several_lastingly_bad_tiles_do_not_cost_the_good_ones(settings_for, wai
 
 
 @pytest.mark.parametrize("area", [(0, 0, 10, 10), (0, 0, 1024, 768)])
-def test_a_server_of_web_pages_is_said_apart(settings_for, waits, area):
+def test_a_server_of_web_pages_is_distinguished(settings_for, waits, area):
     with (
         TileServer(always=faults.HTML) as server,
         pytest.raises(ProviderUnreachable, match=r"web pages instead of images.*login"),

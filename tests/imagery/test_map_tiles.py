@@ -45,7 +45,7 @@ def test_a_tile_of_own_tiles_is_the_server_s(isolated_settings):
                 tile(settings, zoom, x, 0)
 
 
-def test_a_server_that_fails_is_said(isolated_settings):
+def test_a_server_that_fails_is_reported(isolated_settings):
     with TileServer(always=SERVER_ERROR) as server:
         with pytest.raises(ProviderUnreachable, match="does not answer for this tile: HTTP 500"):
             tile(settings_for(server), server.zoom, server.x0, server.y0)

@@ -63,7 +63,7 @@ def test_control_points_place_an_image(geotiff, bend):
     assert half.lonlat([(WIDTH, 40)]) == pytest.approx(picture.grid.lonlat([(WIDTH / 2, 20)]))
 
 
-def test_control_points_that_are_too_few_are_said(geotiff):
+def test_control_points_that_are_too_few_are_reported(geotiff):
     with pytest.raises(MissingScale, match="ground control points that cannot be used"):
         open_raster(geotiff(gcps=control_points()[:2]))
 
@@ -118,7 +118,7 @@ def test_the_first_page_is_taken_where_none_is_larger(tmp_path):
     assert np.array_equal(picture.pixels, PIXELS) and picture.provenance.notes == ()
 
 
-def test_a_name_that_is_not_utf8_is_read_and_said(geotiff, tmp_path):
+def test_a_name_that_is_not_utf8_is_read_and_reported(geotiff, tmp_path):
     place = {"crs": "EPSG:32631", "transform": from_origin(500_000, 5_700_000, 3, 3)}
     path = os.fsencode(geotiff(**place))
     odd = os.path.join(os.path.dirname(path), b"lat\xe9n.tif")

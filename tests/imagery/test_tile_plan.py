@@ -88,7 +88,7 @@ def test_the_zoom_that_is_said_to_fit_does_fit(settings):
     assert plan(area, 14, esri, 1, settings).tiles > 0
 
 
-def test_when_no_zoom_fits_that_is_said(settings_for):
+def test_when_no_zoom_fits_that_is_reported(settings_for):
     settings = settings_for(max_raw_pixels=10)
     with pytest.raises(AreaTooLarge, match="no lower zoom would fit"):
         plan(WORLD, 3, get_provider("esri", settings), 0, settings)

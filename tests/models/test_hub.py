@@ -143,7 +143,7 @@ def test_the_hub_is_not_asked_at_every_estimate(settings, hub, monkeypatch):
     assert len(hub.requests) > asked
 
 
-def test_a_cache_that_cannot_be_written_is_said(settings, hub, tmp_path):
+def test_a_cache_that_cannot_be_written_is_reported(settings, hub, tmp_path):
     (tmp_path / "file").write_text("no folder")
     elsewhere = settings.model_copy(update={"cache_dir": tmp_path / "file"})
     with pytest.raises(StorageFull, match="SHIPDET_CACHE_DIR"):
@@ -162,7 +162,7 @@ def test_a_repository_that_does_not_exist_is_unknown(settings, hub):
         resolve("owner/other", settings)
 
 
-def test_without_a_hub_the_cache_serves_or_the_remedy_is_said(settings, hub, monkeypatch):
+def test_without_a_hub_the_cache_serves_or_the_remedy_is_named(settings, hub, monkeypatch):
     resolve("owner/compact", settings)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     assert resolve("owner/compact", settings).revision == hub_server.COMMIT
@@ -170,7 +170,7 @@ def test_without_a_hub_the_cache_serves_or_the_remedy_is_said(settings, hub, mon
         resolve("owner/never-seen", settings)
 
 
-def test_a_hub_in_trouble_is_said(settings, hub):
+def test_a_hub_in_trouble_is_reported(settings, hub):
     hub.status = 400
     with pytest.raises(UnknownModel):
         resolve("owner/compact", settings)

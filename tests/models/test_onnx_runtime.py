@@ -122,7 +122,7 @@ def test_graphs_that_nobody_uses_are_dropped(settings):
     assert used.exists() and not first.exists()
 
 
-def test_a_cache_that_cannot_be_written_is_said(settings, tmp_path):
+def test_a_cache_that_cannot_be_written_is_reported(settings, tmp_path):
     (tmp_path / "file").write_text("")
     blocked = settings.model_copy(update={"cache_dir": tmp_path / "file"})
     with pytest.raises(StorageFull, match="SHIPDET_CACHE_DIR"):
@@ -170,7 +170,7 @@ def test_memory_of_a_large_picture_is_given_back():
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_the_provider_that_runs_is_said(settings, device):
+def test_the_provider_that_runs_is_reported(settings, device):
     info = load_classifier(None, "onnx", device, settings).backend
     provider = "CPUExecutionProvider" if device == "cpu" else "CUDAExecutionProvider"
     assert (info.name, info.device, info.provider) == ("onnx", device, provider)

@@ -103,7 +103,7 @@ def test_searching_needs_no_pytorch_once_the_graph_is_made(settings):
     assert ran.stdout == "True False\n", ran.stderr
 
 
-def test_what_runs_is_said(settings):
+def test_what_runs_is_reported(settings):
     info = load_classifier(None, "openvino", "cpu", settings).backend
     assert (info.name, info.device, info.precision) == ("openvino", "cpu", "fp32")
     assert info.provider

@@ -346,7 +346,7 @@ def test_networks_are_compiled_only_when_that_is_asked_for(settings, compiling, 
     assert compiling.asked == [{"dynamic": True}] * 2
 
 
-def test_a_compilation_that_fails_is_said_once_and_done_without(compiling, picture, caplog):
+def test_a_failed_compilation_is_reported_once_and_done_without(compiling, picture, caplog):
     def broken(body, images):
         raise RuntimeError("no compiler\nfound")
 
@@ -354,8 +354,8 @@ def test_a_compilation_that_fails_is_said_once_and_done_without(compiling, pictu
     classifier = load_classifier("tiny-fine", "torch", "cpu", compiling.settings)
     for _ in range(2):
         assert classifier.scores(picture(1, 128, 128)).shape == (1,)
-    answer = [r.getMessage() for r in caplog.records if "torch.compile" in r.getMessage()]
-    assert answer == ["torch.compile failed (no compiler): going on without it"]
+    warnings = [r.getMessage() for r in caplog.records if "torch.compile" in r.getMessage()]
+    assert warnings == ["torch.compile failed (no compiler): going on without it"]
 
 
 def test_out_of_memory_in_compiled_code_is_no_failed_compilation(compiling, picture, caplog):

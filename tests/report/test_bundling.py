@@ -46,12 +46,12 @@ def test_a_run_that_changes_meanwhile_is_packed_as_it_is_then(run, tmp_path, mon
     monkeypatch.setattr(bundling.zipfile.ZipFile, "write", changing)
     path = pipeline.write_bundle(run, tmp_path / "bay.zip")
     with zipfile.ZipFile(path) as bundle:
-        told = json.loads(bundle.read("run.json"))
-        assert (told["threshold"], told["ships"]) == (0.9, 1)
+        record = json.loads(bundle.read("run.json"))
+        assert (record["threshold"], record["ships"]) == (0.9, 1)
         assert len([name for name in bundle.namelist() if name.startswith("chips/")]) == 1
 
 
-def test_a_run_that_was_deleted_is_told(run, tmp_path):
+def test_a_run_that_was_deleted_is_reported(run, tmp_path):
     shutil.rmtree(run.folder)
     with pytest.raises(BadOption, match="not on disk any more"):
         pipeline.write_bundle(run, tmp_path / "bay.zip")

@@ -85,7 +85,7 @@ def test_files_and_report_hold_what_is_left(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "answer"),
+    ("options", "expected"),
     [
         ({"min_length_m": -1}, "Min_length_m"),
         ({"cut": "maybe"}, "only, without"),
@@ -96,15 +96,15 @@ def test_files_and_report_hold_what_is_left(run, tmp_path):
         ({"length": 3}, "no such option"),
     ],
 )
-def test_wrong_values_are_one_sentence(run, options, answer):
-    with pytest.raises((ShipdetError, TypeError), match=answer):
+def test_wrong_values_are_one_sentence(run, options, expected):
+    with pytest.raises((ShipdetError, TypeError), match=expected):
         ShipFilter.check(**options)
 
 
 def test_the_command_line_takes_the_same_options(run, tmp_path, capsys):
     assert main(["runs", "show", str(run.folder), "--min-length", "100", "--json"]) == 0
-    answer = json.loads(capsys.readouterr().out)
-    assert (answer["ships"], answer["filter"]) == (1, {"min_length_m": 100.0})
+    record = json.loads(capsys.readouterr().out)
+    assert (record["ships"], record["filter"]) == (1, {"min_length_m": 100.0})
     target = tmp_path / "short.csv"
     assert main(["runs", "show", str(run.folder), "--max-length", "60", "--save", str(target)]) == 0
     assert len(target.read_text().splitlines()) == 3

@@ -33,7 +33,7 @@ RUN_FILES = [*PICTURES, *TABLES, "mosaic.tif"]
 def full_at(monkeypatch, matches):
     """Writing to a file whose path matches fails as the system has it: the bytes go to /dev/full.
 
-    GDAL's own writing is told to fail where it would.
+    GDAL's own writing is made to fail where it would.
     """
     hit = []
 

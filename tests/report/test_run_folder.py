@@ -196,7 +196,7 @@ def test_what_gdal_cannot_write_is_one_sentence(settings, monkeypatch, write, fa
     assert everything(settings.runs_dir) == []
 
 
-def test_a_disk_that_fills_up_at_the_end_is_said_too(settings, monkeypatch):
+def test_a_disk_that_fills_up_at_the_end_is_reported_too(settings, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -87,7 +87,7 @@ def test_a_cancelled_writing_leaves_nobody_who_writes(tmp_path, monkeypatch):
     assert done == ["mosaic.tif"], "the folder may be removed now"
 
 
-def test_what_the_geotiff_failed_with_is_said(tmp_path, monkeypatch):
+def test_what_the_geotiff_failed_with_is_reported(tmp_path, monkeypatch):
     def failing(path, mosaic):
         raise StorageFull("mosaic.tif cannot be written.")
 

@@ -53,9 +53,9 @@ def test_a_row_tells_one_ship():
     assert x1 - x0 == pytest.approx(40 * 0.5 + 10 * 0.8660, abs=0.02)
 
 
-@pytest.mark.parametrize(("support", "answer"), [(None, ""), (True, "true"), (False, "false")])
-def test_support_is_empty_where_nothing_was_sharpened(support, answer):
-    assert rows(ship(raw_support=support))[0]["raw_support"] == answer
+@pytest.mark.parametrize(("support", "expected"), [(None, ""), (True, "true"), (False, "false")])
+def test_support_is_empty_where_nothing_was_sharpened(support, expected):
+    assert rows(ship(raw_support=support))[0]["raw_support"] == expected
 
 
 def test_a_ship_without_a_place_has_empty_degrees():
@@ -85,10 +85,10 @@ def test_map_features_carry_what_is_known_of_the_ship():
     assert collection["type"] == "FeatureCollection" and "crs" not in collection
     first, second = collection["features"]
     assert (first["type"], first["id"], second["id"]) == ("Feature", 1, 2)
-    answer = first["properties"]
-    assert answer["score"] == 0.9123 and answer["length_m"] == 120.0 and answer["axis_deg"] == 30.0
-    assert (answer["raw_score"], answer["raw_support"], answer["cut"]) == (0.4, False, True)
-    assert (answer["near_gap"], second["properties"]["near_gap"]) == (False, True)
+    values = first["properties"]
+    assert values["score"] == 0.9123 and values["length_m"] == 120.0 and values["axis_deg"] == 30.0
+    assert (values["raw_score"], values["raw_support"], values["cut"]) == (0.4, False, True)
+    assert (values["near_gap"], second["properties"]["near_gap"]) == (False, True)
 
 
 def test_a_ship_without_a_place_is_not_on_the_map():

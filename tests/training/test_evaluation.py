@@ -175,7 +175,7 @@ def test_a_place_without_ships_has_no_recall() -> None:
     assert average_precision(pool([], [])) == 0.0
 
 
-def test_craft_are_said_from_ships_by_their_length() -> None:
+def test_craft_are_separated_from_ships_by_their_length() -> None:
     one = image(ship(500, 500, 15, 5), ship(800, 500, 20, 6), ship(900, 900, 100))
     seen = candidates(one, (500, 500, 16, 0.9), (800, 500, 30, 0.9), (900, 900, 100, 0.9))
     assert craft([seen], [seen.scores], 0.5) == (2, 1)
@@ -191,9 +191,9 @@ def test_the_judge_recovers_the_weights_that_made_the_labels() -> None:
     judge = fit(features, labels, np.ones(len(labels)))
     assert judge.weights == pytest.approx(known, abs=0.12)
     assert judge.bias == pytest.approx(-1.5, abs=0.25)
-    answer = score_of(judge, features)
-    high = (answer > 0.6) & (answer < 0.8)
-    assert labels[high].mean() == pytest.approx(answer[high].mean(), abs=0.03), "calibrated"
+    scores = score_of(judge, features)
+    high = (scores > 0.6) & (scores < 0.8)
+    assert labels[high].mean() == pytest.approx(scores[high].mean(), abs=0.03), "calibrated"
 
 
 def test_examples_leave_out_what_is_not_known() -> None:
@@ -300,4 +300,4 @@ def test_the_card_holds_figures_sources_and_terms(found: list[Surveyed]) -> None
 
 def test_every_judged_set_has_its_source() -> None:
     assert {*SHIPS, *LAND, *SHORE} <= set(sources())
-    assert all(set(answer) == {"imagery", "source", "terms"} for answer in sources().values())
+    assert all(set(entry) == {"imagery", "source", "terms"} for entry in sources().values())

@@ -135,7 +135,7 @@ def test_corrections_add_remove_and_exclude(root: Path) -> None:
     assert len(only.unknown) == 2
 
 
-def test_a_missing_picture_is_said_with_what_to_set(root: Path) -> None:
+def test_a_missing_picture_is_reported_with_what_to_set(root: Path) -> None:
     (root / "data/planet-ports/b.png").unlink()
     _, second = read_set("planet-ports", root / "data")
     with pytest.raises(FileNotFoundError, match="SHIPDET_DATA"):

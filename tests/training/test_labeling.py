@@ -76,7 +76,7 @@ def test_two_clicks_draw_a_box_that_runs_from_bow_to_stern() -> None:
 
 
 class Click:
-    """What the page tells of a click on the picture: column and row of the crop."""
+    """What the page reports of a click on the picture: column and row of the crop."""
 
     def __init__(self, x: float, y: float) -> None:
         self.index = (x, y)

@@ -70,7 +70,7 @@ def test_sizes_are_asked_at_centers_only() -> None:
 
 
 def test_unlabeled_small_craft_are_not_taught_to_be_none() -> None:
-    """Where the network sees a shorter craft than what is labeled, it is not answer no."""
+    """Where the network sees a shorter craft than what is labeled, it is not taught no."""
     coarse = batch(smallest=np.full((SIDE, SIDE), 30.0, np.float32))
     short, long = gradients(coarse, np.log(15.0)), gradients(coarse, np.log(60.0))
     assert short["center"][:10, :10].max() == 0

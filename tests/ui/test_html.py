@@ -52,10 +52,10 @@ def test_a_finished_step_does_not_come_back():
 
 
 @pytest.mark.parametrize(
-    ("threshold", "answer"), [(0.5, "0.50"), (0.1, "0.10"), (0.995, "0.995"), (0.999, "0.999")]
+    ("threshold", "expected"), [(0.5, "0.50"), (0.1, "0.10"), (0.995, "0.995"), (0.999, "0.999")]
 )
-def test_the_threshold_is_said_as_it_was_set(a_run, threshold, answer):
-    assert f"Score {answer} or more" in html.finished_box(replace(a_run, threshold=threshold))
+def test_the_threshold_is_shown_as_it_was_set(a_run, threshold, expected):
+    assert f"Score {expected} or more" in html.finished_box(replace(a_run, threshold=threshold))
 
 
 def test_remaining_time_follows_from_the_pace(monkeypatch):
@@ -68,11 +68,11 @@ def test_remaining_time_follows_from_the_pace(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "answer"),
+    ("seconds", "expected"),
     [(0.2, "under a second"), (12.4, "12 s"), (600, "10 min"), (9000, "2.5 h")],
 )
-def test_durations(seconds, answer):
-    assert html.duration(seconds) == answer
+def test_durations(seconds, expected):
+    assert html.duration(seconds) == expected
 
 
 def test_a_finished_run_tells_its_ships_and_weaker_candidates(a_run):

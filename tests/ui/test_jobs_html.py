@@ -19,8 +19,8 @@ def test_no_jobs_says_what_to_do():
 
 
 def test_a_job_has_a_bar_of_its_progress_and_its_age():
-    answer = jobs_html.jobs_table([JOB], NOW)
-    assert '<progress value="3" max="12">' in answer and "3 of 12" in answer and "5 min" in answer
+    table = jobs_html.jobs_table([JOB], NOW)
+    assert '<progress value="3" max="12">' in table and "3 of 12" in table and "5 min" in table
 
 
 def test_what_a_submitter_wrote_is_shown_and_never_run():
@@ -38,11 +38,11 @@ def test_a_finished_job_stops_ageing():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "answer"),
+    ("seconds", "expected"),
     [(0, "0 s"), (59, "59 s"), (60, "1 min"), (7200, "2 h"), (200_000, "2 d")],
 )
-def test_time_spans_are_short(seconds, answer):
-    assert jobs_html.duration(seconds) == answer
+def test_time_spans_are_short(seconds, expected):
+    assert jobs_html.duration(seconds) == expected
 
 
 def test_ships_are_closed_outlines_on_the_map():

@@ -173,14 +173,14 @@ def test_ships_show_while_a_search_goes_on(page, settings, a_run, monkeypatch):
     assert "1 ship so far, not final yet" in one[page.panel]
     assert "2 ships so far, not final yet" in two[page.panel]
     assert page.results.shown not in two and last[page.results.shown] == a_run.id
-    told = json.loads(two[page.results.ships])
-    assert told["early"] and len(told["features"]) == 2 and told["outlines"] == []
+    drawn = json.loads(two[page.results.ships])
+    assert drawn["early"] and len(drawn["features"]) == 2 and drawn["outlines"] == []
 
 
 def test_an_image_without_a_place_is_drawn_on_in_its_pixels():
-    told = json.loads(sighted_text(sighted(Grid(300, 200, 1.5, 1.5), 0.9)))
-    assert told["features"] == [] and told["size"] == [300, 200]
-    assert np.mean(told["outlines"][0], axis=0) == pytest.approx([60, 60], abs=0.1)
+    drawn = json.loads(sighted_text(sighted(Grid(300, 200, 1.5, 1.5), 0.9)))
+    assert drawn["features"] == [] and drawn["size"] == [300, 200]
+    assert np.mean(drawn["outlines"][0], axis=0) == pytest.approx([60, 60], abs=0.1)
 
 
 def test_what_was_sighted_goes_when_a_search_is_cancelled(page, settings):
@@ -189,7 +189,7 @@ def test_what_was_sighted_goes_when_a_search_is_cancelled(page, settings):
 
 
 @pytest.mark.parametrize(
-    ("end", "answer"),
+    ("end", "expected"),
     [
         ({}, "Cancelled"),
         ({"error": BadImage("This is no image.")}, "This is no image."),
@@ -197,9 +197,9 @@ def test_what_was_sighted_goes_when_a_search_is_cancelled(page, settings):
         ({"result": Path("gone-20260101-000000-abcdef")}, "not on disk any more"),
     ],
 )
-def test_what_ends_a_search_is_said_and_detect_works_again(page, settings, end, answer):
+def test_what_ends_a_search_is_reported_and_detect_works_again(page, settings, end, expected):
     [last] = run_events.following(page, Ended(**end), settings)
-    assert answer in last[page.panel] and "/secret" not in last[page.panel]
+    assert expected in last[page.panel] and "/secret" not in last[page.panel]
     assert last[page.detect].interactive and not last[page.cancel].interactive
 
 

@@ -135,8 +135,8 @@ def test_several_searches_leave_the_files_of_a_batch(page, settings, a_run):
         rows = [(row["image"], row["folder"], row["ships"], row["error"])
                 for row in csv.DictReader(file)]  # fmt: skip
     assert rows == [("quay", a_run.id, "2", ""), ("mole", "", "", "It is foggy.")]
-    told = files["index.html"].read_text()
-    assert "data:image/jpeg" in told and "overlay.png" not in told, "it needs no other file"
+    html = files["index.html"].read_text()
+    assert "data:image/jpeg" in html and "overlay.png" not in html, "it needs no other file"
     search = Running("two areas", result=Summary(outcomes))
     search.ended = 0.0
     [last] = run_events.following(page, search, settings)
@@ -232,17 +232,17 @@ def test_the_time_of_the_imagery_is_known_to_the_page(page, estimated, tmp_path)
 
 def test_what_ais_says_of_a_run_lists_ships_that_were_not_found():
     ship = {"mmsi": 5, "name": "<Star>", "lat": 1.0, "lon": 2.0, "in_area": True}
-    answer = {"acquired": "2024-05-01T10:00:00Z", "matched": 2, "dark": 1, "contacts": [ship]}
-    card = source_html.ais_card({"ais": {**answer, "unseen": [5]}})
+    summary = {"acquired": "2024-05-01T10:00:00Z", "matched": 2, "dark": 1, "contacts": [ship]}
+    card = source_html.ais_card({"ais": {**summary, "unseen": [5]}})
     assert "2 ships known, 1 dark" in card and "1 report without a ship" in card
     assert "&lt;Star&gt;" in card and "1.00000, 2.00000" in card
-    assert "in this area was found" in source_html.ais_card({"ais": {**answer, "unseen": []}})
-    empty = {"ais": {**answer, "unseen": [], "contacts": []}}
+    assert "in this area was found" in source_html.ais_card({"ais": {**summary, "unseen": []}})
+    empty = {"ais": {**summary, "unseen": [], "contacts": []}}
     assert "no ship in this area" in source_html.ais_card(empty)
     assert source_html.ais_card({}) == ""
 
 
-def test_an_ais_file_of_no_use_is_said_before_the_run(page, values, settings, tmp_path):
+def test_an_ais_file_of_no_use_is_reported_before_the_run(page, values, settings, tmp_path):
     file = tmp_path / "ais.csv"
     file.write_text("a,b\n1,2\n")
     answer = place_events.check_ais(page, {**values, page.ais.file: str(file)}, "area", settings)
@@ -274,11 +274,11 @@ def test_an_image_without_a_place_stands_where_the_map_is(page, estimated, tmp_p
     assert not updates[page.ais.sample].visible, "the sample's AIS file is of no image"
 
 
-def test_what_is_wrong_with_images_is_said_at_upload(page, estimated, tmp_path):
+def test_what_is_wrong_with_images_is_reported_at_upload(page, estimated, tmp_path):
     (tmp_path / "no.tif").write_bytes(b"II*\0" + bytes(40))
     files = [str(geotiff(tmp_path / "bay.tif", -0.69)), str(tmp_path / "no.tif")]
-    answer = estimated("picture", {page.picture.files: files})[page.estimate]
-    assert "no.tif" in answer and "damaged" in answer and 'role="alert"' in answer
+    estimate = estimated("picture", {page.picture.files: files})[page.estimate]
+    assert "no.tif" in estimate and "damaged" in estimate and 'role="alert"' in estimate
     coarse = {page.picture.files: files[:1], page.picture.bands: "9"}
     assert "no band 9" in estimated("picture", coarse)[page.estimate]
 

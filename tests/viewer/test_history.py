@@ -112,7 +112,7 @@ def test_runs_without_a_common_place_are_not_compared(web, run, settings):
 
 
 class Steps:
-    """A search that takes its next step when it is message to."""
+    """A search that takes its next step when it is asked to."""
 
     def __init__(self, run_folder=None):
         self.go, self.closed, self.folder = threading.Semaphore(0), threading.Event(), run_folder

@@ -1,4 +1,4 @@
-"""What the viewer's endpoints tell, change and refuse."""
+"""What the viewer's endpoints answer, change and refuse."""
 
 import csv
 import io
@@ -32,7 +32,7 @@ def test_pages_and_their_files_are_there(web, page):
     assert f'"{"../" * depth}viewer/style.css"' in answer.text
 
 
-def test_a_run_is_said_with_its_ships_and_the_others(web, run):
+def test_a_run_is_shown_with_its_ships_and_the_others(web, run):
     page = message(web.get(f"/runs/{RUN}/data.json"))
     assert (page["total"], page["width"], page["height"], page["top_zoom"]) == (2, 300, 200, 1)
     assert [ship["score"] for ship in page["ships"]] == [0.95, 0.7]
@@ -175,7 +175,7 @@ def test_downloads_hold_what_the_filter_leaves(web, run):
     assert pipeline.open_run(run.folder).record["ships"] == 2
 
 
-def test_an_image_without_a_place_is_said_by_pixels(web, settings):
+def test_an_image_without_a_place_is_shown_by_pixels(web, settings):
     name = "scene-20260101-000000-abcdee"
     write_run(settings.runs_dir / name, placed=False)
     page = message(web.get(f"/runs/{name}/data.json"))

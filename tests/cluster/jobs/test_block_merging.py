@@ -34,7 +34,7 @@ def two_blocks() -> tuple[object, Block, Block]:
 
 
 def local(block: Block, x: float, y: float, **values: object) -> Detection:
-    """A ship at global pixels, as a block's picture tells it."""
+    """A ship at global pixels, as a block's picture shows it."""
     return ship(x - block.box.x0, y - block.box.y0, **values)  # type: ignore[arg-type]
 
 

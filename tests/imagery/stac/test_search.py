@@ -76,7 +76,7 @@ def test_an_acquisition_is_found_by_any_of_its_scenes(server):
         assert len(chosen.scenes) == 2
 
 
-def test_a_small_coverage_is_said_before_the_run(server):
+def test_a_small_coverage_is_reported_before_the_run(server):
     area = server.bbox_of(110, 100, 210, 200)
     chosen = choose_acquisition(area, settings_for(server), acquisition=ITEMS[3].id)
     (note,) = chosen.notes()
