@@ -19,6 +19,8 @@ SAME_SHIP_SHARE = 0.45
 CORE = 0.6
 
 _CHANNEL = {name: number for number, name in enumerate(MAP_CHANNELS)}
+#: Centers of a canvas that are looked at: more than ships fit on it, few enough to be compared.
+MOST_CENTERS = 4096
 #: Along the axis, as parts of a box's length to either side: where the ends of its hull are sought.
 _AXIS = np.linspace(-1.0, 1.0, 97)
 #: The ends of a shorter hull are a matter of single cells: 8 cells, 60 m.
@@ -67,7 +69,7 @@ def joined(parts: list[Candidates], features: int) -> Candidates:
 def decode(
     answers: npt.NDArray[np.float32], least_center: float
 ) -> tuple[Floats, npt.NDArray[np.int_], Floats]:
-    """Local maxima of the centers of one canvas.
+    """Local maxima of the centers of one canvas, at most :data:`MOST_CENTERS`, the highest.
 
     Args:
         answers: (9, rows, columns), the map of the canvas.
@@ -80,6 +82,9 @@ def decode(
     center = np.ascontiguousarray(answers[_CHANNEL["center"]])
     highest = cv2.dilate(center, np.ones((3, 3), np.uint8))
     rows, columns = np.nonzero((center >= highest) & (center > least_center))
+    if len(rows) > MOST_CENTERS:
+        best = np.argsort(-center[rows, columns], kind="stable")[:MOST_CENTERS]
+        rows, columns = rows[best], columns[best]
     values = answers[:, rows, columns].astype(np.float64)
 
     def channel(name: str) -> Floats:

@@ -5,6 +5,7 @@ import pytest
 
 from shipdet.detect.candidates import (
     CORE,
+    MOST_CENTERS,
     SAME_SHIP_SHARE,
     Candidates,
     decode,
@@ -54,6 +55,16 @@ def test_only_local_maxima_above_the_least_are_read():
     _, cells, _ = decode(maps, -4.0)
     assert cells.tolist() == [[5, 5], [12, 20]]
     assert len(decode(answers()[0], -4.0)[0]) == 0
+
+
+def test_a_level_map_gives_the_highest_centers_only():
+    maps, channel = answers(320, 320)
+    channel["center"][:] = 0.0
+    channel["center"][200, 100] = 1.0
+    boxes, cells, centers = decode(maps, least_center=-3.0)
+    assert len(boxes) == len(centers) == MOST_CENTERS
+    assert cells[0].tolist() == [200, 100] and centers[0] == 1.0
+    assert len(fitted(maps, boxes, (0, 0, 1280, 1280))) == MOST_CENTERS
 
 
 def test_a_box_is_never_wider_than_long():
