@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from shipdet.cli.parameters import AsJson, Box, given, typed
+from shipdet.cli.parameters import AsJson, Box, box_of, given, typed
 from shipdet.cluster.jobs.message import NOT_SUBMITTED
 from shipdet.errors import BadArea, BadOption, EngineUnreachable, ShipdetError
 from shipdet.extras import missing_extra
@@ -60,8 +60,8 @@ def submit(
     shipdet jobs submit --name ports --file harbors.geojson
     """
     from shipdet.area_files import name_areas, read_area_file
+    from shipdet.areas import named_areas
     from shipdet.cluster.jobs.message import JobMessage
-    from shipdet.geometry import BBox
 
     if sum(value is not None for value in (bbox, polygon, file)) != 1:
         raise BadArea("Give one of --bbox, --polygon and --file.")
@@ -71,7 +71,8 @@ def submit(
     elif polygon is not None:
         areas = [(name, polygon)]
     else:
-        areas = [(name, list(BBox.parse(" ".join(bbox or ())).as_tuple()))]
+        sides = named_areas(box_of(bbox), name)  # two across the antimeridian
+        areas = [(part, list(area.box.as_tuple())) for part, area in sides]
     messages = [JobMessage.from_options(n, area, "", given(options)) for n, area in areas]
     ids = _module("submit").submit(messages, get_settings())
     if wait:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from shipdet import cli
@@ -52,6 +53,21 @@ def test_without_a_cluster_the_setting_that_is_missing_is_named(arguments, capsy
     pytest.importorskip("psycopg")
     assert run(*arguments) == 1
     assert "SHIPDET_POSTGRES" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("box", ["179.9 -17 -179.9 -16.9", "179.9 -17 180.1 -16.9"])
+def test_a_box_across_the_antimeridian_is_two_jobs(box, capsys, monkeypatch):
+    pytest.importorskip("psycopg")
+    sent = []
+    monkeypatch.setattr("shipdet.cluster.submit.submit", lambda messages, _: sent.extend(messages))
+    assert run("jobs", "submit", "--name", "taveuni", "--bbox", *box.split()) == 0
+    assert [job.name for job in sent] == [
+        "taveuni-eastern-hemisphere",
+        "taveuni-western-hemisphere",
+    ]
+    assert np.allclose(
+        [job.area for job in sent], [(179.9, -17, 180, -16.9), (-180, -17, -179.9, -16.9)]
+    )
 
 
 @pytest.mark.parametrize("address", ["abc", "postgresql://u:s3cret@[::1/db", "host=a bogus=s3cret"])

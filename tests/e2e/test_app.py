@@ -353,3 +353,23 @@ def test_the_sample_in_one_click(open_app: OpenApp):
     assert app.count >= len(afloat)
     app.page.wait_for_timeout(1500)
     app.picture("sample", whole=True)
+
+
+def test_the_sample_is_matched_with_its_ais_file(open_app: OpenApp):
+    app = open_app()
+    app.draw(0.4, 0.5, 0.6, 0.7)
+    expect(app.estimate).not_to_contain_text("192 tiles")
+    app.page.get_by_text("Who was it: AIS").click()
+    app.page.locator("#ais input[type=file]").set_input_files(sample.AIS_FILE)
+    expect(app.page.locator("#ais-message")).to_contain_text("ships of", timeout=30_000)
+    app.page.get_by_label("Time of the image").fill("2024-06-07 noon")
+    expect(app.page.locator("#ais-message")).to_contain_text("is not a time")
+    app.page.get_by_label("Time of the image").fill("")
+    expect(app.page.locator("#ais-message")).to_contain_text("ships of")
+    app.detect.click()
+    expect(app.panel).to_contain_text("AIS at 2024-06-07 10:30:00 UTC", timeout=RUN_MS)
+    app.picture("ais", whole=True)
+    app.viewer.choose("dark", "only")
+    expect(app.viewer.place.locator("#filter-state")).to_have_text("(on)")
+    expect(app.viewer.rows.filter(has_not_text="dark")).to_have_count(0)
+    expect(app.viewer.rows.filter(has_text="dark").first).to_be_visible()

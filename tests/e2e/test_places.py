@@ -213,22 +213,6 @@ def test_own_tiles_are_shown_on_the_map(open_app: OpenApp, tiles: TileServer):
     assert loaded.count() or app.map.locator(".sd-notice").is_visible()
 
 
-def test_the_sample_is_matched_with_its_ais_file(open_app: OpenApp):
-    app = open_app()
-    app.draw(0.4, 0.5, 0.6, 0.7)
-    expect(app.estimate).not_to_contain_text("192 tiles")
-    app.page.get_by_text("Who was it: AIS").click()
-    app.page.locator("#ais input[type=file]").set_input_files(sample.AIS_FILE)
-    expect(app.page.locator("#ais-message")).to_contain_text("ships of", timeout=30_000)
-    app.page.get_by_label("Time of the image").fill("2024-06-07 noon")
-    expect(app.page.locator("#ais-message")).to_contain_text("is not a time")
-    app.page.get_by_label("Time of the image").fill("")
-    expect(app.page.locator("#ais-message")).to_contain_text("ships of")
-    app.detect.click()
-    expect(app.panel).to_contain_text("AIS at 2024-06-07 10:30:00 UTC", timeout=RUN_MS)
-    app.picture("ais", whole=True)
-
-
 def test_the_time_of_the_image_is_filled_in_until_one_is_typed(open_app: OpenApp, tmp_path: Path):
     file = tmp_path / "20240501_105600_1021_3B_Visual.tif"
     place = {"crs": "EPSG:32630", "transform": from_origin(280_000, 4_005_000, 3, 3)}

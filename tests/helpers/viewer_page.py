@@ -53,11 +53,18 @@ class ViewerPage:
         return downloading.value
 
     def fill(self, name: str, value: str) -> None:
-        """Set a filter."""
+        """Set a filter of numbers."""
+        self._filter(name).fill(value)
+
+    def choose(self, name: str, value: str) -> None:
+        """Set a filter of choices."""
+        self._filter(name).select_option(value)
+
+    def _filter(self, name: str) -> Locator:
         box = self.place.locator("#filter-box")
         if box.get_attribute("open") is None:
             box.locator("summary").click()
-        self.place.locator(f"#filters [name={name}]").fill(value)
+        return self.place.locator(f"#filters [name={name}]")
 
 
 def serious_findings(page: Page | Frame) -> list[str]:
