@@ -239,19 +239,20 @@ function start() {
     },
   });
   byId("view").addEventListener("change", () => {
+    if (!picture) return; // the first look at the run, once it is here, follows the form
     drawView();
     outlines.show(everyone());
   });
   byId("view").addEventListener("submit", (event) => event.preventDefault());
   byId("fit").addEventListener("click", () => picture?.fit());
-  byId("draw").addEventListener("click", drawFilter);
+  byId("draw").addEventListener("click", () => picture && drawFilter());
   byId("help-open").addEventListener("click", () => byId("help").showModal());
   for (const button of document.querySelectorAll("[data-act]")) {
-    button.addEventListener("click", () => act(button.dataset.act));
+    button.addEventListener("click", () => picture && act(button.dataset.act));
   }
   byId("alone").href = here;
   byId("alone").hidden = window.parent === window;
-  window.addEventListener("keydown", typed);
+  window.addEventListener("keydown", (event) => picture && typed(event));
   window.addEventListener("message", ({ source, origin, data }) => {
     if (source !== window.parent || origin !== location.origin || data?.source !== "shipdet") return;
     if (data.type === "reload") reload();
