@@ -63,10 +63,14 @@ class Area:
         bounds = [tuple(map(float, p.bounds)) for p in shapely.get_parts(self.polygon)]
         return [BBox(*b) for b in bounds if b[0] < b[2] and b[1] < b[3]] or [self.box]
 
+    @property
+    def shape(self) -> Polygons:
+        """The polygons, or the box as one, in degrees."""
+        return shapely.box(*self.box.as_tuple()) if self.polygon is None else self.polygon
+
     def touches(self, box: BBox) -> bool:
         """Whether the area and a box have a place in common."""
-        shape = shapely.box(*self.box.as_tuple()) if self.polygon is None else self.polygon
-        return bool(shapely.intersects(shape, shapely.box(*box.as_tuple())))
+        return bool(shapely.intersects(self.shape, shapely.box(*box.as_tuple())))
 
 
 def parse_area(value: object) -> Area:

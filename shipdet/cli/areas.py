@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from shipdet.areas import Area
-from shipdet.cli.parameters import box_of, imagery_of, search_of
+from shipdet.cli.parameters import box_of, fields_of, search_of
 from shipdet.errors import BadArea, ShipdetError
-from shipdet.requests import AreaRequest
+from shipdet.requests import AreaRequest, ImageryOptions
 
 if TYPE_CHECKING:
     from shipdet.report import Run
@@ -75,7 +75,7 @@ def requests_of(
             "Give one area with --bbox WEST SOUTH EAST NORTH, --area FILE or --sample, or the file "
             "of an image."
         )
-    imagery = imagery_of(options)
+    imagery = fields_of(ImageryOptions, options)
     if day is not None:
         imagery |= {"date_from": day, "date_to": day}
     from shipdet import pipeline

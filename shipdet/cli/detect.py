@@ -16,8 +16,7 @@ from shipdet.cli.parameters import (
     Out,
     Quiet,
     box_of,
-    given,
-    imagery_of,
+    fields_of,
     search_of,
     typed,
 )
@@ -25,7 +24,7 @@ from shipdet.cli.progress import shown
 from shipdet.detections import Detection
 from shipdet.errors import BadOption, ShipdetError
 from shipdet.options import with_options
-from shipdet.requests import AreaRequest, ImageRequest, Search
+from shipdet.requests import AreaRequest, ImageRequest, ImageryOptions, Search
 
 TILES = ("tiles", "cached", "missing")  # what a download counts
 
@@ -85,7 +84,7 @@ def detect(
     if sources and (bbox is not None or area is not None or sample):
         raise BadOption("Give an area or an image, not both.")
     if sources:
-        own = {n: v for n, v in given(options).items() if n in ImageRequest.model_fields}
+        own = fields_of(ImageRequest, options)
         request = ImageRequest.check(search=search_of(options), **own)
         files = pipeline.find_images(sources)
         if len(files) > 1 or sources[0].is_dir():
@@ -191,7 +190,7 @@ def download(
     from shipdet import pipeline
 
     areas = pipeline.areas_of(box_of(bbox))
-    requests = pipeline.requests_for(areas, search_of(options), imagery_of(options))
+    requests = pipeline.requests_for(areas, search_of(options), fields_of(ImageryOptions, options))
     if len(requests) > 1:
         each_area(requests, out, quiet, json_, partial(_downloaded, quiet=quiet), TILES)
         return

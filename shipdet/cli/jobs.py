@@ -209,8 +209,8 @@ def stream(
 def health(json_: AsJson = False) -> None:
     """Show which engines can be reached."""
     engines = _module("engines.health").engines(get_settings())
-    why = [f"{e.name:16s} {'ready' if e.reachable else e.reason}" for e in engines]
-    _print([vars(engine) for engine in engines], json_, "\n".join(why))
+    lines = [f"{e.name:16s} {'ready' if e.reachable else e.reason}" for e in engines]
+    _print([vars(engine) for engine in engines], json_, "\n".join(lines))
     away = [engine for engine in engines if not engine.reachable]
     if away:
         raise EngineUnreachable(f"{away[0].name}: {away[0].reason}")

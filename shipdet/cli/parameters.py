@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from shipdet.errors import BadArea
 from shipdet.geometry import four_numbers
 from shipdet.options import group
-from shipdet.requests import ImageryOptions, Search
+from shipdet.requests import Search
 
 #: Options whose flag is not their field's name.
 FLAGS = {
@@ -60,12 +61,12 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
 
 def search_of(options: dict[str, Any]) -> Search:
     """The checked search of a command's options."""
-    return Search.check(**{n: v for n, v in given(options).items() if n in Search.model_fields})
+    return Search.check(**fields_of(Search, options))
 
 
-def imagery_of(options: dict[str, Any]) -> dict[str, Any]:
-    """The fields of :class:`shipdet.requests.ImageryOptions` among a command's options."""
-    return {n: value for n, value in given(options).items() if n in ImageryOptions.model_fields}
+def fields_of(model: type[BaseModel], options: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a model among the options that were given to a command."""
+    return {name: value for name, value in given(options).items() if name in model.model_fields}
 
 
 def box_of(bbox: tuple[str, ...] | None) -> list[float]:

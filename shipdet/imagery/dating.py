@@ -52,14 +52,13 @@ def date_of(name: str, tags: Mapping[str, str], now: datetime | None = None) -> 
     """
     now = now or datetime.now(UTC)
     days = []
-    for source, text in _witnesses(name, tags):
+    for source, text, caveat in _witnesses(name, tags):
         moment = _read(text)
         if moment is None:
             continue
-        made = "; that may be when the file was made" if MADE in _plain(source) else ""
         if not isinstance(moment, datetime):
             if FIRST.date() <= moment <= now.date():
-                days.append((source, moment, made))
+                days.append((source, moment, caveat))
             continue
         zone = "" if moment.tzinfo else ", read as UTC"
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -68,29 +67,29 @@ def date_of(name: str, tags: Mapping[str, str], now: datetime | None = None) -> 
             return Dated(
                 f"{moment:%Y-%m-%dT%H:%M:%SZ}",
                 f"The image was taken at {moment:%Y-%m-%d %H:%M} UTC: so says its {source}"
-                f"{zone}{made}.",
+                f"{zone}{caveat}.",
             )
     if days:
-        source, day, made = days[0]
-        return Dated("", f"The image was taken on {day}: its {source} says no time of day{made}.")
+        source, day, caveat = days[0]
+        return Dated("", f"The image was taken on {day}: its {source} says no time of day{caveat}.")
     return Dated("", "")
 
 
-def _witnesses(name: str, tags: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """What may say when the image was taken, and its text, the best first."""
+def _witnesses(name: str, tags: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """What may say when the image was taken, its text, and a doubt; the best first."""
     known = {_plain(tag): (tag, str(value).strip("\"'\0 ")) for tag, value in tags.items()}
     for key in TAKEN:
         if key in known:
             tag, text = known[key]
             if key == "DATEACQUIRED" and TIME_OF_DAY in known:
                 text += f"T{known[TIME_OF_DAY][1]}"
-            yield f"tag {tag}", text
+            yield f"tag {tag}", text, ""
     for pattern in _NAMES:
         if found := pattern.match(name):
-            yield "file name", f"{found['day']}T{found['time']}Z"
+            yield "file name", f"{found['day']}T{found['time']}Z", ""
     if MADE in known:
         tag, text = known[MADE]
-        yield f"tag {tag}", text
+        yield f"tag {tag}", text, "; that may be when the file was made"
 
 
 def _plain(tag: str) -> str:

@@ -1,17 +1,19 @@
 """An image into a run folder: enlarged, searched, written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from shipdet import pace
 from shipdet.areas import Area
 from shipdet.detect import detect
-from shipdet.detections import Detection, Detections
+from shipdet.detections import Detection
 from shipdet.models import Classifier, Upscaler, load_classifier, load_upscaler
 from shipdet.mosaic import Mosaic, Picture
 from shipdet.pipeline import device
@@ -123,7 +125,8 @@ def search_picture(
         pace.learn(kind, work, clock.stages["detect"])
     ships = found.detections
     if into.area is not None:
-        ships = _inside(ships, into.area)
+        inside = _inside(ships.items, into.area)
+        ships = replace(ships, items=tuple(compress(ships.items, inside)))
     raw = yield from arrived()
     with clock.stage("report"):
         files, covered = yield from write_pictures(into.folder, raw, upscaled, how.search)
@@ -143,15 +146,12 @@ def _counts(ship: Detection, how: SearchPlan, area: Area | None) -> bool:
     """Whether a ship that is seen while the search goes on will count."""
     if ship.score < how.threshold or ship.length_m < how.search.min_length_m:
         return False
-    return area is None or bool(area.contains(np.array([(ship.lon, ship.lat)], np.float64))[0])
+    return area is None or bool(_inside([ship], area)[0])
 
 
-def _inside(candidates: Detections, area: Area) -> Detections:
-    """Those in an area, with the numbers that they have."""
-    places = np.array([(ship.lon, ship.lat) for ship in candidates], np.float64).reshape(-1, 2)
-    kept = area.contains(places)
-    items = tuple(ship for ship, inside in zip(candidates, kept, strict=True) if inside)
-    return replace(candidates, items=items)
+def _inside(ships: Sequence[Detection], area: Area) -> npt.NDArray[np.bool_]:
+    """Which ships lie in an area, (n,)."""
+    return area.contains(np.array([(s.lon, s.lat) for s in ships], np.float64).reshape(-1, 2))
 
 
 def write_pictures(

@@ -114,8 +114,8 @@ def _table(ships: Sequence[Detection]) -> str:
             *(ship.id, f"{ship.score:.2f}", f"{ship.length_m:.0f}", f"{ship.width_m:.0f}"),
             *(f"{ship.axis_deg:.0f}", *place, f"{ship.x:.0f}", f"{ship.y:.0f}"),
         )
-        columns = "".join(f'<td class="n">{"" if cell is None else cell}</td>' for cell in cells)
-        rows.append(f"<tr>{columns}</tr>")
+        row = "".join(f'<td class="n">{"" if cell is None else cell}</td>' for cell in cells)
+        rows.append(f"<tr>{row}</tr>")
     titles = "".join(f"<th>{title}</th>" for title in head)
     return f"<table><tr>{titles}</tr>{''.join(rows)}</table>"
 

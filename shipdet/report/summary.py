@@ -66,11 +66,14 @@ def write_summary(out: Path, images: Sequence[BatchImage]) -> list[Path]:
     Raises:
         StorageFull: The folder cannot be written.
     """
-    files = [out / name for name in ("summary.csv", "ships.csv", "index.html")]
-    for file, text in zip(
-        files, (_summary_csv(images), _ships_csv(images), _index(out, images)), strict=True
-    ):
+    texts = {
+        out / "summary.csv": _summary_csv(images),
+        out / "ships.csv": _ships_csv(images),
+        out / "index.html": _index(out, images),
+    }
+    for file, text in texts.items():
         save_file(file, text)
+    files = [*texts]
     placed: list[Detection] = []
     names: list[str] = []
     for image in images:

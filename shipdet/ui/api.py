@@ -66,7 +66,7 @@ def add_api(settings: Settings) -> None:
         with one_sentence():
             requests = requests_of([west, south, east, north], options)
             each = [pipeline.estimate(r, settings, untrusted=True) for _, r in requests]
-            return plain(each[0] if len(each) == 1 else pipeline.estimate_together(each))
+            return plain(pipeline.estimate_together(each))
 
     def providers() -> list[Answer]:
         """List the imagery providers with attribution, license and zoom range."""

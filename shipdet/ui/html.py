@@ -186,7 +186,7 @@ def _ran_on(run: Run) -> str:
     """What really computed, as run.json says; twice when super-resolution ran on something else."""
     models = run.record.get("models", {})
     used = [models[role] for role in ("classifier", "upscaler") if role in models]
-    line = dict.fromkeys(
+    ran = dict.fromkeys(
         f"{BACKENDS[model['name']]}, {model['provider']}, {model['precision']}" for model in used
     )
-    return f"<p>Ran on {html.escape('; '.join(line))}.</p>" if line else ""
+    return f"<p>Ran on {html.escape('; '.join(ran))}.</p>" if ran else ""

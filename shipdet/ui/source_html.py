@@ -91,9 +91,7 @@ def area_outlines(named: Iterable[tuple[str, AreaRequest]]) -> str:
     """GeoJSON of the areas of a file, for the map."""
     features = []
     for name, request in named:
-        area = request.area
-        shape = area.polygon or shapely.box(*area.box.as_tuple())
-        features.append(_feature(name, shapely.geometry.mapping(shape)))
+        features.append(_feature(name, shapely.geometry.mapping(request.area.shape)))
     return _collection(features)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from shipdet.pipeline import open_run
 from tests.helpers.app_page import AppPage
@@ -145,6 +145,19 @@ def test_row_and_outline_choose_each_other(open_page: OpenPage):
     page.wait_for_timeout(1200)
     page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
     expect(page.locator("#ship-title")).to_have_text("Ship 1")
+
+
+def test_a_choice_before_the_run_has_come_is_followed(open_page: OpenPage):
+    page = open_page("runs")
+    held: list[Route] = []
+    page.route("**/data.json*", lambda route: held.append(route))
+    page.goto(page.url + f"/{TUESDAY}")
+    page.locator("#view [name=mode]").select_option("side")
+    page.get_by_role("button", name="Whole image").click()
+    page.keyboard.press("p")
+    held[0].continue_()
+    ViewerPage(page).see("3 ships")
+    expect(page.locator("#left .leaflet-tile").first).to_be_visible()
 
 
 def test_a_polygon_filters_and_the_swipe_has_two_sides(open_page: OpenPage):

@@ -1,6 +1,5 @@
 """The search of one block."""
 
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from shipdet.errors import NoImagery, ProviderUnreachable
 from shipdet.imagery import Provider, get_provider
 from shipdet.imagery.providers import effective_provider
 from shipdet.imagery.sources import NO_PICTURE
-from shipdet.progress import Progress, Steps
+from shipdet.progress import Progress, Steps, mapped
 from shipdet.report import Run, vector
 from shipdet.report.run import PREVIEW
 from shipdet.settings import Settings
@@ -70,17 +69,14 @@ def _run(
 
 def _while_fetching(steps: Steps[Run], held: Slots) -> Steps[Run]:
     """Pass on the events of a run; free the connections when its tiles are there."""
-    with closing(steps):
-        while True:
-            try:
-                event = next(steps)
-            except StopIteration as stop:
-                run: Run = stop.value
-                return run
-            # At the last tile, not at the next stage: stages may overlap.
-            if event.stage == "report" or (event.stage == "fetch" and event.done >= event.total):
-                held.give_back()
-            yield event
+
+    def watched(event: Progress) -> Progress:
+        # At the last tile, not at the next stage: stages may overlap.
+        if event.stage == "report" or (event.stage == "fetch" and event.done >= event.total):
+            held.give_back()
+        return event
+
+    return mapped(steps, watched)
 
 
 def _check_complete(run: Run, provider: Provider) -> None:

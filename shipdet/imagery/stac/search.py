@@ -200,7 +200,7 @@ def _acquisitions(area: Where, settings: Settings, **wanted: Any) -> list[Acquis
         for part in parts
         for item in _items(settings, bbox=list(part.box.as_tuple()), **wanted)
     }
-    shapes = [part.polygon or shapely.box(*part.box.as_tuple()) for part in parts]
+    shapes = [part.shape for part in parts]
     whole = shapes[0] if len(shapes) == 1 else shapely.union_all(shapes)
     return group(_scenes(list(items.values()), settings), whole)
 

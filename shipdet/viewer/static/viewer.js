@@ -69,6 +69,21 @@ function begin() {
   show(byId("filters"), "ais", run.ais);
   table = new Table(byId("head"), byId("rows"), { chosen: (key) => choose(key, "table"), crop: cropOf });
   drawView();
+  listen();
+}
+
+/** Let the controls work; none of them means anything before the run has come. */
+function listen() {
+  byId("view").addEventListener("change", () => {
+    drawView();
+    outlines.show(everyone());
+  });
+  byId("fit").addEventListener("click", () => picture.fit());
+  byId("draw").addEventListener("click", drawFilter);
+  for (const button of document.querySelectorAll("[data-act]")) {
+    button.addEventListener("click", () => act(button.dataset.act));
+  }
+  window.addEventListener("keydown", typed);
 }
 
 const show = (where, name, visible) =>
@@ -209,7 +224,7 @@ function typed(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || (typing && (arrows || !event.target.closest(".map")))) return;
   if (arrows && event.target.hasAttribute?.("tabindex")) return; // a table that scrolls
   const key = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-  if (!key || !picture) return;
+  if (!key) return;
   event.preventDefault();
   key();
 }
@@ -238,21 +253,10 @@ function start() {
       tellApp("changed", { run: run.id });
     },
   });
-  byId("view").addEventListener("change", () => {
-    if (!picture) return; // the first look at the run, once it is here, follows the form
-    drawView();
-    outlines.show(everyone());
-  });
   byId("view").addEventListener("submit", (event) => event.preventDefault());
-  byId("fit").addEventListener("click", () => picture?.fit());
-  byId("draw").addEventListener("click", () => picture && drawFilter());
   byId("help-open").addEventListener("click", () => byId("help").showModal());
-  for (const button of document.querySelectorAll("[data-act]")) {
-    button.addEventListener("click", () => picture && act(button.dataset.act));
-  }
   byId("alone").href = here;
   byId("alone").hidden = window.parent === window;
-  window.addEventListener("keydown", (event) => picture && typed(event));
   window.addEventListener("message", ({ source, origin, data }) => {
     if (source !== window.parent || origin !== location.origin || data?.source !== "shipdet") return;
     if (data.type === "reload") reload();
