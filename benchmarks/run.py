@@ -17,7 +17,7 @@ from benchmarks import (
     fetching,
     machine,
     scoring,
-    searching,
+    search_time,
     selective,
     startup,
     streaming,
@@ -59,7 +59,7 @@ def measure(effort: Effort) -> dict[str, Any]:
         faster = _said(figure, effort)
         ratios[f"openvino_vs_torch_{name}"] = faster["openvino"]
         further[f"onnx_vs_torch_{name}"] = faster["onnx"]
-    ratios["search_vs_pass"] = _said(searching.search_vs_pass, effort)
+    ratios["search_vs_pass"] = _said(search_time.search_vs_pass, effort)
     parts = _said(selective.selective_vs_whole, effort)
     further |= {f"selective_{name}": value for name, value in parts.items()}
     fetched = _said(fetching.fetch_parallel, effort)

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.searching import harbor, searched
+from benchmarks.search_time import harbor, searched
 
 
 class Stage(NamedTuple):

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from export.command import run, write_config
-from export.comparing import compare, excess
+from export.parity import compare, excess
 from shipdet.errors import BadImage, BadModel, BadOption
 from shipdet.imagery import open_raster
 from shipdet.models.graph_format import FILES, OPSET, Format

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import ParseError
 
 from shipdet.errors import BadArea
-from shipdet.geopackage import polygons_of
+from shipdet.geopackage_reader import polygons_of
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

@@ -11,7 +11,7 @@ import pytest
 
 from shipdet import cli
 from shipdet.cli.parameters import FLAGS
-from shipdet.cli.progress import Lines
+from shipdet.cli.progress_bar import Lines
 from shipdet.imagery import sample
 from shipdet.options import group, option_fields
 from shipdet.pipeline import sharpening

@@ -20,7 +20,7 @@ from shipdet.requests import (
     SearchOptions,
 )
 from shipdet.ui.layout import SearchInputs
-from shipdet.ui.sources import AreaInputs
+from shipdet.ui.source_inputs import AreaInputs
 
 IMAGE = {**ImageRequest.model_fields, **Search.model_fields}
 del IMAGE["search"]

@@ -4,6 +4,7 @@ import re
 import socket
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.helpers.imports import PACKAGES, all_imports, circle, imports_of
 PACKAGE = PROJECT / "shipdet"
 BASE = {
     *("errors", "extras", "settings", "gdal", "geometry", "progress", "mosaic", "detections"),
-    *("requests", "options", "pace", "areas", "area_files", "geopackage", "_version"),
+    *("requests", "options", "pace", "areas", "area_files", "geopackage_reader", "_version"),
 }
 # From the top down. A room may import what stands below it, never what stands beside it.
 FLOORS = (
@@ -118,7 +119,7 @@ def test_a_circle_is_found():
             ["shipdet.report.folder", "shipdet.report"],
         ),
         ("def f():\n    from shipdet.ui import serve", ["shipdet.ui"]),
-        ("from ..report import run", ["shipdet.report.run"]),
+        ("from ..report import drawing", ["shipdet.report.drawing"]),
         ("from . import view", ["shipdet.detect.view"]),
         ("from .view import View", ["shipdet.detect.view"]),
         ("M = 'shipdet.models.torch_runtime'", ["shipdet.models.torch_runtime"]),
@@ -129,6 +130,13 @@ def test_a_circle_is_found():
 )
 def test_the_rule_sees_every_way_to_import(code, expected):
     assert [name for _, name in imports_of(code, PACKAGE / "detect" / "new.py")] == expected
+
+
+def test_no_two_modules_have_the_same_name():
+    names = Counter(file.name for package in PACKAGES for file in (PROJECT / package).rglob("*.py"))
+    shared = {"__init__.py", "__main__.py", "conftest.py"}
+    assert names.keys() >= shared, "the rule must see the files that it judges"
+    assert not {name for name, count in names.items() if count > 1} - shared
 
 
 def test_names_of_tests_have_at_most_60_characters():

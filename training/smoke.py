@@ -26,9 +26,9 @@ from training.canvases.windows import CELL_PX, WINDOW_M, WINDOW_PX
 from training.data.labeled import Floats, LabeledImage, LabeledShip, Picture
 from training.evaluation.figures import average_precision, pool
 from training.evaluation.surveys import surveyed
+from training.learning.architectures import IMAGENET_MEAN, IMAGENET_STD, POOL_CELLS
 from training.learning.engine import fit
 from training.learning.model_folder import PLAIN_JUDGE
-from training.learning.networks import IMAGENET_MEAN, IMAGENET_STD, POOL_CELLS
 from training.learning.train import TwoAnswers, groups, loss_of
 from training.recipe import MapStage, Schedule
 

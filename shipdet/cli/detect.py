@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from shipdet.cli.ais import Acquired, File, lines
-from shipdet.cli.areas import AreaFile, Day, Outcome, Sample, each_area, requests_of
+from shipdet.cli.area_options import AreaFile, Day, Outcome, Sample, each_area, requests_of
 from shipdet.cli.parameters import (
     AsJson,
     Box,
@@ -20,7 +20,7 @@ from shipdet.cli.parameters import (
     search_of,
     typed,
 )
-from shipdet.cli.progress import shown
+from shipdet.cli.progress_bar import shown
 from shipdet.detections import Detection
 from shipdet.errors import BadOption, ShipdetError
 from shipdet.options import with_options

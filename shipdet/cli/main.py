@@ -9,8 +9,8 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from shipdet._version import __version__
-from shipdet.cli import ais, detect, finding, listing, serving
-from shipdet.cli.areas import SomeAreasFailed
+from shipdet.cli import ais, catalog, detect, lookup, serving
+from shipdet.cli.area_options import SomeAreasFailed
 from shipdet.cli.detect import SomeFailed
 from shipdet.cli.jobs import JobFailed, jobs
 from shipdet.cli.runs import runs
@@ -38,11 +38,11 @@ app = typer.Typer(
 )
 app.command()(detect.detect)
 app.command()(detect.download)
-app.command()(finding.acquisitions)
-app.command()(finding.place)
+app.command()(lookup.acquisitions)
+app.command()(lookup.place)
 app.command()(ais.ais)
-app.command()(listing.providers)
-app.command()(listing.models)
+app.command()(catalog.providers)
+app.command()(catalog.models)
 app.command()(serving.serve)
 app.command()(serving.review)
 app.add_typer(runs, name="runs")

@@ -7,8 +7,7 @@ from tempfile import TemporaryDirectory
 
 from shipdet.errors import BadOption
 from shipdet.progress import finish
-from shipdet.report.folder import GONE, PARTIAL, new_file
-from shipdet.report.run import (
+from shipdet.report.finished_run import (
     BUNDLE,
     CANDIDATES,
     FILTERED_BUNDLE,
@@ -18,6 +17,7 @@ from shipdet.report.run import (
     RECORD,
     Run,
 )
+from shipdet.report.folder import GONE, PARTIAL, new_file
 from shipdet.report.writing import RESULTS, write_results
 
 #: Kinds that are not in the ZIP: they are files of their own, and too large to be sent twice.

@@ -15,9 +15,9 @@ from shipdet.errors import BadOption
 from shipdet.geometry import Floats, distance_m
 from shipdet.report import vector
 from shipdet.report.exports.geopackage import geopackage
+from shipdet.report.finished_run import Run
 from shipdet.report.folder import save_file
 from shipdet.report.record import grid_of
-from shipdet.report.run import Run
 
 Change = Literal["stayed", "arrived", "left"]
 

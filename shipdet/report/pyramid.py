@@ -21,9 +21,9 @@ from PIL import Image
 from shipdet.errors import BadOption, StorageFull
 from shipdet.gdal import WRITING, gdal_env, gdal_errors
 from shipdet.geometry import TILE_PX
+from shipdet.report.finished_run import PICTURES, PYRAMIDS, Run
 from shipdet.report.folder import GONE
 from shipdet.report.raster import COG, copy_raster
-from shipdet.report.run import PICTURES, PYRAMIDS, Run
 
 _COPY = {**COG, "compress": "JPEG", "quality": 90, "predictor": "NO", "bigtiff": "IF_SAFER"}
 _making = threading.Lock()

@@ -13,10 +13,10 @@ from urllib.parse import quote
 from shipdet.detections import Detection, Detections
 from shipdet.report import vector
 from shipdet.report.exports.geopackage import geopackage
+from shipdet.report.finished_run import PREVIEW, Run
 from shipdet.report.folder import save_file, storage_errors
-from shipdet.report.page import STYLE
+from shipdet.report.html_page import STYLE
 from shipdet.report.raster import thumbnail
-from shipdet.report.run import PREVIEW, Run
 
 
 @dataclass(frozen=True)

@@ -18,18 +18,7 @@ from shipdet.progress import HEARTBEAT_S, Progress, Steps
 from shipdet.report import vector
 from shipdet.report.drawing import CHIP_M, crop_ship, draw_overlay
 from shipdet.report.filtering import ShipFilter
-from shipdet.report.folder import PARTIAL
-from shipdet.report.identifying import ais_geojson, ais_record
-from shipdet.report.large import read_around, write_large
-from shipdet.report.raster import (
-    JPEG_MAX_PX,
-    ImageFormat,
-    read_picture,
-    write_geotiff,
-    write_picture,
-)
-from shipdet.report.review import Review
-from shipdet.report.run import (
+from shipdet.report.finished_run import (
     BUNDLE,
     CANDIDATES,
     CHIPS,
@@ -42,6 +31,17 @@ from shipdet.report.run import (
     Run,
     chip_name,
 )
+from shipdet.report.folder import PARTIAL
+from shipdet.report.identifying import ais_geojson, ais_record
+from shipdet.report.large import read_around, write_large
+from shipdet.report.raster import (
+    JPEG_MAX_PX,
+    ImageFormat,
+    read_picture,
+    write_geotiff,
+    write_picture,
+)
+from shipdet.report.review import Review
 
 OVERLAY_MAX_PX = 4096  # longest side of the overlay; a browser shows no more
 #: by kind; rewritten for another threshold, like the crops, the candidates and the record

@@ -10,7 +10,7 @@ from shipdet.requests import MIN_LENGTH_M
 from shipdet.settings import Settings
 from shipdet.ui import html
 from shipdet.ui.choices import default_threshold, model_choices
-from shipdet.ui.sources import (
+from shipdet.ui.source_inputs import (
     AisInputs,
     AreaInputs,
     DateParts,

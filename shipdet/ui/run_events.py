@@ -1,7 +1,7 @@
 """Events of a run: started, followed, found again, cancelled, filtered, shown.
 
-A search belongs to the server (:mod:`shipdet.viewer.running`): a page only follows it. So it goes
-on when the page is closed, and the browser's next page finds it by the id that it remembers.
+A search belongs to the server (:mod:`shipdet.viewer.live_searches`): a page only follows it. So it
+goes on when the page is closed, and the browser's next page finds it by the id that it remembers.
 """
 
 import logging
@@ -33,8 +33,8 @@ from shipdet.ui.results import (
 from shipdet.ui.source_events import AT_ONCE, UNSEEN
 from shipdet.ui.source_html import ais_card, summary_box
 from shipdet.ui.streams import Outcome, Searches, Summary, one_after_another
-from shipdet.viewer import running
-from shipdet.viewer.running import Running
+from shipdet.viewer import live_searches
+from shipdet.viewer.live_searches import Running
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def wire_runs(page: Page, blocks: gr.Blocks, source: gr.State, settings: Setting
     def start(values: Values) -> Updates:
         try:
             asked = searches(page, values, values[source], settings)
-            started = running.start(
+            started = live_searches.start(
                 _title(page, values, asked), lambda: one_after_another(asked), settings.max_queue
             )
         except ShipdetError as error:
@@ -63,11 +63,11 @@ def wire_runs(page: Page, blocks: gr.Blocks, source: gr.State, settings: Setting
 
     def follow(id_: str) -> Iterator[Updates]:
         yield gr.skip()  # gradio empties what a function without any update has for outputs
-        if found := running.find(id_):
+        if found := live_searches.find(id_):
             yield from following(page, found, settings)
 
     def resume(id_: str) -> Iterator[Updates]:
-        found = running.find(id_ or "")
+        found = live_searches.find(id_ or "")
         if found is None or found.error or found.cancelled:
             yield gr.skip()
             return
@@ -76,7 +76,7 @@ def wire_runs(page: Page, blocks: gr.Blocks, source: gr.State, settings: Setting
         yield from following(page, found, settings)
 
     def cancel(id_: str) -> Updates:
-        if found := running.find(id_):
+        if found := live_searches.find(id_):
             found.cancel()
         return {page.cancel: gr.Button(interactive=False)}
 

@@ -17,7 +17,7 @@ from shipdet.settings import Settings
 from shipdet.ui.gradio_app import build_blocks
 from shipdet.ui.own_scripts import OwnScriptsOnly
 from shipdet.ui.plain_http import SentencesOverHttp
-from shipdet.ui.tiles import tile_routes
+from shipdet.ui.tile_routes import tile_routes
 from shipdet.viewer import viewer_routes
 
 

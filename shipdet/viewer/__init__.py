@@ -8,8 +8,8 @@ from shipdet.extras import require
 
 require("starlette", "uvicorn", extra="app")
 
+from shipdet.viewer.live_searches import Running, running_runs  # noqa: E402
 from shipdet.viewer.routes import viewer_routes  # noqa: E402
-from shipdet.viewer.running import Running, running_runs  # noqa: E402
-from shipdet.viewer.serving import review  # noqa: E402
+from shipdet.viewer.standalone import review  # noqa: E402
 
 __all__ = ["Running", "review", "running_runs", "viewer_routes"]

@@ -22,13 +22,13 @@ from shipdet import pipeline
 from shipdet.errors import BadOption, NotYours, ShipdetError, StorageFull, sentence
 from shipdet.pipeline import Run
 from shipdet.report import PREVIEW, cut_tile, run_folder
+from shipdet.report.finished_run import CHIPS, chip_name
 from shipdet.report.raster import thumbnail
-from shipdet.report.run import CHIPS, chip_name
 from shipdet.settings import Settings
 from shipdet.viewer import telling
 from shipdet.viewer.downloads import CHANGES, changes_file, run_file
-from shipdet.viewer.requests import body_of, filter_of, lists_all, reviewed, run_of
-from shipdet.viewer.running import running_runs
+from shipdet.viewer.http_requests import body_of, filter_of, lists_all, reviewed, run_of
+from shipdet.viewer.live_searches import running_runs
 
 log = logging.getLogger(__name__)
 

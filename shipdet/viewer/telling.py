@@ -13,7 +13,7 @@ from shipdet.geometry import Floats
 from shipdet.pipeline import Comparison, Run, RunInfo
 from shipdet.report import layers, top_zoom, vector
 from shipdet.report.record import grid_of, pixels_of
-from shipdet.viewer.running import Running
+from shipdet.viewer.live_searches import Running
 
 #: Weaker candidates that are listed beside the ships; a person accepts the best of them.
 MOST_OTHERS = 500

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from export import comparing, onnx, push
+from export import onnx, parity, push
 from shipdet.errors import BadModel, UnknownModel
 from shipdet.models import onnx_graph, resolve
 from shipdet.models.graphs import graph_file
@@ -40,7 +40,7 @@ def files(root):
 
 def worsened(monkeypatch, *names):
     """Half precision differs too much in these figures."""
-    compare = comparing.compare
+    compare = parity.compare
 
     def worse(folder, precision, *others):
         found = compare(folder, precision, *others)
@@ -76,10 +76,10 @@ def test_every_figure_has_its_limit():
         "score_max": 2e-3, "map_max": 2e-3, "whole_score_max": 2e-3, "pixels_within_1": 0.99,
         "ships_apart": 1, "center_px_max": 1.1,
     }  # fmt: skip
-    assert comparing.excess(good, "fp32") == []
-    assert len(comparing.excess(good | bad, "fp32")) == 6
-    assert comparing.excess(good | {"score_max": math.nan}, "fp32") == ["score_max"]
-    assert comparing.excess(good | {"score_max": 9e-3}, "fp16") == []
+    assert parity.excess(good, "fp32") == []
+    assert len(parity.excess(good | bad, "fp32")) == 6
+    assert parity.excess(good | {"score_max": math.nan}, "fp32") == ["score_max"]
+    assert parity.excess(good | {"score_max": 9e-3}, "fp16") == []
 
 
 def test_both_outputs_and_the_ships_of_scenes_are_compared(
@@ -101,9 +101,9 @@ def test_a_ship_that_only_one_backend_finds_counts(settings, weights, monkeypatc
     folder = resolve("tiny-fine", settings)
     lists = iter([[(5.0, 5.0), (50.0, 50.0)], [(5.0, 7.0)]])
     monkeypatch.setattr(
-        comparing, "ships_in", lambda *_: SimpleNamespace(centers=np.array(next(lists)))
+        parity, "ships_in", lambda *_: SimpleNamespace(centers=np.array(next(lists)))
     )
-    found = comparing.ship_difference(folder, folder.config, "fp32", [None])
+    found = parity.ship_difference(folder, folder.config, "fp32", [None])
     assert (found["ships"], found["ships_apart"]) == (2, 1)
     assert found["center_px_max"] > 40
 

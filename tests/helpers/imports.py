@@ -26,7 +26,7 @@ class Import(NamedTuple):
 
 
 def module_of(file: Path) -> str:
-    """``shipdet/report/run.py`` is ``shipdet.report.run``; a package's file is the package."""
+    """``shipdet/report/tiff.py`` is ``shipdet.report.tiff``; a package's file is the package."""
     parts = file.relative_to(PROJECT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 

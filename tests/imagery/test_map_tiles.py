@@ -15,7 +15,7 @@ from shipdet.imagery import get_provider
 from shipdet.imagery.map_tiles import map_tile
 from shipdet.imagery.stac import choose_acquisition
 from shipdet.settings import Settings, get_settings
-from shipdet.ui.tiles import tile_routes
+from shipdet.ui.tile_routes import tile_routes
 from tests.helpers.stac_server import ITEMS, StacServer
 from tests.helpers.tile_server import SERVER_ERROR, TileServer
 

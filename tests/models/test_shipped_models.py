@@ -9,7 +9,7 @@ import pytest
 import timm
 from safetensors.torch import load_file
 
-from export.comparing import excess
+from export.parity import excess
 from shipdet.models import list_models, load_classifier, resolve
 from shipdet.models.graph_format import FILES
 from shipdet.models.graphs import graph_file

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.learning.networks import Pupil, Teacher, build, maps_loss
+from training.learning.architectures import Pupil, Teacher, build, maps_loss
 from training.learning.pretrain import Views, pretrain, random_view
 from training.learning.train import TwoAnswers, load_state
 from training.recipe import PretrainStage, Recipe, Schedule

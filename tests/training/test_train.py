@@ -18,9 +18,9 @@ from shipdet.models.networks import build_classifier, build_map_head, load_weigh
 from shipdet.models.torch_runtime import whole_margins, window_margins
 from tests.helpers.tiny_models import classifier_config
 from training.canvases.windows import CELL_PX
+from training.learning.architectures import ANSWER, build
 from training.learning.engine import Batch, CsvLog, fit, made_ahead, parameter_groups
 from training.learning.model_folder import mean_state, plain_state, write_model
-from training.learning.networks import ANSWER, build
 from training.learning.train import TwoAnswers, groups, kept_in, load_state, save_state
 from training.paths import CONFIGS
 from training.recipe import Recipe, Schedule, read_recipe

@@ -19,7 +19,7 @@ from shipdet.ui.choices import band_choices
 from shipdet.ui.forms import MAX_AT_ONCE, ais_of, area_requests, searches
 from shipdet.ui.results import summary_files
 from shipdet.ui.streams import Outcome, Summary, one_after_another
-from shipdet.viewer.running import Running
+from shipdet.viewer.live_searches import Running
 from tests.helpers.stac_server import ITEMS, StacServer
 
 TRIANGLE = {"type": "Polygon", "coordinates": [[[-0.70, 0.06], [-0.69, 0.06], [-0.69, 0.07]]]}

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from shipdet import pipeline
 from shipdet.errors import BadOption, Busy
 from shipdet.progress import Progress
-from shipdet.viewer import running, viewer_routes
+from shipdet.viewer import live_searches, viewer_routes
 from tests.helpers.written_runs import write_run
 from tests.viewer.conftest import RUN
 
@@ -130,7 +130,7 @@ class Steps:
 
 def test_a_search_goes_on_without_its_follower(run, web):
     steps = Steps(run.folder)
-    search = running.start("Harbor", steps, 5)
+    search = live_searches.start("Harbor", steps, 5)
     steps.go.release()
     assert next(search.follow()).done == 0  # and that page is closed
     message = web.get("/viewer/runs.json").json()["running"]
@@ -138,14 +138,14 @@ def test_a_search_goes_on_without_its_follower(run, web):
         ("Harbor", "Searching for ships")
     ]
     steps.go.release(2)
-    assert [event.done for event in running.find(search.id).follow()][-1] == 2
+    assert [event.done for event in live_searches.find(search.id).follow()][-1] == 2
     assert search.result == run.folder and search.error is None and not search.cancelled
     assert web.get("/viewer/runs.json").json()["running"] == []
 
 
 def test_a_cancelled_search_is_closed_at_its_next_step():
     steps = Steps()
-    search = running.start("Harbor", steps, 5)
+    search = live_searches.start("Harbor", steps, 5)
     search.cancel()
     steps.go.release()
     assert steps.closed.wait(10)
@@ -154,13 +154,13 @@ def test_a_cancelled_search_is_closed_at_its_next_step():
 
 def test_only_so_many_searches_wait():
     steps = Steps()
-    search = running.start("Harbor", steps, 1)
+    search = live_searches.start("Harbor", steps, 1)
     with pytest.raises(Busy, match="Too many runs"):
-        running.start("Another", Steps(), 1)
+        live_searches.start("Another", Steps(), 1)
     search.cancel()
     steps.go.release()
     list(search.follow())
-    assert running.find("unknown") is None
+    assert live_searches.find("unknown") is None
 
 
 def test_an_error_ends_a_search():
@@ -168,6 +168,6 @@ def test_an_error_ends_a_search():
         yield Progress("fetch", 0, 1)
         raise BadOption("No.")
 
-    search = running.start("Harbor", broken, 5)
+    search = live_searches.start("Harbor", broken, 5)
     list(search.follow())
     assert str(search.error) == "No." and search.result is None

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from training.harbor import layout
+from training.harbor import harbor_layout
 from training.harbor.scene import render
 
 QUALITY = 93  # with full color: 3 MB, and errors like those of the sensor's own noise
@@ -32,14 +32,14 @@ def truth() -> dict[str, object]:
             "kind": ship.kind,
             "state": ship.state,
         }
-        for ship in layout.truth()
+        for ship in harbor_layout.truth()
     ]
     return {
-        "zoom": layout.REFERENCE_ZOOM,
-        "left_px": layout.LEFT_PX,
-        "top_px": layout.TOP_PX,
-        "width_px": layout.WIDTH_PX,
-        "height_px": layout.HEIGHT_PX,
+        "zoom": harbor_layout.REFERENCE_ZOOM,
+        "left_px": harbor_layout.LEFT_PX,
+        "top_px": harbor_layout.TOP_PX,
+        "width_px": harbor_layout.WIDTH_PX,
+        "height_px": harbor_layout.HEIGHT_PX,
         "ships": ships,
     }
 

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from training.harbor import layout
+from training.harbor import harbor_layout
 from training.harbor.brush import Brush, Color, steps
-from training.harbor.layout import GSD_M, HEIGHT_PX, WIDTH_PX
+from training.harbor.harbor_layout import GSD_M, HEIGHT_PX, WIDTH_PX
 from training.harbor.ships import CARGO
 from training.harbor.texture import clouds, spectral, tiled
 
@@ -32,7 +32,7 @@ def natural_land() -> Mask:
     """Land without anything built."""
     east_m = (np.arange(WIDTH_PX, dtype=np.float64) + 0.5) * GSD_M
     south_m = (np.arange(HEIGHT_PX) + 0.5) * GSD_M
-    return np.asarray(south_m[:, None] < layout.coast_m(east_m)[None, :])
+    return np.asarray(south_m[:, None] < harbor_layout.coast_m(east_m)[None, :])
 
 
 def built_land() -> Mask:
@@ -40,10 +40,14 @@ def built_land() -> Mask:
     mask = np.zeros((HEIGHT_PX, WIDTH_PX), np.uint8)
     brush = Brush(mask, GSD_M)
     for shape in (
-        layout.TERMINAL, layout.BASIN_QUAY, layout.PIER, layout.JETTY, layout.JETTY_HEAD,
-    ):  # fmt: skip
+        harbor_layout.TERMINAL,
+        harbor_layout.BASIN_QUAY,
+        harbor_layout.PIER,
+        harbor_layout.JETTY,
+        harbor_layout.JETTY_HEAD,
+    ):
         brush.polygon(shape, (255, 0, 0))
-    brush.line(layout.BREAKWATER, layout.BREAKWATER_M, (255, 0, 0))
+    brush.line(harbor_layout.BREAKWATER, harbor_layout.BREAKWATER_M, (255, 0, 0))
     return mask > 127
 
 
@@ -118,17 +122,17 @@ def _town(brush: Brush, rng: Rng, area: tuple[float, float, float, float]) -> No
 
 def _roads(brush: Brush) -> None:
     east = np.arange(-50, 5000, 40.0)
-    coastal = layout.coast_m(east) - 74
+    coastal = harbor_layout.coast_m(east) - 74
     brush.line(np.stack([east, np.minimum(coastal, 470)], axis=-1), 12, (122, 120, 118))
     for x in (1290, 2300, 3140):
         brush.line([(x, -10), (x + 40, 470)], 10, ROAD)
 
 
 def _port(brush: Brush, rng: Rng) -> None:
-    for shape in (layout.BASIN_QUAY, layout.TERMINAL, layout.PIER):
+    for shape in (harbor_layout.BASIN_QUAY, harbor_layout.TERMINAL, harbor_layout.PIER):
         brush.polygon(shape, CONCRETE)
-    brush.polygon(layout.JETTY, (150, 148, 142))
-    brush.polygon(layout.JETTY_HEAD, (162, 160, 152))
+    brush.polygon(harbor_layout.JETTY, (150, 148, 142))
+    brush.polygon(harbor_layout.JETTY_HEAD, (162, 160, 152))
     for v in steps(70, 780, 118):  # container yard: blocks with lanes between
         for u in steps(1370, 2210, 170):
             brush.box(u + 72, v + 45, 154, 96, (128, 126, 122))
@@ -160,14 +164,14 @@ def _port(brush: Brush, rng: Rng) -> None:
 
 
 def _breakwater(brush: Brush, rng: Rng) -> None:
-    brush.line(layout.BREAKWATER, layout.BREAKWATER_M, (140, 134, 124))
-    points = np.array(layout.BREAKWATER, dtype=float)
+    brush.line(harbor_layout.BREAKWATER, harbor_layout.BREAKWATER_M, (140, 134, 124))
+    points = np.array(harbor_layout.BREAKWATER, dtype=float)
     for start, end in pairwise(points):
         for share in np.linspace(0, 1, 260):
             at = start + (end - start) * share + rng.uniform(-11, 11, 2)
             shade = rng.uniform(0.6, 1.35)
             brush.disc(float(at[0]), float(at[1]), 1.6, _shade((140, 134, 124), shade))
-    brush.line(layout.BREAKWATER, 6, (182, 178, 168))
+    brush.line(harbor_layout.BREAKWATER, 6, (182, 178, 168))
 
 
 def _cranes(brush: Brush) -> None:

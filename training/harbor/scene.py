@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from training.harbor.harbor_layout import HEIGHT_PX, WIDTH_PX, truth
 from training.harbor.land import built_land, draw_land, natural_land
-from training.harbor.layout import HEIGHT_PX, WIDTH_PX, truth
 from training.harbor.sea import draw_foam, draw_sea, draw_wake
 from training.harbor.ships import draw_ship
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from training.harbor.layout import GSD_M, HEIGHT_PX, WIDTH_PX, Ship
+from training.harbor.harbor_layout import GSD_M, HEIGHT_PX, WIDTH_PX, Ship
 from training.harbor.texture import clouds, spectral, tiled
 
 DEEP = (50, 72, 74)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.harbor.brush import Brush, Color, steps
-from training.harbor.layout import GSD_M, Kind, Ship
+from training.harbor.harbor_layout import GSD_M, Kind, Ship
 
 SUPERSAMPLING = 4
 SHADOW_DEG = 318.0  # the sun stands in the south-east

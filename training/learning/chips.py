@@ -27,8 +27,8 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from training.data.splits import kept_split
+from training.learning.architectures import Normalized
 from training.learning.engine import CsvLog, parameter_groups
-from training.learning.networks import Normalized
 from training.recipe import ChipStage, read_recipe
 
 log = logging.getLogger(__name__)

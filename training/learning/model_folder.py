@@ -21,7 +21,7 @@ from torch import Tensor
 from shipdet.models.config import FEATURES
 from training.canvases.windows import CELL_PX, WINDOW_M, WINDOW_PX
 from training.data.labeled import everything
-from training.learning.networks import IMAGENET_MEAN, IMAGENET_STD, POOL_CELLS
+from training.learning.architectures import IMAGENET_MEAN, IMAGENET_STD, POOL_CELLS
 from training.paths import LABELS, data_root
 
 #: Coarsest imagery, in meters per pixel, in which training shows ships of all lengths.

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.data.datasets import read_picture
+from training.learning.architectures import Pupil, Student, Teacher, build, load_teacher, maps_loss
 from training.learning.engine import Batch, Keep, fit
-from training.learning.networks import Pupil, Student, Teacher, build, load_teacher, maps_loss
 from training.learning.train import save_classifier
 from training.paths import data_root
 from training.recipe import PretrainStage, Recipe, read_recipe

@@ -24,9 +24,9 @@ from training.canvases.sampling import Sampler, read_hard
 from training.canvases.windows import CELL_PX, EDGE_PX
 from training.data.folds import seen_by
 from training.data.labeled import everything
+from training.learning.architectures import Student
 from training.learning.engine import Batch, Keep, fit, parameter_groups
 from training.learning.loss import map_loss, rates, ship_margin, window_loss
-from training.learning.networks import Student
 from training.recipe import MapStage, read_recipe
 
 #: What the window answer counts beside the map.

@@ -16,7 +16,7 @@ from shipdet.imagery.providers import effective_provider
 from shipdet.imagery.sources import NO_PICTURE
 from shipdet.progress import Progress, Steps, mapped
 from shipdet.report import Run, vector
-from shipdet.report.run import PREVIEW
+from shipdet.report.finished_run import PREVIEW
 from shipdet.settings import Settings
 
 KEPT = ("mosaic", "overlay")  # of the run's files

@@ -15,8 +15,8 @@ from shipdet.report import exports, vector
 from shipdet.report.drawing import draw_overlay
 from shipdet.report.filtering import ShipFilter
 from shipdet.report.folder import save_file
+from shipdet.report.html_page import html_report
 from shipdet.report.identifying import identified
-from shipdet.report.page import html_report
 from shipdet.report.raster import JPEG_MAX_PX, read_picture
 from shipdet.report.record import grid_of
 from shipdet.report.review import Review

@@ -14,7 +14,7 @@ from shipdet.report.drawing import score_color
 from shipdet.report.record import grid_of
 
 if TYPE_CHECKING:
-    from shipdet.report.run import Run
+    from shipdet.report.finished_run import Run
 
 #: The look of every page.
 STYLE = (

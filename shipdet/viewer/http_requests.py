@@ -12,8 +12,8 @@ from starlette.requests import Request
 from shipdet.errors import BadOption, NotYours, ShipdetError
 from shipdet.pipeline import Review, Run, open_run
 from shipdet.report import ShipFilter, run_folder
+from shipdet.report.finished_run import RECORD
 from shipdet.report.folder import GONE
-from shipdet.report.run import RECORD
 from shipdet.settings import Settings
 
 MAX_BODY = 1024**2  # bytes; a page sends some hundred
