@@ -71,7 +71,7 @@ def _layers(lines: list[str], data: bytes) -> Iterator[Layer]:
 
 
 def _numbers(data: bytes, at: int, count: int, flag: int) -> tuple[Array, int]:
-    """So many numbers from a place on, and the place after them; float16 is padded to 4 bytes."""
+    """Numbers from an offset on, and the offset after them; float16 is padded to 4 bytes."""
     kinds: dict[int, type[np.floating]] = {_FLOAT16: np.float16, _FLOAT32: np.float32}
     kind = kinds[flag]
     values = np.frombuffer(data, np.dtype(kind).newbyteorder("<"), count, at)

@@ -6,8 +6,8 @@
 >>> run.save("ships.gpkg")
 >>> shipdet.detect_image("harbor.png", gsd_m=3.0).to_pandas()
 
-Bad values raise :class:`ShipdetError` with one sentence that says what to do. The models and the
-libraries behind them are imported when they are first used.
+Bad values raise :class:`ShipdetError` with one sentence that says what to do. Models and heavy
+libraries are loaded when they are first used.
 """
 
 import importlib
@@ -88,7 +88,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """The public names, those that are not imported yet too."""
+    """The public names, including those that are not imported yet."""
     return sorted({*globals(), *__all__})
 
 

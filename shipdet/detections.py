@@ -1,4 +1,4 @@
-"""Detections: the value that detection returns and every report reads."""
+"""Detections: what detection returns and every report reads."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -8,11 +8,11 @@ import numpy as np
 
 from shipdet.geometry import Floats
 
-#: Longest ship that is looked for, in meters; the longest ones afloat have 400 m.
+#: Longest ship that is searched for, in meters; the longest ones afloat have 400 m.
 LONGEST_SHIP_M = 420.0
 
 
-#: What a reviewer said of a ship; "" where nobody did. Rejected ships are not in the results.
+#: A reviewer's mark of a ship; "" if nobody reviewed it. Rejected ships are not in the results.
 Review = Literal["", "accepted", "moved", "redrawn", "added"]
 
 
@@ -20,10 +20,10 @@ Review = Literal["", "accepted", "moved", "redrawn", "added"]
 class Detection:
     """One ship.
 
-    Pixel values (``x``, ``y``, ``corners``) are of the searched picture at its original
+    Pixel values (``x``, ``y``, ``corners``) refer to the searched image at its original
     resolution, before any super-resolution. ``corners`` (4, 2) is the tight rotated box.
-    ``axis_deg`` is the direction of the keel, 0 to 180 clockwise from north (from up when the
-    picture has no georeference).
+    ``axis_deg`` is the direction of the keel, 0 to 180 clockwise from north (from up if the
+    image has no georeference).
     """
 
     id: int
@@ -37,21 +37,21 @@ class Detection:
     lon: float | None = None
     lat: float | None = None
     corners_lonlat: Floats | None = None
-    near_gap: bool = False  # within the margin of an uncovered area
-    cut: bool = False  # the ship reaches the picture's edge, so its length is a lower bound
-    raw_score: float | None = None  # best score of the raw picture there; None: no super-resolution
+    near_gap: bool = False  # within half a window of a gap
+    cut: bool = False  # the ship reaches the image's edge, so its length is a lower bound
+    raw_score: float | None = None  # best score of the raw image there; None: no super-resolution
     raw_support: bool | None = None  # whether that reaches the threshold of ``above``
     key: int = 0  # the id among all candidates, which no threshold changes; 0: ``id`` is it
     review: Review = ""  # what a reviewer did with it
-    # Of dated imagery; None where the date is not known
+    # Dated imagery; None if the date is not known
     acquired: str | None = None  # ISO 8601, UTC
     scene: str | None = None  # id of the acquisition
     processing_baseline: str | None = None
-    # What AIS says; None where it was not asked
-    mmsi: int | None = None  # of the ship that AIS knows there
-    name: str | None = None  # its name, "" where AIS gives none
-    ais_distance_m: float | None = None  # from the ship's place by AIS at the acquisition
-    dark: bool | None = None  # whether AIS knows no ship there
+    # From AIS; None if there was no AIS file
+    mmsi: int | None = None  # of the matched ship
+    name: str | None = None  # its name, "" if AIS gives none
+    ais_distance_m: float | None = None  # to its AIS position at the acquisition
+    dark: bool | None = None  # whether no AIS track matches
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -63,9 +63,9 @@ class Detection:
 
 @dataclass(frozen=True)
 class Sighted:
-    """Ships that a search has seen so far, in an image of ``width`` x ``height`` pixels.
+    """Ships that a search has found so far, in an image of ``width`` x ``height`` pixels.
 
-    They are provisional: what the canvases that follow see of the same ship may be better.
+    They are provisional: a later canvas may show the same ship better.
     """
 
     ships: tuple[Detection, ...]
@@ -75,7 +75,7 @@ class Sighted:
 
 @dataclass(frozen=True)
 class Detections:
-    """Ships in descending order of score, and the threshold below which none was kept."""
+    """Ships in descending order of score, and the score below which none were kept."""
 
     items: tuple[Detection, ...] = ()
     floor: float = 0.0

@@ -1,6 +1,6 @@
 """Errors that a user can do something about.
 
-Each class stands for one kind of remedy. The message is one sentence that the app, the API and
+Each class stands for one kind of problem. The message is one sentence that the app, the API and
 the command line show unchanged, so it says what was wrong and what to do next.
 """
 
@@ -14,11 +14,11 @@ class BadArea(ShipdetError):
 
 
 class BadPlace(ShipdetError):
-    """The text is no place, several at once, or beyond the map."""
+    """The text is not a place, is ambiguous, or lies beyond the map."""
 
 
 class BadAis(ShipdetError):
-    """An AIS file cannot be read, or does not cover the picture's place and time."""
+    """An AIS file cannot be read, or does not cover the image's place and time."""
 
 
 class AreaTooLarge(ShipdetError):
@@ -50,15 +50,15 @@ class ProviderUnreachable(ShipdetError):
 
 
 class NoImagery(ShipdetError):
-    """The provider answered, but has no usable picture of the area."""
+    """The provider answered, but has no usable imagery of the area."""
 
 
 class BadImage(ShipdetError):
-    """The picture cannot be used: format, size, channels or content."""
+    """The image cannot be used: format, size, channels or content."""
 
 
 class MissingScale(BadImage):
-    """The picture has no georeference and no meters per pixel were given."""
+    """The image has no georeference and no meters per pixel were given."""
 
 
 class UnknownModel(ShipdetError):
@@ -86,7 +86,7 @@ class StorageFull(ShipdetError):
 
 
 class BadJob(ShipdetError):
-    """A job's message cannot be read, or its name belongs to another job."""
+    """A job's message cannot be read, or its name is taken by another job."""
 
 
 class UnknownJob(ShipdetError):
@@ -94,7 +94,7 @@ class UnknownJob(ShipdetError):
 
 
 class NotYours(ShipdetError):
-    """Only who submitted the job, or the operator, may do this."""
+    """Only the person who submitted the job, or the operator, may do this."""
 
 
 class EngineUnreachable(ShipdetError):
@@ -106,7 +106,7 @@ class Busy(ShipdetError):
 
 
 def sentence(error: Exception) -> str:
-    """What a user reads of an error: its sentence, or where to look for the rest."""
+    """The sentence that a user sees of an error, or where to find the details."""
     if isinstance(error, ShipdetError):
         return str(error)
     return "Something unexpected went wrong; the server's log has the details."

@@ -28,8 +28,9 @@ MEAN_RADIUS_M = 6371008.8  # IUGG mean Earth radius, for distances on the ground
 class BBox:
     """An area of interest: west, south, east, north in degrees.
 
-    A box on another copy of the world, as a map that is scrolled across the antimeridian gives
-    it, is moved by whole turns to -180 to 180.
+    Longitudes beyond ±180 degrees, as from a map that is scrolled across the antimeridian, are
+    shifted by whole turns.
+
     Raises :class:`~shipdet.errors.BadArea` when it is not a proper box on the Web-Mercator map.
     """
 

@@ -27,9 +27,9 @@ STAGE_TITLES: dict[Stage, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One step forward: ``done`` of ``total`` ``unit`` of ``stage``; ``note`` is for the reader.
+    """One step forward: ``done`` of ``total`` ``unit`` of ``stage``; ``note`` is text for the user.
 
-    While ships are searched, ``sighted`` are those found so far.
+    During the search, ``sighted`` holds the ships found so far.
     """
 
     stage: Stage

@@ -100,7 +100,7 @@ def _option(default: Any, group: str, description: str, **bounds: Any) -> Any:
 
 
 class Search(Request):
-    """How to enlarge and search an image, wherever it comes from."""
+    """How to enlarge and search an image of any source."""
 
     upscale: Upscale = _option(
         "none", "Super-resolution", "enlarge the image with super-resolution before the search"
@@ -136,7 +136,7 @@ class Search(Request):
     quality: Annotated[int, Field(ge=1, le=95)] = _option(
         90, "Results", "quality of JPEG images, 1 to 95"
     )
-    name: str = _option("", "Results", "how the names of the run and its downloads begin")
+    name: str = _option("", "Results", "prefix of the names of the run and its downloads")
 
     @property
     def passes(self) -> int:
@@ -158,16 +158,16 @@ class Search(Request):
 
 
 class ImageryOptions(Request):
-    """Where the imagery of an area comes from, and which of several acquisitions is taken.
+    """Where the imagery of an area comes from, and which of several acquisitions is used.
 
     Dates and cloud cover are for Sentinel Hub and ``sentinel2``, priority is for Sentinel Hub,
-    ``acquisition`` for ``sentinel2``. Dates are inclusive, written YYYY-MM-DD, and None means all
-    of them.
+    ``acquisition`` for ``sentinel2``. Dates are inclusive, written YYYY-MM-DD; None means no
+    limit.
     """
 
     provider: str = _option("", "Imagery", "imagery provider (default: the configured one)")
     zoom: int | None = _option(
-        None, "Imagery", "map zoom (default: the coarsest that has the model's own scale)"
+        None, "Imagery", "map zoom (default: the coarsest that reaches the model's scale)"
     )
     date_from: str | None = _option(None, "Imagery", "first day, YYYY-MM-DD, of dated imagery")
     date_to: str | None = _option(None, "Imagery", "last day, YYYY-MM-DD, of dated imagery")
@@ -247,10 +247,10 @@ class AreaRequest(ImageryOptions):
 
 
 class ImageRequest(Request):
-    """An image of the user's; ``gsd_m`` where it carries no georeference."""
+    """A user's own image; it needs ``gsd_m`` if it has no georeference."""
 
     gsd_m: float | None = _option(
-        None, "Image", "meters per pixel, where the image has no georeference"
+        None, "Image", "meters per pixel, if the image has no georeference"
     )
     bands: str = _option(
         "",

@@ -58,7 +58,7 @@ def _runs_dir() -> Path:
 
 
 class Settings(BaseSettings):
-    """What an operator may set; defaults suit a laptop or a two-core Space."""
+    """All settings; the defaults suit a laptop or a two-core Space."""
 
     model_config = SettingsConfigDict(
         env_prefix="SHIPDET_",

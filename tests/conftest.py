@@ -103,7 +103,7 @@ def isolated_settings(
 
 @pytest.fixture
 def classifier(monkeypatch: pytest.MonkeyPatch) -> BrightnessClassifier:
-    """A classifier that needs no weights; the pipeline takes it for the one that was asked for."""
+    """A classifier that needs no weights; the pipeline takes it for the chosen one."""
     painted = BrightnessClassifier()
     chosen = SimpleNamespace(config=painted.config)
     monkeypatch.setattr("shipdet.pipeline.searching.load_classifier", lambda *_, **__: painted)

@@ -78,7 +78,7 @@ class Survey:
         return self.view.to_mosaic(self.candidates.boxes[kept, :2])
 
     def best_near(self, center: Floats) -> float:
-        """The best score within :data:`NEAR_PX` of a network pixel (2,); 0 where there is none."""
+        """The best score within :data:`NEAR_PX` of a network pixel (2,); 0 if there is none."""
         away = np.hypot(*(self.candidates.boxes[:, :2] - center).T)
         return float(self.candidates.scores[away <= NEAR_PX].max(initial=0.0))
 

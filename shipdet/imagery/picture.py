@@ -1,4 +1,4 @@
-"""An image of the user's own, from a file or from memory, as a picture that can be searched."""
+"""A user's own image, from a file or from memory, as a picture that can be searched."""
 
 import os
 from pathlib import Path

@@ -226,7 +226,7 @@ class _Assembly:
         await asyncio.to_thread(self.builder.put, x, y, tile)
 
     def counts(self) -> str:
-        """For the progress line: what is not plainly fetched."""
+        """For the progress line: cached and missing tiles."""
         parts = []
         if self.cached:
             parts.append(f"{self.cached} from the cache")

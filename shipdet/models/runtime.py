@@ -162,7 +162,7 @@ def check_blocks(blocks: Pixels) -> None:
 
 
 def canvases_at_once(device: Device, height: int, width: int) -> int:
-    """How many canvases of so many pixels a network takes in one pass."""
+    """How many canvases of this size a network takes in one pass."""
     return max(1, _PASS_PIXELS[device] // (height * width))
 
 

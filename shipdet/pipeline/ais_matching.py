@@ -47,7 +47,7 @@ def ais_of_area(
 def ais_of_image(
     facts: ImageFacts, file: str | Path, acquired: str | datetime | None = None
 ) -> Contacts:
-    """Read the AIS file for an image of the user's, before it is searched.
+    """Read the AIS file for a user's own image before it is searched.
 
     Args:
         facts: What :func:`shipdet.pipeline.inspect_image` found.

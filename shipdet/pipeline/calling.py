@@ -46,10 +46,10 @@ def detect_area(
     Args:
         bbox: West, south, east, north in degrees.
         out: A new or empty folder for the results; None makes one under the runs folder.
-        progress: Called with every step forward.
-        settings: Instead of those of the environment.
-        options: Provider ("" is the configured one), zoom (None is the coarsest that has the
-            model's own scale), dates, cloud cover and priority, and the fields of
+        progress: Called with each progress event.
+        settings: Replaces the settings of the environment.
+        options: Provider ("" is the configured one), zoom (None is the coarsest zoom that reaches
+            the model's scale), dates, cloud cover and priority, and the fields of
             :class:`shipdet.Search`.
 
     Returns:
@@ -83,16 +83,16 @@ def detect_areas(
         areas: West, south, east, north in degrees, which may cross the antimeridian; the text of a
             WKT (multi)polygon; a GeoJSON geometry or Feature as a dictionary; or the path of a
             GeoJSON, KML, KMZ, GeoPackage, WKT or CSV file of areas.
-        out: A new or empty folder; of several areas each has a folder in it.
-        progress: Called with every step forward.
-        settings: Instead of those of the environment.
+        out: A new or empty folder; several areas get one subfolder each.
+        progress: Called with each progress event.
+        settings: Replaces the settings of the environment.
         options: As for :func:`detect_area`.
 
     Returns:
-        A run for each area, one after the other; two for an area across the antimeridian.
+        One run per area, in order; two for an area across the antimeridian.
 
     Raises:
-        ShipdetError: A value is wrong or a search cannot be done; the runs before it are kept.
+        ShipdetError: A value is wrong or a search cannot be done; finished runs are kept.
 
     Example:
         >>> import shipdet
@@ -127,9 +127,9 @@ def detect_image(
         image: The path of a PNG, JPEG or GeoTIFF, or an array or open image, as
             :func:`shipdet.imagery.open_raster` takes it.
         out: A new or empty folder for the results; None makes one under the runs folder.
-        progress: Called with every step forward.
-        settings: Instead of those of the environment.
-        options: ``gsd_m`` (meters per pixel, needed where the image has no georeference),
+        progress: Called with each progress event.
+        settings: Replaces the settings of the environment.
+        options: ``gsd_m`` (meters per pixel, required if the image has no georeference),
             ``bands``, ``stretch``, and the fields of :class:`shipdet.Search`.
 
     Returns:
@@ -163,8 +163,8 @@ def download_area(
     Args:
         bbox: West, south, east, north in degrees.
         out: A new or empty folder for the results; None makes one under the runs folder.
-        progress: Called with every step forward.
-        settings: Instead of those of the environment.
+        progress: Called with each progress event.
+        settings: Replaces the settings of the environment.
         options: Provider, zoom, dates, cloud cover, priority, image format, quality and name.
 
     Returns:
@@ -184,18 +184,18 @@ def estimate_area(
     settings: Settings | None = None,
     **options: Unpack[AreaOptions],
 ) -> Estimate:
-    """What :func:`detect_area` would take, without fetching anything.
+    """Estimate what :func:`detect_area` would take, without fetching anything.
 
     Args:
         bbox: West, south, east, north in degrees, which may cross the antimeridian.
-        settings: Instead of those of the environment.
+        settings: Replaces the settings of the environment.
         options: As for :func:`detect_area`.
 
     Returns:
-        Zoom, tiles, pixels, megabytes and seconds; of both sides of the antimeridian together.
+        Zoom, tiles, pixels, megabytes and seconds, summed over both sides of the antimeridian.
 
     Raises:
-        ShipdetError: What the search would raise before it fetches the first tile.
+        ShipdetError: The search itself would fail before it fetches the first tile.
     """
     requests = _requests(bbox, dict(options))
     return estimate_together([estimate(request, settings) for request in requests])

@@ -1,4 +1,4 @@
-"""What a run will take, before it begins."""
+"""Estimates of a run before it begins."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from shipdet.settings import Settings, get_settings
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run will take. ``searched_*`` are of the image after super-resolution."""
+    """The size and duration of a run. ``searched_*`` refer to the image after super-resolution."""
 
     zoom: int
     tiles: int
@@ -23,7 +23,7 @@ class Estimate:
     download_mb: float
     seconds: float
     notes: tuple[str, ...] = ()
-    acquisition: str = ""  # of dated imagery: the id of the one that is taken
+    acquisition: str = ""  # dated imagery: the id of the chosen one
     acquired: str | None = None  # and its time, ISO 8601
 
 
@@ -81,7 +81,7 @@ def estimate_together(estimates: Sequence[Estimate]) -> Estimate:
 
 
 def search_seconds(how: SearchPlan, raw_px: int, gsd_m: float) -> float:
-    """How long an image of so many pixels is likely to be enlarged and searched."""
+    """Estimated seconds to enlarge and search an image."""
     kind, amount = how.work(raw_px, gsd_m)
     work = pace.seconds(kind, amount) * (2 if how.search.selective else 1)  # the raw image as well
     for number in range(how.search.passes):
@@ -91,7 +91,7 @@ def search_seconds(how: SearchPlan, raw_px: int, gsd_m: float) -> float:
 
 
 def report_seconds(how: SearchPlan, raw_px: int) -> float:
-    """How long the results of an image of so many pixels are likely to be written."""
+    """Estimated seconds to write the results of an image."""
     return pace.seconds("report", raw_px * UPSCALE ** (2 * how.search.passes)) + 2.0
 
 

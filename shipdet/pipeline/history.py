@@ -1,4 +1,4 @@
-"""The runs that are on disk: listed, opened, deleted."""
+"""The runs on disk: list, open, rename, delete."""
 
 import json
 import os
@@ -28,9 +28,9 @@ class RunInfo:
         source: The imagery provider's title or the image's file name.
         bbox: West, south, east, north in degrees; None for an image.
         zoom: The map zoom; None for an image.
-        ships: How many ships count; None where imagery was only downloaded.
+        ships: How many ships count; None if imagery was only downloaded.
         reviewed: How many ships a reviewer has looked at.
-        size_mb: Of its files.
+        size_mb: Size of its files.
         thumbnail: A JPEG of the searched image.
     """
 
@@ -51,11 +51,11 @@ class RunInfo:
 
 
 def runs(settings: Settings | None = None) -> list[RunInfo]:
-    """The finished runs of the runs folder, the newest first.
+    """List the finished runs of the runs folder, newest first.
 
-    Runs that were written to another folder (``out``) are not among them. Those that are older than
-    ``SHIPDET_RUNS_MAX_AGE_DAYS``, or make the folder larger than ``SHIPDET_RUNS_MAX_GB``, are
-    removed when the next run ends.
+    Runs that were written to another folder (``out``) are not listed. Each time a run ends, runs
+    older than ``SHIPDET_RUNS_MAX_AGE_DAYS`` are removed, and the oldest ones while the folder is
+    larger than ``SHIPDET_RUNS_MAX_GB``.
 
     Example:
         >>> shipdet.runs()[0].open().save("last.gpkg")
@@ -98,12 +98,12 @@ def delete_run(run_id: str, settings: Settings | None = None) -> None:
 
 
 def rename_run(run_id: str, name: str, settings: Settings | None = None) -> Run:
-    """Give a run of the runs folder another name; its date and random part stay in the id.
+    """Rename a run of the runs folder; its date and random part stay in the id.
 
     Args:
         run_id: The run.
-        name: As :class:`Search` takes it; "" takes the name away.
-        settings: Instead of those of the environment.
+        name: As for :class:`Search`; "" removes the name.
+        settings: Replaces the settings of the environment.
 
     Returns:
         The run, with its new id.

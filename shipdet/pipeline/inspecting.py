@@ -1,4 +1,4 @@
-"""What an image of the user's is, and what its search will take, before it begins."""
+"""The facts of a user's own image, and an estimate of its search."""
 
 from dataclasses import dataclass
 from pathlib import Path

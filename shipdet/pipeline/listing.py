@@ -1,4 +1,4 @@
-"""The models and backends that this machine has."""
+"""The models and backends that are available on this machine."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +45,7 @@ def models(settings: Settings | None = None) -> list[ModelInfo]:
 
 
 def backends() -> list[BackendState]:
-    """All backends, whether they can run here and why not."""
+    """All backends: whether each can run here, and if not, why."""
     return available_backends()
 
 

@@ -50,11 +50,11 @@ def iter_area(
     Args:
         request: The area, its imagery and how to search it.
         out: The folder to write; None for a new one under the runs folder.
-        settings: Instead of those of the environment.
+        settings: Replaces the settings of the environment.
         untrusted: Whether the request comes from a web visitor, who may choose listed models only.
 
     Yields:
-        Progress events. Closing the generator cancels the run, which then leaves nothing behind.
+        Progress events. Closing the generator cancels the run and removes its files.
 
     Returns:
         The run.
@@ -94,7 +94,7 @@ def iter_image(
     settings: Settings | None = None,
     untrusted: bool = False,
 ) -> Steps[Run]:
-    """Search an image of the user's.
+    """Search a user's own image.
 
     Args:
         source: What :func:`shipdet.imagery.open_raster` takes.
@@ -190,17 +190,17 @@ def open_run(folder: str | Path) -> Run:
 
 
 def refilter(run: Run, threshold: float | None = None, min_length_m: float | None = None) -> Run:
-    """Change what counts as a ship; the files are rewritten, nothing is computed again.
+    """Change what counts as a ship and rewrite the files, without another search.
 
-    They change all at once: whoever reads the folder sees the old ones or the new ones.
+    The folder is replaced as a whole: a reader sees either the old files or the new ones.
 
     Args:
         run: The run to change.
-        threshold: Lowest score of a ship; None leaves it.
-        min_length_m: Shortest ship that counts, in meters; None leaves it.
+        threshold: Lowest score of a ship; None keeps it.
+        min_length_m: Shortest ship that counts, in meters; None keeps it.
 
     Returns:
-        The run as it is now.
+        The updated run.
 
     Raises:
         BadOption: A value is out of range, or the run was deleted.
@@ -214,17 +214,17 @@ def refilter(run: Run, threshold: float | None = None, min_length_m: float | Non
 
 
 def save_review(run: Run, review: Review) -> Run:
-    """Keep a review with its run: count, overlay, tables and run.json follow it.
+    """Save a review with its run and update count, overlay, tables and run.json.
 
     Args:
         run: The run that was reviewed.
-        review: Made of ``run.review``.
+        review: Derived from ``run.review``.
 
     Returns:
-        The run as it is now; what the model found stays in ``run.candidates``.
+        The updated run; the model's own results stay in ``run.candidates``.
 
     Raises:
-        BadOption: The review is about a ship that is not there, or the run was deleted.
+        BadOption: The review names a ship that the run does not have, or the run was deleted.
 
     Example:
         >>> review = run.review.reject(run.detections[2].key, by="Ada")

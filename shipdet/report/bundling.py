@@ -1,4 +1,4 @@
-"""The ZIP of a run, made when it is asked for: its files without the full-size images."""
+"""The ZIP of a run, written on request: its files without the full-size images."""
 
 import shutil
 import zipfile
@@ -28,7 +28,7 @@ def write_bundle(run: Run, path: str | Path | None = None) -> Path:
     """Write a ZIP of the run's files without its full-size images.
 
     Args:
-        run: The run; its filter is followed by overlay, crops, tables and record.
+        run: The run; overlay, crops, tables and record contain the ships that pass its filter.
         path: The ZIP; None writes run.zip, or run-filtered.zip, into the run folder.
 
     Returns:

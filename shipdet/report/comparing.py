@@ -33,11 +33,11 @@ class Comparison:
     """What changed from an earlier run to a later one.
 
     Attributes:
-        stayed: Pairs of one ship, as the earlier and as the later run have it.
+        stayed: Pairs of the same ship, as detected by the earlier and by the later run.
         arrived: Ships of the later run only.
         left: Ships of the earlier run only.
-        outside: How many ships lie where only one of the two images shows anything; they are in
-            none of the lists.
+        outside: How many ships lie where only one of the two images has data; they are in none of
+            the lists.
     """
 
     stayed: tuple[tuple[Detection, Detection], ...]
@@ -51,7 +51,7 @@ class Comparison:
         return {"stayed": len(self.stayed), "arrived": len(self.arrived), "left": len(self.left)}
 
     def rows(self) -> list[tuple[Change, Detection]]:
-        """Every ship with what became of it; one that stayed as the later run has it."""
+        """Every ship with its change; a ship that stayed as the later run has it."""
         rows: list[tuple[Change, Detection]] = [("stayed", later) for _, later in self.stayed]
         rows += [("arrived", ship) for ship in self.arrived]
         rows += [("left", ship) for ship in self.left]
@@ -93,18 +93,18 @@ def compare(earlier: Run, later: Run) -> Comparison:
     """Match the ships of two runs one to one, by place and length.
 
     Two detections are one ship where their centers are within 30 m or half the longer length, and
-    their lengths differ by at most a factor of 1.5. Of all ways to match, the one with most pairs
+    their lengths differ by at most a factor of 1.5. Of all matchings, the one with the most pairs
     and the least distance is taken (the assignment problem, Crouse 2016, as in SciPy).
 
     Args:
         earlier: The first run.
-        later: The second run. Both have a georeference, or images of the same size.
+        later: The second run. Both need a georeference, or images of the same size.
 
     Returns:
         The ships that stayed, arrived and left.
 
     Raises:
-        BadOption: The two images have no common place.
+        BadOption: The two images cannot be compared.
 
     Example:
         >>> changes = shipdet.compare(monday, tuesday)

@@ -1,4 +1,4 @@
-"""Which of a run's ships are shown, counted and exported: one value for every front end."""
+"""The filter that decides which of a run's ships are shown, counted and exported."""
 
 import math
 from typing import Annotated, Any, Literal, Self
@@ -24,10 +24,10 @@ def _option(default: Any, description: str) -> Any:
 
 
 class ShipFilter(Request):
-    """What a ship must be to be left by a filter; the defaults leave every ship.
+    """Which ships pass a filter; with the defaults all do.
 
-    Viewer, command line, HTTP and Python take these options, and none other. A ship keeps the
-    number that it has in the run.
+    Viewer, command line, HTTP and Python take exactly these options. A ship keeps the number that
+    it has in the run.
 
     Example:
         >>> long_ships = run.filtered(min_length_m=100, cut="without")
@@ -39,10 +39,10 @@ class ShipFilter(Request):
     max_length_m: Meters | None = _option(None, "longest ship, in meters")
     within: str = _option("", "WKT polygon in degrees, in which a ship's center lies")
     within_px: str = _option("", "WKT polygon in pixels of the raw image, likewise")
-    cut: Marked = _option("", "ships that the image's edge cuts")
+    cut: Marked = _option("", "ships that are cut by the image's edge")
     near_gap: Marked = _option("", "ships near missing imagery")
     reviewed: Marked = _option("", "ships that a reviewer has accepted, moved, redrawn or added")
-    dark: Marked = _option("", "ships that AIS does not know")
+    dark: Marked = _option("", "ships without an AIS track")
 
     @field_validator("within")
     @classmethod
@@ -69,14 +69,14 @@ class ShipFilter(Request):
 
     @property
     def given(self) -> dict[str, Any]:
-        """The options that are not at their defaults; empty where every ship is left."""
+        """The options that differ from their defaults; empty if every ship passes."""
         return dict(self.model_dump(exclude_defaults=True))
 
     def of(self, ships: Detections) -> Detections:
-        """The ships that are left, with the numbers that they have.
+        """The ships that pass, with their numbers unchanged.
 
         Args:
-            ships: Of a run.
+            ships: The ships of a run.
 
         Raises:
             BadOption: ``within`` is given, and the image has no georeference.

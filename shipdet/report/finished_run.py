@@ -1,4 +1,4 @@
-"""A finished run: the folder with everything in it."""
+"""A finished run: its folder and everything in it."""
 
 import json
 from dataclasses import dataclass, field, replace
@@ -38,13 +38,13 @@ PYRAMIDS = "pyramids"  # copies of pictures with tiles, made when they are looke
 
 @dataclass(frozen=True)
 class Run:
-    """What a run left on disk.
+    """A finished run on disk.
 
     ``candidates`` are all ships that the model found above the search's lowest score.
-    ``detections`` are those that count: of ``threshold`` and ``min_length_m`` or more, as
-    ``review`` and ``filter`` leave them.
-    ``record`` is run.json. Files that do not apply (no georeference, no super-resolution, imagery
-    only) are not in ``files``.
+    ``detections`` are those of them that count: with a score of at least ``threshold`` and a length
+    of at least ``min_length_m``, after ``review`` and ``filter``.
+    ``record`` is the content of run.json. ``files`` leaves out files that do not apply (no
+    georeference, no super-resolution, imagery only).
     """
 
     folder: Path
@@ -62,25 +62,25 @@ class Run:
 
     @property
     def detections(self) -> Detections:
-        """The ships that count, numbered from 1; those that ``filter`` leaves."""
+        """The ships that count and pass ``filter``; numbers start at 1."""
         return self.filter.of(self._counted[0])
 
     @property
     def small_craft(self) -> Detections:
-        """What is above the threshold and too short to count, numbered after the ships."""
+        """Detections above the threshold that are too short to count, numbered after the ships."""
         return self._counted[1]
 
     @property
     def all_detections(self) -> Detections:
-        """The ships that count, whatever ``filter`` says."""
+        """The ships that count, without ``filter``."""
         return self._counted[0]
 
     @with_options(ShipFilter)
     def filtered(self, **options: Any) -> Self:
-        """The run with those of its ships only that a filter leaves.
+        """Keep only the ships that pass a filter.
 
-        Everything that is made of it follows: detections, tables, files, report. The run's folder
-        stays as it is.
+        Detections, tables, saved files and the report of the returned run contain only these ships.
+        The run's folder is not changed.
 
         Raises:
             BadOption: A value is out of range.
@@ -104,7 +104,7 @@ class Run:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader of the results should know, in sentences."""
+        """Sentences that a reader of the results should know."""
         notes = [*self.record.get("notes", ()), *self.record.get("ais", {}).get("notes", ())]
         sharpened = self.record.get("sharpened")
         if sharpened and sharpened["sharpened"] != sharpened["blocks"]:
@@ -123,7 +123,7 @@ class Run:
 
     @property
     def files(self) -> dict[str, Path]:
-        """The files by kind: raw, upscaled, overlay, mosaic, map, geojson, csv, record."""
+        """Paths by kind: raw, upscaled, overlay, mosaic, map, geojson, csv, record."""
         names: dict[str, str] = self.record["files"]
         return {kind: self.folder / name for kind, name in names.items()}
 
@@ -166,7 +166,7 @@ class Run:
             path: A file that ends in .geojson, .gpkg, .csv, .kml, .parquet, .coco.json,
                 .labels.json or .zip (YOLO-OBB). The GeoPackage carries a style for QGIS.
             complete: For .labels.json: whether every ship of 25 m and more is among them, so that
-                training may take everything else for background.
+                training may take everything else as background.
 
         Returns:
             The path.
@@ -184,7 +184,7 @@ class Run:
         return exports.save(path, self.detections.items, self.record, complete=complete, note=note)
 
     def report(self, path: str | Path | None = None) -> Path:
-        """Write a page with the picture, a map, the table and the provenance.
+        """Write an HTML page with the image, a map, the table and the provenance.
 
         Args:
             path: The HTML file; None writes report.html into the run folder.

@@ -1,7 +1,7 @@
 """Tiles of a run's images at every scale, cut from its GeoTIFF or from a tiled copy of a picture.
 
 A PNG or JPEG can only be read as a whole, so a copy with tiles and smaller sizes is made in the run
-folder when its first tile is asked for. It goes with the run.
+folder when its first tile is requested. It goes with the run.
 """
 
 import io

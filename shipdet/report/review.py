@@ -1,7 +1,7 @@
-"""What a reviewer says of a run's ships: actions as values, kept beside what the model said.
+"""A reviewer's actions on a run's ships, kept beside the model's results.
 
-A review never changes ``candidates.json``, which is the model's. Its actions are kept in
-``reviews.json`` in the run folder, with who did them and when, and the results follow them.
+A review never changes ``candidates.json``, the model's own results. Its actions are stored in
+``reviews.json`` in the run folder, with author and time, and are applied to every other result.
 """
 
 import getpass
@@ -32,16 +32,16 @@ _MARKS: dict[Kind, Mark] = {
 
 @dataclass(frozen=True)
 class Action:
-    """One thing that a reviewer did.
+    """One action of a reviewer.
 
     Attributes:
-        kind: What was done.
+        kind: The action.
         key: The ship's ``Detection.key``; for an added ship a number of its own.
         by: Who did it.
-        at: When, as ISO 8601 in UTC.
+        at: When it was done, ISO 8601 in UTC.
         points: Pixels of the raw image: the new center of a moved ship, bow and stern of a redrawn
             or added one.
-        width_m: Width of a redrawn or added ship; None keeps it, or follows from the length.
+        width_m: Width of a redrawn or added ship; None keeps it, or derives it from the length.
     """
 
     kind: Kind
@@ -54,7 +54,7 @@ class Action:
 
 @dataclass(frozen=True)
 class Review:
-    """The actions of a review, in order; every method returns another review.
+    """The actions of a review, in order; every method returns a new review.
 
     Example:
         >>> review = run.review.reject(run.detections[0].key).add((10, 20), (60, 20))
@@ -64,30 +64,30 @@ class Review:
     actions: tuple[Action, ...] = ()
 
     def accept(self, key: int, by: str = "") -> "Review":
-        """This is a ship: it counts, whatever its score."""
+        """Accept a ship: it counts at any score."""
         return self._with("accept", key, by)
 
     def reject(self, key: int, by: str = "") -> "Review":
-        """This is no ship: it is left out of the results."""
+        """Reject a ship: it is removed from the results."""
         return self._with("reject", key, by)
 
     def move(self, key: int, center: Point, by: str = "") -> "Review":
-        """The ship's center is at another pixel of the raw image."""
+        """Move a ship's center to another pixel of the raw image."""
         return self._with("move", key, by, (center,))
 
     def redraw(
         self, key: int, bow: Point, stern: Point, width_m: float | None = None, by: str = ""
     ) -> "Review":
-        """The ship reaches from bow to stern, in pixels of the raw image."""
+        """Redraw a ship from bow to stern, in pixels of the raw image."""
         return self._with("redraw", key, by, (bow, stern), width_m)
 
     def add(self, bow: Point, stern: Point, width_m: float | None = None, by: str = "") -> "Review":
-        """There is another ship from bow to stern, in pixels of the raw image."""
+        """Add a ship from bow to stern, in pixels of the raw image."""
         added = [action.key for action in self.actions if action.kind == "add"]
         return self._with("add", min([0, *added]) - 1, by, (bow, stern), width_m)
 
     def undo(self) -> "Review":
-        """The review without its last action; an empty one stays empty."""
+        """Remove the last action; an empty review stays empty."""
         return Review(self.actions[:-1])
 
     def _with(
@@ -111,15 +111,15 @@ class Review:
         return Review((*self.actions, Action(kind, key, by or _user(), at, plain, width_m)))
 
     def applied(self, candidates: Detections, grid: Grid) -> Detections:
-        """The candidates as the review leaves them, in descending order of score.
+        """Apply the review to candidates, in descending order of score.
 
         Args:
             candidates: What the model found.
-            grid: Of the raw image.
+            grid: The grid of the raw image.
 
         Returns:
-            Rejected ships are gone; others carry what was done to them in ``review``. An added
-            ship has the score 1.
+            The ships without the rejected ones; ``review`` of each says what was done to it. An
+            added ship has the score 1.
 
         Raises:
             BadOption: An action is about a ship that is not there.
@@ -142,7 +142,7 @@ class Review:
         return Detections(tuple(order), candidates.floor)
 
     def summary(self) -> dict[str, Any]:
-        """For run.json: the actions, and how many ships had which one last."""
+        """For run.json: the actions, and the number of ships by their last action."""
         last = {action.key: action.kind for action in self.actions}
         counts = {
             kind: sum(k == kind for k in last.values()) for kind in dict.fromkeys(last.values())

@@ -16,7 +16,7 @@ DANISH = "# Timestamp,Type of mobile,MMSI,Latitude,Longitude,Navigational status
 def report(
     minutes: float, lon: float, lat: float, mmsi: int = 219000001, **more: Any
 ) -> dict[str, Any]:
-    """One report, so many minutes after the acquisition."""
+    """One report, some minutes after the acquisition."""
     values = {"sog": 0.0, "cog": 0.0, "name": "ANNA", "length": "", "width": ""}
     return {"minutes": minutes, "lon": lon, "lat": lat, "mmsi": mmsi, **values, **more}
 

@@ -1,6 +1,6 @@
 """Every engine killed or stopped while at least 30 jobs are in flight: nothing lost, nothing twice.
 
-It takes longer than the rest and is asked for by name: `make test-kills`.
+It takes longer than the rest and runs by its own command: `make test-kills`.
 """
 
 import os

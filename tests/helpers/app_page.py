@@ -97,7 +97,7 @@ class AppPage:
         return self.map.locator(".leaflet-ships-pane path").count() // 2
 
     def wait_for_ships(self, count: int) -> None:
-        """Wait until the map shows so many ships, each as an outline and a spot."""
+        """Wait until the map shows ``count`` ships, each as an outline and a spot."""
         expect(self.map.locator(".leaflet-ships-pane path")).to_have_count(2 * count)
 
     @property

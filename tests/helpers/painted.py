@@ -18,7 +18,7 @@ LAND = (112, 92, 66)
 STEEL = (205, 190, 180)
 WINDOW_M = 240.0
 NET_GSD_M = WINDOW_M / 224
-FINE = 4  # ships are drawn at so many times the picture's resolution and averaged
+FINE = 4  # ships are drawn at this multiple of the resolution and averaged
 
 Pixels = npt.NDArray[np.uint8]
 

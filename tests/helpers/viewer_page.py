@@ -41,7 +41,7 @@ class ViewerPage:
         self.page.keyboard.press(key)
 
     def saved(self, actions: int) -> None:
-        """Wait until so many actions are kept."""
+        """Wait until the number of saved actions is reached."""
         plural = "s" if actions > 1 else ""
         expect(self.place.locator("#saved")).to_have_text(
             f"{actions} action{plural} saved with the run", timeout=60_000

@@ -43,7 +43,7 @@ def test_a_shipped_graph_is_the_one_that_runs(file: Path, tmp_path: Path) -> Non
     folder = resolve(file.parent.parent.name, settings)
     name = f"onnx/{file.name}"
     precision = next(key for key, value in FILES.items() if value == name)
-    assert graph_file(folder, precision, settings) == file, "export it anew: python -m export.onnx"
+    assert graph_file(folder, precision, settings) == file, "export it again: python -m export.onnx"
     difference = folder.config.shipdet.onnx[name].difference
     assert difference and excess(difference, precision) == []
 

@@ -1,4 +1,4 @@
-"""Labels on canvases: where a ship is one, where it is none, and where nobody knows."""
+"""Labels on canvases: where a ship counts, where it does not, and where it is unknown."""
 
 import numpy as np
 

@@ -2,7 +2,7 @@
 
 A window is asked about by its center, and centers lie a cell apart. A window is positive when a
 ship's center lies near its own center, so that a ship has one peak in the map of scores and half a
-ship at the border of a window is none.
+ship at the border of a window does not count.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def ships_aerial(root: Path) -> list[Scene]:
 
 
 def planet_scenes(root: Path) -> list[Scene]:
-    """The two labeled PlanetScope harbours; open water is complete."""
+    """The two labeled PlanetScope harbors; open water is complete."""
     folder = root / "planet-scenes"
     return [
         Scene(
@@ -117,8 +117,8 @@ def planet_land(root: Path) -> list[Scene]:
     ]
 
 
-def harbours(root: Path) -> list[Scene]:
-    """The marina with rotated boxes; the other harbours have only our own labels."""
+def harbors(root: Path) -> list[Scene]:
+    """The marina with rotated boxes; the other harbors have only our own labels."""
     folder = root / "harbours"
     return [
         Scene(
@@ -204,7 +204,7 @@ SETS: dict[str, Callable[[Path], list[Scene]]] = {
     "ships-aerial": ships_aerial,
     "planet-scenes": planet_scenes,
     "planet-land": planet_land,
-    "harbours": harbours,
+    "harbours": harbors,
     "aid-land": aid_land,
     "aid-shore": aid_shore,
     "aid/Port": labeled_only,

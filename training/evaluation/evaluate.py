@@ -51,7 +51,7 @@ LAND = ("aid", "resisc", "eurosat", "planet-land")
 SHORE = ("aquaculture", "planet-corsica", "water-bodies", "dubai-landcover", "planet-clouds")
 #: Pictures taken of a set without ships, at most: they are many, and alike.
 MOST = 150
-#: A set of so many pictures is never thinned.
+#: A set of at most this many pictures is never thinned.
 FEW = 12
 
 
@@ -140,7 +140,7 @@ def report(found: list[Surveyed], scores: list[Floats], threshold: float) -> dic
 
 
 def cut(value: float | None, digits: int = 3) -> str:
-    """A figure cut off, not rounded; a dash where there is none."""
+    """A figure cut off, not rounded; a dash if there is none."""
     if value is None:
         return "–"
     # A figure that is exact but for its last bit is not cut to the one below.

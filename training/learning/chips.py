@@ -85,7 +85,7 @@ def splits(chips: Sequence[Chip], folder: Path) -> dict[str, dict[str, str]]:
 
 
 class ChipSet(Dataset[tuple[Tensor, int]]):
-    """Chips enlarged bicubically to the window; augmented only where asked for."""
+    """Chips enlarged bicubically to the window; augmented only on request."""
 
     def __init__(self, chips: Sequence[Chip], window_px: int, augment: bool, seed: int) -> None:
         self.chips = list(chips)

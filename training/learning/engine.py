@@ -45,7 +45,7 @@ class _Endless(IterableDataset[Batch]):
 
 
 def made_ahead(batches: Iterator[Batch], depth: int = 4) -> DataLoader[Batch]:
-    """Batches made in another process, up to ``depth`` of them before they are asked for.
+    """Batches made in another process, up to ``depth`` of them ahead of their use.
 
     The process is forked from this one, so that an iterator of any kind serves. OpenCV's threads
     do not survive a fork, so this process gives them up before.

@@ -1,4 +1,4 @@
-"""Teach a backbone to see from above what the teacher sees, before it is asked for ships.
+"""Teach a backbone to see from above what the teacher sees, before it learns ships.
 
     python -m training.learning.pretrain --config training/configs/shipdet_pico.yaml \
         --teacher training/weights/teacher.safetensors --out runs/train/backbone

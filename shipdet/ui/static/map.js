@@ -154,7 +154,7 @@ const shipdetMap = {
     function showLayer({ id, url, title, wait }) {
       const wanted = layers[id];
       if (!wanted) return;
-      if (wait) { // nothing can be asked for yet
+      if (wait) { // no tile can be requested yet
         for (const layer of Object.values(layers)) map.removeLayer(layer);
         notice(wait);
         return;

@@ -115,7 +115,7 @@ export class Table {
     if (row && show) row.scrollIntoView({ block: "nearest" });
   }
 
-  /** The ship so many rows below the chosen one; the first one where none is chosen. */
+  /** The ship `step` rows below the chosen one; the first one if none is chosen. */
   beside(step) {
     const order = this.sorted;
     const at = order.findIndex((ship) => ship.key === this.marked);
