@@ -1,9 +1,12 @@
 """All figures of the README's performance table, measured side by side in one run.
 
-    python -m benchmarks.run [--quick | --tiny] [--json FILE] [--table FILE]
+    python -m benchmarks.run [--quick | --tiny] [--against CHECKOUT] [--cluster FILE]
+        [--json FILE] [--table FILE]
 
-``--quick`` takes a few minutes on two cores. ``--tiny`` only shows that everything runs: its
-figures mean nothing. OMP_NUM_THREADS sets the threads of everything that is compared.
+``--against`` measures an older checkout beside this one, ``--cluster`` takes in what
+benchmarks.cluster has written. ``--quick`` takes a few minutes on two cores. ``--tiny`` only shows
+that everything runs: its figures mean nothing. OMP_NUM_THREADS sets the threads of everything that
+is compared.
 """
 
 import argparse
@@ -14,6 +17,7 @@ from typing import Any, TypeVar
 
 from benchmarks import (
     backends,
+    before,
     fetching,
     machine,
     scoring,
@@ -29,8 +33,8 @@ from benchmarks.timing import EFFORTS, Effort
 T = TypeVar("T")
 
 
-def measure(effort: Effort) -> dict[str, Any]:
-    """``ratios``, ``further`` figures, and the ``machine``.
+def measure(effort: Effort, against: Path | None = None) -> dict[str, Any]:
+    """``ratios``, ``further`` figures, and the ``machine``; with those of an older checkout.
 
     Where both backends do the same work, the ratio is that of the faster one, which ``further``
     names beside the other's.
@@ -60,6 +64,10 @@ def measure(effort: Effort) -> dict[str, Any]:
         ratios[f"openvino_vs_torch_{name}"] = faster["openvino"]
         further[f"onnx_vs_torch_{name}"] = faster["onnx"]
     ratios["search_vs_pass"] = _said(search_time.search_vs_pass, effort)
+    further["first_ships"] = _said(search_time.first_ships, effort)
+    if against is not None:
+        for figure in (before.sample_vs_before, before.large_vs_before):
+            further[figure.__name__] = _said(figure, effort, against)
     parts = _said(selective.selective_vs_whole, effort)
     further |= {f"selective_{name}": value for name, value in parts.items()}
     fetched = _said(fetching.fetch_parallel, effort)
@@ -80,9 +88,9 @@ def measure(effort: Effort) -> dict[str, Any]:
     }
 
 
-def _said(figure: Callable[[Effort], T], effort: Effort) -> T:
+def _said(figure: Callable[..., T], *given: object) -> T:
     print(f"{figure.__name__} ...", flush=True)
-    value = figure(effort)
+    value = figure(*given)
     print(f"  {value}", flush=True)
     return value
 
@@ -94,6 +102,8 @@ def main(arguments: list[str] | None = None) -> None:
     for name in ("quick", "tiny"):
         how.add_argument(f"--{name}", dest="effort", action="store_const", const=name)
     parser.set_defaults(effort="full")
+    parser.add_argument("--against", type=Path, help="an older checkout, measured as well")
+    parser.add_argument("--cluster", type=Path, help="figures of benchmarks.cluster, as JSON")
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--table", type=Path, help="write the Markdown table here")
     parser.add_argument(
@@ -103,7 +113,11 @@ def main(arguments: list[str] | None = None) -> None:
     if options.known:
         figures = json.loads(options.known.read_text())
     else:
-        figures = measure(EFFORTS[options.effort])
+        against = options.against.resolve() if options.against else None
+        figures = measure(EFFORTS[options.effort], against)
+    if options.cluster:
+        cluster = json.loads(options.cluster.read_text())
+        figures["further"]["cluster_two"] = cluster["speed_of_two"]
     text = table(figures)
     print(text)
     if options.json:

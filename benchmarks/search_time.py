@@ -2,6 +2,7 @@
 
 import io
 import tempfile
+import time
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,7 @@ from shipdet.imagery import sample
 from shipdet.models import Classifier, load_classifier
 from shipdet.mosaic import Pixels
 from shipdet.pipeline import Run, iter_image
-from shipdet.progress import finish
+from shipdet.progress import Steps, finish
 from shipdet.requests import ImageRequest, Search
 from shipdet.settings import Settings
 
@@ -39,11 +40,31 @@ def search_vs_pass(effort: Effort) -> float:
     return times["search"] / times["pass"]
 
 
+def first_ships(effort: Effort) -> float:
+    """Share of a warm search of the harbor after which its first ships are told."""
+    pixels = harbor(effort.harbor_px, effort.harbor_px * 3 // 5)
+    shares = []
+    with tempfile.TemporaryDirectory() as folder:
+        searched(pixels, Path(folder))
+        for _ in range(effort.rounds):
+            start = time.perf_counter()
+            told = None
+            for event in _steps(pixels, Path(folder)):
+                if told is None and event.sighted is not None and event.sighted.ships:
+                    told = time.perf_counter() - start
+            all_of_it = time.perf_counter() - start
+            shares.append((all_of_it if told is None else told) / all_of_it)
+    return min(shares)
+
+
 def searched(pixels: Pixels, folder: Path, backend: str = "") -> Run:
     """The run of a search of a picture at 3 m."""
-    settings = Settings(runs_dir=folder)
+    return finish(_steps(pixels, folder, backend))
+
+
+def _steps(pixels: Pixels, folder: Path, backend: str = "") -> Steps[Run]:
     request = ImageRequest(gsd_m=GSD_M, search=Search.check(backend=backend))
-    return finish(iter_image(pixels, request, settings=settings))
+    return iter_image(pixels, request, settings=Settings(runs_dir=folder))
 
 
 def bare_pass(network: Pixels, classifier: Classifier) -> None:

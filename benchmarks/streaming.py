@@ -48,7 +48,7 @@ def child(width: int, height: int) -> None:
     """Search a generated GeoTIFF in pieces and print the figures."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "large.tif")
-        _write(path, width, height)
+        write_picture(path, width, height)
         settings = Settings(runs_dir=Path(folder, "runs"), max_held_pixels=1_000_000)
         load_classifier(device="cpu", settings=settings)
         before = start_counting()
@@ -66,7 +66,7 @@ def child(width: int, height: int) -> None:
     print(json.dumps(figures))
 
 
-def _write(path: Path, width: int, height: int) -> None:
+def write_picture(path: Path, width: int, height: int) -> None:
     """The same patch of sea with two ships, over and over."""
     patch = sea(PATCH_PX, PATCH_PX)
     for x, y, length, axis in ((300, 250, 180, 30), (700, 750, 240, 100)):

@@ -15,6 +15,7 @@ class Row:
     reason: str = ""
     most: bool = False  # the target is the most that is allowed, not the least
     unit: str = "x"
+    bf16: float | None = None  # the target where processors are faster in bf16
 
 
 ROWS = (
@@ -38,6 +39,7 @@ ROWS = (
         2.0,
         "blocks overlap by 48 px against its 10 px, which costs 1.3 to 1.6 times the pixels and "
         "is what removes the seams",
+        bf16=8.0,
     ),
     Row(
         "openvino_vs_torch_classifier",
@@ -57,6 +59,32 @@ ROWS = (
         1.6,
         "canvases share 64 pixels with each neighbor and reach as far beyond the picture",
         most=True,
+    ),
+    Row(
+        "first_ships",
+        "first ships of this search told, as a share of all of it",
+        0.5,
+        "the picture has few canvases, and the first ones show no ship",
+        most=True,
+        unit="",
+    ),
+    Row(
+        "sample_vs_before",
+        "whole search of the sample, against the checkout before",
+        5.0,
+        "what is left is the network, which was a quarter of the time before",
+    ),
+    Row(
+        "large_vs_before",
+        "whole search of a large GeoTIFF, against the checkout before",
+        4.0,
+        "what is left is the network and reading and writing the picture",
+    ),
+    Row(
+        "cluster_two",
+        "a large area on a cluster, two workers against one",
+        1.85,
+        "the two workers share their processors with the engines",
     ),
     Row(
         "selective_speed",
@@ -101,8 +129,10 @@ def table(figures: dict[str, Any]) -> str:
     for row in ROWS:
         if row.name not in known:
             continue
-        value = float(known[row.name])
-        met = value <= row.target if row.most else value >= row.target
+        value, target = float(known[row.name]), row.target
+        if row.bf16 is not None and figures["machine"]["precision"] == "bf16":
+            target = row.bf16
+        met = value <= target if row.most else value >= target
         sign = "at most" if row.most else "at least"
         backend = known.get(f"{row.name}_backend")
         work = f"{row.work} ({_title(backend)})" if backend else row.work
@@ -110,7 +140,7 @@ def table(figures: dict[str, Any]) -> str:
             work += f", {known['large_width_px']:,.0f} px square"
         verdict = "met" if met else f"missed: {row.reason}" if row.reason else "missed"
         lines.append(
-            f"| {work} | {value:.4g}{row.unit} | {sign} {row.target:g}{row.unit} | {verdict} |"
+            f"| {work} | {value:.4g}{row.unit} | {sign} {target:g}{row.unit} | {verdict} |"
         )
     here = figures["machine"]
     lines += [

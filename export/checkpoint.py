@@ -45,7 +45,8 @@ def convert(source: Path, target: Path) -> Path:
         weights = Path(draft) / "model.safetensors"
         save_file({name: value.contiguous() for name, value in state.items()}, weights)
         raw["shipdet"]["sha256"] = file_sha256(weights)
-        raw["shipdet"].pop("onnx", None)  # of other weights
+        for graphs in ("onnx", "int8"):  # of other weights
+            raw["shipdet"].pop(graphs, None)
         load_weights(build(parse_config(json.dumps(raw), str(target))), weights)
         # A checkpoint that is refused leaves the model that was there.
         weights.replace(target / "model.safetensors")

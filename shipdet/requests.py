@@ -22,6 +22,9 @@ PASSES: dict[Upscale, int] = {"none": 0, "x4": 1, "x16": 2}
 #: What runs the models; "" is the configured one.
 Backend = Literal["", "auto", "torch", "onnx", "openvino"]
 
+#: In which number format the models compute; "" is the configured one.
+PrecisionChoice = Literal["", "auto", "fp32", "bf16", "fp16", "int8"]
+
 #: How much one pass enlarges a picture, along each side.
 UPSCALE = 4
 
@@ -120,6 +123,12 @@ class Search(Request):
     backend: Backend = _option("", "Search", "what runs the models (default: the configured one)")
     device: Literal["", "auto", "cpu", "cuda"] = _option(
         "", "Search", "where the models run (default: the configured one)"
+    )
+    precision: PrecisionChoice = _option(
+        "",
+        "Search",
+        "number format of the models (default: the configured one); int8 is for ship models that "
+        "have such a graph, on OpenVINO",
     )
     threshold: float | None = _option(
         None, "Search", "lowest score of a ship, between 0 and 1 (default: the model's own)"
@@ -283,6 +292,7 @@ class SearchOptions(TypedDict, total=False):
     model: str
     backend: Backend
     device: Literal["", "auto", "cpu", "cuda"]
+    precision: PrecisionChoice
     threshold: float | None
     min_length_m: float
     map: bool

@@ -128,7 +128,7 @@ class Settings(BaseSettings):
     backend: Literal["auto", "torch", "onnx", "openvino"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     #: number format of the networks; auto: see models/precision.py
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
     torch_compile: bool = False  # minutes at the first run, then somewhat faster ones
     model_idle_s: float = Field(900.0, ge=0, description="then models are released; 0: never")
 

@@ -64,6 +64,20 @@ class OnnxFile(_Part):
     difference: dict[str, float] = {}
 
 
+class Int8Graph(_Part):
+    """The 8-bit graph under openvino/, and what it costs; export.int8 enters it once it has passed.
+
+    Attributes:
+        sha256: of its files, by name.
+        weights_sha256: of the weights that it was made from, the classifier's and the map head's.
+        difference: what it finds on labeled pictures, against float32.
+    """
+
+    sha256: dict[str, Sha256]
+    weights_sha256: tuple[Sha256, Sha256]
+    difference: dict[str, float] = {}
+
+
 class PretrainedCfg(_Part):
     """timm's account of the input: (channels, height, width), mean and deviation per channel."""
 
@@ -126,6 +140,7 @@ class ClassifierBlock(_Part):
     data_digest: str = ""
     sha256: Sha256
     onnx: dict[str, OnnxFile] = {}
+    int8: Int8Graph | None = None
 
 
 class ClassifierConfig(_Part):

@@ -12,7 +12,7 @@ from pathlib import Path
 from shipdet.errors import StorageFull
 from shipdet.extras import require
 from shipdet.models.config import ClassifierConfig
-from shipdet.models.graph_format import FILES, GRAPH, OPSET, Format
+from shipdet.models.graph_format import FILES, GRAPH, INT8_FILES, OPSET, Format
 from shipdet.models.hub import ModelFolder, file_sha256
 from shipdet.settings import Settings
 
@@ -59,6 +59,22 @@ def graph_file(folder: ModelFolder, precision: Format, settings: Settings) -> Pa
                 f"({error.strerror}): free some space or set SHIPDET_CACHE_DIR."
             ) from None
     return made
+
+
+def int8_file(folder: ModelFolder) -> Path | None:
+    """The 8-bit graph that came with a model; None without one that config.json vouches for."""
+    config = folder.config
+    if not isinstance(config, ClassifierConfig) or config.shipdet.map is None:
+        return None
+    entry = config.shipdet.int8
+    if entry is None or entry.weights_sha256 != (folder.sha256, config.shipdet.map.sha256):
+        return None
+    files = [folder.path / name for name in INT8_FILES]
+    sound = all(
+        file.is_file() and file_sha256(file) == entry.sha256.get(name)
+        for name, file in zip(INT8_FILES, files, strict=True)
+    )
+    return files[0] if sound else None
 
 
 def _drop_unused(settings: Settings) -> None:

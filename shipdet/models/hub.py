@@ -16,11 +16,12 @@ from pathlib import Path
 
 from shipdet.errors import BadModel, ShipdetError, StorageFull, UnknownModel
 from shipdet.models.config import ClassifierBlock, ModelConfig, Task, read_config
+from shipdet.models.graph_format import INT8_FILES
 from shipdet.settings import Settings
 
 WEIGHTS = "model.safetensors"
 MAP_WEIGHTS = "map_head.safetensors"
-HUB_FILES = ("config.json", WEIGHTS, MAP_WEIGHTS, "README.md", "onnx/*.onnx")
+HUB_FILES = ("config.json", WEIGHTS, MAP_WEIGHTS, "README.md", "onnx/*.onnx", *INT8_FILES)
 
 _BUNDLED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HUB = re.compile(

@@ -17,6 +17,7 @@ from shipdet.errors import BadModel
 from shipdet.models.config import ClassifierConfig, UpscalerConfig
 from shipdet.models.devices import pick_backend
 from shipdet.models.hub import ModelFolder, resolve, resolve_public
+from shipdet.models.processors import PrecisionSetting
 from shipdet.models.runtime import BackendName, Classifier, Device, DeviceName, Upscaler
 from shipdet.settings import Settings, get_settings
 
@@ -52,6 +53,7 @@ def load_classifier(
     device: DeviceName | None = None,
     settings: Settings | None = None,
     *,
+    precision: PrecisionSetting | None = None,
     public: bool = False,
 ) -> Classifier:
     """A classifier ready to run; what is None comes from the settings.
@@ -61,17 +63,19 @@ def load_classifier(
         backend: auto, torch, onnx or openvino.
         device: auto, cpu or cuda.
         settings: the process's settings when None.
+        precision: auto, fp32, bf16, fp16 or int8.
         public: the name comes from a web visitor and may only be one of the listed models.
 
     Raises:
         UnknownModel, BadModel: see :func:`~shipdet.models.hub.resolve`; or it is an upscaler.
-        BadOption, BackendUnavailable, MissingExtra: no such backend or device, or not here.
+        BadOption, BackendUnavailable, MissingExtra: no such backend, device or number format, or
+            not here.
     """
     settings = settings or get_settings()
     folder = _find(name or settings.classifier, settings, public)
     if not isinstance(folder.config, ClassifierConfig):
         raise BadModel(f"{folder.name} is a model for {folder.task}, not a ship classifier.")
-    return cast(Classifier, _load(folder, backend, device, settings))
+    return cast(Classifier, _load(folder, backend, device, precision, settings))
 
 
 def load_upscaler(
@@ -80,14 +84,20 @@ def load_upscaler(
     device: DeviceName | None = None,
     settings: Settings | None = None,
     *,
+    precision: PrecisionSetting | None = None,
     public: bool = False,
 ) -> Upscaler:
-    """A super-resolution model ready to run; arguments and errors as :func:`load_classifier`."""
+    """A super-resolution model ready to run; arguments and errors as :func:`load_classifier`.
+
+    There is none in int8: it runs as with ``auto`` then.
+    """
     settings = settings or get_settings()
+    precision = precision or settings.precision
     folder = _find(name or settings.upscaler, settings, public)
     if not isinstance(folder.config, UpscalerConfig):
         raise BadModel(f"{folder.name} is a model for {folder.task}, not for super-resolution.")
-    return cast(Upscaler, _load(folder, backend, device, settings))
+    chosen = "auto" if precision == "int8" else precision
+    return cast(Upscaler, _load(folder, backend, device, chosen, settings))
 
 
 def release_models() -> None:
@@ -119,9 +129,14 @@ def _find(name: str, settings: Settings, public: bool) -> ModelFolder:
 
 
 def _load(
-    folder: ModelFolder, backend: str | None, device: DeviceName | None, settings: Settings
+    folder: ModelFolder,
+    backend: str | None,
+    device: DeviceName | None,
+    precision: PrecisionSetting | None,
+    settings: Settings,
 ) -> Classifier | Upscaler:
     chosen, place = pick_backend(backend or settings.backend, device or settings.device)
+    settings = settings.model_copy(update={"precision": precision or settings.precision})
     key = (folder.path, folder.sha256, chosen, place, settings.precision)
     with _lock:  # held while loading, so that two requests do not load the same model twice
         model = _cache.get(key) or _alive.get(key)

@@ -15,6 +15,7 @@ from shipdet.models.graph_format import Format
 from shipdet.models.graph_runtime import Arrays, Graph, GraphClassifier, GraphUpscaler
 from shipdet.models.graphs import graph_file
 from shipdet.models.hub import ModelFolder
+from shipdet.models.processors import no_int8
 from shipdet.models.runtime import BackendInfo, Device, Pixels, no_memory, ran_out
 from shipdet.settings import Settings
 
@@ -76,13 +77,15 @@ def pick_format(device: Device, settings: Settings) -> Format:
     """The number format of the graph to run: the setting ``precision``, or the device's best.
 
     Raises:
-        BackendUnavailable: the setting is bf16, which ONNX Runtime has no kernels for.
+        BackendUnavailable: the setting is bf16, which ONNX Runtime has no kernels for, or int8.
     """
     wanted = settings.precision
+    if wanted == "int8":
+        raise no_int8()
     if wanted == "bf16":
         raise BackendUnavailable(
-            "ONNX Runtime cannot compute in bf16: set SHIPDET_PRECISION to auto, fp32 or fp16, or "
-            "choose the torch backend."
+            "ONNX Runtime cannot compute in bf16: choose the number format auto, fp32 or fp16, or "
+            "another backend."
         )
     if wanted == "auto":
         return "fp16" if device == "cuda" else "fp32"

@@ -1,21 +1,23 @@
 """Both networks on OpenVINO, on the CPU: the graphs of the ONNX runtime, two to three times faster.
 
-OpenVINO computes in bf16 or float16 from the float32 graph, so one file serves all precisions.
+OpenVINO computes in bf16 or float16 from the float32 graph, so one file serves these precisions.
+Where a classifier's folder has a graph for 8 bits, that one is the fastest.
 """
 
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from shipdet.errors import BadModel
+from shipdet.errors import BadModel, BadOption
 from shipdet.models.config import ClassifierConfig, UpscalerConfig
 from shipdet.models.devices import cpu_threads
 from shipdet.models.graph_runtime import Arrays, Graph, GraphClassifier, GraphUpscaler
-from shipdet.models.graphs import graph_file
+from shipdet.models.graphs import graph_file, int8_file
 from shipdet.models.hub import ModelFolder
-from shipdet.models.processors import pick_precision
+from shipdet.models.processors import cpu_precision, pick_precision
 from shipdet.models.runtime import BackendInfo, Device, Pixels, Precision, no_memory, ran_out
 from shipdet.settings import Settings
 
@@ -32,8 +34,13 @@ class OpenVinoGraph(Graph):
     """A model compiled for the CPU; requests take turns, since one uses all threads."""
 
     def __init__(self, folder: ModelFolder, settings: Settings, precision: Precision) -> None:
-        """Of a folder's graph, which is made first when there is none."""
-        self._file, self._name = graph_file(folder, "fp32", settings), folder.name
+        """Of a folder's graph; that of float32 is made first when there is none.
+
+        Raises:
+            BadOption: the folder has no graph for int8.
+        """
+        self._name = folder.name
+        self._file = _int8(folder) if precision == "int8" else graph_file(folder, "fp32", settings)
         self._turn = threading.Lock()
         super().__init__("cpu", precision)
 
@@ -50,7 +57,10 @@ class OpenVinoGraph(Graph):
         """
         core = ov.Core()
         wanted: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": _HINTS[self.precision],
+            # Of the layers that are not in 8 bits, in a graph that has such.
+            "INFERENCE_PRECISION_HINT": _HINTS[
+                cpu_precision() if self.precision == "int8" else self.precision
+            ],
             "INFERENCE_NUM_THREADS": cpu_threads(),
             "NUM_STREAMS": 1,
             # Two threads of one core count as two, and no thread is bound to a core: other
@@ -64,9 +74,10 @@ class OpenVinoGraph(Graph):
         except RuntimeError as error:
             reason = (str(error).strip().splitlines() or [""])[-1][:120].rstrip(".")
             raise BadModel(f"The ONNX file of {self._name} cannot be loaded ({reason}).") from None
-        # A CPU without the instructions for it computes in float32.
-        hint = self._compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
-        self.precision = {name: precision for precision, name in _HINTS.items()}[hint]
+        if self.precision != "int8":
+            # A CPU without the instructions for it computes in float32.
+            hint = self._compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+            self.precision = {name: precision for precision, name in _HINTS.items()}[hint]
         self._processor = str(core.get_property("CPU", "FULL_DEVICE_NAME"))
         self._request = self._compiled.create_infer_request()
 
@@ -93,7 +104,12 @@ def open_classifier(
     precision: Precision | None = None,
 ) -> GraphClassifier:
     """The classifier of a checked folder; ``device`` is the CPU."""
-    return GraphClassifier(config, _opened(folder, settings, precision))
+    wanted = precision or settings.precision
+    if wanted == "auto" and int8_file(folder):
+        wanted = "int8"
+    if wanted != "int8":
+        wanted = pick_precision("cpu", wanted)
+    return GraphClassifier(config, OpenVinoGraph(folder, settings, wanted))
 
 
 def open_upscaler(
@@ -104,8 +120,15 @@ def open_upscaler(
     precision: Precision | None = None,
 ) -> GraphUpscaler:
     """The upscaler of a checked folder; ``device`` is the CPU."""
-    return GraphUpscaler(config, _opened(folder, settings, precision))
+    chosen = precision or pick_precision("cpu", settings.precision)
+    return GraphUpscaler(config, OpenVinoGraph(folder, settings, chosen))
 
 
-def _opened(folder: ModelFolder, settings: Settings, precision: Precision | None) -> OpenVinoGraph:
-    return OpenVinoGraph(folder, settings, precision or pick_precision("cpu", settings.precision))
+def _int8(folder: ModelFolder) -> Path:
+    file = int8_file(folder)
+    if file is None:
+        raise BadOption(
+            f"{folder.name} has no graph for int8: choose another number format, or make one with "
+            "`python -m export.int8`."
+        )
+    return file

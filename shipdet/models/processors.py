@@ -6,9 +6,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from shipdet.errors import BackendUnavailable
 from shipdet.models.runtime import Device, Precision
 
-PrecisionSetting = Literal["auto", "fp32", "bf16", "fp16"]
+PrecisionSetting = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 
 _CPUINFO = Path("/proc/cpuinfo")
 
@@ -21,10 +22,22 @@ def pick_precision(device: Device, wanted: PrecisionSetting = "auto") -> Precisi
     Args:
         device: where the network runs.
         wanted: the setting ``precision``.
+
+    Raises:
+        BackendUnavailable: int8, which only OpenVINO has graphs for.
     """
+    if wanted == "int8":
+        raise no_int8()
     if wanted != "auto":
         return wanted
     return "fp16" if device == "cuda" else cpu_precision()
+
+
+def no_int8() -> BackendUnavailable:
+    """The error of a backend that has no 8-bit graphs."""
+    return BackendUnavailable(
+        "Only OpenVINO computes in int8: choose the backend openvino, or another number format."
+    )
 
 
 def cpu_precision() -> Literal["fp32", "bf16"]:

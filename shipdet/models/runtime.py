@@ -16,7 +16,7 @@ Maps = npt.NDArray[np.float32]
 BackendName = Literal["torch", "onnx", "openvino"]
 DeviceName = Literal["auto", "cpu", "cuda"]
 Device = Literal["cpu", "cuda"]
-Precision = Literal["fp32", "bf16", "fp16"]
+Precision = Literal["fp32", "bf16", "fp16", "int8"]
 
 _PASS_PIXELS: dict[Device, int] = {"cpu": 1 << 20, "cuda": 1 << 24}
 

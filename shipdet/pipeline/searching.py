@@ -76,13 +76,12 @@ class _Models:
 def _load(how: SearchPlan) -> Steps[_Models]:
     yield Progress("load", 0, 1, "models")
     search, settings = how.search, how.settings
-    backend, place = search.backend or None, search.device or None
-    classifier = load_classifier(
-        how.classifier_name, backend, place, settings, public=how.untrusted
-    )
+    where = search.backend or None, search.device or None, settings
+    precision, public = search.precision or None, how.untrusted
+    classifier = load_classifier(how.classifier_name, *where, precision=precision, public=public)
     upscaler = None
     if search.passes:
-        upscaler = load_upscaler(how.upscaler_name, backend, place, settings, public=how.untrusted)
+        upscaler = load_upscaler(how.upscaler_name, *where, precision=precision, public=public)
     ran = classifier.backend
     note = f"{ran.name} on {ran.device}, {ran.precision}"
     yield Progress("load", 1, 1, "models", note)

@@ -26,6 +26,13 @@ from shipdet.ui.source_inputs import (
 SUPER_RESOLUTION = [("Off", "none"), ("×4", "x4"), ("×16", "x16")]
 LOWEST_THRESHOLD = 0.1  # weaker candidates are not kept
 DEVICES = [("Automatic", "auto"), ("Processor", "cpu"), ("CUDA GPU", "cuda")]
+PRECISIONS = [
+    ("Automatic", "auto"),
+    ("32 bits (fp32)", "fp32"),
+    ("16 bits (bf16)", "bf16"),
+    ("16 bits (fp16)", "fp16"),
+    ("8 bits (int8)", "int8"),
+]
 
 
 @dataclass
@@ -40,6 +47,7 @@ class SearchInputs:
     selective: gr.Checkbox
     backend: gr.Dropdown
     device: gr.Dropdown
+    precision: gr.Dropdown
     image_format: gr.Dropdown
     quality: gr.Number
     map: gr.Checkbox
@@ -191,6 +199,8 @@ def _search(settings: Settings) -> SearchInputs:
             gr.HTML(html.hint(" ".join(missing)), elem_classes="sd-reason", padding=False)
         with gr.Row():
             device = dropdown("Device", DEVICES, settings.device)
+            precision = dropdown("Number format", PRECISIONS, settings.precision)
+        with gr.Row():
             image_format = dropdown("Image format", [("PNG", "png"), ("JPEG", "jpg")], "png")
             quality = gr.Number(
                 90, label="JPEG quality", minimum=1, maximum=95, precision=0, min_width=100
@@ -198,7 +208,7 @@ def _search(settings: Settings) -> SearchInputs:
         name = gr.Textbox(label="File name", placeholder="optional, names the results", max_lines=1)
     return SearchInputs(
         upscale, threshold, min_length_m, model, upscaler, selective, backend, device,
-        image_format, quality, map_layer, name,
+        precision, image_format, quality, map_layer, name,
     )  # fmt: skip
 
 

@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
+from benchmarks import before
 from benchmarks.table import ROWS, table
+from benchmarks.timing import EFFORTS
 from tests.helpers import PROJECT
 
 RATIOS = {
@@ -18,6 +20,8 @@ RATIOS = {
     "search_vs_pass",
     "fetch_parallel",
 }
+#: of an older checkout, and of benchmarks.cluster
+ON_REQUEST = {"sample_vs_before", "large_vs_before", "cluster_two"}
 MACHINE = {
     "cpu": "A processor", "cores": 4, "threads": 2, "memory_gb": 16.0, "load": 0.1,
     "torch": "2.14.1", "openvino": "2026.4.1", "precision": "fp32",
@@ -35,7 +39,7 @@ def test_the_tiny_form_gives_every_figure(tmp_path):
     assert figures["machine"]["cpu"] and figures["machine"]["threads"] >= 1
     assert figures["further"]["fetch_again_requests"] == 0
     known = {**figures["ratios"], **figures["further"]}
-    assert {row.name for row in ROWS} <= set(known)
+    assert {row.name for row in ROWS} - ON_REQUEST <= set(known)
     assert table(figures).splitlines()[0] in printed.stdout
     sys.stdout.write(table(figures))
 
@@ -53,3 +57,19 @@ def test_a_missed_target_is_reported_with_its_reason():
     assert fetch.endswith("| at least 3x | met |")
     assert "missed" in started
     assert "A processor, 2 of 4 cores used" in text
+
+
+def test_the_target_of_super_resolution_depends_on_the_machine():
+    figures = {"ratios": {"upscale_vs_realesrganer": 4.0}, "further": {}, "effort": "quick"}
+    plain, half = (
+        table(figures | {"machine": MACHINE | {"precision": precision}})
+        for precision in ("fp32", "bf16")
+    )
+    assert "| at least 2x | met |" in plain
+    assert "| at least 8x | missed" in half
+
+
+def test_an_older_checkout_is_measured_beside_this_one():
+    effort = EFFORTS["tiny"]
+    assert before.sample_vs_before(effort, PROJECT) > 0
+    assert before.large_vs_before(effort, PROJECT) > 0

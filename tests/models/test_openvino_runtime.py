@@ -1,19 +1,24 @@
 """OpenVINO gives what PyTorch gives, says what runs, and keeps little."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from shipdet.errors import BackendUnavailable, BadModel, OutOfMemory
+from shipdet.errors import BackendUnavailable, BadModel, BadOption, OutOfMemory
 from shipdet.models import devices as machine
 from shipdet.models import load_classifier, load_upscaler, openvino_runtime, release_models, resolve
 from shipdet.models.devices import pick_backend
-from shipdet.models.graphs import graph_file
+from shipdet.models.graph_format import INT8_FILES
+from shipdet.models.graphs import graph_file, int8_file
+from shipdet.models.hub import file_sha256
+from shipdet.models.processors import cpu_precision
 from shipdet.models.torch_runtime import open_classifier, open_upscaler
 from tests.helpers import PROJECT
 from tests.helpers.own_process import GIVEN_BACK
@@ -107,6 +112,54 @@ def test_what_runs_is_reported(settings):
     info = load_classifier(None, "openvino", "cpu", settings).backend
     assert (info.name, info.device, info.precision) == ("openvino", "cpu", "fp32")
     assert info.provider
+
+
+@pytest.fixture
+def short(settings, weights, tmp_path):
+    """Settings whose classifier has a graph that passes for one of 8 bits."""
+    folder = Path(shutil.copytree(weights / "tiny-fine", tmp_path / "models" / "tiny"))
+    known = resolve(str(folder), settings)
+    graph = openvino_runtime.ov.Core().read_model(graph_file(known, "fp32", settings))
+    (folder / "openvino").mkdir()
+    openvino_runtime.ov.save_model(graph, folder / INT8_FILES[0], compress_to_fp16=False)
+    config = json.loads((folder / "config.json").read_text())
+    config["shipdet"]["int8"] = {
+        "sha256": {name: file_sha256(folder / name) for name in INT8_FILES},
+        "weights_sha256": [known.sha256, known.config.shipdet.map.sha256],
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    return settings.model_copy(update={"classifier": str(folder), "precision": "auto"})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "runs"), [(None, "int8"), ("auto", "int8"), ("int8", "int8"), ("fp32", "fp32")]
+)
+def test_a_vouched_graph_of_8_bits_is_used(short, picture, wanted, runs):
+    classifier = load_classifier(None, "openvino", "cpu", short, precision=wanted)
+    assert classifier.backend.precision == runs
+    _, maps = classifier.survey(picture(1, 128, 128))
+    assert maps.shape == (1, 9, 32, 32)
+
+
+def test_a_graph_of_8_bits_of_other_weights_is_not_used(short):
+    folder = Path(short.classifier)
+    config = json.loads((folder / "config.json").read_text())
+    config["shipdet"]["int8"]["weights_sha256"][1] = "0" * 64
+    (folder / "config.json").write_text(json.dumps(config))
+    assert int8_file(resolve(short.classifier, short)) is None
+    assert load_classifier(None, "openvino", "cpu", short).backend.precision != "int8"
+    with pytest.raises(BadOption, match=r"has no graph for int8: .*export\.int8"):
+        load_classifier(None, "openvino", "cpu", short, precision="int8")
+
+
+def test_a_damaged_graph_of_8_bits_is_not_used(short):
+    Path(short.classifier, INT8_FILES[1]).write_bytes(b"nothing")
+    assert int8_file(resolve(short.classifier, short)) is None
+
+
+def test_super_resolution_has_no_8_bits_and_runs_all_the_same(settings):
+    upscaler = load_upscaler(None, "openvino", "cpu", settings, precision="int8")
+    assert upscaler.backend.precision == cpu_precision()
 
 
 def test_both_runtimes_read_one_file(settings):

@@ -9,10 +9,11 @@ import pytest
 import timm
 from safetensors.torch import load_file
 
+from export.int8 import MOST_LOST
 from export.parity import excess
 from shipdet.models import list_models, load_classifier, resolve
 from shipdet.models.graph_format import FILES
-from shipdet.models.graphs import graph_file
+from shipdet.models.graphs import graph_file, int8_file
 from shipdet.settings import get_settings
 from tests.helpers import PROJECT
 
@@ -46,6 +47,14 @@ def test_a_shipped_graph_is_the_one_that_runs(file: Path, tmp_path: Path) -> Non
     assert graph_file(folder, precision, settings) == file, "export it again: python -m export.onnx"
     difference = folder.config.shipdet.onnx[name].difference
     assert difference and excess(difference, precision) == []
+
+
+@pytest.mark.parametrize("file", sorted(WEIGHTS.glob("*/openvino/int8.xml")), ids=str)
+def test_a_shipped_graph_of_8_bits_has_passed(file: Path) -> None:
+    folder = resolve(file.parent.parent.name, get_settings())
+    assert int8_file(folder) == file, "make it anew: python -m export.int8"
+    found = folder.config.shipdet.int8.difference
+    assert found["f1"] >= found["f1_fp32"] - MOST_LOST
 
 
 def test_timm_loads_the_classifier_strictly_from_its_config() -> None:

@@ -182,6 +182,16 @@ def test_the_choice_is_the_same_every_time():
     assert len({pick_precision("cpu") for _ in range(3)}) == 1
 
 
+@pytest.mark.parametrize("backend", ["torch", "onnx"])
+def test_only_openvino_has_graphs_for_int8(settings, backend):
+    for chosen in (settings, settings.model_copy(update={"precision": "int8"})):
+        precision = None if chosen.precision == "int8" else "int8"
+        with pytest.raises(BackendUnavailable, match="Only OpenVINO computes in int8"):
+            load_classifier(None, backend, "cpu", chosen, precision=precision)
+    upscaler = load_upscaler(None, backend, "cpu", settings, precision="int8")
+    assert upscaler.backend.precision == pick_precision("cpu") or backend == "onnx"
+
+
 @pytest.mark.parametrize("wanted", ["fp32", "bf16"])
 def test_a_loaded_model_runs_as_the_setting_says(settings, wanted):
     loaded = load_classifier(
@@ -191,7 +201,7 @@ def test_a_loaded_model_runs_as_the_setting_says(settings, wanted):
 
 
 def test_onnx_runtime_says_that_it_has_no_bf16(settings):
-    with pytest.raises(BackendUnavailable, match="SHIPDET_PRECISION to auto, fp32 or fp16"):
+    with pytest.raises(BackendUnavailable, match="the number format auto, fp32 or fp16"):
         pick_format("cpu", settings.model_copy(update={"precision": "bf16"}))
     assert pick_format("cpu", settings) == "fp32"
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
+from export.ship_rule import CRAFT_M, GROWN_M, SHORTEST_M
 from training.evaluation.evaluate import SHIPS, cut, table
-from training.evaluation.surveys import CRAFT_M, GROWN_M, SHORTEST_M
 from training.paths import CONFIGS
 
 FRONT = """---

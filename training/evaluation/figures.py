@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from export.ship_rule import SHORTEST_M, Matched
 from training.data.labeled import Floats
-from training.evaluation.surveys import SHORTEST_M, Matched, Surveyed, match
+from training.evaluation.surveys import Surveyed, match
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,11 @@ from numpy.typing import NDArray
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+from export.ship_rule import SHORTEST_M
 from training.data.labeled import Floats, LabeledImage, Picture, everything
 from training.evaluation.evaluate import LAND, SHIPS, SHORE, of_source, scored
 from training.evaluation.figures import Pool, average_precision, curve
-from training.evaluation.surveys import SHORTEST_M, Surveyed, load, match
+from training.evaluation.surveys import Surveyed, load, match
 
 #: Sets of one kind of imagery.
 SENSORS = {

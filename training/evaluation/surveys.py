@@ -13,19 +13,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from export import ship_rule
+from export.ship_rule import SHORTEST_M, KnownShips, Matched
 from shipdet.detect.surveying import Surveyor, survey
 from shipdet.geometry import Grid
 from shipdet.mosaic import Mosaic, Provenance
 from shipdet.progress import finish
 from training.data.labeled import Floats, LabeledImage
-
-#: A detection counts when its center lies in a ship's box grown by this many meters.
-GROWN_M = 15.0
-#: Shorter ships are not counted.
-SHORTEST_M = 25.0
-#: A labeled craft shorter than this that is measured as a ship is a false alarm; between the two,
-#: it counts neither way.
-CRAFT_M = 20.0
 
 
 @dataclass(frozen=True)
@@ -98,63 +92,19 @@ def _view(view: object) -> tuple[int, int]:
     return view.width, view.height  # type: ignore[attr-defined]
 
 
-@dataclass(frozen=True)
-class Matched:
-    """Detections against ships.
-
-    Attributes:
-        state: (n,) of the candidates: 1 a ship, 0 a false alarm, -1 counts neither way.
-        ship: (n,) which labeled ship, -1 for none.
-        required: (m,) bool, the ships that count.
-        lengths: (m,) meters as labeled.
-    """
-
-    state: NDArray[np.int64]
-    ship: NDArray[np.int64]
-    required: NDArray[np.bool_]
-    lengths: Floats
-
-
 def match(found: Surveyed, scores: Floats) -> Matched:
-    """Give every candidate, best first, the nearest free ship that it may be.
-
-    Args:
-        found: candidates of a picture.
-        scores: (n,) by which they are ordered.
-    """
+    """Match the candidates of a picture, in the order of these scores (n,), with its ships."""
     image = found.image
-    gsd = np.array(image.gsd_m)
     shortest = max(SHORTEST_M, image.smallest_m if image.smallest_m > 30 else SHORTEST_M)
     lengths = np.array([image.length_m(ship) for ship in image.ships])
-    required = lengths >= shortest if image.scaled else np.ones(len(lengths), np.bool_)
-    polygons = [cv2.convexHull((ship.corners * gsd).astype(np.float32)) for ship in image.ships]
-    state = np.full(len(scores), 0, np.int64)
-    which = np.full(len(scores), -1, np.int64)
-    taken: set[int] = set()
-    for index in np.argsort(-scores, kind="stable"):
-        x, y, length = found.boxes[index, :3]
-        near = []
-        for number, polygon in enumerate(polygons):
-            inside = cv2.pointPolygonTest(polygon, (float(x), float(y)), True)
-            if inside >= -GROWN_M:
-                near.append((number in taken, not required[number], -inside, number))
-        if near:
-            used, _, _, number = min(near)
-            if used:
-                # A second detection of one ship is false, unless it lies where nobody looked.
-                state[index] = -1 if found.unknown[index] else 0
-                continue
-            taken.add(number)
-            which[index] = number
-            if required[number]:
-                state[index] = 1
-            else:
-                craft = image.scaled and lengths[number] < CRAFT_M and length >= SHORTEST_M
-                state[index] = 0 if craft else -1
-            continue
-        if found.unknown[index] or length < shortest:
-            state[index] = -1
-    return Matched(state, which, required, lengths)
+    ships = KnownShips(
+        outlines=[ship.corners * np.array(image.gsd_m) for ship in image.ships],
+        lengths=lengths,
+        required=lengths >= shortest if image.scaled else np.ones(len(lengths), np.bool_),
+        shortest_m=shortest,
+        scaled=image.scaled,
+    )
+    return ship_rule.match(found.boxes[:, :2], found.boxes[:, 2], scores, found.unknown, ships)
 
 
 def save(found: list[Surveyed], path: Path) -> None:

@@ -14,6 +14,7 @@ from shipdet.requests import (
     AreaRequest,
     Backend,
     ImageryOptions,
+    PrecisionChoice,
     Priority,
     Request,
     Search,
@@ -59,6 +60,7 @@ class JobMessage(Request):
     model: ModelName = ""
     threshold: StrictFloat | None = None
     backend: Backend = ""
+    precision: PrecisionChoice = ""
     min_length_m: Annotated[StrictFloat, Field(ge=0, allow_inf_nan=False)] = MIN_LENGTH_M
     date_from: Text | None = None
     date_to: Text | None = None

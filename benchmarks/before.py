@@ -1,0 +1,73 @@
+"""Whole searches of this checkout against those of an older one, in processes of their own.
+
+Either checkout searches with its own weights and defaults. An older one must have
+``shipdet.pipeline.iter_area`` and ``iter_image`` with their requests, as all since 2026-11-26 do.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.streaming import write_picture
+from benchmarks.timing import Effort
+from tests.helpers import PROJECT
+
+SAMPLE = (-0.70, 0.04, -0.67, 0.06)  # most of it, inside in every checkout
+
+#: Prints the seconds of the fastest of so many searches; the first one, which loads, is apart.
+_SEARCH = """
+import json, sys, tempfile, time
+from pathlib import Path
+from shipdet.pipeline import iter_area, iter_image
+from shipdet.progress import finish
+from shipdet.requests import AreaRequest, ImageRequest, Search
+from shipdet.settings import Settings
+
+what, rounds = json.loads(sys.argv[1]), int(sys.argv[2])
+taken = []
+for _ in range(rounds):
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(runs_dir=Path(folder), max_held_pixels=1_000_000)
+        if isinstance(what, str):
+            request = ImageRequest(search=Search(image_format="jpg"))
+            steps = iter_image(Path(what), request, settings=settings)
+        else:
+            steps = iter_area(AreaRequest(bbox=what, provider="sample", zoom=16), settings=settings)
+        start = time.perf_counter()
+        finish(steps)
+        taken.append(time.perf_counter() - start)
+print(min(taken[1:] or taken))
+"""
+
+
+def sample_vs_before(effort: Effort, against: Path) -> float:
+    """How many times faster the sample is searched than by the other checkout, warm."""
+    best = dict.fromkeys((against, PROJECT), float("inf"))
+    for _ in range(effort.rounds):
+        for checkout in best:
+            best[checkout] = min(best[checkout], _seconds(checkout, SAMPLE, 2))
+    return best[against] / best[PROJECT]
+
+
+def large_vs_before(effort: Effort, against: Path) -> float:
+    """How many times faster a large GeoTIFF is searched, once, with the model to be loaded."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "large.tif")
+        write_picture(path, effort.streamed_px, effort.streamed_px)
+        before, now = (_seconds(checkout, str(path), 1) for checkout in (against, PROJECT))
+    return before / now
+
+
+def _seconds(checkout: Path, what: object, rounds: int) -> float:
+    ran = subprocess.run(
+        [sys.executable, "-c", _SEARCH, json.dumps(what), str(rounds)],
+        cwd=checkout,
+        env=os.environ | {"PYTHONPATH": str(checkout)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return float(ran.stdout.splitlines()[-1])
