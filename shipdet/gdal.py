@@ -24,6 +24,29 @@ DATA_VARIABLES = ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH")
 """Where other programs (PostGIS, QGIS, conda) say that *their* GDAL has its data and plugins."""
 
 
+class _Fork:
+    """Whether this process was forked from one that may have used GDAL."""
+
+    after_rasterio = False
+
+
+def _after_fork_in_child() -> None:
+    _Fork.after_rasterio = "rasterio" in sys.modules
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def gdal_threads() -> str:
+    """GDAL's option ``NUM_THREADS``: all processors, but one where a fork has lost its threads.
+
+    A forked process has GDAL's pool of threads but none of its threads, and would wait for them
+    without end.
+    """
+    return "1" if _Fork.after_rasterio else "ALL_CPUS"
+
+
 def gdal_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
     """All that rasterio raises when GDAL fails, and others, for an ``except`` clause.
 

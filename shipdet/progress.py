@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 if TYPE_CHECKING:
     from shipdet.detections import Sighted
 
-Stage = Literal["wait", "fetch", "load", "upscale", "detect", "compare", "report"]
+Stage = Literal["wait", "fetch", "read", "load", "upscale", "detect", "compare", "report"]
 
 STAGE_TITLES: dict[Stage, str] = {
     "wait": "Waiting for another run",
     "fetch": "Downloading imagery",
+    "read": "Reading the image",
     "load": "Loading the model",
     "upscale": "Super-resolution",
     "detect": "Searching for ships",
@@ -43,6 +44,11 @@ class Progress:
     def fraction(self) -> float:
         """Share of the stage that is done, 0 to 1; 0 when the total is not known."""
         return min(1.0, self.done / self.total) if self.total > 0 else 0.0
+
+    @property
+    def count(self) -> str:
+        """How far it is, as "5 of 9 tiles"; "" where there is one thing to do or none known."""
+        return f"{self.done:,} of {self.total:,} {self.unit}".rstrip() if self.total > 1 else ""
 
     @property
     def title(self) -> str:

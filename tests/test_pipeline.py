@@ -459,7 +459,10 @@ def test_a_picture_of_ones_own_is_searched_at_its_scale(settings, classifier, pi
     path = tmp_path / "scene.png"
     Image.fromarray(picture).save(path)
     request = ImageRequest(gsd_m=GSD_M, search=Search(threshold=0.25, image_format="jpg"))
-    run = finish(pipeline.iter_image(path, request, settings=settings))
+    events = []
+    run = finish(pipeline.iter_image(path, request, settings=settings), events.append)
+    stages = list(dict.fromkeys(event.stage for event in events))
+    assert stages == ["read", "load", "detect", "report"], "nothing is downloaded"
     assert len(run.detections) == len(FLEET)
     for x, y, length, *_ in FLEET:
         gaps = np.hypot(*(run.detections.centers - [x, y]).T)

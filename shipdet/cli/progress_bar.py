@@ -91,6 +91,6 @@ class Lines:
         if event.stage == self.stage and not ended and now - self.shown_at < self.EVERY_S:
             return
         self.stage, self.shown_at = event.stage, now
-        count = f": {event.done} of {event.total} {event.unit}" if event.total else ""
+        count = f": {event.count}" if event.count else ""
         note = f" ({event.note})" if event.note else ""
         print(f"{event.title}{count}{note}", file=sys.stderr, flush=True)

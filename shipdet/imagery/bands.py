@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from shipdet.errors import BadImage, BadOption
 
 RGB = ("red", "green", "blue")
-# Sentinel-2's and Landsat 8's names: B04 or "B4, central wavelength 665 nm".
-_NUMBERED = re.compile(r"^b(?:and)?[ _-]?0*([234])\b", re.ASCII)
+# Sentinel-2's and Landsat 8's names: B04, SR_B4 or "B4, central wavelength 665 nm".
+_NUMBERED = re.compile(r"^(?:sr_|toa_)?b(?:and)?[ _-]?0*([234])\b", re.ASCII)
 _OF_NUMBER = {"4": "red", "3": "green", "2": "blue"}
 
 Bands = str | Sequence[int] | None
@@ -63,6 +63,8 @@ def choose_bands(
         raise BadImage(f"'{name}' has no band but transparency: give one with colors.")
     stated = _positions([meaning if i + 1 in usable else "" for i, meaning in enumerate(meanings)])
     plain = [(text or "").strip().lower() for text in names]
+    if all(re.fullmatch(rf"band[ _-]?0*{i}", text) for i, text in enumerate(plain, start=1)):
+        plain = []  # only counted
     named = _positions(plain) or _positions([_color(text) for text in plain])
     # Writers state red, green, blue for any three bands, so that names are the better witness.
     found, how = (named, "names") if named and stated in ([], [1, 2, 3]) else (stated, "says")

@@ -79,7 +79,10 @@ def find_fill(survey: Survey) -> Fill:
     left = covered & ~Fill(1, anywhere).within(values, _box(covered))
     for color in _border_colors(values, left):
         same = left & (values == color).all(axis=-1)
-        if _far_from_others(color, values[left & ~same]):
+        others = values[left & ~same]
+        if len(others) and (others == others[0]).all() and not _is_sentinel(color):
+            continue  # two values, as in a drawing: either may be the water
+        if _far_from_others(color, others):
             if _touching(same).any():
                 anywhere = (*anywhere, *dict.fromkeys(float(v) for v in color))
                 left &= ~same
@@ -127,6 +130,10 @@ def _far_from_others(color: Numbers, others: Numbers) -> bool:
     extent = max(high - low, 1e-6 * max(abs(low), abs(high)))
     value = color.astype(np.float64)
     return bool((value < low - extent).all() or (value > high + extent).all())
+
+
+def _is_sentinel(color: Numbers) -> bool:
+    return bool(np.isin(color.astype(np.float64), SENTINELS).any())
 
 
 def _border(image: Numbers) -> Numbers:

@@ -5,7 +5,7 @@ import logging
 import os
 import tempfile
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from rasterio.windows import Window
 from shipdet.errors import BadImage, ShipdetError
 from shipdet.gdal import gdal_env, gdal_errors
 from shipdet.geometry import PixelBox
+from shipdet.imagery import plain
 from shipdet.imagery.bands import choose_bands
 from shipdet.imagery.dating import date_of
 from shipdet.imagery.limits import check_size, held_limit
@@ -59,7 +60,9 @@ def open_geotiff(path: Path, name: str, reading: Reading) -> Picture:
                 notes: list[str] = []
                 dataset = stack.enter_context(_opened(path, stack))
                 page, stated = _largest_page(path, dataset, notes, stack)
-                picture, held = _picture(page, name, reading, notes, stated)
+                first = page is dataset and not stated.placed
+                turn = plain.stated_orientation(path) if first else 1
+                picture, held = _picture(page, name, reading, notes, stated, turn)
                 if not held:
                     stack.pop_all()  # the picture reads it
                 return picture
@@ -126,9 +129,14 @@ def _largest_page(
 
 
 def _picture(
-    dataset: Any, name: str, reading: Reading, notes: list[str], stated: Georeference
+    dataset: Any,
+    name: str,
+    reading: Reading,
+    notes: list[str],
+    stated: Georeference,
+    orientation: int = 1,
 ) -> tuple[Picture, bool]:
-    """The picture, and whether it is held in memory."""
+    """The picture, and whether it is held in memory; GDAL does not follow a TIFF's orientation."""
     settings = reading.settings
     check_size(name, dataset.width, dataset.height, settings.max_raw_pixels)
     _check_blocks(dataset, name)
@@ -138,7 +146,12 @@ def _picture(
     values = stored = DatasetValues.of(dataset, name, reading.bands, notes)
     if held:
         whole = PixelBox(0, 0, dataset.width, dataset.height)
-        values = ArrayValues(*stored.read(whole), stored.calibration)
+        pixels, covered = (plain.upright(part, orientation) for part in stored.read(whole))
+        values = ArrayValues(pixels, covered.astype(np.bool_), stored.calibration)
+    if orientation != 1:
+        notes.append(plain.TURNED if held else "The image was not turned as its orientation says.")
+        if held and orientation >= 5:
+            grid = replace(grid, width=grid.height, height=grid.width)
     dated = date_of(name, {**dataset.tags(), **dataset.tags(ns="IMAGERY")})
     notes.extend(filter(None, [dated.note]))
     return render(values, grid, name, notes, reading.stretch, held, dated.acquired), held
@@ -176,7 +189,8 @@ class DatasetValues:
     """The chosen bands of a dataset, or the colors of its palette.
 
     ``factors`` are scales and offsets where they are not the same for all bands: values are then
-    in the unit of the tags. One factor for all changes nothing that is seen.
+    in the unit of the tags. One factor for all changes nothing that is seen. ``inverted`` values
+    count from ``white`` down; of fewer than 8 bits ``white`` becomes 255.
     """
 
     dataset: Any
@@ -185,6 +199,8 @@ class DatasetValues:
     calibration: Calibration
     palette: Pixels | None = None
     factors: tuple[Numbers, Numbers] | None = None
+    white: int = 255
+    inverted: bool = False
 
     @classmethod
     def of(
@@ -212,7 +228,8 @@ class DatasetValues:
         if len(set(scales)) > 1 or len(set(offsets)) > 1:
             white = 1.0 if _is_reflectance(float(scales[0])) else None
             return cls(dataset, name, chosen, Calibration(0.0, white), factors=(scales, offsets))
-        return cls(dataset, name, chosen, _calibration(dataset, scales[0], offsets[0], tags))
+        calibration = _calibration(dataset, scales[0], offsets[0], tags)
+        return cls(dataset, name, chosen, calibration, None, None, *_grays(dataset))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -245,10 +262,24 @@ class DatasetValues:
             return self.palette[np.minimum(values[..., 0], len(self.palette) - 1)], covered
         if not np.issubdtype(values.dtype, np.integer):
             covered &= np.isfinite(values).all(axis=-1)
+        if self.inverted:
+            values = self.white - values
+        if self.white < 255:
+            values = np.rint(values * (255 / self.white)).astype(np.uint8)
         if self.factors:
             scales, offsets = self.factors
             values = (values * scales + offsets).astype(np.float32)
         return values, covered
+
+
+def _grays(dataset: Any) -> tuple[int, bool]:
+    """The value that means white in whole numbers of up to 16 bits, and whether 0 does instead."""
+    stored = np.dtype(dataset.dtypes[0])
+    if stored.kind != "u" or stored.itemsize > 2:
+        return 255, False
+    bits = int(dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS", 8 * stored.itemsize))
+    inverted = dataset.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES"
+    return 2**bits - 1, inverted
 
 
 def _tags(dataset: Any) -> str:

@@ -165,6 +165,9 @@ def _on_earth(grid: Grid) -> bool:
         lonlat = grid.lonlat(points)
     except gdal_errors():
         return False
+    a, b, _, d, e, _ = grid.transform
+    if math.isclose(a * e, b * d, abs_tol=1e-300):
+        return False  # all pixels lie on one line
     # An edge at a pole may lie half a pixel beyond it; the middle may not.
     return bool(np.isfinite(lonlat).all() and abs(lonlat[0, 1]) <= 90)
 

@@ -1,11 +1,13 @@
 """PNG, JPEG and Pillow images: pixels and transparency, upright."""
 
+import contextlib
 import logging
 import struct
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from shipdet.errors import BadImage, MissingScale
 from shipdet.imagery.limits import check_size, held_limit
@@ -14,6 +16,10 @@ from shipdet.mosaic import Mask
 from shipdet.settings import Settings
 
 EXIF_ORIENTATION = 0x0112
+TURNED = "The image was turned upright as its EXIF orientation says."
+
+#: Pillow reports damage in all of these ways.
+_DAMAGE = (OSError, ValueError, SyntaxError, EOFError, struct.error, OverflowError)
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +52,7 @@ def read_file(
         raise BadImage(
             f"'{name}' is not an image that can be used: give a PNG, JPEG or GeoTIFF."
         ) from None
-    except (OSError, ValueError, SyntaxError, EOFError, struct.error, OverflowError) as error:
-        # Pillow reports damage in all of these ways.
+    except _DAMAGE as error:
         log.info("cannot decode %s: %s", name, error)
         raise BadImage(f"'{name}' is damaged or incomplete: export or copy it again.") from None
 
@@ -56,7 +61,7 @@ def read_pillow(image: Image.Image, notes: list[str]) -> tuple[Numbers, Mask]:
     """Values (h, w, 1 or 3) and coverage (h, w) of a Pillow image of any mode."""
     transparent = image.info.get("transparency")
     if _orientation(image) != 1:
-        notes.append("The image was turned upright as its EXIF orientation says.")
+        notes.append(TURNED)
         image = ImageOps.exif_transpose(image)
     if image.mode in ("I", "F", "I;16", "I;16B", "I;16L", "I;16N"):
         kind = {"I": np.int32, "F": np.float32}.get(image.mode, np.uint16)
@@ -65,6 +70,8 @@ def read_pillow(image: Image.Image, notes: list[str]) -> tuple[Numbers, Mask]:
         if isinstance(transparent, int):
             covered &= values[..., 0] != transparent
         return values, covered
+    if image.mode == "La":  # premultiplied, of which Pillow makes LA only
+        image = image.convert("LA")
     if image.has_transparency_data:
         rgba = np.asarray(image.convert("RGBA"))
         return rgba[..., :3], rgba[..., 3] > 0
@@ -76,6 +83,16 @@ def _orientation(image: Image.Image) -> int:
     """1 is upright; what the standard does not know counts as that."""
     value = image.getexif().get(EXIF_ORIENTATION, 1)
     return value if value in range(2, 9) else 1
+
+
+def stated_orientation(path: Path) -> int:
+    """The orientation of a TIFF's first page; 1 where it states none that can be read."""
+    with (
+        contextlib.suppress(*_DAMAGE, KeyError, TypeError, IndexError),
+        TiffImageFile(path) as image,
+    ):
+        return _orientation(image)
+    return 1
 
 
 def _deep_colors(path: Path, image: Image.Image, notes: list[str]) -> tuple[Numbers, Mask] | None:
@@ -102,7 +119,7 @@ def _deep_colors(path: Path, image: Image.Image, notes: list[str]) -> tuple[Numb
         covered &= (rgb != np.array(transparent, np.uint16)).any(axis=-1)
     orientation = _orientation(image)
     if orientation != 1:
-        notes.append("The image was turned upright as its EXIF orientation says.")
+        notes.append(TURNED)
     return upright(rgb, orientation), upright(covered, orientation).astype(np.bool_)
 
 

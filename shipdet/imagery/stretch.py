@@ -74,9 +74,8 @@ class Stretch:
         """For the reader of the run record."""
         white = self.black + self.top / self.gain
         softly = ", the brightest softly compressed" if self.top > 255.5 else ""
-        return (
-            f"{dtype} values from {self.black:.6g} to {white:.6g} were stretched to 8 bits{softly}."
-        )
+        extent = f"from {self.black:.6g} to {white:.6g}"
+        return f"{dtype.name} values {extent} were stretched to 8 bits{softly}."
 
 
 def check_stretch(name: str) -> StretchName:

@@ -1,5 +1,6 @@
 """The one processor of this machine: runs use it in turn."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +8,16 @@ from contextlib import contextmanager
 from shipdet.progress import HEARTBEAT_S, Progress, Steps
 
 lock = threading.Lock()
+
+
+def _after_fork_in_child() -> None:
+    """A run of another thread of the parent goes on there, and not in the child."""
+    global lock
+    lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 @contextmanager

@@ -116,8 +116,11 @@ def iter_image(
     clock = Clock()
     check_name(request.search.name)
     how = plan_search(request.search, settings, untrusted)
-    yield Progress("fetch", 0, 1, "pictures", "reading the image")
-    raw = open_raster(source, request.gsd_m, settings, bands=request.bands, stretch=request.stretch)
+    yield Progress("read", 0, 0)
+    with clock.stage("read"):
+        raw = open_raster(
+            source, request.gsd_m, settings, bands=request.bands, stretch=request.stretch
+        )
     check_image(raw, how)
     name = raw.provenance.title
     inputs = {**request.model_dump(mode="json"), "image": name}

@@ -74,7 +74,7 @@ class _Models:
 
 
 def _load(how: SearchPlan) -> Steps[_Models]:
-    yield Progress("load", 0, 1, "models")
+    yield Progress("load", 0, 0)
     search, settings = how.search, how.settings
     where = search.backend or None, search.device or None, settings
     precision, public = search.precision or None, how.untrusted
@@ -84,7 +84,7 @@ def _load(how: SearchPlan) -> Steps[_Models]:
         upscaler = load_upscaler(how.upscaler_name, *where, precision=precision, public=public)
     ran = classifier.backend
     note = f"{ran.name} on {ran.device}, {ran.precision}"
-    yield Progress("load", 1, 1, "models", note)
+    yield Progress("load", 1, 1, note=note)
     return _Models(classifier, upscaler)
 
 

@@ -10,6 +10,7 @@ from shipdet.requests import Search
 from shipdet.settings import Settings
 
 AUTO_ZOOM = "auto"
+STATED_BANDS = "As the image says"  # title and value: gradio takes one for the other
 MAX_BANDS = 16  # that are offered one by one
 COARSEST_ZOOM = 12  # below it no provider shows a ship, so the list does not offer it
 
@@ -53,7 +54,7 @@ def band_choices(names: Sequence[str]) -> list[tuple[str, str]]:
         if max(chosen) <= count
     ]
     single = [(f"{_band(number, names)} in gray", str(number)) for number in range(1, count + 1)]
-    return [("As the image says", ""), *several, *(single[:MAX_BANDS] if count > 1 else [])]
+    return [(STATED_BANDS, STATED_BANDS), *several, *(single[:MAX_BANDS] if count > 1 else [])]
 
 
 def _band(number: int, names: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from shipdet.areas import named_areas
 from shipdet.errors import BadArea, BadImage
 from shipdet.requests import AreaRequest, ImageRequest, Search
 from shipdet.settings import Settings
-from shipdet.ui.choices import AUTO_ZOOM
+from shipdet.ui.choices import AUTO_ZOOM, STATED_BANDS
 from shipdet.ui.layout import Page, components
 from shipdet.ui.streams import Ais, Searches, area_events, image_events
 
@@ -113,9 +113,10 @@ def pictures(page: Page, values: Values) -> list[Path]:
 
 def image_request(page: Page, values: Values) -> ImageRequest:
     """How to read and search the images; raises a ShipdetError for values that make no request."""
+    bands = values[page.picture.bands]
     return ImageRequest.check(
         gsd_m=values[page.picture.gsd_m] or None,
-        bands=values[page.picture.bands] or "",
+        bands="" if bands in (None, STATED_BANDS) else bands,
         stretch=values[page.picture.stretch],
         search=_search(page, values),
     )

@@ -120,8 +120,9 @@ class ProgressPanel:
             for stage, taken in self.finished.items()
             if stage != event.stage
         )
+        head = f"<h3>{event.title}<em>{html.escape(event.count)}</em></h3>"
         return (
-            f'<div class="sd-card" role="status"><h3>{event.title}<em>{_count(event)}</em></h3>'
+            f'<div class="sd-card" role="status">{head}'
             f'{_bar(event)}<p class="sd-time"><span>{duration(now - self.started)} so far</span>'
             f"<span>{self._remaining(event, now)}</span></p>{self._early()}"
             f'<ol class="sd-stages">{rows}</ol>{notes_box([self.note] if self.note else [])}</div>'
@@ -137,12 +138,6 @@ class ProgressPanel:
             return ""
         left = taken * (1 - event.fraction) / event.fraction
         return f"about {duration(max(left, 1))} left in this step"
-
-
-def _count(event: Progress) -> str:
-    if not event.total:
-        return ""
-    return f"{event.done:,} of {event.total:,} {html.escape(event.unit)}".rstrip()
 
 
 def _bar(event: Progress) -> str:

@@ -58,7 +58,8 @@ def wire_runs(page: Page, blocks: gr.Blocks, source: gr.State, settings: Setting
                 _title(page, values, asked), lambda: one_after_another(asked), settings.max_queue
             )
         except ShipdetError as error:
-            return {page.panel: html.error_box(error), **_buttons(page, running=False), search: ""}
+            told = {page.panel: html.error_box(error), page.estimate: ""}  # it says the same
+            return {**told, **_buttons(page, running=False), search: ""}
         return {**_started(page), search: started.id, remembered: started.id}
 
     def follow(id_: str) -> Iterator[Updates]:
@@ -89,7 +90,7 @@ def wire_runs(page: Page, blocks: gr.Blocks, source: gr.State, settings: Setting
         lambda: _sample_inputs(page, source), None, sample_inputs, **AT_ONCE
     )
     for clicked in (page.detect.click, sampled.then):
-        started = clicked(start, inputs, [*progress, search, remembered], **AT_ONCE)
+        started = clicked(start, inputs, [*progress, page.estimate, search, remembered], **AT_ONCE)
         started.then(follow, search, outputs, **follows)
     blocks.load(resume, remembered, [*outputs, search], **follows)
     page.cancel.click(cancel, search, page.cancel, **AT_ONCE)

@@ -18,6 +18,7 @@ from shipdet.ui.gradio_app import build_blocks
 from shipdet.ui.own_scripts import OwnScriptsOnly
 from shipdet.ui.plain_http import SentencesOverHttp
 from shipdet.ui.tile_routes import tile_routes
+from shipdet.ui.upload_progress import NoProgressOfUnnamed
 from shipdet.viewer import viewer_routes
 
 
@@ -55,7 +56,11 @@ def launch(settings: Settings, block: bool) -> gr.Blocks:
                 max_file_size=settings.max_upload_mb * 1024**2,
                 app_kwargs={
                     "routes": routes(settings),
-                    "middleware": [Middleware(OwnScriptsOnly), Middleware(SentencesOverHttp)],
+                    "middleware": [
+                        Middleware(OwnScriptsOnly),
+                        Middleware(SentencesOverHttp),
+                        Middleware(NoProgressOfUnnamed),
+                    ],
                 },
                 ssr_mode=False,  # its proxy would not pass on the routes
                 show_error=False,

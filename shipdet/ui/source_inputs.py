@@ -11,7 +11,7 @@ from shipdet.imagery import catalog
 from shipdet.requests import Priority, StretchName
 from shipdet.settings import Settings
 from shipdet.ui import html
-from shipdet.ui.choices import sample_area, sample_zoom, zoom_choices
+from shipdet.ui.choices import STATED_BANDS, sample_area, sample_zoom, zoom_choices
 from shipdet.ui.map import map_component
 
 PICTURES = [".png", ".jpg", ".jpeg", ".tif", ".tiff"]
@@ -23,8 +23,9 @@ STRETCHES: list[tuple[str, StretchName]] = [
     ("None, cut at 255", "none"),
 ]
 #: Until an image says what bands it has; others can be typed.
-BANDS = [("As the image says", ""), ("1, 2, 3", "1,2,3"), ("3, 2, 1", "3,2,1")]
+BANDS = [(STATED_BANDS, STATED_BANDS), ("1, 2, 3", "1,2,3"), ("3, 2, 1", "3,2,1")]
 MAP_PX = 480
+UPLOAD_PX = 160  # the label does not cover the icon then
 
 Box = tuple[gr.Number, gr.Number, gr.Number, gr.Number]
 
@@ -196,7 +197,7 @@ def lay_out_imagery(settings: Settings, box: Box) -> tuple[AreaInputs, DateParts
             label="GeoJSON, KML, KMZ, GeoPackage, WKT or CSV",
             file_types=AREA_FILES,
             type="filepath",
-            height=110,
+            height=UPLOAD_PX,
             elem_id="area-file",
         )
     area = AreaInputs(
@@ -212,21 +213,20 @@ def lay_out_picture(settings: Settings) -> tuple[PictureInputs, gr.HTML]:
         file_types=PICTURES,
         file_count="multiple",
         type="filepath",
-        height=130,
+        height=UPLOAD_PX,
         elem_id="picture",
     )
+    gsd_m = gr.Number(
+        None,
+        label="Meters per pixel",
+        placeholder="of the file",
+        info="Only where the image has no place.",
+        elem_id="gsd",
+    )
     with gr.Row():
-        gsd_m = gr.Number(
-            None,
-            label="Meters per pixel",
-            placeholder="of the file",
-            info="Only where the image has no place.",
-            min_width=100,
-            elem_id="gsd",
-        )
         bands = gr.Dropdown(
             BANDS,
-            value="",
+            value=STATED_BANDS,
             label="Bands",
             info="Red, green and blue, or one.",
             allow_custom_value=True,
@@ -255,15 +255,15 @@ def lay_out_ais() -> AisInputs:
     )
     with gr.Accordion("Who was it: AIS", open=False, elem_classes="sd-more"):
         file = gr.File(
-            label="MarineCadastre or Danish Maritime Authority, CSV or Parquet",
+            label="CSV or Parquet of MarineCadastre or the Danish Maritime Authority",
             type="filepath",
-            height=110,
+            height=UPLOAD_PX,
             elem_id="ais",
         )
         acquired = gr.Textbox(
             label="Time of the image",
             placeholder="2024-05-01T10:56:00Z",
-            info="With its zone; filled in where the imagery says it.",
+            info="With its time zone; filled in where the imagery states it.",
             max_lines=1,
             max_length=40,
             elem_id="acquired",

@@ -96,12 +96,14 @@ class ViewerPages:
         return FileResponse(run.files["map"], headers=_KEPT)
 
     def crop(self, request: Request) -> Response:
-        """The crop of a ship, by its number."""
+        """The crop of a ship, by its number; nothing where the ship has gone meanwhile."""
         run = run_of(request, self.settings)
-        path = run.folder / CHIPS / chip_name(request.path_params["number"])
-        if not path.is_file():
-            raise BadOption("The run has no crop of this ship.")
-        return FileResponse(path, headers=_KEPT)
+        try:
+            # At once: a review writes a ship's crop anew under another number.
+            crop = (run.folder / CHIPS / chip_name(request.path_params["number"])).read_bytes()
+        except OSError:
+            return Response(status_code=204, headers=_FRESH)
+        return Response(crop, media_type="image/png", headers=_KEPT)
 
     def download(self, request: Request) -> Response:
         """A file of what the filter in the query leaves."""

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Request, Route, expect, sync_playwright
 
 from tests.helpers.app_page import AppPage
 from tests.helpers.app_process import running_app
+from tests.helpers.browser_faults import note_faults
 
 OpenApp = Callable[..., AppPage]
 
@@ -67,17 +68,18 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_app(browser: Browser, app_url: str, screenshots: Path) -> Iterator[OpenApp]:
-    """Opens the app in a window of a size; fails the test for script errors on the page."""
+    """Opens the app in a window of a size; fails the test for whatever the browser complains of."""
     pages: list[AppPage] = []
+    faults: list[str] = []
 
     def open_page(width: int = 1440, height: int = 900, dark: bool = False) -> AppPage:
         context = browser.new_context(
             viewport={"width": width, "height": height}, accept_downloads=True
         )
+        note_faults(context, faults)
         page = context.new_page()
         app = AppPage(page, screenshots)
         page.route("**/*", lambda route, request: _only_here(app, route, request))
-        page.on("pageerror", lambda error: app.script_errors.append(str(error)))
         pages.append(app)
         app.open(app_url + ("?__theme=dark" if dark else ""))
         return app
@@ -85,7 +87,7 @@ def open_app(browser: Browser, app_url: str, screenshots: Path) -> Iterator[Open
     yield open_page
     for app in pages:
         app.page.context.close()
-    assert [error for app in pages for error in app.script_errors] == []
+    assert faults == []
 
 
 def _only_here(app: AppPage, route: Route, request: Request) -> None:

@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from shipdet.pipeline import open_run
 from tests.helpers.app_page import AppPage
 from tests.helpers.app_process import running_app
+from tests.helpers.browser_faults import note_faults
 from tests.helpers.viewer_page import ViewerPage, serious_findings
 from tests.helpers.written_runs import write_run
 
@@ -38,25 +39,17 @@ def url(folder: Path) -> Iterator[str]:
 
 @pytest.fixture
 def open_page(browser: Browser, url: str) -> Iterator[OpenPage]:
-    """Opens an address of the app; fails the test for errors in the console and missing files."""
+    """Opens an address of the app; fails the test for whatever the browser complains of."""
     pages: list[Page] = []
-    wrong: list[str] = []
+    faults: list[str] = []
 
     def opened(path: str, dark: bool = False) -> Page:
         scheme = "dark" if dark else "light"
         context = browser.new_context(
             viewport={"width": 1440, "height": 900}, color_scheme=scheme, accept_downloads=True
         )
+        note_faults(context, faults)
         page = context.new_page()
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on(
-            "console",
-            lambda message: wrong.append(message.text) if message.type == "error" else None,
-        )
-        page.on(
-            "response",
-            lambda got: wrong.append(f"{got.status} {got.url}") if got.status == 404 else 0,
-        )
         pages.append(page)
         page.goto(f"{url}{path}")
         return page
@@ -64,7 +57,7 @@ def open_page(browser: Browser, url: str) -> Iterator[OpenPage]:
     yield opened
     for page in pages:
         page.context.close()
-    assert wrong == []
+    assert faults == []
 
 
 def test_ships_are_reviewed_and_exported(open_page: OpenPage, folder: Path, tmp_path: Path):

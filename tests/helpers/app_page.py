@@ -16,7 +16,6 @@ class AppPage:
 
     def __init__(self, page: Page, screenshots: Path) -> None:
         self.page, self.screenshots = page, screenshots
-        self.script_errors: list[str] = []
         self.blocked: list[str] = []
 
     def open(self, url: str) -> None:

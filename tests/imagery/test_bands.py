@@ -48,6 +48,7 @@ def test_the_stated_colors_win_over_the_order(geotiff):
         ["blue", "green", "red", "nir"],
         ["Blue", "Green", "Red", "Near Infrared"],
         ["Band 2", "Band 3", "Band 4", "Band 5"],
+        ["SR_B2", "SR_B3", "SR_B4", "SR_B5"],
         ["B2, central wavelength 490 nm", "B3, 560 nm", "B4, 665 nm", "B8, 842 nm"],
         ["surface blue", "surface green", "surface red", "red edge"],
     ],
@@ -67,6 +68,13 @@ def test_eight_bands_of_planetscope_are_distinguished(geotiff):
 def test_names_win_over_the_colors_that_writers_state_by_default(geotiff):
     path = geotiff([B, G, R], names=["B02", "B03", "B04"], photometric="RGB")
     assert np.array_equal(open_raster(path).pixels, RGB)
+
+
+def test_numbers_that_only_count_bands_say_nothing(geotiff):
+    names = ["Band 1", "Band 2", "Band 3", "Band 4"]
+    picture = open_raster(geotiff([R, G, B, N], names=names))
+    assert np.array_equal(picture.pixels, RGB)
+    assert "does not say which colors" in picture.provenance.notes[0]
 
 
 def test_plain_rgb_needs_no_note(geotiff):

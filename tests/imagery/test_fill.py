@@ -55,6 +55,16 @@ def test_a_collar_of_one_value_is_no_data_and_noted(water, values, fill):
     assert not picture.pixels[~picture.coverage].any()
 
 
+@pytest.mark.parametrize("share", [0.002, 0.3])
+def test_two_values_are_a_drawing_and_not_fill(share):
+    white = np.zeros((200, 300), np.uint8)
+    white[: round(200 * share), :] = 255
+    white[100:104, 100:130] = 255
+    picture = open_raster(white, 3.0)
+    assert picture.coverage.all()
+    assert np.array_equal(picture.pixels[..., 0], white)
+
+
 def test_a_strip_through_the_image_is_no_data(water):
     values = water.astype(np.float32) / 255 * 0.4
     plain = open_raster(values, 3.0)

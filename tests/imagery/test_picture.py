@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import rasterio
 from PIL import Image
-from rasterio.transform import from_origin
+from rasterio.transform import Affine, from_origin
 
 from shipdet.errors import BadImage, BadOption, MissingScale
 from shipdet.geometry import distance_m
 from shipdet.imagery import open_raster
 from shipdet.mosaic import Mosaic
+from tests.helpers.painted import sea
 
 RGB = np.random.default_rng(3).integers(0, 255, (40, 60, 3), dtype=np.uint8)
 
@@ -82,6 +83,15 @@ def test_every_color_mode_becomes_rgb(saved, settings, mode):
     assert mosaic.pixels.shape == RGB.shape
     if mode == "L":
         assert np.ptp(mosaic.pixels, axis=-1).max() == 0
+
+
+@pytest.mark.parametrize("mode", ["La", "RGBa", "HSV", "LAB"])
+def test_rarer_modes_of_pillow_are_read(settings, mode):
+    gray = sea(50, 40)[..., :1].repeat(3, axis=2)
+    before = {"La": "LA", "RGBa": "RGBA"}.get(mode, "RGB")
+    image = Image.fromarray(gray).convert(before).convert(mode)
+    pixels = open_raster(image, 3.0, settings).pixels
+    assert np.abs(pixels.astype(int) - gray).mean() < 6
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
@@ -284,6 +294,7 @@ LOST = [
         "+proj=ortho +lat_0=0 +lon_0=0", from_origin(6.375e6, 0, 90, 90), id="a corner outside"
     ),
     pytest.param("EPSG:4326", from_origin(4, 95, 1e-4, 1e-4), id="beyond the pole"),
+    pytest.param("EPSG:3857", Affine(3, 3, 0, 3, 3, 0), id="all on one line"),
     pytest.param("EPSG:3857", from_origin(float("nan"), 0, 3, 3), id="not a number"),
 ]
 
@@ -348,6 +359,36 @@ def test_other_number_types_are_stretched(geotiff, settings, dtype):
     mosaic = open_raster(geotiff(values.astype(dtype)), None, settings)
     assert mosaic.pixels.max() > 90  # pure noise is not amplified further
     assert dtype in mosaic.provenance.notes[-1]
+
+
+@pytest.mark.parametrize(("dtype", "bits"), [("uint8", 8), ("uint8", 4), ("uint16", 16)])
+@pytest.mark.parametrize("zero_is", ["black", "white"])
+def test_gray_of_every_photometric_and_depth(tmp_path, settings, dtype, bits, zero_is):
+    gray = np.random.default_rng(4).integers(0, 16, (40, 60)).astype(np.uint8) * 17
+    most = 2**bits - 1
+    stored = np.rint(gray / 255 * most)
+    path = tmp_path / "gray.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", width=60, height=40, count=1, dtype=dtype,
+        nbits=bits, photometric=f"MINIS{zero_is.upper()}",
+    ) as dataset:  # fmt: skip
+        dataset.write((stored if zero_is == "black" else most - stored).astype(dtype), 1)
+    picture = open_raster(path, 3.0, settings, stretch="minmax")
+    assert np.abs(picture.pixels[..., 0].astype(int) - gray).max() <= 1
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_tiff_without_a_place_is_turned_upright(tmp_path, settings, orientation):
+    stored = Image.fromarray(sea(60, 40, seed=1))
+    stored.save(tmp_path / "scan.tif", tiffinfo={0x0112: orientation})
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored.save(tmp_path / "scan.png", exif=exif)
+    expected = open_raster(tmp_path / "scan.png", 3.0, settings)
+    picture = open_raster(tmp_path / "scan.tif", 3.0, settings)
+    assert np.array_equal(picture.pixels, expected.pixels)
+    assert picture.provenance.notes == expected.provenance.notes
+    assert (picture.grid.width, picture.grid.height) == (expected.grid.width, expected.grid.height)
 
 
 def test_not_a_number_is_not_covered(geotiff, settings):

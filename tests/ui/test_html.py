@@ -43,6 +43,11 @@ def test_progress_without_a_total_shows_a_moving_bar():
     assert "sd-busy" in html.ProgressPanel().show(Progress("wait", 0, 0))
 
 
+def test_one_thing_is_not_counted():
+    shown = html.ProgressPanel().show(Progress("read", 0, 1, "images"))
+    assert "<h3>Reading the image<em></em></h3>" in shown
+
+
 def test_a_finished_step_does_not_come_back():
     panel = html.ProgressPanel()
     for event in (Progress("fetch", 4, 9, "tiles"), Progress("detect", 20, 20, "canvases")):

@@ -301,7 +301,7 @@ def test_a_missing_scale_hides_nothing_of_an_image(settings, tmp_path):
 
 
 def test_bands_are_offered_with_their_names():
-    assert band_choices(()) == [("As the image says", "")]
+    assert band_choices(()) == [("As the image says", "As the image says")]
     offered = dict(band_choices(("B02", "B03", "B04", "")))
     assert offered["3 B04, 2 B03, 1 B02"] == "3,2,1" and offered["4 in gray"] == "4"
 

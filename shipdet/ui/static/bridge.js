@@ -100,6 +100,10 @@
       drawOver([]);
     }
     if (data.type === "select") tell({ type: "select", ship: data.ship });
+    if (data.type === "height") {
+      const around = document.querySelector("#viewer iframe");
+      around.style.height = `${data.height + around.offsetHeight - around.clientHeight}px`;
+    }
     if (data.type === "changed") type("changed-run", `${data.run} ${Date.now()}`);
   });
 

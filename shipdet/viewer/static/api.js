@@ -96,6 +96,16 @@ function sameOrigin() {
   }
 }
 
+/** In the app's page the frame is as high as what is in it, so that only the page scrolls. */
+export function growInApp() {
+  if (window.parent === window || !sameOrigin()) return;
+  const screen = () => document.documentElement.style.setProperty("--screen", `${window.parent.innerHeight}px`);
+  window.parent.addEventListener("resize", screen);
+  window.addEventListener("pagehide", () => window.parent.removeEventListener("resize", screen));
+  screen();
+  new ResizeObserver(() => tellApp("height", { height: document.body.offsetHeight })).observe(document.body);
+}
+
 /** Tell the app's page, in which this one is a frame. */
 export function tellApp(type, content = {}) {
   if (window.parent !== window) {

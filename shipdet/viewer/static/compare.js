@@ -1,7 +1,7 @@
 // Two runs of one place: the earlier image left, the later one right, and what became of each ship.
 "use strict";
 
-import { ask, byId, followTheme, here, made, tell, when } from "./api.js";
+import { ask, byId, followTheme, here, made, ships as inWords, tell, when } from "./api.js";
 import { Outlines } from "./outlines.js";
 import { Picture } from "./picture.js";
 import { Table } from "./table.js";
@@ -59,7 +59,7 @@ function begin() {
   const { stayed, arrived, left } = changes.counts;
   byId("count").textContent = `${stayed} stayed, ${arrived} arrived, ${left} left`;
   byId("facts").textContent = [`Left: ${earlier.title}, ${when(earlier.when)}`, `right: ${later.title}, ${when(later.when)}`,
-    changes.outside ? `${changes.outside} ships lie outside the other image` : ""].filter(Boolean).join("; ");
+    changes.outside ? `outside the other image: ${inWords(changes.outside)}` : ""].filter(Boolean).join("; ");
   byId("legend").replaceChildren(...Object.entries(COLORS).map(([change, color]) =>
     made("li", {}, made("i", { style: `--color:${color}`, class: change === "left" ? "dashed" : "line" }), change)));
   byId("downloads").replaceChildren(...Object.entries(FORMATS)
@@ -71,4 +71,7 @@ followTheme();
 ask(`${here}/data.json`).then((answer) => {
   changes = answer;
   begin();
-}, (error) => tell(error.message));
+}, (error) => {
+  tell(error.message);
+  document.querySelector("main").hidden = true;
+});

@@ -112,7 +112,15 @@ export class Table {
     this.marked = key;
     const row = this.drawn.get(key);
     row?.setAttribute("aria-current", "true");
-    if (row && show) row.scrollIntoView({ block: "nearest" });
+    if (row && show) this.reveal(row);
+  }
+
+  /** Scroll the table, and nothing around it, until a row can be seen. */
+  reveal(row) {
+    const box = row.closest(".table");
+    const lowest = row.offsetTop - this.head.offsetHeight; // the head stays above the rows
+    const least = row.offsetTop + row.offsetHeight - box.clientHeight;
+    box.scrollTop = Math.min(lowest, Math.max(least, box.scrollTop));
   }
 
   /** The ship `step` rows below the chosen one; the first one if none is chosen. */

@@ -3,7 +3,7 @@
 "use strict";
 
 import {
-  ask, byId, followTheme, here, made, rememberRun, ships as inWords, tell, tellApp, when,
+  ask, byId, followTheme, growInApp, here, made, rememberRun, ships as inWords, tell, tellApp, when,
 } from "./api.js";
 import { Filters } from "./filters.js";
 import { Outlines } from "./outlines.js";
@@ -45,9 +45,11 @@ async function load() {
     const query = filters.query;
     run = await ask(`${here}/data.json${query && `?${query}`}`);
     tell(null);
+    document.querySelector("main").hidden = false;
     return true;
   } catch (error) {
     tell(error.message);
+    document.querySelector("main").hidden = !picture;
     return false;
   }
 }
@@ -238,6 +240,7 @@ async function reload() {
 
 function start() {
   followTheme();
+  growInApp();
   filters = new Filters(byId("filters"), reload);
   reviewer = new Reviewer(byId("by"), {
     query: () => filters.query,
