@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from training.canvases.canvas import Canvas, CanvasShip, Shelf, View, joined, matrix_of, take
+from training.canvases.sensors import annotate
 from training.canvases.targets import SEEN_PX, SHORTEST_M, size_of, targets
 from training.canvases.windows import NET_GSD_M, SHIP, UNKNOWN
 from training.data.labeled import LAND, WATER, LabeledImage, LabeledShip, upright
@@ -189,3 +190,12 @@ def test_two_ships_side_by_side_have_two_centers() -> None:
     made = targets(canvas((ship(y=90), ship(y=104))))
     assert (made["heat"] == 1).sum() == 2
     assert made["heat"][24, 24] < 0.9, "between them the heat falls"
+
+
+def test_text_is_written_on_a_canvas_and_nothing_else_changes() -> None:
+    plain = np.full((SIDE, SIDE, 3), 90, np.uint8)
+    written = annotate(plain, np.random.default_rng(1))
+    changed = (written != plain).any(axis=2)
+    assert written.shape == plain.shape and written.dtype == np.uint8
+    assert 0 < changed.mean() < 0.2
+    assert (plain == 90).all()

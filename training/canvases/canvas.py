@@ -14,13 +14,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.canvases.sensors import degrade, recolor
+from training.canvases.sensors import annotate, degrade, recolor
 from training.canvases.windows import NET_GSD_M
 from training.data.labeled import UNKNOWN, Floats, LabeledImage, Picture, read_water
 
 #: Pictures finer than this are reduced to it when they are read.
 FINEST_M = 0.9
 KEPT_PIXELS = 1_500_000_000
+#: Share of the canvases that carry text.
+ANNOTATED = 0.08
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,10 @@ def take(
     # As the canvas shows it: a picture that is enlarged has larger pixels.
     sensor_m = max(float(np.sqrt(np.prod(image.gsd_m))) * view.zoom, view.sensor_m)
     if augment:
-        pixels = degrade(recolor(pixels, rng), view.sensor_m or 0.0, rng)
+        pixels = recolor(pixels, rng)
+        if rng.random() < ANNOTATED:
+            pixels = annotate(pixels, rng)
+        pixels = degrade(pixels, view.sensor_m or 0.0, rng)
     ships = []
     for ship in image.ships:
         corners = ship.corners @ whole[:, :2].T + whole[:, 2]

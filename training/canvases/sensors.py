@@ -6,9 +6,12 @@ Canvases are made at the network's 1.9 m; imagery comes at 0.5 to 5 m (PlanetSco
 
 from __future__ import annotations
 
+import string
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
 from training.canvases.windows import NET_GSD_M
 
@@ -31,6 +34,32 @@ def recolor(picture: Picture, rng: np.random.Generator) -> Picture:
         keep = float(rng.uniform(0, 1.3))
         colored = cv2.addWeighted(colored, keep, gray, 1 - keep, 0)
     return colored
+
+
+def annotate(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Write what screenshots of maps carry: names, logos, dots and scale bars.
+
+    Such text is as long and as bright as a ship, and is none; the labels stay as they are.
+    """
+    image = Image.fromarray(picture)
+    draw = ImageDraw.Draw(image)
+    letters = list(string.ascii_letters + "     -.")
+    for _ in range(rng.integers(1, 4)):
+        height = float(rng.uniform(5, 14))
+        text = "".join(rng.choice(letters, rng.integers(3, 18)))
+        if rng.random() < 0.3:
+            text = "Google Earth"  # in a corner of most screenshots of labeled sets
+        color = (255, 255, 255) if rng.random() < 0.7 else tuple(rng.integers(0, 256, 3).tolist())
+        outline = (0, 0, 0) if rng.random() < 0.5 else None
+        x, y = rng.uniform(0, 0.9, 2) * picture.shape[1::-1]
+        font = ImageFont.load_default(height)
+        draw.text((x, y), text, color, font, stroke_width=int(outline is not None),
+                  stroke_fill=outline)  # fmt: skip
+        if rng.random() < 0.3:
+            draw.ellipse((x - 6, y, x - 2, y + 4), color)
+        if rng.random() < 0.2:
+            draw.line((x, y + height, x + rng.uniform(20, 80), y + height), color, 2)
+    return np.asarray(image)
 
 
 def photographed(picture: Picture, factor: float, blur: float) -> Picture:

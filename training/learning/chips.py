@@ -1,18 +1,24 @@
 """The shipsnet chip format and the reference recipe for it.
 
-A folder of 80x80 RGB PNG named `{label}__{scene id}__{longitude}_{latitude}.png`, label 1 = ship,
-3 m per pixel.
+A folder of 80x80 RGB PNG named `{label}__{scene id}__{longitude}_{latitude}.png` or
+`{label}__{anything}.png`, label 1 = ship, 3 m per pixel.
 
     python -m training.learning.chips --config training/configs/convnext_base.yaml \
-        --data shipsnet/ --out weights/shipdet-base
+        --data shipsnet/ --out runs/train/base
+    python -m training.learning.chips --config training/configs/shipdet_pico.yaml \
+        --init training/folds/shipdet-pico/0 --ours 200 --folds 5 --data shipsnet/ --out runs/chips
+
+With ``--folds`` each chip is classified once, by a network that has not been trained on it. With
+``--init`` training begins with a model folder instead of ImageNet's weights from the hub, and
+``--ours`` adds windows of the labeled PlanetScope scenes.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,36 +28,39 @@ import timm
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from training.data.splits import kept_split
-from training.learning.architectures import Normalized
+from training.canvases.sampling import Sampler
+from training.data.labeled import Picture, everything
+from training.data.splits import PARTS, kept_split
+from training.learning.architectures import Student
 from training.learning.engine import CsvLog, parameter_groups
-from training.recipe import ChipStage, read_recipe
+from training.learning.train import fill
+from training.recipe import ChipStage, MapStage, Recipe, read_recipe
 
-log = logging.getLogger(__name__)
-
+OURS = ("planet-ports", "planet-scenes", "planet-land")
+"""Sets of labeled scenes that look like the chips."""
 PLACE_DEGREES = 0.01
 """Chips of a scene whose centers share a cell of this size (about 1 km) are one group."""
 
 
 @dataclass(frozen=True)
 class Chip:
-    """A chip's file, its label (1 = ship) and the scene and place it was cut from."""
+    """A chip's file, its label (1 = ship) and its group: chips of one group may overlap.
+
+    The group is scene and place, or the chip's own name where the file does not say them.
+    """
 
     path: Path
     label: int
-    scene: str
-    longitude: float
-    latitude: float
+    group: str
 
-    @property
-    def group(self) -> str:
-        """Scene and place: chips of one group overlap or nearly do."""
-        cell = np.floor(np.array([self.longitude, self.latitude]) / PLACE_DEGREES).astype(int)
-        return f"{self.scene}/{cell[0]}/{cell[1]}"
+    def pixels(self) -> Picture:
+        """uint8 (80, 80, 3), RGB."""
+        return cv2.cvtColor(cv2.imread(str(self.path)), cv2.COLOR_BGR2RGB)
 
 
 def read_chip_name(path: Path) -> Chip:
@@ -60,12 +69,18 @@ def read_chip_name(path: Path) -> Chip:
     Raises:
         ValueError: the name is not of the shipsnet format.
     """
-    try:
-        label, scene, place = path.stem.split("__")
-        longitude, latitude = place.split("_")
-        return Chip(path, int(label), scene, float(longitude), float(latitude))
-    except ValueError:
-        raise ValueError(f"{path.name} is not {{label}}__{{scene}}__{{lon}}_{{lat}}.png") from None
+    form = re.fullmatch(r"([01])__(.+?)(?:__(-?[\d.]+)_(-?[\d.]+))?", path.stem)
+    if form is None:
+        raise ValueError(
+            f"{path.name} is neither {{label}}__{{scene}}__{{lon}}_{{lat}}.png nor "
+            "{label}__{name}.png, with a label of 0 or 1"
+        )
+    label, scene, longitude, latitude = form.groups()
+    group = str(scene)
+    if longitude is not None:
+        cell = np.floor(np.array([float(longitude), float(latitude)]) / PLACE_DEGREES).astype(int)
+        group = f"{scene}/{cell[0]}/{cell[1]}"
+    return Chip(path, int(label), group)
 
 
 def chips_in(folder: Path) -> list[Chip]:
@@ -84,10 +99,62 @@ def splits(chips: Sequence[Chip], folder: Path) -> dict[str, dict[str, str]]:
     }
 
 
+def folds_of(chips: Sequence[Chip], count: int, seed: int) -> list[int]:
+    """The fold of each chip: groups stay together, and every fold has its share of ships."""
+    members: dict[str, list[int]] = {}
+    for index, chip in enumerate(chips):
+        members.setdefault(chip.group, []).append(index)
+    names = sorted(members)
+    filled = np.zeros((count, 2))
+    found = [0] * len(chips)
+    for number in np.random.default_rng(seed).permutation(len(names)):
+        indices = members[names[number]]
+        ships = sum(chips[index].label for index in indices)
+        label = int(ships > 0)
+        fold = int(np.argmin(filled[:, label]))
+        filled[fold] += (len(indices) - ships, ships)
+        for index in indices:
+            found[index] = fold
+    return found
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window of a labeled scene, as a chip: uint8 (h, w, 3) and its label."""
+
+    picture: Picture
+    label: int
+
+    def pixels(self) -> Picture:
+        """uint8 (h, w, 3), RGB."""
+        return self.picture
+
+
+def windows_of_scenes(stage: MapStage, count: int, seed: int) -> list[Window]:
+    """Windows of the labeled PlanetScope scenes, ships and others, seen as training sees them."""
+    images = [image for image in everything() if image.source in OURS]
+    shares = {name: stage.large_shares[name] for name in OURS}
+    update = {"large": 1, "mosaics": 0, "windows": 4, "large_shares": shares}
+    found: list[Window] = []
+    for batch in Sampler(images, stage.model_copy(update=update), seed).batches():
+        pictures = batch["single"].permute(0, 2, 3, 1).numpy()
+        labels = batch["single_labels"].tolist()
+        found += [
+            Window(np.ascontiguousarray(picture), label)
+            for picture, label in zip(pictures, labels, strict=True)
+            if label in (0, 1)
+        ]
+        if len(found) >= count:
+            break
+    return found[:count]
+
+
 class ChipSet(Dataset[tuple[Tensor, int]]):
     """Chips enlarged bicubically to the window; augmented only on request."""
 
-    def __init__(self, chips: Sequence[Chip], window_px: int, augment: bool, seed: int) -> None:
+    def __init__(
+        self, chips: Sequence[Chip | Window], window_px: int, augment: bool, seed: int
+    ) -> None:
         self.chips = list(chips)
         self.window_px = window_px
         self.rng = np.random.default_rng(seed) if augment else None
@@ -97,9 +164,8 @@ class ChipSet(Dataset[tuple[Tensor, int]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         chip = self.chips[index]
-        picture = cv2.cvtColor(cv2.imread(str(chip.path)), cv2.COLOR_BGR2RGB)
         size = (self.window_px, self.window_px)
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
+        picture = cv2.resize(chip.pixels(), size, interpolation=cv2.INTER_CUBIC)
         if self.rng is not None:
             picture = augmented(picture, self.rng)
         return torch.from_numpy(picture).permute(2, 0, 1).contiguous(), chip.label
@@ -153,12 +219,40 @@ def accuracy(model: nn.Module, loader: DataLoader[tuple[Tensor, int]]) -> float:
     return right / max(1, total)
 
 
+def first_network(recipe: Recipe, init: Path | None) -> nn.Module:
+    """The recipe's network: a model folder's weights, or ImageNet's from the hub."""
+    if init is None:
+        return pretrained_network(recipe.architecture)
+    options = dict(recipe.train_options)
+    net = timm.create_model(
+        recipe.architecture, num_classes=2, output_stride=recipe.output_stride, **options
+    )
+    fill(net, load_file(init / "model.safetensors"))
+    return net
+
+
 def train_chips(
-    stage: ChipStage, net: nn.Module, parts: dict[str, list[Chip]], out: Path, seed: int
+    stage: ChipStage,
+    net: nn.Module,
+    parts: Mapping[str, Sequence[Chip | Window]],
+    out: Path,
+    seed: int,
 ) -> dict[str, float]:
-    """Head first, then everything; keeps the weights that are best on the validation part."""
+    """Head first, then everything.
+
+    Args:
+        stage: the recipe's.
+        net: trained in place.
+        parts: chips to train on ("train") and to measure on ("test"). Where there are chips for
+            "validation", the weights that are best on them are kept, else the last.
+        out: folder of the log and of the best weights.
+        seed: of the augmentation.
+
+    Returns:
+        Share of chips classified correctly, for "test" and "validation".
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = Normalized(net).to(device)
+    model = Student(net).to(device)
     loaders = {
         name: DataLoader(
             ChipSet(chips, stage.window_px, name == "train", seed),
@@ -166,10 +260,12 @@ def train_chips(
             shuffle=name == "train",
         )
         for name, chips in parts.items()
+        if chips
     }
-    optimiser = torch.optim.AdamW(parameter_groups(net, stage.weight_decay), lr=stage.lr)
-    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, stage.epochs)
+    optimizer = torch.optim.AdamW(parameter_groups(net, stage.weight_decay), lr=stage.lr)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, stage.epochs)
     scaler = torch.amp.GradScaler(enabled=device.type == "cuda")
+    out.mkdir(parents=True, exist_ok=True)
     table = CsvLog(out / "log.csv")
     best = -1.0
     for epoch in range(stage.epochs):
@@ -181,19 +277,43 @@ def train_chips(
             with torch.autocast(device.type, torch.float16, enabled=device.type == "cuda"):
                 logits = model(images.to(device))
                 loss = F.cross_entropy(logits, labels.to(device), label_smoothing=0.1)
-            optimiser.zero_grad(set_to_none=True)
+            optimizer.zero_grad(set_to_none=True)
             scaler.scale(loss).backward()
-            scaler.step(optimiser)
+            scaler.step(optimizer)
             scaler.update()
             total += float(loss.detach())
         cosine.step()
-        valid = accuracy(model, loaders["validation"])
-        table.add({"epoch": epoch, "loss": total / len(loaders["train"]), "validation": valid})
-        if valid > best:
-            best = valid
-            torch.save(net.state_dict(), out / "weights.pt")
-    net.load_state_dict(torch.load(out / "weights.pt", weights_only=True))
-    return {"validation": best, "test": accuracy(model, loaders["test"])}
+        row = {"epoch": epoch, "loss": total / len(loaders["train"])}
+        if "validation" in loaders:
+            row["validation"] = accuracy(model, loaders["validation"])
+            if row["validation"] > best:
+                best = row["validation"]
+                torch.save(net.state_dict(), out / "weights.pt")
+        table.add(row)
+    figures = {}
+    if "validation" in loaders:
+        net.load_state_dict(torch.load(out / "weights.pt", weights_only=True))
+        figures["validation"] = best
+    return figures | {"test": accuracy(model, loaders["test"])}
+
+
+def in_folds(
+    recipe: Recipe, chips: list[Chip], count: int, init: Path | None, ours: list[Window], out: Path
+) -> dict[str, float | list[float]]:
+    """Share of chips classified correctly by networks that were not trained on them."""
+    if recipe.chips is None:
+        raise ValueError("the recipe has no `chips` stage")
+    folds = folds_of(chips, count, recipe.seed)
+    shares, right = [], 0.0
+    for fold in range(count):
+        torch.manual_seed(recipe.seed)
+        test = [chip for chip, own in zip(chips, folds, strict=True) if own == fold]
+        rest = [chip for chip, own in zip(chips, folds, strict=True) if own != fold]
+        net = first_network(recipe, init)
+        parts = {"train": [*rest, *ours], "test": test}
+        shares.append(train_chips(recipe.chips, net, parts, out / str(fold), recipe.seed)["test"])
+        right += shares[-1] * len(test)
+    return {"folds": shares, "all": right / len(chips)}
 
 
 def main() -> None:
@@ -202,24 +322,37 @@ def main() -> None:
     )
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True, help="folder of chips")
+    parser.add_argument("--init", type=Path, help="model folder, instead of ImageNet's weights")
+    parser.add_argument("--ours", type=int, default=0, help="windows of labeled scenes to add")
+    parser.add_argument("--folds", type=int, help="train so many networks and judge every chip")
     parser.add_argument("--split", choices=("grouped", "random"), default="grouped")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     recipe = read_recipe(arguments.config)
     if recipe.chips is None:
         parser.error(f"{arguments.config} has no `chips` stage")
+    if arguments.ours and recipe.map is None:
+        parser.error(f"--ours: {arguments.config} has no `map` stage")
     torch.manual_seed(recipe.seed)
     arguments.out.mkdir(parents=True, exist_ok=True)
     chips = chips_in(arguments.data)
-    part_of = splits(chips, arguments.out / "splits")[arguments.split]
-    parts = {
-        part: [chip for chip in chips if part_of[chip.path.name] == part]
-        for part in ("train", "validation", "test")
-    }
-    net = pretrained_network(recipe.architecture)
-    figures = train_chips(recipe.chips, net, parts, arguments.out, recipe.seed)
-    (arguments.out / "metrics.json").write_text(json.dumps({arguments.split: figures}, indent=2))
-    print(figures)
+    ours = []
+    if arguments.ours and recipe.map is not None:
+        ours = windows_of_scenes(recipe.map, arguments.ours, recipe.seed)
+    figures: Mapping[str, object]
+    if arguments.folds:
+        figures = in_folds(recipe, chips, arguments.folds, arguments.init, ours, arguments.out)
+    else:
+        part_of = splits(chips, arguments.out / "splits")[arguments.split]
+        parts: dict[str, list[Chip | Window]] = {
+            part: [chip for chip in chips if part_of[chip.path.name] == part] for part in PARTS
+        }
+        parts["train"] += ours
+        net = first_network(recipe, arguments.init)
+        result = train_chips(recipe.chips, net, parts, arguments.out, recipe.seed)
+        figures = {arguments.split: result}
+    (arguments.out / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n")
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":

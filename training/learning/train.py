@@ -80,12 +80,13 @@ def groups(model: TwoAnswers, stage: MapStage) -> list[dict[str, Any]]:
 
 def load_state(model: TwoAnswers, folder: Path) -> None:
     """Fill a model from a folder: the classifier, and the map head where there is one."""
-    _fill(model.net, load_file(folder / "model.safetensors"))
+    fill(model.net, load_file(folder / "model.safetensors"))
     if (folder / "map_head.safetensors").exists():
-        _fill(model.head, load_file(folder / "map_head.safetensors"))
+        fill(model.head, load_file(folder / "map_head.safetensors"))
 
 
-def _fill(module: nn.Module, state: dict[str, Tensor]) -> None:
+def fill(module: nn.Module, state: dict[str, Tensor]) -> None:
+    """Load weights into a network, strictly by name."""
     own = module.state_dict()
     # timm's 1x1 convolutions and linear layers hold the same numbers in other shapes.
     module.load_state_dict({k: v.reshape(own[k].shape) for k, v in state.items()}, strict=True)
