@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import ParseError
 
+from shipdet.archives import ZIP_DAMAGE
 from shipdet.errors import BadArea
 from shipdet.geopackage_reader import polygons_of
 
@@ -172,7 +173,7 @@ def _unzipped(data: bytes) -> bytes:
             inside = next(n for n in archive.namelist() if n.lower().endswith(".kml"))
             with archive.open(inside) as file:
                 unpacked = file.read(MAX_FILE_BYTES + 1)
-    except (zipfile.BadZipFile, StopIteration, RuntimeError, NotImplementedError, EOFError):
+    except (*ZIP_DAMAGE, StopIteration):
         raise BadArea("The KMZ has no KML in it that can be read.") from None
     _check_size(unpacked)
     return unpacked

@@ -231,7 +231,8 @@ def parse_geojson(value: dict[str, Any]) -> Area:
 def _wkt_shape(text: str) -> Polygons:
     if len(text) > MAX_WKT:
         raise BadArea(f"The WKT has more than {MAX_WKT:,} characters: simplify its polygon.")
-    refusal = f"'{text[:60]}' is not a WKT POLYGON or MULTIPOLYGON of longitudes and latitudes."
+    begins = " ".join(text[:60].split())
+    refusal = f"'{begins}' is not a WKT POLYGON or MULTIPOLYGON of longitudes and latitudes."
     found = _WKT.fullmatch(text)  # collections may be nested without end, so GEOS never sees them
     if found is None:
         raise BadArea(refusal)

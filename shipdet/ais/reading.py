@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from shipdet.ais.columns import Columns
 from shipdet.ais.times import utc
+from shipdet.archives import ZIP_DAMAGE
 from shipdet.errors import BadAis
 from shipdet.extras import require
 from shipdet.geometry import BBox, Floats
@@ -94,7 +95,7 @@ def read_reports(file: str | Path, area: BBox, acquired: datetime) -> Reports:
         raise BadAis(
             f"'{path.name}' cannot be read: {error.strerror or 'it is damaged'}."
         ) from None
-    except (pa.ArrowException, zipfile.BadZipFile, EOFError, UnicodeDecodeError):
+    except (pa.ArrowException, *ZIP_DAMAGE):
         raise BadAis(
             f"'{path.name}' is not CSV or Parquet, or is damaged: export it again."
         ) from None

@@ -14,6 +14,7 @@ import rasterio
 from PIL import Image
 from rasterio.transform import from_origin
 
+from tests.helpers.damage import damaged
 from tests.helpers.painted import sea
 
 PIXELS = sea(90, 70, seed=2)
@@ -83,27 +84,6 @@ def whole_file(kind):
         ),
         "geotiff in jpeg": lambda: geotiff(PIXELS, compress="JPEG", photometric="YCBCR"),
     }[kind]()
-
-
-def damaged(data, rng):
-    """One of many ways to damage a file."""
-    data = bytearray(data)
-    way = rng.integers(5)
-    if way == 0:
-        return bytes(data[: rng.integers(4, len(data))])
-    # Headers and directories decide most: half of the damage is done there.
-    reach = len(data) if rng.random() < 0.5 else min(len(data), 400)
-    for _ in range(rng.integers(1, 12)):
-        at = int(rng.integers(4, reach))
-        if way == 1:
-            data[at] = rng.integers(256)
-        elif way == 2:
-            data[at : at + 4] = rng.integers(0, 256, 4, dtype=np.uint8).tobytes()
-        elif way == 3:
-            data[at : at + 4] = b"\xff\xff\xff\x7f"
-        else:
-            del data[at : at + int(rng.integers(1, 16))]
-    return bytes(data)
 
 
 def mended(data):

@@ -25,7 +25,10 @@ FACTORS = {
 PLACES = {  # a longitude and latitude inside each
     "EPSG:4326": (4.1, 51.9), "EPSG:3857": (-70.2, -41.0), "EPSG:32631": (3.2, 51.5),
     "EPSG:32760": (179.9999, -17.0), "EPSG:3031": (20.0, -70.0), "EPSG:28992": (4.1, 51.9),
+    "EPSG:4979": (4.1, 51.9), "EPSG:32610+5773": (-122.4, 37.8), "EPSG:2227": (-122.4, 37.8),
+    "+proj=laea +lat_0=50 +lon_0=4 +ellps=bessel": (4.1, 51.9),
 }  # fmt: skip
+UNITS = {"EPSG:4326": 111_320.0, "EPSG:4979": 111_320.0, "EPSG:2227": 0.3048}  # meters of one
 ORDERS = ([0, 1, 2], [2, 1, 0], [1, 2, 0])
 
 
@@ -38,13 +41,17 @@ def files(draw):
         "factor": draw(st.sampled_from(FACTORS[dtype])),
         "order": draw(st.sampled_from(ORDERS)),
         "extra": draw(st.integers(0, 2)),
-        "hole": draw(st.sampled_from(["none", "nodata", "mask", "nan", "collar"])),
+        "hole": draw(
+            st.sampled_from(["none", "nodata", "mask", "nan", "collar", "alpha", "sidecar"])
+        ),
         "crs": crs,
         "size": draw(st.floats(0.5, 8.0)),
         "angle": draw(st.sampled_from([0.0, 0.0, 17.0, 90.0, 180.0])),
         "flip": draw(st.booleans()),
         "layout": {
-            "compress": draw(st.sampled_from(["NONE", "DEFLATE", "LZW", "PACKBITS", "ZSTD"])),
+            "compress": draw(
+                st.sampled_from(["NONE", "DEFLATE", "LZW", "PACKBITS", "ZSTD", "LZMA", "LERC_ZSTD"])
+            ),
             "interleave": draw(st.sampled_from(["pixel", "band"])),
             **draw(st.sampled_from([{}, {"tiled": True, "blockxsize": 32, "blockysize": 16}])),
             "BIGTIFF": draw(st.sampled_from(["YES", "NO"])),
@@ -65,14 +72,17 @@ def written(path, kind):
         values[~covered] = fill if hole != "nodata" else 0
     bands = [values[..., i] for i in kind["order"]] + [values[..., 0]] * kind["extra"]
     meanings = [("red", "green", "blue")[i] for i in kind["order"]] + ["undefined"] * kind["extra"]
+    if hole == "alpha":
+        bands.append((255 * covered).astype(kind["dtype"]))
+        meanings.append("alpha")
     lon, lat = PLACES[kind["crs"]]
     (x,), (y,) = warp("EPSG:4326", kind["crs"], [lon], [lat])
-    size = kind["size"] / (111_320 if kind["crs"] == "EPSG:4326" else 1)
+    size = kind["size"] / UNITS.get(kind["crs"], 1.0)
     height, width = covered.shape
     flip = Affine.scale(size, size if kind["flip"] else -size)
     turned = Affine.translation(x, y) @ Affine.rotation(kind["angle"]) @ flip
     transform = turned @ Affine.translation(-width / 2, -height / 2)
-    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=hole == "mask"):
         with rasterio.open(
             path, "w", driver="GTiff", width=width, height=height, count=len(bands),
             dtype=kind["dtype"], crs=kind["crs"], transform=transform, photometric="MINISBLACK",
@@ -80,7 +90,7 @@ def written(path, kind):
         ) as dataset:  # fmt: skip
             dataset.colorinterp = [ColorInterp[meaning] for meaning in meanings]
             dataset.write(np.stack(bands))
-            if hole == "mask":
+            if hole in ("mask", "sidecar"):
                 dataset.write_mask(covered)
     return covered, (lon, lat)
 

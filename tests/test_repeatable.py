@@ -1,0 +1,58 @@
+"""The same image gives the same ships on the same machine, byte for byte, busy or idle."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from shipdet.imagery import sample
+
+PROGRAM = """
+import sys
+import shipdet
+
+run = shipdet.detect_image(sys.argv[1], gsd_m=1.2, out=sys.argv[2], backend="{backend}",
+                           device="cpu", threshold=0.1)
+assert len(run.detections) > 0
+"""
+FILES = ("detections.csv", "candidates.json", "overlay.png")
+
+
+def search(image: Path, out: Path, backend: str, threads: int) -> list[bytes]:
+    """The files of a search in a process of its own."""
+    environment = os.environ | {
+        "OMP_NUM_THREADS": str(threads), "SHIPDET_CACHE_DIR": str(image.parent / "cache"),
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+    }  # fmt: skip
+    command = [sys.executable, "-c", PROGRAM.format(backend=backend), str(image), str(out)]
+    ran = subprocess.run(
+        command, env=environment, cwd=image.parent, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    return [(out / name).read_bytes() for name in FILES]
+
+
+def tile(x: int, y: int) -> np.ndarray:
+    with Image.open(io.BytesIO(sample.tile(17, x, y) or b"")) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+@pytest.mark.parametrize(
+    ("backend", "threads"),
+    [("auto", 1), ("torch", 2)],  # PyTorch adds in another order with other numbers of threads
+)
+def test_a_search_again_gives_the_same_bytes(tmp_path, backend, threads):
+    columns, rows = (65_285, 65_286), (65_509, 65_510)
+    strips = [np.concatenate([tile(x, y) for x in columns], axis=1) for y in rows]
+    image = tmp_path / "scene.png"
+    Image.fromarray(np.concatenate(strips)).save(image)
+    first = search(image, tmp_path / "first", backend, 2)
+    assert first == search(image, tmp_path / "second", backend, threads)
+    used = json.loads((tmp_path / "first" / "run.json").read_text())["models"]["classifier"]
+    assert used["name"] in ("torch", "onnx", "openvino") and used["precision"]
