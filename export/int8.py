@@ -40,8 +40,10 @@ from shipdet.settings import get_settings
 MOST_LOST = 0.003
 #: Canvases on which ranges are measured, and their side in network pixels.
 CANVASES, CANVAS_PX = 96, 256
-#: Layers that stay in float32, by the beginning of their names in the graph.
-KEPT = ("/map_head/", "/fc")
+#: Layers that stay in float32, by the beginning of their names in the graph: the first ones, whose
+#: input is pixels, and those that answer. Together they are half of the error; see
+#: docs/experiments.md.
+KEPT = ("/stem/", "/map_head/", "/fc")
 
 
 def export(
