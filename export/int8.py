@@ -1,8 +1,8 @@
 """``python -m export.int8 weights/MODEL --labels FILE``: an 8-bit graph, judged before it stays.
 
 NNCF measures the range of every layer's values on canvases of real pictures (``--images``, by
-default those of the labels) and makes a graph for OpenVINO that multiplies in 8 bits; see
-:data:`KEPT` for what stays in float32. Both graphs then search the labeled pictures. Where F1 is
+default those of the labels) and makes a graph for OpenVINO that multiplies in 8 bits, but
+for its ends; see :data:`IN_8_BITS`. Both graphs then search the labeled pictures. Where F1 is
 lower by more than 0.3 points nothing is written; else openvino/int8.xml and .bin come into the
 folder and config.json vouches for them, without which the runtime does not use them.
 
@@ -40,10 +40,10 @@ from shipdet.settings import get_settings
 MOST_LOST = 0.003
 #: Canvases on which ranges are measured, and their side in network pixels.
 CANVASES, CANVAS_PX = 96, 256
-#: Layers that stay in float32, by the beginning of their names in the graph: the first ones, whose
-#: input is pixels, and those that answer. Together they are half of the error; see
-#: docs/experiments.md.
-KEPT = ("/stem/", "/map_head/", "/fc")
+#: How the names of what may run in 8 bits begin: the backbone. The first layer, whose input is
+#: pixels, the map head and the margins stay in float32: in 8 bits they are most of the error, and
+#: little of the time; see docs/experiments.md.
+IN_8_BITS = "/stages."
 
 
 def export(
@@ -124,15 +124,31 @@ def quantize(graph: Path, canvases: Sequence[Pixels], target: Path) -> None:
     import nncf
 
     target.parent.mkdir(parents=True, exist_ok=True)
+    full = ov.Core().read_model(str(graph))
     model = nncf.quantize(
-        ov.Core().read_model(str(graph)),
+        full,
         nncf.Dataset(list(canvases)),
         subset_size=len(canvases),
         # Activations of this network are not symmetric: GELU hardly goes below zero.
         preset=nncf.QuantizationPreset.MIXED,
-        ignored_scope=nncf.IgnoredScope(patterns=[f"{start}.*" for start in KEPT], validate=False),
+        ignored_scope=nncf.IgnoredScope(names=_kept(full), validate=False),
     )
     ov.save_model(model, str(target), compress_to_fp16=False)
+
+
+def _kept(model: Any) -> list[str]:
+    """Names of the operations that stay in float32: sums, and all outside the backbone."""
+    kept = []
+    for operation in model.get_ordered_ops():
+        name, kind = operation.get_friendly_name(), operation.get_type_name()
+        place, part = name, operation
+        if kind == "MVN":  # of a layer norm, which gives its name to the last of its operations
+            for _ in range(2):
+                part = next(iter(part.output(0).get_target_inputs())).get_node()
+            place = part.get_friendly_name()
+        if kind in ("Add", "Multiply") or not place.startswith(IN_8_BITS):
+            kept.append(name)
+    return kept
 
 
 def _tallied(folder: ModelFolder, labeled: Sequence[LabeledPicture], precision: Any) -> Tally:
