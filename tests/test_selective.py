@@ -76,7 +76,7 @@ def test_the_raw_picture_is_searched_once_for_blocks_and_support(
     run = searched(harbor(), settings, tmp_path, events.append, selective=True)
     stages = [e.stage for e in events]
     order = [s for s, before in zip(stages, ["", *stages], strict=False) if s != before]
-    assert order == ["fetch", "load", "detect", "upscale", "detect", "compare", "report"]
+    assert order == ["read", "load", "detect", "upscale", "detect", "compare", "report"]
     raw, sharp = (e.total for e in events if e.unit == "canvases" and e.done == 0)
     assert len(classifier.canvases_seen) == raw + sharp, "none for a ship"
     assert {"survey", "upscale", "detect"} <= set(run.record["timings"])

@@ -56,7 +56,7 @@ def test_a_folder_of_that_name_is_no_file_of_settings(env_file):
 
 def test_all_wrong_settings_are_named(monkeypatch):
     monkeypatch.setenv("SHIPDET_RETRIES", "many")
-    monkeypatch.setenv("SHIPDET_PRECISION", "int8")
+    monkeypatch.setenv("SHIPDET_PRECISION", "int4")
     with pytest.raises(BadOption, match="SHIPDET_RETRIES.*SHIPDET_PRECISION|PRECISION.*RETRIES"):
         read_settings()
 

@@ -128,7 +128,7 @@ def _int8(folder: ModelFolder) -> Path:
     file = int8_file(folder)
     if file is None:
         raise BadOption(
-            f"{folder.name} has no graph for int8: choose another number format, or make one with "
-            "`python -m export.int8`."
+            f"{folder.name} has no graph for int8: choose another number format "
+            "(auto, fp32 or bf16)."
         )
     return file
