@@ -5,13 +5,14 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
 
 from shipdet.settings import Settings, get_settings
-from tests.helpers.painted import BrightnessClassifier, painted_classifier
+from tests.helpers.painted import BrightnessClassifier
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 if WORKER:  # processes side by side: one thread each, and ports of their own for gradio
@@ -20,18 +21,6 @@ if WORKER:  # processes side by side: one thread each, and ports of their own fo
 
 hypothesis_settings.register_profile("shipdet", deadline=None)  # machines may be busy
 hypothesis_settings.load_profile("shipdet")
-
-
-#: Files that take longest. They come first, so that no process is left with one at the end.
-LONGEST = (
-    "test_large.py", "test_run.py", "test_api.py", "test_parity.py", "test_packaging.py",
-    "test_quickstart.py", "test_shipped_models.py", "test_killed.py", "test_train.py",
-)  # fmt: skip
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    places = {name: place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
 
 
 class NetworkBlocked(OSError):
@@ -113,7 +102,10 @@ def isolated_settings(
 
 
 @pytest.fixture
-def classifier() -> Iterator[BrightnessClassifier]:
+def classifier(monkeypatch: pytest.MonkeyPatch) -> BrightnessClassifier:
     """A classifier that needs no weights; the pipeline takes it for the chosen one."""
-    with painted_classifier() as painted:
-        yield painted
+    painted = BrightnessClassifier()
+    chosen = SimpleNamespace(config=painted.config)
+    monkeypatch.setattr("shipdet.pipeline.searching.load_classifier", lambda *_, **__: painted)
+    monkeypatch.setattr("shipdet.pipeline.choosing.resolve", lambda *_: chosen)
+    return painted

@@ -42,15 +42,9 @@ def served(
     blocks.close()
 
 
-@pytest.fixture(scope="module")
-def client(
-    served: tuple[Settings, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Client]:
-    """One for all tests: each one of its own would read the API's description again."""
-    folder = str(tmp_path_factory.mktemp("downloads"))
-    with pytest.MonkeyPatch.context() as patch:  # it asks the hub who is calling
-        patch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-        yield Client(served[1], verbose=False, analytics_enabled=False, download_files=folder)
+@pytest.fixture
+def client(served: tuple[Settings, str], tmp_path: Path) -> Client:
+    return Client(served[1], verbose=False, analytics_enabled=False, download_files=str(tmp_path))
 
 
 def test_the_server_is_healthy_and_serves_the_sample(served):
