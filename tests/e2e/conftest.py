@@ -76,7 +76,7 @@ def open_app(browser: Browser, app_url: str, screenshots: Path) -> Iterator[Open
         context = browser.new_context(
             viewport={"width": width, "height": height}, accept_downloads=True
         )
-        note_faults(context, faults)
+        note_faults(context, app_url, faults)
         page = context.new_page()
         app = AppPage(page, screenshots)
         page.route("**/*", lambda route, request: _only_here(app, route, request))

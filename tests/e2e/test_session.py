@@ -32,6 +32,9 @@ def test_a_whole_session_leaves_the_console_empty(open_app: OpenApp, tmp_path: P
     run(app)
     expect(viewer.rows.first).to_be_visible()
     viewer.rows.first.click()
+    expect(viewer.place.locator("#crop")).to_have_js_property("clientWidth", 160)
+    lacks = "body => body.ownerDocument.documentElement.scrollHeight - window.innerHeight"
+    assert viewer.place.locator("body").evaluate(lacks) <= 0, "nothing is cut at the bottom"
     viewer.place.get_by_role("button", name="Accept (A)").click()
     viewer.saved(1)
     run(app)

@@ -48,7 +48,7 @@ def open_page(browser: Browser, url: str) -> Iterator[OpenPage]:
         context = browser.new_context(
             viewport={"width": 1440, "height": 900}, color_scheme=scheme, accept_downloads=True
         )
-        note_faults(context, faults)
+        note_faults(context, url, faults)
         page = context.new_page()
         pages.append(page)
         page.goto(f"{url}{path}")

@@ -2,13 +2,11 @@
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Response, WebError
 
-HERE = "http://127.0.0.1:"
 
-
-def note_faults(context: BrowserContext, faults: list[str]) -> None:
+def note_faults(context: BrowserContext, app_url: str, faults: list[str]) -> None:
     """Add to a list whatever goes wrong on any page of a browser's window.
 
-    What other hosts refuse does not count: tests let nothing reach them.
+    What other servers refuse does not count.
     """
 
     def script(error: WebError) -> None:
@@ -16,11 +14,11 @@ def note_faults(context: BrowserContext, faults: list[str]) -> None:
 
     def console(message: ConsoleMessage) -> None:
         address = message.location["url"]
-        if message.type == "error" and (not address or HERE in address):
+        if message.type == "error" and (not address or app_url in address):
             faults.append(f"{message.text} ({address})")
 
     def response(answer: Response) -> None:
-        if answer.status >= 400 and answer.url.startswith(HERE):
+        if answer.status >= 400 and answer.url.startswith(app_url):
             faults.append(f"{answer.status} {answer.url}")
 
     context.on("weberror", script)

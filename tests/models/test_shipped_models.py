@@ -11,11 +11,13 @@ from safetensors.torch import load_file
 
 from export.int8 import MOST_LOST
 from export.parity import excess
+from shipdet import detect_area
 from shipdet.models import list_models, load_classifier, resolve
 from shipdet.models.graph_format import FILES
 from shipdet.models.graphs import graph_file, int8_file
 from shipdet.settings import get_settings
 from tests.helpers import PROJECT
+from tests.helpers.tile_server import TileServer, data_dir
 
 WEIGHTS = PROJECT / "weights"
 GOLDEN = Path(__file__).with_name("golden_scores.json")  # written by this file, run as a script
@@ -83,6 +85,23 @@ def test_the_classifier_gives_the_scores_it_gave() -> None:
     scores = classifier.scores(golden_windows(classifier.window_px))
     np.testing.assert_allclose(scores, known["scores"], atol=2e-2)  # bf16 on some processors
     assert scores[2] > max(scores[0], scores[3]), "a hull in the middle is more of a ship"
+
+
+@pytest.mark.skipif(not data_dir().is_dir(), reason="needs the real mosaics")
+def test_no_quay_at_the_edge_of_the_readmes_area_is_a_ship(tmp_path: Path) -> None:
+    with TileServer.of_mosaic("algeciras") as server:
+        settings = get_settings().model_copy(
+            update={"cache_dir": tmp_path, "xyz_url": server.url_template, "xyz_title": "Algeciras"}
+        )
+        west, south, east, north = server.bbox.as_tuple()  # it has a part of the area
+        box = max(west, -5.44), max(south, 36.12), min(east, -5.40), min(north, 36.14)
+        run = detect_area(
+            box, provider="xyz", zoom=server.zoom, out=tmp_path / "run", settings=settings
+        )
+    assert [
+        round(ship.length_m) for ship in run.detections if ship.cut and ship.length_m > 150
+    ] == []
+    assert len(run.detections) > 0
 
 
 if __name__ == "__main__":
