@@ -69,6 +69,7 @@ def test_folders_are_drawn_by_weight_and_empty_ones_reported(pictures: Path) -> 
         Views(nothing, 0)
 
 
+@pytest.mark.forks
 def test_the_teachers_maps_are_learnt_and_start_the_next_stage(
     pictures: Path, tmp_path: Path
 ) -> None:
