@@ -1,7 +1,11 @@
 """Painted seas with ships of known size, and a classifier that knows them by their brightness."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -235,3 +239,16 @@ class BrightnessClassifier:
     def _scored(self, brightness: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
         score = (brightness - self.dark) / (self.bright - self.dark)
         return np.clip(score, 0.0, 0.99).astype(np.float32)
+
+
+@contextmanager
+def painted_classifier() -> Iterator[BrightnessClassifier]:
+    """A classifier that needs no weights; the pipeline takes it for the chosen one."""
+    painted = BrightnessClassifier()
+    with (
+        patch("shipdet.pipeline.searching.load_classifier", lambda *_, **__: painted),
+        patch(
+            "shipdet.pipeline.choosing.resolve", lambda *_: SimpleNamespace(config=painted.config)
+        ),
+    ):
+        yield painted
