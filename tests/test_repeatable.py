@@ -24,11 +24,11 @@ assert len(run.detections) > 0
 FILES = ("detections.csv", "candidates.json", "overlay.png")
 
 
-def search(image: Path, out: Path, backend: str, threads: int) -> list[bytes]:
-    """The files of a search in a process of its own."""
+def search(image: Path, out: Path, backend: str, threads: int, **more: str) -> list[bytes]:
+    """The files of a search in a process of its own; ``more`` are environment variables."""
     environment = os.environ | {
         "OMP_NUM_THREADS": str(threads), "SHIPDET_CACHE_DIR": str(image.parent / "cache"),
-        "PYTHONPATH": str(Path(__file__).parents[1]),
+        "PYTHONPATH": str(Path(__file__).parents[1]), **more,
     }  # fmt: skip
     command = [sys.executable, "-c", PROGRAM.format(backend=backend), str(image), str(out)]
     ran = subprocess.run(
@@ -43,16 +43,34 @@ def tile(x: int, y: int) -> np.ndarray:
         return np.asarray(picture.convert("RGB"))
 
 
+def scene(folder: Path) -> Path:
+    """An image of a part of the sample harbor."""
+    columns, rows = (65_285, 65_286), (65_509, 65_510)
+    strips = [np.concatenate([tile(x, y) for x in columns], axis=1) for y in rows]
+    Image.fromarray(np.concatenate(strips)).save(folder / "scene.png")
+    return folder / "scene.png"
+
+
+def classifier_of(run: Path) -> dict[str, str]:
+    """What run.json says of how the classifier ran."""
+    used: dict[str, str] = json.loads((run / "run.json").read_text())["models"]["classifier"]
+    return used
+
+
 @pytest.mark.parametrize(
     ("backend", "threads"),
     [("auto", 1), ("torch", 2)],  # PyTorch adds in another order with other numbers of threads
 )
 def test_a_search_again_gives_the_same_bytes(tmp_path, backend, threads):
-    columns, rows = (65_285, 65_286), (65_509, 65_510)
-    strips = [np.concatenate([tile(x, y) for x in columns], axis=1) for y in rows]
-    image = tmp_path / "scene.png"
-    Image.fromarray(np.concatenate(strips)).save(image)
+    image = scene(tmp_path)
     first = search(image, tmp_path / "first", backend, 2)
     assert first == search(image, tmp_path / "second", backend, threads)
-    used = json.loads((tmp_path / "first" / "run.json").read_text())["models"]["classifier"]
+    used = classifier_of(tmp_path / "first")
     assert used["name"] in ("torch", "onnx", "openvino") and used["precision"]
+
+
+def test_settings_fix_the_backend_and_the_precision(tmp_path):
+    fixed = {"SHIPDET_BACKEND": "onnx", "SHIPDET_PRECISION": "fp32"}
+    search(scene(tmp_path), tmp_path / "run", "", 2, **fixed)
+    used = classifier_of(tmp_path / "run")
+    assert (used["name"], used["precision"]) == ("onnx", "fp32")

@@ -29,7 +29,6 @@ from shipdet.progress import Progress
 from shipdet.report.folder import run_folder
 from shipdet.requests import AreaRequest, ImageRequest, ImageryOptions, Search
 from shipdet.settings import Settings
-from shipdet.ui.plain_http import remember
 from shipdet.ui.results import kept_folder, summary_files
 from shipdet.ui.streams import (
     DEVICE,
@@ -256,6 +255,4 @@ def one_sentence() -> Iterator[None]:
     except Exception as error:
         if not isinstance(error, ShipdetError):
             log.exception("an API call failed")
-        message = sentence(error)
-        remember(message)
-        raise gr.Error(message, print_exception=False) from error
+        raise gr.Error(sentence(error), print_exception=False) from error

@@ -8,6 +8,7 @@ from shipdet.ui.api import add_api
 from shipdet.ui.events import wire
 from shipdet.ui.layout import lay_out
 from shipdet.ui.map import STATIC, page_head, serve_static_files
+from shipdet.ui.plain_http import AppBlocks
 from shipdet.ui.theme import make_theme
 
 #: Gradio's copies of uploads and results are kept this long; the runs themselves stay. Gradio
@@ -18,7 +19,7 @@ UPLOADS_KEPT_S = 79_200
 def build_blocks(settings: Settings) -> gr.Blocks:
     """The app, ready to launch."""
     serve_static_files()
-    blocks = gr.Blocks(
+    blocks = AppBlocks(
         title="shipdet",
         theme=make_theme(),
         css_paths=[STATIC / "page.css"],

@@ -1,15 +1,21 @@
-"""Errors for clients that speak plain HTTP, without gradio_client.
+"""Calls by clients that speak plain HTTP, without gradio_client.
+
+Such a client gives values by position. The last ones may be left out where the endpoint has a
+default.
 
 Gradio ends the stream of ``/call/NAME/EVENT`` with ``event: error`` and ``data: null``: the
 sentence goes to gradio's own clients only. Here it is put in the place of the null.
 """
 
+import inspect
 import json
 import re
 from collections import OrderedDict
+from collections.abc import Callable
 from threading import Lock
+from typing import Any
 
-from gradio.context import LocalContext
+import gradio as gr
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 ERROR_WITHOUT_WORDS = b"event: error\ndata: null\n"
@@ -22,11 +28,49 @@ _sentences: OrderedDict[str, str] = OrderedDict()
 _lock = Lock()
 
 
-def remember(sentence: str) -> None:
-    """Keep the sentence with which the current call ends, for whoever reads its stream."""
-    event = LocalContext.event_id.get(None)
-    if event is None:  # not called by gradio
-        return
+class AppBlocks(gr.Blocks):
+    """Blocks whose endpoints fill in values that a call leaves out, and keep errors' sentences."""
+
+    async def process_api(
+        self, block_fn: Any, inputs: list[Any], *rest: Any, event_id: str | None = None, **how: Any
+    ) -> dict[str, Any]:
+        """Run a function for a call of the API or an event of the page."""
+        try:
+            if event_id and len(inputs) < len(block_fn.inputs):
+                inputs = completed(block_fn.api_name, block_fn.fn, inputs)
+            return await super().process_api(block_fn, inputs, *rest, event_id=event_id, **how)
+        except gr.Error as error:
+            if event_id:
+                _remember(event_id, str(error.message))
+            raise
+
+
+def completed(name: str, function: Callable[..., Any], values: list[Any]) -> list[Any]:
+    """Values by position, followed by the defaults of those that were left out.
+
+    Raises gr.Error, with the names of all values, when one without a default is missing.
+
+    Example:
+        >>> completed("estimate", lambda zoom, provider="esri": None, [16])
+        [16, 'esri']
+    """
+    parameters = inspect.signature(function).parameters.values()
+    missing = [parameter.default for parameter in parameters][len(values) :]
+    if inspect.Parameter.empty in missing:
+        wanted = ", ".join(
+            parameter.name + ("" if parameter.default is parameter.empty else "?")
+            for parameter in parameters
+        )
+        raise gr.Error(
+            f"/{name} takes these values in this order ({len(values)} were given; those with a "
+            f"question mark may be left out): {wanted}.",
+            print_exception=False,
+        )
+    return [*values, *missing]
+
+
+def _remember(event: str, sentence: str) -> None:
+    """Keep the sentence with which a call ends, for whoever reads its stream."""
     with _lock:
         _sentences[event] = sentence
         while len(_sentences) > KEPT:

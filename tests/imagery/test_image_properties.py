@@ -1,106 +1,35 @@
-"""Whatever a GeoTIFF is written as, it gives the picture that was put into it."""
+"""Whatever a GeoTIFF is written as, it gives the picture and the ships that were put into it."""
 
+import io
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import rasterio
+import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from rasterio.enums import ColorInterp
-from rasterio.transform import Affine
-from rasterio.warp import transform as warp
+from PIL import Image
 
+from shipdet.detect import detect
 from shipdet.geometry import distance_m
-from shipdet.imagery import open_raster
+from shipdet.imagery import open_raster, sample
+from shipdet.models import load_classifier
+from shipdet.mosaic import Mosaic, Provenance
+from shipdet.progress import finish
+from shipdet.settings import Settings
 from tests.helpers.painted import paint_ship, sea
+from tests.helpers.written_images import ways_to_write, write_scene
 
 SCENE = np.clip(sea(96, 80, seed=3), 2, 255)
 paint_ship(SCENE, 3.0, (150, 120), 120, 30, 40)
 SCENE[60:, 70:] = np.random.default_rng(1).normal(130, 25, (20, 26, 3)).clip(2, 255)
-FACTORS = {
-    "uint8": [1], "uint16": [1, 16, 37, 257], "int16": [1, 11, 100], "uint32": [257, 65_536],
-    "int32": [3, 1000], "float32": [1, 1 / 255, 0.4 / 255], "float64": [1 / 255, 1e5],
-}  # fmt: skip
-PLACES = {  # a longitude and latitude inside each
-    "EPSG:4326": (4.1, 51.9), "EPSG:3857": (-70.2, -41.0), "EPSG:32631": (3.2, 51.5),
-    "EPSG:32760": (179.9999, -17.0), "EPSG:3031": (20.0, -70.0), "EPSG:28992": (4.1, 51.9),
-    "EPSG:4979": (4.1, 51.9), "EPSG:32610+5773": (-122.4, 37.8), "EPSG:2227": (-122.4, 37.8),
-    "+proj=laea +lat_0=50 +lon_0=4 +ellps=bessel": (4.1, 51.9),
-}  # fmt: skip
-UNITS = {"EPSG:4326": 111_320.0, "EPSG:4979": 111_320.0, "EPSG:2227": 0.3048}  # meters of one
-ORDERS = ([0, 1, 2], [2, 1, 0], [1, 2, 0])
-
-
-@st.composite
-def files(draw):
-    dtype = draw(st.sampled_from(sorted(FACTORS)))
-    crs = draw(st.sampled_from(sorted(PLACES)))
-    return {
-        "dtype": dtype,
-        "factor": draw(st.sampled_from(FACTORS[dtype])),
-        "order": draw(st.sampled_from(ORDERS)),
-        "extra": draw(st.integers(0, 2)),
-        "hole": draw(
-            st.sampled_from(["none", "nodata", "mask", "nan", "collar", "alpha", "sidecar"])
-        ),
-        "crs": crs,
-        "size": draw(st.floats(0.5, 8.0)),
-        "angle": draw(st.sampled_from([0.0, 0.0, 17.0, 90.0, 180.0])),
-        "flip": draw(st.booleans()),
-        "layout": {
-            "compress": draw(
-                st.sampled_from(["NONE", "DEFLATE", "LZW", "PACKBITS", "ZSTD", "LZMA", "LERC_ZSTD"])
-            ),
-            "interleave": draw(st.sampled_from(["pixel", "band"])),
-            **draw(st.sampled_from([{}, {"tiled": True, "blockxsize": 32, "blockysize": 16}])),
-            "BIGTIFF": draw(st.sampled_from(["YES", "NO"])),
-            "ENDIANNESS": draw(st.sampled_from(["LITTLE", "BIG"])),
-        },
-    }
-
-
-def written(path, kind):
-    """The file, which pixels have data, and the place of the middle in degrees."""
-    values = (SCENE.astype(np.float64) * kind["factor"]).astype(kind["dtype"])
-    covered = np.ones(SCENE.shape[:2], np.bool_)
-    hole, is_float = kind["hole"], kind["dtype"].startswith("float")
-    if hole != "none" and not (hole == "nan" and not is_float):
-        covered[:, :20] = False
-    fill = {"nan": np.nan, "collar": 0, "nodata": 1}.get(hole, 7)
-    if not covered.all():
-        values[~covered] = fill if hole != "nodata" else 0
-    bands = [values[..., i] for i in kind["order"]] + [values[..., 0]] * kind["extra"]
-    meanings = [("red", "green", "blue")[i] for i in kind["order"]] + ["undefined"] * kind["extra"]
-    if hole == "alpha":
-        bands.append((255 * covered).astype(kind["dtype"]))
-        meanings.append("alpha")
-    lon, lat = PLACES[kind["crs"]]
-    (x,), (y,) = warp("EPSG:4326", kind["crs"], [lon], [lat])
-    size = kind["size"] / UNITS.get(kind["crs"], 1.0)
-    height, width = covered.shape
-    flip = Affine.scale(size, size if kind["flip"] else -size)
-    turned = Affine.translation(x, y) @ Affine.rotation(kind["angle"]) @ flip
-    transform = turned @ Affine.translation(-width / 2, -height / 2)
-    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=hole == "mask"):
-        with rasterio.open(
-            path, "w", driver="GTiff", width=width, height=height, count=len(bands),
-            dtype=kind["dtype"], crs=kind["crs"], transform=transform, photometric="MINISBLACK",
-            nodata=0 if hole == "nodata" else None, **kind["layout"],
-        ) as dataset:  # fmt: skip
-            dataset.colorinterp = [ColorInterp[meaning] for meaning in meanings]
-            dataset.write(np.stack(bands))
-            if hole in ("mask", "sidecar"):
-                dataset.write_mask(covered)
-    return covered, (lon, lat)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(files())
+@given(ways_to_write())
 def test_every_way_to_write_an_image_gives_the_same_picture(kind):
     with TemporaryDirectory() as folder:
         path = Path(folder) / "scene.tif"
-        covered, middle = written(path, kind)
+        covered, middle = write_scene(path, SCENE, kind)
         picture = open_raster(path)
         pixels, coverage = picture.read(0, 0, 96, 80)
     assert np.array_equal(coverage, covered)
@@ -113,3 +42,35 @@ def test_every_way_to_write_an_image_gives_the_same_picture(kind):
     # A pixel is as long on the ground as its corners are apart.
     left, right = grid.lonlat([(40, 40), (56, 40)])
     assert abs(float(distance_m(left, right)) / 16 / grid.gsd_x_m - 1) < 0.01
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory):
+    return load_classifier(
+        None, "torch", "cpu", Settings(cache_dir=tmp_path_factory.mktemp("cache"))
+    )
+
+
+def harbor() -> np.ndarray:
+    with Image.open(io.BytesIO(sample.tile(16, 32644, 32753) or b"")) as tile:
+        return np.clip(np.asarray(tile.convert("RGB")), 2, 255)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(kind=ways_to_write())
+def test_every_way_to_write_an_image_gives_the_same_ships(classifier, kind):
+    scene = harbor()
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "scene.tif"
+        covered, _ = write_scene(path, scene, {**kind, "size": 2.4})
+        picture = open_raster(path)
+        found = finish(detect(picture, classifier)).detections.items
+    plain = Mosaic(scene * covered[..., None], picture.grid, covered, Provenance("image"))
+    expected = finish(detect(plain, classifier)).detections.items
+    assert any(ship.score > 0.5 for ship in expected)
+    for ships, others in ((expected, found), (found, expected)):
+        for ship in (ship for ship in ships if ship.score > 0.3):
+            again = min(others, key=lambda o: np.hypot(o.x - ship.x, o.y - ship.y))
+            assert np.hypot(again.x - ship.x, again.y - ship.y) < 6
+            assert abs(again.length_m / ship.length_m - 1) < 0.1
+            assert abs(again.score - ship.score) < 0.1

@@ -209,6 +209,20 @@ def test_errors_over_plain_http_carry_their_sentence(served):
     assert "null" not in stream_of(served[1], "detect_image", [file, *rest])[-100:]
 
 
+def test_values_left_out_over_plain_http_are_the_defaults(served):
+    def answer(*values):
+        reply = stream_of(served[1], "estimate", [WEST, SOUTH, EAST, NORTH, *values])
+        assert reply.startswith("event: complete\n")
+        return json.loads(reply.splitlines()[1].removeprefix("data: "))[0]
+
+    assert answer("sample") == answer("sample", None, "none", False)
+
+
+def test_too_few_values_over_plain_http_are_named(served):
+    reply = stream_of(served[1], "estimate", [WEST, SOUTH])
+    assert "(2 were given" in reply and "west, south, east, north, provider?, zoom?" in reply
+
+
 def test_answers_over_plain_http_stay_as_they_are(served):
     reply = stream_of(
         served[1], "estimate", [WEST, SOUTH, EAST, NORTH, "sample", 15, "none", False]
