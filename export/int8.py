@@ -40,9 +40,10 @@ from shipdet.settings import get_settings
 MOST_LOST = 0.003
 #: Canvases on which ranges are measured, and their side in network pixels.
 CANVASES, CANVAS_PX = 96, 256
-#: How the names of what may run in 8 bits begin: the backbone. The first layer, whose input is
-#: pixels, the map head and the margins stay in float32: in 8 bits they are most of the error, and
-#: little of the time; see docs/experiments.md.
+#: What runs in 8 bits: convolutions and matrix products of the backbone, whose names begin so. The
+#: first layer, whose input is pixels, the map head and the margins are most of the error and little
+#: of the time, and so are sums and layer norms; see docs/experiments.md.
+MULTIPLICATIONS = ("Convolution", "GroupConvolution", "MatMul")
 IN_8_BITS = "/stages."
 
 
@@ -137,18 +138,13 @@ def quantize(graph: Path, canvases: Sequence[Pixels], target: Path) -> None:
 
 
 def _kept(model: Any) -> list[str]:
-    """Names of the operations that stay in float32: sums, and all outside the backbone."""
-    kept = []
-    for operation in model.get_ordered_ops():
-        name, kind = operation.get_friendly_name(), operation.get_type_name()
-        place, part = name, operation
-        if kind == "MVN":  # of a layer norm, which gives its name to the last of its operations
-            for _ in range(2):
-                part = next(iter(part.output(0).get_target_inputs())).get_node()
-            place = part.get_friendly_name()
-        if kind in ("Add", "Multiply") or not place.startswith(IN_8_BITS):
-            kept.append(name)
-    return kept
+    """Names of the operations that stay in float32."""
+    return [
+        operation.get_friendly_name()
+        for operation in model.get_ordered_ops()
+        if operation.get_type_name() not in MULTIPLICATIONS
+        or not operation.get_friendly_name().startswith(IN_8_BITS)
+    ]
 
 
 def _tallied(folder: ModelFolder, labeled: Sequence[LabeledPicture], precision: Any) -> Tally:
