@@ -16,10 +16,10 @@ import numpy as np
 
 from export.parity import ships_in
 from export.ship_rule import SHORTEST_M, KnownShips, match
-from shipdet.detect.surveying import Surveyor
 from shipdet.errors import BadImage, BadOption
 from shipdet.geometry import Floats, Grid
 from shipdet.imagery import open_raster
+from shipdet.models import Classifier
 from shipdet.mosaic import Mosaic
 
 
@@ -115,7 +115,7 @@ def _read(file: Path) -> Iterator[LabeledPicture]:
         ) from None
 
 
-def tallied(pictures: Iterable[LabeledPicture], classifier: Surveyor) -> Tally:
+def tallied(pictures: Iterable[LabeledPicture], classifier: Classifier) -> Tally:
     """Search the pictures with a model's own threshold and count.
 
     Raises:

@@ -8,7 +8,6 @@ from PIL import Image
 from scipy.special import expit
 
 from shipdet.detect import detect
-from shipdet.detect.surveying import Surveyor
 from shipdet.detections import Detections
 from shipdet.models import onnx_runtime
 from shipdet.models.config import ClassifierConfig, UpscalerConfig
@@ -17,7 +16,7 @@ from shipdet.models.graphs import graph_file
 from shipdet.models.hub import ModelFolder
 from shipdet.models.map_channels import MAP_CHANNELS
 from shipdet.models.onnx_runtime import open_session
-from shipdet.models.runtime import Maps, Pixels, calibrated
+from shipdet.models.runtime import Classifier, Maps, Pixels, calibrated
 from shipdet.models.torch_runtime import open_classifier, open_upscaler
 from shipdet.mosaic import Mosaic
 from shipdet.progress import finish
@@ -115,7 +114,7 @@ def ship_difference(
     return {"ships": float(ships), "ships_apart": float(apart), "center_px_max": center_px}
 
 
-def ships_in(scene: Mosaic, classifier: Surveyor, config: ClassifierConfig) -> Detections:
+def ships_in(scene: Mosaic, classifier: Classifier, config: ClassifierConfig) -> Detections:
     """What a search with the model's own settings finds."""
     return finish(detect(scene, classifier, floor=config.shipdet.threshold)).detections
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from shipdet.detect.candidates import Candidates, suppressed
-from shipdet.detect.surveying import Survey, Surveyor, survey
+from shipdet.detect.surveying import Survey, survey
 from shipdet.detect.view import NetworkView
 from shipdet.detections import Detection, Detections, Sighted
 from shipdet.geometry import Floats, Grid, bearing_deg, distance_m, rectangle
 from shipdet.models.map_channels import MAP_STRIDE_PX
+from shipdet.models.runtime import Classifier
 from shipdet.mosaic import Picture
 from shipdet.progress import Progress, Steps
 
@@ -25,7 +26,7 @@ class Found:
 
 def detect(
     picture: Picture,
-    classifier: Surveyor,
+    classifier: Classifier,
     *,
     raw: Picture | None = None,
     raw_survey: Survey | None = None,
@@ -90,7 +91,7 @@ def detect(
 
 
 def _raw_scores(
-    raw: Picture, known: Survey | None, classifier: Surveyor, surveyed: Survey
+    raw: Picture, known: Survey | None, classifier: Classifier, surveyed: Survey
 ) -> Steps[list[float]]:
     """The best score of the raw picture at the place of each candidate."""
     centers = surveyed.candidates.boxes[:, :2]

@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +14,9 @@ from shipdet.detect.judging import features_of, score_of
 from shipdet.detect.view import NetworkView
 from shipdet.detections import Sighted
 from shipdet.geometry import Floats
-from shipdet.models.config import FEATURES, ClassifierConfig, MapBlock
+from shipdet.models.config import FEATURES, MapBlock
 from shipdet.models.map_channels import MAP_CHANNELS, MAP_STRIDE_PX, no_map_head
+from shipdet.models.runtime import Classifier
 from shipdet.mosaic import Picture
 from shipdet.progress import Progress, Steps
 
@@ -30,27 +30,6 @@ NEAR_PX = 16.0
 MAP_POOL = 2
 
 _CENTER, _HULL, _WATER = (MAP_CHANNELS.index(name) for name in ("center", "hull", "water"))
-
-
-class Surveyor(Protocol):
-    """What surveying needs of a classifier; see ``shipdet.models``."""
-
-    @property
-    def config(self) -> ClassifierConfig:
-        """The model's config.json."""
-
-    @property
-    def window_px(self) -> int:
-        """Side of a window in network pixels."""
-
-    @property
-    def cell_px(self) -> int:
-        """Stride of the margins in network pixels."""
-
-    def survey(
-        self, canvases: npt.NDArray[np.uint8]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Margins (n, rows, columns) and the map (n, 9, h / 4, w / 4) of uint8 (n, h, w, 3)."""
 
 
 #: Takes the candidates of one more canvas, in network pixels, and gives all ships seen so far.
@@ -94,7 +73,7 @@ class _Part:
 
 
 def survey(
-    picture: Picture, classifier: Surveyor, *, floor: float = 0.0, sight: Sight | None = None
+    picture: Picture, classifier: Classifier, *, floor: float = 0.0, sight: Sight | None = None
 ) -> Steps[Survey]:
     """Run the network over a whole image.
 
@@ -149,7 +128,7 @@ def _spans(length: int, most: int, step: int) -> list[tuple[int, int]]:
 
 def _candidates(
     view: NetworkView,
-    classifier: Surveyor,
+    classifier: Classifier,
     block: MapBlock,
     part: _Part,
     margins: npt.NDArray[np.float32],

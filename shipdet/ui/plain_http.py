@@ -31,17 +31,21 @@ _lock = Lock()
 class AppBlocks(gr.Blocks):
     """Blocks whose endpoints fill in values that a call leaves out, and keep errors' sentences."""
 
-    async def process_api(
-        self, block_fn: Any, inputs: list[Any], *rest: Any, event_id: str | None = None, **how: Any
+    async def process_api(  # type: ignore[override]
+        self, block_fn: Any, inputs: list[Any], **how: Any
     ) -> dict[str, Any]:
-        """Run a function for a call of the API or an event of the page."""
+        """Run a function for a call of the API or an event of the page.
+
+        gradio gives all but the first two arguments by name.
+        """
+        event = how.get("event_id")
         try:
-            if event_id and len(inputs) < len(block_fn.inputs):
+            if event and len(inputs) < len(block_fn.inputs):
                 inputs = completed(block_fn.api_name, block_fn.fn, inputs)
-            return await super().process_api(block_fn, inputs, *rest, event_id=event_id, **how)
+            return await super().process_api(block_fn, inputs, **how)
         except gr.Error as error:
-            if event_id:
-                _remember(event_id, str(error.message))
+            if event:
+                _remember(event, str(error.message))
             raise
 
 

@@ -1,7 +1,7 @@
 """The real app in a process of its own, and a real browser that can reach nothing else.
 
-``SHIPDET_E2E_URL`` tests an app that runs already; ``SHIPDET_SCREENSHOTS`` is where the pictures
-of the page go (default: screenshots/ under pytest's temporary folder).
+``SHIPDET_E2E_URL`` tests an app that runs already; ``SHIPDET_SCREENSHOTS`` is a folder for pictures
+of the page, which are not made without it.
 """
 
 import os
@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Request, Route, expect, sync_playwright
 
 from tests.helpers.app_page import AppPage
-from tests.helpers.app_process import running_app
+from tests.helpers.app_process import App, running_app
 from tests.helpers.browser_faults import note_faults
 
 OpenApp = Callable[..., AppPage]
@@ -36,22 +36,28 @@ def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def own_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The app with the bundled models and no provider but the sample within reach."""
-    if url := os.environ.get("SHIPDET_E2E_URL"):
-        yield url
-        return
     with running_app(tmp_path_factory.mktemp("app")) as app:
-        # The scene is drawn at the first request for a tile.
+        # The scene is decoded at the first request for a tile.
         httpx.get(f"{app.url}tiles/sample/15/16320/16376.png", timeout=60).raise_for_status()
-        yield app.url
+        yield app
 
 
 @pytest.fixture(scope="session")
-def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def app_url(request: pytest.FixtureRequest) -> str:
+    """The address of the app whose search page is tested."""
+    url = os.environ.get("SHIPDET_E2E_URL")
+    return url or str(request.getfixturevalue("own_app").url)
+
+
+@pytest.fixture(scope="session")
+def screenshots() -> Path | None:
     """Where pictures of the page go."""
     chosen = os.environ.get("SHIPDET_SCREENSHOTS")
-    folder = Path(chosen) if chosen else tmp_path_factory.getbasetemp() / "screenshots"
+    if not chosen:
+        return None
+    folder = Path(chosen)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -67,7 +73,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_app(browser: Browser, app_url: str, screenshots: Path) -> Iterator[OpenApp]:
+def open_app(browser: Browser, app_url: str, screenshots: Path | None) -> Iterator[OpenApp]:
     """Opens the app in a window of a size; fails the test for whatever the browser complains of."""
     pages: list[AppPage] = []
     faults: list[str] = []

@@ -184,7 +184,6 @@ def test_from_a_drawn_rectangle_to_ships_on_the_map(open_app: OpenApp, tmp_path:
     expect(viewer.rows).to_have_count(ships)
     expect(viewer.outlines).to_have_count(ships)
     app.wait_for_ships(ships)
-    app.page.wait_for_timeout(1500)
     app.picture("results", whole=True)
 
     bundle = tmp_path / "run.zip"
@@ -266,7 +265,6 @@ def test_super_resolution_shows_both_images_side_by_side(open_app: OpenApp):
     expect(app.viewer.place.locator("#view [name=left]")).to_have_value("raw")
     expect(app.viewer.place.locator("#view [name=right]")).to_have_value("upscaled")
     expect(app.viewer.place.locator(".leaflet-over-pane img").first).to_be_visible()
-    app.page.wait_for_timeout(1500)
     app.picture("sharpened", whole=True)
 
 
@@ -351,7 +349,6 @@ def test_the_sample_in_one_click(open_app: OpenApp):
     # Ships at the quays are beyond the first classifier; see the README's figures.
     afloat = [s for s in sample.truth() if s.length_m > LARGE_M and s.state != "moored"]
     assert app.count >= len(afloat)
-    app.page.wait_for_timeout(1500)
     app.picture("sample", whole=True)
 
 

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from shipdet.pipeline import open_run
 from tests.helpers.app_page import AppPage
-from tests.helpers.app_process import running_app
+from tests.helpers.app_process import App, running_app
 from tests.helpers.browser_faults import note_faults
 from tests.helpers.viewer_page import ViewerPage, serious_findings
 from tests.helpers.written_runs import write_run
@@ -23,22 +23,15 @@ OpenPage = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of an app with two runs of one place."""
-    made = tmp_path_factory.mktemp("viewer")
-    write_run(made / "runs" / MONDAY, FLEET)
-    write_run(made / "runs" / TUESDAY, NEXT_DAY)
-    return made
-
-
-@pytest.fixture(scope="module")
-def url(folder: Path) -> Iterator[str]:
-    with running_app(folder) as served:
-        yield served.url
+def runs(own_app: App) -> Path:
+    """The runs of the app, two of one place among them."""
+    write_run(own_app.runs / MONDAY, FLEET)
+    write_run(own_app.runs / TUESDAY, NEXT_DAY)
+    return own_app.runs
 
 
 @pytest.fixture
-def open_page(browser: Browser, url: str) -> Iterator[OpenPage]:
+def open_page(browser: Browser, own_app: App, runs: Path) -> Iterator[OpenPage]:
     """Opens an address of the app; fails the test for whatever the browser complains of."""
     pages: list[Page] = []
     faults: list[str] = []
@@ -48,10 +41,10 @@ def open_page(browser: Browser, url: str) -> Iterator[OpenPage]:
         context = browser.new_context(
             viewport={"width": 1440, "height": 900}, color_scheme=scheme, accept_downloads=True
         )
-        note_faults(context, url, faults)
+        note_faults(context, own_app.url, faults)
         page = context.new_page()
         pages.append(page)
-        page.goto(f"{url}{path}")
+        page.goto(f"{own_app.url}{path}")
         return page
 
     yield opened
@@ -60,7 +53,7 @@ def open_page(browser: Browser, url: str) -> Iterator[OpenPage]:
     assert faults == []
 
 
-def test_ships_are_reviewed_and_exported(open_page: OpenPage, folder: Path, tmp_path: Path):
+def test_ships_are_reviewed_and_exported(open_page: OpenPage, runs: Path, tmp_path: Path):
     page = open_page(f"runs/{MONDAY}")
     viewer = ViewerPage(page)
     viewer.see("4 ships")
@@ -89,7 +82,7 @@ def test_ships_are_reviewed_and_exported(open_page: OpenPage, folder: Path, tmp_
     viewer.see("3 ships")
     expect(viewer.outlines).to_have_count(3)
 
-    run = open_run(folder / "runs" / MONDAY)
+    run = open_run(runs / MONDAY)
     assert [(action.kind, action.by) for action in run.review.actions] == [
         ("accept", "Ada"), ("reject", "Ada"),
     ]  # fmt: skip
@@ -175,8 +168,8 @@ def test_a_polygon_filters_and_the_swipe_has_two_sides(open_page: OpenPage):
     expect(page.locator("#left .leaflet-tile").first).to_be_visible()
 
 
-def test_a_run_is_reopened_renamed_and_deleted_from_history(open_page: OpenPage, folder: Path):
-    write_run(folder / "runs" / "old-20250101-000000-cccccc", NEXT_DAY)
+def test_a_run_is_reopened_renamed_and_deleted_from_history(open_page: OpenPage, runs: Path):
+    write_run(runs / "old-20250101-000000-cccccc", NEXT_DAY)
     page = open_page("runs")
     card = page.locator("[data-run^=old]")
     expect(card).to_contain_text("3 ships")
@@ -190,7 +183,7 @@ def test_a_run_is_reopened_renamed_and_deleted_from_history(open_page: OpenPage,
     page.get_by_role("button", name="Delete spring-20250101").click()
     page.locator("#delete").get_by_role("button", name="Delete").click()
     expect(page.locator("[data-run^=spring]")).to_have_count(0)
-    assert not (folder / "runs" / "spring-20250101-000000-cccccc").exists()
+    assert not (runs / "spring-20250101-000000-cccccc").exists()
 
 
 def test_a_run_of_yesterday_is_two_clicks_away(open_page: OpenPage):
@@ -205,8 +198,8 @@ def test_a_run_of_yesterday_is_two_clicks_away(open_page: OpenPage):
     ViewerPage(history).see("3 ships")
 
 
-def test_two_runs_are_compared_and_the_changes_saved(open_page: OpenPage, folder: Path):
-    write_run(folder / "runs" / "eve-20260107-080000-dddddd", FLEET)
+def test_two_runs_are_compared_and_the_changes_saved(open_page: OpenPage, runs: Path):
+    write_run(runs / "eve-20260107-080000-dddddd", FLEET)
     page = open_page("runs")
     for name in ("eve", TUESDAY):
         page.locator(f"[data-run^={name}]").get_by_role("checkbox").check()
@@ -236,9 +229,9 @@ def test_no_page_keeps_people_out(open_page: OpenPage, dark: bool):
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_the_search_page_keeps_nobody_out(open_page: OpenPage, folder: Path, dark: bool):
+def test_the_search_page_keeps_nobody_out(open_page: OpenPage, dark: bool):
     page = open_page("?__theme=dark" if dark else "")
-    app = AppPage(page, folder)
+    app = AppPage(page)
     expect(app.estimate).to_contain_text("tiles", timeout=60_000)
     assert serious_findings(page) == []
     page.get_by_text("More settings").click()
@@ -250,7 +243,7 @@ def test_the_search_page_keeps_nobody_out(open_page: OpenPage, folder: Path, dar
 def test_a_restarted_server_is_announced_and_works_again(browser: Browser, tmp_path: Path):
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
-    app = AppPage(page, tmp_path)
+    app = AppPage(page)
     with running_app(tmp_path) as served:
         app.open(served.url)
     banner = page.locator("#sd-alive")

@@ -14,7 +14,7 @@ Box = tuple[float, ...]
 class AppPage:
     """What can be seen on the page and done with it."""
 
-    def __init__(self, page: Page, screenshots: Path) -> None:
+    def __init__(self, page: Page, screenshots: Path | None = None) -> None:
         self.page, self.screenshots = page, screenshots
         self.blocked: list[str] = []
 
@@ -107,6 +107,7 @@ class AppPage:
         return 0 if found[1] == "No" else int(found[1])
 
     def picture(self, name: str, whole: bool = False) -> None:
-        """Keep a screenshot, once what moves has come to rest."""
-        self.page.wait_for_timeout(600)
-        self.page.screenshot(path=self.screenshots / f"{name}.png", full_page=whole)
+        """Keep a screenshot, where they are wanted, once what moves has come to rest."""
+        if self.screenshots is not None:
+            self.page.wait_for_timeout(2000)
+            self.page.screenshot(path=self.screenshots / f"{name}.png", full_page=whole)

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from export import ship_rule
 from export.ship_rule import SHORTEST_M, KnownShips, Matched
-from shipdet.detect.surveying import Surveyor, survey
+from shipdet.detect.surveying import survey
 from shipdet.geometry import Grid
+from shipdet.models import Classifier
 from shipdet.mosaic import Mosaic, Provenance
 from shipdet.progress import finish
 from training.data.labeled import Floats, LabeledImage
@@ -58,7 +59,7 @@ def as_mosaic(image: LabeledImage) -> Mosaic:
     )
 
 
-def surveyed(image: LabeledImage, classifier: Surveyor, mosaic: Mosaic | None = None) -> Surveyed:
+def surveyed(image: LabeledImage, classifier: Classifier, mosaic: Mosaic | None = None) -> Surveyed:
     """Run a model over a labeled picture."""
     mosaic = mosaic or as_mosaic(image)
     result = finish(survey(mosaic, classifier))

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shipdet.detect import detect
-from shipdet.detect.surveying import Surveyor
 from shipdet.geometry import rectangle
+from shipdet.models import Classifier
 from shipdet.progress import finish
 from training.data.labeled import LabeledImage, Picture
 from training.evaluation.surveys import as_mosaic
@@ -142,7 +142,7 @@ def label_file(image: str, folder: Path = LABELS) -> Path:
     return folder / f"{Path(image).with_suffix('').as_posix().replace('/', '_')}.json"
 
 
-def begin(image: LabeledImage, classifier: Surveyor, folder: Path = LABELS) -> Labeling:
+def begin(image: LabeledImage, classifier: Classifier, folder: Path = LABELS) -> Labeling:
     """Propose what a model finds and nobody has labeled yet; pixels must be square."""
     across, down = image.gsd_m
     if across != down:
