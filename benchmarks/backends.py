@@ -4,6 +4,7 @@ Each computes in the number format that it chooses on this machine; PyTorch in t
 CPU has.
 """
 
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -22,7 +23,7 @@ def vs_torch_classifier(effort: Effort) -> dict[str, float]:
     classifiers = _opened(settings.classifier, "classifier")
     canvas = _noise(effort.canvas_px)
     times = shortest(
-        {name: lambda c=each: c.survey(canvas) for name, each in classifiers.items()},
+        {name: partial(each.survey, canvas) for name, each in classifiers.items()},
         3 * effort.rounds,
     )
     return _ratios(times)
@@ -33,7 +34,7 @@ def vs_torch_upscaler(effort: Effort) -> dict[str, float]:
     upscalers = _opened(get_settings().upscaler, "upscaler")
     block = _noise(effort.block_px)
     times = shortest(
-        {name: lambda u=each: u.upscale(block) for name, each in upscalers.items()}, effort.rounds
+        {name: partial(each.upscale, block) for name, each in upscalers.items()}, effort.rounds
     )
     return _ratios(times)
 

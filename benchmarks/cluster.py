@@ -149,7 +149,8 @@ def per_second(store: Store, tiles: TileServer, count: int) -> float:
         ],
     )
     ends = sorted(row["finished_at"] for row in rows.values())
-    return (count - 1) / (ends[-1] - ends[0]).total_seconds()
+    taken: float = (ends[-1] - ends[0]).total_seconds()
+    return (count - 1) / taken
 
 
 def memory(cluster: Cluster) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """Tiles of a slow server: several at once against one after another, and from the cache."""
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from benchmarks.timing import Effort, seconds
@@ -29,7 +30,7 @@ def fetch_parallel(effort: Effort) -> dict[str, float]:
                 cache_dir=Path(folder, str(connections)),
                 connections_per_host=connections,
             )
-            taken[connections] = seconds(lambda s=settings: _fetched(server, s))
+            taken[connections] = seconds(partial(_fetched, server, settings))
         before = server.count
         assert before == 2 * side * side
         mosaic = _fetched(server, settings)

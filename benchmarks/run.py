@@ -66,8 +66,8 @@ def measure(effort: Effort, against: Path | None = None) -> dict[str, Any]:
     ratios["search_vs_pass"] = _said(search_time.search_vs_pass, effort)
     further["first_ships"] = _said(search_time.first_ships, effort)
     if against is not None:
-        for figure in (before.sample_vs_before, before.large_vs_before):
-            further[figure.__name__] = _said(figure, effort, against)
+        further["sample_vs_before"] = _said(before.sample_vs_before, effort, against)
+        further["large_vs_before"] = _said(before.large_vs_before, effort, against)
     parts = _said(selective.selective_vs_whole, effort)
     further |= {f"selective_{name}": value for name, value in parts.items()}
     fetched = _said(fetching.fetch_parallel, effort)

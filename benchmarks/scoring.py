@@ -33,7 +33,7 @@ def dense_vs_naive(effort: Effort) -> dict[str, float]:
     """
     scene = _scene(effort.scene_px)
     image = Image.fromarray(scene.pixels)
-    work = {"naive": one_crop_at_a_time(image)}
+    work: dict[str, Callable[[], object]] = {"naive": one_crop_at_a_time(image)}
     for backend in BACKENDS:
         classifier = load_classifier(backend=backend, device="cpu")
         work[backend] = partial(_searched, scene, classifier)

@@ -1,5 +1,7 @@
 """Super-resolution of a whole picture against only where the raw one could show a ship."""
 
+from functools import partial
+
 from benchmarks.timing import Effort, seconds
 from shipdet.models import load_classifier, load_upscaler
 from shipdet.mosaic import Mosaic
@@ -29,7 +31,7 @@ def selective_vs_whole(effort: Effort) -> dict[str, float]:
         return finish(sharpen(raw, classifier, upscaler, plan_search(search, settings), Clock()))
 
     result = sharpened(True)  # also warms everything up
-    whole, some = (seconds(lambda chosen=chosen: sharpened(chosen)) for chosen in (False, True))
+    whole, some = (seconds(partial(sharpened, chosen)) for chosen in (False, True))
     return {"speed": whole / some, "share": result.sharpened / result.blocks}
 
 

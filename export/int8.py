@@ -32,7 +32,7 @@ from shipdet.models.config import ClassifierConfig
 from shipdet.models.graph_format import INT8_FILES
 from shipdet.models.graphs import graph_file
 from shipdet.models.hub import MAP_WEIGHTS, WEIGHTS, ModelFolder, file_sha256, resolve
-from shipdet.models.openvino_runtime import open_classifier, ov
+from shipdet.models.openvino_runtime import open_classifier
 from shipdet.models.runtime import Pixels
 from shipdet.settings import get_settings
 
@@ -123,6 +123,7 @@ def quantize(graph: Path, canvases: Sequence[Pixels], target: Path) -> None:
     """
     require("nncf", extra="training")
     import nncf
+    import openvino as ov
 
     target.parent.mkdir(parents=True, exist_ok=True)
     full = ov.Core().read_model(str(graph))

@@ -75,7 +75,9 @@ class Settings(BaseSettings):
     runs_max_age_days: float = 30.0
     cache_dir: Path = Field(default_factory=_cache_dir)
     cache_max_gb: float = 5.0
-    cache_days: float = Field(30.0, ge=7.0, description="tile services ask for a week at least")
+    cache_days: float = Field(
+        default=30.0, ge=7.0, description="tile services ask for a week at least"
+    )
     weights_dir: Path = BUNDLED_WEIGHTS
 
     # Limits of one run
@@ -98,7 +100,9 @@ class Settings(BaseSettings):
 
     # Imagery
     provider: str = "esri"
-    xyz_url: str = Field("", repr=False, description="operator's own template with {z}, {x}, {y}")
+    xyz_url: str = Field(
+        default="", repr=False, description="operator's own template with {z}, {x}, {y}"
+    )
     #: what {s} in it stands for: "a,b,c", or Leaflet's "abc"
     xyz_subdomains: str = ""
     #: side of its tiles; one of 512 px covers the ground of four of 256 px of the next zoom
@@ -108,7 +112,7 @@ class Settings(BaseSettings):
     xyz_license: str = ""
     xyz_max_zoom: Annotated[int, Field(ge=1, le=24)] = 19
     sentinelhub_instance_id: str = Field(
-        "",
+        default="",
         repr=False,
         validation_alias=AliasChoices(
             "SHIPDET_SENTINELHUB_INSTANCE_ID", "SENTINEL_HUB_INSTANCE_ID"
@@ -120,7 +124,9 @@ class Settings(BaseSettings):
     # Dated imagery (provider sentinel2)
     stac_url: str = "https://earth-search.aws.element84.com/v1"
     stac_collection: str = "sentinel-2-c1-l2a"
-    stac_asset: str = Field("visual", description="the 8-bit RGB image among an item's assets")
+    stac_asset: str = Field(
+        default="visual", description="the 8-bit RGB image among an item's assets"
+    )
 
     # Models
     classifier: str = "shipdet-pico"
@@ -130,7 +136,9 @@ class Settings(BaseSettings):
     #: number format of the networks; auto: see models/precision.py
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
     torch_compile: bool = False  # minutes at the first run, then somewhat faster ones
-    model_idle_s: float = Field(900.0, ge=0, description="then models are released; 0: never")
+    model_idle_s: float = Field(
+        default=900.0, ge=0, description="then models are released; 0: never"
+    )
 
     # Server
     host: str = "127.0.0.1"
@@ -141,20 +149,22 @@ class Settings(BaseSettings):
     #: the app can be reached from this machine only. Who knows a run's id can open and change it.
     history: Literal["auto", "all", "own"] = "auto"
     # Cluster: all of it may stay empty where there is none
-    kafka: str = Field("", description="bootstrap servers, host:port")
+    kafka: str = Field(default="", description="bootstrap servers, host:port")
     kafka_topic: str = "aoi_jobs"
     kafka_source: Literal["python", "jvm"] = "python"  # jvm: Spark's own connector
     kafka_batch: Positive = 200  # messages of one micro-batch
-    postgres: str = Field("", repr=False, description="a libpq address, postgresql://...")
-    s3: str = Field("", description="http or https address of the object store")
-    s3_public: str = Field("", description="its address for browsers, when that is another one")
-    s3_access_key: str = Field("", repr=False)
-    s3_secret_key: str = Field("", repr=False)
+    postgres: str = Field(default="", repr=False, description="a libpq address, postgresql://...")
+    s3: str = Field(default="", description="http or https address of the object store")
+    s3_public: str = Field(
+        default="", description="its address for browsers, when that is another one"
+    )
+    s3_access_key: str = Field(default="", repr=False)
+    s3_secret_key: str = Field(default="", repr=False)
     s3_region: str = "us-east-1"
     s3_bucket: str = "aoi"
     spark_master: str = "local[2]"
-    spark_master_ui: str = Field("", description="for the health check, http://host:8080")
-    spark_history: str = Field("", description="for the health check, http://host:18080")
+    spark_master_ui: str = Field(default="", description="for the health check, http://host:8080")
+    spark_history: str = Field(default="", description="for the health check, http://host:18080")
     spark_events_dir: str = ""  # "": no event log
     spark_checkpoint_dir: Path = Path("checkpoint")
     cluster_lanes: Positive = 2  # blocks that run at the same time

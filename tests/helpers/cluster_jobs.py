@@ -1,6 +1,7 @@
 """Jobs on a scene of the tile server, and what is compared of them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ def job(tiles: TileServer, name: str, x: float, y: float, width: int, height: in
     )
 
 
-def wait_for(store: Store, ids: list[str]) -> dict[str, dict]:
+def wait_for(store: Store, ids: list[str]) -> dict[str, dict[str, Any]]:
     return list(submit.wait(store, ids))[-1]
 
 
@@ -34,7 +35,7 @@ def directly(message: JobMessage, folder: Path, settings: Settings) -> Run:
     return finish(pipeline.iter_area(request, out=folder, settings=settings))
 
 
-def ships(store: Store, id: str) -> list[dict]:
+def ships(store: Store, id: str) -> list[dict[str, Any]]:
     return [row["properties"] for row in queries.show_job(store, id)["detections"]]
 
 
@@ -51,7 +52,7 @@ def unmatched(some: list[tuple[float, float]], others: list[tuple[float, float]]
     return lonely
 
 
-def snapshot(store: Store) -> list[dict]:
+def snapshot(store: Store) -> list[dict[str, Any]]:
     """Everything that is known of completed jobs."""
     done = store.database.rows("SELECT id FROM jobs WHERE status = 'completed' ORDER BY id")
     return [queries.show_job(store, row["id"]) for row in done]

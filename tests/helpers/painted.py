@@ -220,7 +220,7 @@ class BrightnessClassifier:
             cv2.drawContours(inside, [outline], -1, 1, -1)
             around = cv2.dilate(inside, np.ones((13, 13), np.uint8)) > inside
             if land[around].mean() > 0.8:
-                land |= inside
+                land = np.maximum(land, inside)
             score = float(self._scored(gray[inside > 0].mean()[None])[0])
             for name, value in {
                 "center": np.log(score / (1 - score)),

@@ -274,7 +274,7 @@ class TileServer:
             return self._large(z, x, y)
         column, row = x - self.x0, y - self.y0
         if z != self.zoom or not (0 <= column < self.columns and 0 <= row < self.rows):
-            return self.beside and self.beside._body(z, x, y, kind)
+            return self.beside._body(z, x, y, kind) if self.beside else None
         left, top = column * TILE_PX, row * TILE_PX
         tile = self.picture[top : top + TILE_PX, left : left + TILE_PX]
         if kind == "wrong size":
