@@ -1,8 +1,8 @@
 """``python -m export.int8 weights/MODEL --labels FILE``: an 8-bit graph, judged before it stays.
 
 NNCF measures the range of every layer's values on canvases of real pictures (``--images``, by
-default those of the labels) and makes a graph for OpenVINO that multiplies in 8 bits, but
-for its ends; see :data:`IN_8_BITS`. Both graphs then search the labeled pictures. Where F1 is
+default those of the labels) and makes a graph for OpenVINO whose backbone multiplies in 8 bits; see
+:data:`MULTIPLICATIONS`. Both graphs then search the labeled pictures. Where F1 is
 lower by more than 0.3 points nothing is written; else openvino/int8.xml and .bin come into the
 folder and config.json vouches for them, without which the runtime does not use them.
 
