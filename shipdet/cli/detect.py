@@ -15,6 +15,7 @@ from shipdet.cli.parameters import (
     Box,
     Out,
     Quiet,
+    Save,
     box_of,
     fields_of,
     search_of,
@@ -53,6 +54,7 @@ def detect(
     ais: File = None,
     acquired: Acquired = None,
     out: Out = None,
+    save: Save = None,
     quiet: Quiet = False,
     json_: AsJson = False,
     **options: Any,
@@ -66,7 +68,7 @@ def detect(
 
     shipdet detect harbor.tif
 
-    shipdet detect scene.png --gsd 3 --threshold 0.6 --out scene
+    shipdet detect scene.png --gsd 3 --threshold 0.6 --out scene --save ships.gpkg
 
     shipdet detect pictures/*.tif --out found
 
@@ -79,7 +81,10 @@ def detect(
     shipdet detect --sample --ais sample
     """
     from shipdet import pipeline
+    from shipdet.report import exports
 
+    if save is not None:
+        exports.suffix_of(save)  # says what is wrong before the search
     sources = [*(images or []), *([image] if image else [])]
     if sources and (bbox is not None or area is not None or sample):
         raise BadOption("Give an area or an image, not both.")
@@ -90,6 +95,7 @@ def detect(
         if len(files) > 1 or sources[0].is_dir():
             if ais is not None:
                 raise BadOption("Match the runs of a batch one by one with `shipdet ais`.")
+            _one_only(save)
             _batch(files, request, out, quiet, json_)
             return
         run = shown(pipeline.iter_image(files[0], request, out=out), quiet)
@@ -97,10 +103,13 @@ def detect(
     else:
         requests = requests_of(bbox, area, sample, date, options)
         if len(requests) > 1:
+            _one_only(save)
             one = partial(_searched, quiet=quiet, ais=ais, acquired=acquired)
             each_area(requests, out, quiet, json_, one, ["ships"], summary=True)
             return
         run = _searched(requests[0][1], out, quiet, ais, acquired).run
+    if save is not None:
+        run.save(save)
     if json_:
         print(json.dumps({"folder": str(run.folder), **run.record}))
         return
@@ -108,12 +117,22 @@ def detect(
         print(note, file=sys.stderr)
     found, small = run.detections, run.small_craft
     also = f", and {len(small)} small craft" if len(small) else ""
-    plural = "s" * (len(found) != 1)
-    print(f"{len(found)} ship{plural} above {run.threshold:g}{also} in {run.folder}")
+    print(f"{_ships(len(found))} above {run.threshold:g}{also} in {run.folder}")
     for ship in found:
         print(_line(ship))
     if "ais" in run.record:
         print("\n".join(lines(run)))
+    if save is not None:
+        print(f"saved to {save}")
+
+
+def _one_only(save: Path | None) -> None:
+    """Several searches have a summary instead of one file."""
+    if save is not None:
+        raise BadOption(
+            "--save is for one image or area: the ships of several are in ships.csv and ships.gpkg "
+            "of --out."
+        )
 
 
 def _searched(
@@ -129,7 +148,11 @@ def _searched(
     if contacts is not None:
         run = pipeline.match_ais(run, contacts)
     found = len(run.detections)
-    return Outcome(run, {"ships": found}, f"{found} ship{'s' * (found != 1)}")
+    return Outcome(run, {"ships": found}, _ships(found))
+
+
+def _ships(count: int | None) -> str:
+    return f"{count or 0} ship{'s' * (count != 1)}"
 
 
 def _batch(
@@ -145,8 +168,8 @@ def _batch(
         print(json.dumps({"folder": str(out), "ships": batch.ships, "images": images}))
     else:
         for image in batch.images:
-            print(f"{image.image}: {image.error or f'{image.ships} ships'}")
-        print(f"{batch.ships} ships in {len(files)} images; open {out / 'index.html'}")
+            print(f"{image.image}: {image.error or _ships(image.ships)}")
+        print(f"{_ships(batch.ships)} in {len(files)} images; open {out / 'index.html'}")
     if batch.failed:
         raise SomeFailed(
             f"{len(batch.failed)} of {len(files)} images could not be searched: see "

@@ -35,6 +35,15 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="A new or empty folder.", rich_help_panel="Results"),
 ]
+Save = Annotated[
+    Path | None,
+    typer.Option(
+        "--save",
+        metavar="FILE",
+        help="Also write a file in the format of its suffix, such as .gpkg, .csv or .kml.",
+        rich_help_panel="Results",
+    ),
+]
 
 
 def typed(name: str, field: FieldInfo) -> tuple[Any, Any]:

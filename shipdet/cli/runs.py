@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from shipdet.cli.parameters import AsJson, given, typed
+from shipdet.cli.parameters import AsJson, Save, given, typed
 from shipdet.cli.serving import review
 from shipdet.errors import BadOption
 from shipdet.options import with_options
@@ -17,10 +17,6 @@ runs = typer.Typer(help="The runs on disk.", rich_markup_mode="rich")
 runs.command("open")(review)
 
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its folder.")]
-Save = Annotated[
-    Path | None,
-    typer.Option("--save", metavar="FILE", help="Write the result in the format of the suffix."),
-]
 
 
 @runs.command("list")

@@ -105,7 +105,7 @@ def open_raster(
         )
     if gsd_m is None:
         raise MissingScale(
-            f"'{name}' does not say how large a pixel is: give the meters per pixel."
+            f"'{name}' does not say how large a pixel is: give the meters per pixel (GSD)."
         )
     height, width = covered.shape
     grid = Grid(width, height, gsd_m, gsd_m)

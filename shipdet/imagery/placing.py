@@ -75,7 +75,9 @@ def place(
             lacks = "has ground control points that cannot be used"
         if gsd_m is None:
             remedy = "an orthorectified" if stated.rpcs else "a georeferenced"
-            raise MissingScale(f"'{name}' {lacks}: give the meters per pixel, or {remedy} file.")
+            raise MissingScale(
+                f"'{name}' {lacks}: give the meters per pixel (GSD), or {remedy} file."
+            )
         if grid is not None or stated.rpcs or stated.gcps:
             notes.append(f"The file {lacks}: its ships have positions in pixels only.")
         return Grid(*size, gsd_m, gsd_m)

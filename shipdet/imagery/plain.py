@@ -36,7 +36,7 @@ def read_file(
             check_size(name, image.width, image.height, held_limit(settings))
             if gsd_m is None:
                 raise MissingScale(
-                    f"'{name}' does not say how large a pixel is: give the meters per pixel."
+                    f"'{name}' does not say how large a pixel is: give the meters per pixel (GSD)."
                 )
             return _deep_colors(path, image, notes) or read_pillow(image, notes)
     except BadImage:

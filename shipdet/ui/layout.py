@@ -11,6 +11,7 @@ from shipdet.settings import Settings
 from shipdet.ui import html
 from shipdet.ui.choices import default_threshold, model_choices
 from shipdet.ui.source_inputs import (
+    PICTURES,
     AisInputs,
     AreaInputs,
     DateParts,
@@ -86,6 +87,7 @@ class Page:
     detect: gr.Button
     cancel: gr.Button
     sample: gr.Button
+    images: gr.UploadButton
     panel: gr.HTML
     several: gr.Dropdown  # whose results are shown, after several searches
     summary: gr.File  # of several searches
@@ -118,13 +120,30 @@ def lay_out(settings: Settings) -> Page:
             search = _search(settings)
         with gr.Column(scale=3, min_width=280, elem_classes="sd-progress"):
             estimate = gr.HTML(html.hint("Estimating …"), elem_id="estimate", padding=False)
-            detect = gr.Button("Detect ships", variant="primary", size="lg", elem_id="detect")
             with gr.Row():
-                cancel = gr.Button(
-                    "Cancel", interactive=False, size="md", min_width=90, elem_id="cancel"
+                detect = gr.Button(
+                    "Detect ships",
+                    variant="primary",
+                    size="lg",
+                    scale=3,
+                    min_width=160,
+                    elem_id="detect",
                 )
+                cancel = gr.Button(
+                    "Cancel", interactive=False, size="lg", scale=1, min_width=80, elem_id="cancel"
+                )
+            with gr.Row():
                 sample_button = gr.Button(
-                    "Try the sample", size="md", min_width=130, elem_id="sample"
+                    "Try the sample", size="md", min_width=110, elem_id="sample"
+                )
+                images = gr.UploadButton(
+                    "Open images",
+                    file_types=PICTURES,
+                    file_count="multiple",
+                    type="filepath",
+                    size="md",
+                    min_width=110,
+                    elem_id="open-images",
                 )
             panel = gr.HTML(html.IDLE, elem_id="panel", padding=False)
             several = gr.Dropdown(
@@ -141,7 +160,7 @@ def lay_out(settings: Settings) -> Page:
     return Page(
         chart, sources, area_tab, picture_tab, area, dates, reason, area_file, picture, thumbnail,
         ais, search,
-        estimate, detect, cancel, sample_button, panel, several, summary, results,
+        estimate, detect, cancel, sample_button, images, panel, several, summary, results,
     )  # fmt: skip
 
 

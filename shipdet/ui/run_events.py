@@ -89,6 +89,8 @@ def wire_runs(page: Page, blocks: gr.Blocks, source: gr.State, settings: Setting
     sampled = page.sample.click(
         lambda: _sample_inputs(page, source), None, sample_inputs, **AT_ONCE
     )
+    # The numbers may be those of the sample already, and the map elsewhere.
+    sampled.then(None, page.area.bbox, js="(...bbox) => { shipdet.fly(...bbox) }", api_name=False)
     for clicked in (page.detect.click, sampled.then):
         started = clicked(start, inputs, [*progress, page.estimate, search, remembered], **AT_ONCE)
         started.then(follow, search, outputs, **follows)

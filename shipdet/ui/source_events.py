@@ -114,6 +114,14 @@ def wire_settings(page: Page, blocks: gr.Blocks, source: gr.State, settings: Set
         page.search.selective,
         **AT_ONCE,
     )
+    page.images.upload(
+        lambda files: {
+            page.picture.files: files, page.sources: gr.Tabs(selected="picture"), source: "picture",
+        },
+        page.images,
+        [page.picture.files, page.sources, source],
+        **AT_ONCE,
+    )  # fmt: skip
     # Not every change of a state counts as one: a tab that is opened again says so itself.
     for tab, name in ((page.area_tab, "area"), (page.picture_tab, "picture")):
         opened = tab.select(lambda name=name: name, None, source, **AT_ONCE)
@@ -202,6 +210,8 @@ def _of_images(page: Page, settings: Settings, values: Values) -> Updates:
         page.map.others: "", page.map.picture: "", page.thumbnail: "", page.ais.known: "",
     }  # fmt: skip
     updates[page.ais.sample] = gr.Checkbox(visible=False)  # it is of no image
+    if not values[page.picture.files]:
+        return updates | {page.estimate: html.hint("Choose an image: PNG, JPEG or GeoTIFF.")}
     try:
         paths, request = pictures(page, values), image_request(page, values)
     except ShipdetError as error:

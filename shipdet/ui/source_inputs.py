@@ -218,9 +218,9 @@ def lay_out_picture(settings: Settings) -> tuple[PictureInputs, gr.HTML]:
     )
     gsd_m = gr.Number(
         None,
-        label="Meters per pixel",
-        placeholder="of the file",
-        info="Only where the image has no place.",
+        label="Meters per pixel (GSD)",
+        placeholder="from the file",
+        info="Needed only if the image has no georeference.",
         elem_id="gsd",
     )
     with gr.Row():

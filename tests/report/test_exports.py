@@ -3,6 +3,7 @@
 import csv
 import json
 import sqlite3
+import warnings
 import xml.etree.ElementTree as ET
 import zipfile
 from contextlib import closing
@@ -123,7 +124,17 @@ def test_an_unknown_suffix_is_refused_with_the_list(run, tmp_path, name):
         run.save(tmp_path / name)
 
 
-@pytest.mark.parametrize("suffix", [".geojson", ".gpkg", ".kml", ".parquet"])
+def test_a_geopackage_of_an_unplaced_image_is_in_pixels(unplaced, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        path = unplaced.save(tmp_path / "ships.gpkg")
+    table = pyogrio.read_dataframe(path, layer="ships")
+    assert table.crs is None or table.crs.to_epsg() is None
+    centers = np.column_stack([table.centroid.x, -table.centroid.y])
+    np.testing.assert_allclose(centers, table[["x", "y"]], atol=0.1)
+
+
+@pytest.mark.parametrize("suffix", [".geojson", ".kml", ".parquet"])
 def test_map_formats_need_a_place(unplaced, tmp_path, suffix):
     with pytest.raises(BadOption, match="has no georeference"):
         unplaced.save(tmp_path / f"ships{suffix}")

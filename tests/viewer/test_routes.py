@@ -189,4 +189,4 @@ def test_an_image_without_a_place_is_shown_by_pixels(web, settings):
     answer = web.get(f"/runs/{name}/download/zip")
     with zipfile.ZipFile(io.BytesIO(answer.content)) as bundle:
         assert not [entry for entry in bundle.namelist() if "pyramids" in entry]
-    assert "no georeference" in web.get(f"/runs/{name}/download/gpkg").json()["error"]
+    assert "no georeference" in web.get(f"/runs/{name}/download/kml").json()["error"]

@@ -33,10 +33,13 @@ def geopackage(
     layer: str = "ships",
     extra: dict[str, Sequence[Any]] | None = None,
 ) -> bytes:
-    """A GeoPackage with a layer of outlines (EPSG:4326) and a style for QGIS.
+    """A GeoPackage with a layer of outlines and a style for QGIS.
+
+    Outlines are in EPSG:4326. Those of an image without a georeference are in its pixels and have
+    no CRS; y is negative, so that they lie on the image where QGIS shows it.
 
     Args:
-        ships: The detections, all with a longitude and latitude.
+        ships: The detections, all of images with a georeference, or all of one without.
         layer: The layer's name.
         extra: Further columns of text, one value per ship.
 
@@ -44,11 +47,13 @@ def geopackage(
         The file's bytes: neither GDAL nor SQLite tells a full disk as Python does.
 
     Raises:
-        BadOption: The image has no georeference.
+        BadOption: Some ships have a place and others have none.
         MissingExtra: pyogrio or shapely is not installed.
     """
     shapely, pyogrio = optional("shapely"), optional("pyogrio")
-    shapes = shapely.to_wkb(np.array([shapely.Polygon(ring) for ring in rings(ships)], object))
+    unplaced = bool(ships) and all(ship.corners_lonlat is None for ship in ships)
+    outlines = [ship.corners * (1, -1) for ship in ships] if unplaced else rings(ships)
+    shapes = shapely.to_wkb(np.array([shapely.Polygon(ring) for ring in outlines], object))
     rows = records(ships)
     columns = {name: _column(name, [row[name] for row in rows]) for name in columns_of(ships)}
     columns |= {name: np.array(values, object) for name, values in (extra or {}).items()}
@@ -61,7 +66,7 @@ def geopackage(
         layer=layer,
         driver="GPKG",
         geometry_type="Polygon",
-        crs="EPSG:4326",
+        crs=None if unplaced else "EPSG:4326",
     )
     with closing(sqlite3.connect(":memory:")) as database:
         database.deserialize(file.getvalue())

@@ -28,6 +28,22 @@ SUFFIXES = {
 }
 
 
+def suffix_of(path: Path) -> str:
+    """The one of ``SUFFIXES`` that a file's name ends in.
+
+    Raises:
+        BadOption: It ends in none of them.
+
+    Example:
+        >>> suffix_of(Path("ships.coco.json"))
+        '.coco.json'
+    """
+    for suffix in SUFFIXES:
+        if path.name.lower().endswith(suffix):
+            return suffix
+    raise BadOption(f"'{path.name}' ends in no known format: choose {', '.join(SUFFIXES)}.")
+
+
 def save(
     path: str | Path,
     ships: Sequence[Detection],
@@ -54,9 +70,7 @@ def save(
         StorageFull: The file cannot be written.
     """
     path = Path(path)
-    suffix = next((end for end in SUFFIXES if path.name.lower().endswith(end)), "")
-    if not suffix:
-        raise BadOption(f"'{path.name}' ends in no known format: choose {', '.join(SUFFIXES)}.")
+    suffix = suffix_of(path)
     raw = record["raw"]
     image = record["files"].get("raw") or record["files"].get("mosaic") or "raw.png"
     of_image = (image, int(raw["width"]), int(raw["height"]))

@@ -85,7 +85,7 @@ def rings(ships: Sequence[Detection]) -> list[list[tuple[float, float]]]:
         if ship.corners_lonlat is None:
             raise BadOption(
                 "The image has no georeference, so its ships have no place on a map: "
-                "save them as .csv or .coco.json."
+                "save them as .gpkg (in pixels), .csv or .coco.json."
             )
         corners = [(round(float(x), 7), round(float(y), 7)) for x, y in ship.corners_lonlat]
         outlines.append([*corners, corners[0]])

@@ -139,6 +139,7 @@
     },
     others: (text) => tell({ type: "others", geojson: text ? JSON.parse(text) : null }),
     layer: (text) => { if (text) tell({ type: "layer", ...JSON.parse(text) }); },
+    fly: (...bbox) => show(bbox),
     go: (text) => { if (text) post({ type: "place", ...JSON.parse(text) }); },
 
     // What the page opens with: where the user was last, the first time what it has already.

@@ -140,6 +140,7 @@ const shipdetMap = {
         },
       }).addTo(others);
       if (drawn.getBounds().isValid()) fit(drawn.getBounds());
+      nowhere();
     }
 
     // Imagery of one place only, such as the sample, says so elsewhere.
@@ -147,7 +148,7 @@ const shipdetMap = {
       const [layer] = Object.values(layers).filter((each) => map.hasLayer(each));
       const limits = layer?.options.bounds;
       if (!limits || !map.getSize().x) return;
-      const here = map.getBounds().intersects(L.latLngBounds(limits));
+      const here = others.getLayers().length || map.getBounds().intersects(L.latLngBounds(limits));
       notice(here ? "" : `${layer.options.shipdetTitle} is not here: choose other imagery.`);
     }
     for (const layer of Object.values(layers)) shipdetMap.watch(layer, map, notice);

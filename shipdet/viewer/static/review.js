@@ -18,7 +18,12 @@ export class Reviewer {
   act(action) {
     this.waiting.push(action);
     this.handlers.saving(this.waiting.length);
-    if (!this.busy) this.sendAll();
+    if (!this.busy) this.sent = this.sendAll();
+  }
+
+  /** Waits until everything is sent; gives whether the server has taken it. */
+  settled() {
+    return this.sent ?? Promise.resolve(true);
   }
 
   async sendAll() {
@@ -37,5 +42,6 @@ export class Reviewer {
       this.busy = false;
     }
     if (run) this.handlers.changed(run);
+    return Boolean(run);
   }
 }

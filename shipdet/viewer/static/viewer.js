@@ -21,7 +21,7 @@ const FORMATS = {
   geojson: "GeoJSON", gpkg: "GeoPackage", kml: "KML", parquet: "GeoParquet", csv: "CSV", coco: "COCO",
   yolo: "YOLO-OBB", labels: "Training labels", report: "Report (HTML)", zip: "Results (ZIP)",
 };
-const PLACED = ["geojson", "gpkg", "kml", "parquet"];
+const PLACED = ["geojson", "kml", "parquet"];
 const FILES = { raw: "Image", upscaled: "Super-resolution", mosaic: "GeoTIFF", map: "Map of water and hulls", ais: "AIS positions", record: "run.json" };
 
 let run, picture, outlines, table, filters, reviewer, polygon, chosen = null, picking = false;
@@ -145,6 +145,17 @@ function drawDownloads() {
   byId("downloads").replaceChildren(
     ...made_.map(([kind, title]) => link(kind, title, query)), ...there.map(([kind, title]) => link(kind, title, "")),
   );
+  byId("unplaced").hidden = run.georeferenced || !run.searched;
+}
+
+/** A file that is asked for while the review is being saved comes when it is saved. */
+async function downloadWhenSaved(event) {
+  const link = event.target.closest("a");
+  if (!link || !reviewer.busy) return;
+  event.preventDefault();
+  byId("saved").textContent = `Saving … then ${link.textContent}`;
+  if (!(await reviewer.settled())) return;
+  [...byId("downloads").querySelectorAll("a")].find((other) => other.textContent === link.textContent)?.click();
 }
 
 /** Make a ship the chosen one everywhere. */
@@ -256,6 +267,7 @@ function start() {
       tellApp("changed", { run: run.id });
     },
   });
+  byId("downloads").addEventListener("click", downloadWhenSaved);
   byId("view").addEventListener("submit", (event) => event.preventDefault());
   byId("help-open").addEventListener("click", () => byId("help").showModal());
   byId("alone").href = here;
