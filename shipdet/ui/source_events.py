@@ -114,14 +114,17 @@ def wire_settings(page: Page, blocks: gr.Blocks, source: gr.State, settings: Set
         page.search.selective,
         **AT_ONCE,
     )
-    page.images.upload(
+    uploaded = page.images.upload(
         lambda files: {
-            page.picture.files: files, page.sources: gr.Tabs(selected="picture"), source: "picture",
+            page.picture.files: files,
+            page.sources: gr.Tabs(selected="picture"),
+            source: "picture",
         },
         page.images,
         [page.picture.files, page.sources, source],
         **AT_ONCE,
-    )  # fmt: skip
+    )
+    uploaded.then(estimated, inputs, outputs, **AT_ONCE)
     # Not every change of a state counts as one: a tab that is opened again says so itself.
     for tab, name in ((page.area_tab, "area"), (page.picture_tab, "picture")):
         opened = tab.select(lambda name=name: name, None, source, **AT_ONCE)

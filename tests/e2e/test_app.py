@@ -303,18 +303,20 @@ def test_an_image_of_the_visitor(open_app: OpenApp, tmp_path: Path):
     app = open_app()
     tile = tmp_path / "scene.png"
     tile.write_bytes(sample.tile(16, 32641, 32754) or b"")
-    app.page.get_by_role("tab", name="Your image").click()
-    expect(app.estimate).to_contain_text("Choose an image")
-    app.picture("own-picture")
-    app.page.locator("#picture input[type=file]").set_input_files(tile)
+    with app.page.expect_file_chooser() as opened:
+        app.page.locator("#open-images").click()
+    opened.value.set_files(tile)
     expect(app.estimate).to_contain_text("meters per pixel")
+    app.picture("own-picture")
     app.page.locator("#gsd input").fill("2.4")
     expect(app.estimate).to_contain_text("without a place on the map")
     app.detect.click()
     expect(app.page.locator("#results")).to_be_visible(timeout=RUN_MS)
     downloads = app.viewer.place.locator("#downloads")
     expect(downloads).to_contain_text("CSV")
+    expect(downloads).to_contain_text("GeoPackage")
     expect(downloads).not_to_contain_text("GeoJSON")
+    expect(app.viewer.place.locator("#unplaced")).to_be_visible()
 
 
 def test_a_phone_shows_everything_in_one_column(open_app: OpenApp):
@@ -343,13 +345,24 @@ def test_dark_mode(open_app: OpenApp):
 
 def test_the_sample_in_one_click(open_app: OpenApp):
     app = open_app()
-    app.set_edge("west", -5)
     run_sample(app)
     assert app.numbers[0] == pytest.approx(sample.bbox().west, abs=1e-5)
     # Ships at the quays are beyond the first classifier; see the README's figures.
     afloat = [s for s in sample.truth() if s.length_m > LARGE_M and s.state != "moored"]
     assert app.count >= len(afloat)
     app.picture("sample", whole=True)
+
+
+def test_the_sample_is_shown_wherever_the_map_is(open_app: OpenApp):
+    app = open_app()
+    app.page.locator("#place textarea, #place input").first.fill("36.13 -5.43")
+    app.page.locator("#go").click()
+    expect(app.map.locator(".sd-notice")).to_contain_text("is not here")
+    app.page.locator("#sample").click()
+    expect(app.map.locator(".sd-notice")).to_be_hidden()
+    expect(app.map.locator("img.leaflet-tile-loaded").first).to_be_visible()
+    app.page.locator("#cancel").click()
+    expect(app.detect).to_be_enabled(timeout=RUN_MS)
 
 
 def test_the_sample_is_matched_with_its_ais_file(open_app: OpenApp):

@@ -1,5 +1,6 @@
 """The day's work with results, as a person does it: review, filter, export, reopen, compare."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -102,6 +103,18 @@ def test_ships_are_reviewed_and_exported(open_page: OpenPage, runs: Path, tmp_pa
     viewer.see("1 of 3 ships")  # the address keeps the filter
     page.get_by_role("button", name="No filter").click()
     viewer.see("3 ships")
+
+
+def test_a_download_waits_for_the_review(open_page: OpenPage, runs: Path, tmp_path: Path):
+    write_run(runs / "noon-20260108-120000-eeeeee", FLEET)
+    page = open_page("runs/noon-20260108-120000-eeeeee")
+    viewer = ViewerPage(page)
+    viewer.see("4 ships")
+    page.route("**/review*", lambda route: (time.sleep(1), route.continue_()))
+    page.get_by_role("button", name="Ship 1").click()
+    viewer.press("r")
+    viewer.download("CSV").save_as(tmp_path / "ships.csv")
+    assert len((tmp_path / "ships.csv").read_text().splitlines()) == 1 + 3
 
 
 def test_numbers_are_sorted_as_numbers(open_page: OpenPage):
