@@ -11,7 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from shipdet import pipeline
 from shipdet.imagery import sample
+from shipdet.progress import finish
+from shipdet.requests import ImageRequest
+from shipdet.settings import Settings
 
 PROGRAM = """
 import sys
@@ -24,11 +28,11 @@ assert len(run.detections) > 0
 FILES = ("detections.csv", "candidates.json", "overlay.png")
 
 
-def search(image: Path, out: Path, backend: str, threads: int, **more: str) -> list[bytes]:
-    """The files of a search in a process of its own; ``more`` are environment variables."""
+def search(image: Path, out: Path, backend: str, threads: int) -> list[bytes]:
+    """The files of a search in a process of its own."""
     environment = os.environ | {
         "OMP_NUM_THREADS": str(threads), "SHIPDET_CACHE_DIR": str(image.parent / "cache"),
-        "PYTHONPATH": str(Path(__file__).parents[1]), **more,
+        "PYTHONPATH": str(Path(__file__).parents[1]),
     }  # fmt: skip
     command = [sys.executable, "-c", PROGRAM.format(backend=backend), str(image), str(out)]
     ran = subprocess.run(
@@ -45,9 +49,9 @@ def tile(x: int, y: int) -> np.ndarray:
 
 def scene(folder: Path) -> Path:
     """An image of a part of the sample harbor."""
-    columns, rows = (65_285, 65_286), (65_509, 65_510)
-    strips = [np.concatenate([tile(x, y) for x in columns], axis=1) for y in rows]
-    Image.fromarray(np.concatenate(strips)).save(folder / "scene.png")
+    Image.fromarray(np.concatenate([tile(65_289, 65_506), tile(65_289, 65_507)])).save(
+        folder / "scene.png"
+    )
     return folder / "scene.png"
 
 
@@ -70,7 +74,8 @@ def test_a_search_again_gives_the_same_bytes(tmp_path, backend, threads):
 
 
 def test_settings_fix_the_backend_and_the_precision(tmp_path):
-    fixed = {"SHIPDET_BACKEND": "onnx", "SHIPDET_PRECISION": "fp32"}
-    search(scene(tmp_path), tmp_path / "run", "", 2, **fixed)
+    settings = Settings(backend="onnx", precision="fp32", cache_dir=tmp_path / "cache")
+    request = ImageRequest(gsd_m=1.2)
+    finish(pipeline.iter_image(scene(tmp_path), request, out=tmp_path / "run", settings=settings))
     used = classifier_of(tmp_path / "run")
     assert (used["name"], used["precision"]) == ("onnx", "fp32")
