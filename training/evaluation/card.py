@@ -94,8 +94,6 @@ def card(name: str, config: dict[str, Any], metrics: dict[str, Any], notes: str)
         f"asked for, one shorter than {CRAFT_M:g} m that is measured as {SHORTEST_M:g} m or more "
         "is a false alarm; unknown regions count neither way.",
         table(metrics),
-        "The weights in this folder have seen all places; what they gain from that is not "
-        "measured.",
         "## Sources\n" + sources_table(metrics),
     ]
     return "\n\n".join(parts) + "\n"
