@@ -16,16 +16,23 @@ class NotStarted(Exception):
     """An engine cannot be started; the message says why."""
 
 
+#: Ports handed out: until somebody listens there, the system may offer one of them again.
+_given: set[int] = set()
+
+
 def free_port(preferred: int = 0) -> int:
     """The preferred port of this machine when nobody listens there, else any free one."""
-    for port in (preferred, 0):
+    for port in (preferred, *([0] * 20)):
         with socket.socket() as server:
             server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 server.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return int(server.getsockname()[1])
+            found = int(server.getsockname()[1])
+        if found == preferred or found not in _given:
+            _given.add(found)
+            return found
     raise NotStarted("this machine has no free port")
 
 

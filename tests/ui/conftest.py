@@ -72,6 +72,7 @@ def write_a_run(folder: Path) -> Run:
     files = finish(write_imagery(folder, mosaic, None, "png", 90))
     record = {
         "files": files,
+        "source": {"source": "esri", "title": "Esri World Imagery"},
         "raw": {"width": 300, "height": 200, "gsd_m": grid.gsd_m, "georeferenced": True},
         "timings": {"fetch": 1.0, "all": 12.0},
         "notes": ["A <note>."],

@@ -60,7 +60,9 @@ def test_a_finished_step_does_not_come_back():
     ("threshold", "expected"), [(0.5, "0.50"), (0.1, "0.10"), (0.995, "0.995"), (0.999, "0.999")]
 )
 def test_the_threshold_is_shown_as_it_was_set(a_run, threshold, expected):
-    assert f"Score {expected} or more" in html.finished_box(replace(a_run, threshold=threshold))
+    assert f"Esri World Imagery. Score {expected} or more" in html.finished_box(
+        replace(a_run, threshold=threshold)
+    )
 
 
 def test_remaining_time_follows_from_the_pace(monkeypatch):

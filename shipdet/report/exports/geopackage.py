@@ -2,6 +2,7 @@
 
 import io
 import sqlite3
+import warnings
 from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
@@ -58,16 +59,18 @@ def geopackage(
     columns = {name: _column(name, [row[name] for row in rows]) for name in columns_of(ships)}
     columns |= {name: np.array(values, object) for name, values in (extra or {}).items()}
     file = io.BytesIO()
-    pyogrio.raw.write(
-        file,
-        np.asarray(shapes, object),
-        list(columns.values()),
-        np.array(list(columns), object),
-        layer=layer,
-        driver="GPKG",
-        geometry_type="Polygon",
-        crs=None if unplaced else "EPSG:4326",
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "'crs' was not provided")
+        pyogrio.raw.write(
+            file,
+            np.asarray(shapes, object),
+            list(columns.values()),
+            np.array(list(columns), object),
+            layer=layer,
+            driver="GPKG",
+            geometry_type="Polygon",
+            crs=None if unplaced else "EPSG:4326",
+        )
     with closing(sqlite3.connect(":memory:")) as database:
         database.deserialize(file.getvalue())
         database.execute(_STYLES)
