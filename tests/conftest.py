@@ -5,14 +5,13 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
 
 from shipdet.settings import Settings, get_settings
-from tests.helpers.painted import BrightnessClassifier
+from tests.helpers.painted import BrightnessClassifier, use_painted
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 if WORKER:  # processes side by side: one thread each, and ports of their own for gradio
@@ -104,8 +103,4 @@ def isolated_settings(
 @pytest.fixture
 def classifier(monkeypatch: pytest.MonkeyPatch) -> BrightnessClassifier:
     """A classifier that needs no weights; the pipeline takes it for the chosen one."""
-    painted = BrightnessClassifier()
-    chosen = SimpleNamespace(config=painted.config)
-    monkeypatch.setattr("shipdet.pipeline.searching.load_classifier", lambda *_, **__: painted)
-    monkeypatch.setattr("shipdet.pipeline.choosing.resolve", lambda *_: chosen)
-    return painted
+    return use_painted(monkeypatch)

@@ -87,6 +87,20 @@ def test_the_command_takes_several_files(scans, tmp_path, classifier, capsys):
     assert answer["ships"] == 2 and [image["ships"] for image in answer["images"]] == [1, 1]
 
 
+def test_the_command_saves_the_ships_of_one_image(scans, tmp_path, classifier, capsys):
+    asked = ["detect", "--gsd", "3", "--threshold", "0.25", "--quiet"]
+    image, table = str(scans / "scan 1.png"), tmp_path / "ships.csv"
+    out = ["--out", str(tmp_path / "run")]
+    assert cli.main([*asked, image, *out, "--save", str(tmp_path / "ships.shp")]) == 2
+    assert "ends in no known format" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists(), "it is refused before the search"
+    assert cli.main([*asked, image, *out, "--save", str(table)]) == 0
+    assert f"saved to {table}" in capsys.readouterr().out
+    assert len(table.read_text().splitlines()) == 1 + 1
+    assert cli.main([*asked, str(scans), "--out", str(tmp_path / "all"), "--save", str(table)]) == 2
+    assert "one image or area" in capsys.readouterr().err
+
+
 def test_python_gets_a_value_from_a_path(scans, tmp_path, classifier):
     seen = []
     run = shipdet.detect_image(

@@ -19,6 +19,7 @@ from shipdet.cli.parameters import (
     box_of,
     fields_of,
     search_of,
+    ships_in_words,
     typed,
 )
 from shipdet.cli.progress_bar import shown
@@ -117,7 +118,7 @@ def detect(
         print(note, file=sys.stderr)
     found, small = run.detections, run.small_craft
     also = f", and {len(small)} small craft" if len(small) else ""
-    print(f"{_ships(len(found))} above {run.threshold:g}{also} in {run.folder}")
+    print(f"{ships_in_words(len(found))} above {run.threshold:g}{also} in {run.folder}")
     for ship in found:
         print(_line(ship))
     if "ais" in run.record:
@@ -148,11 +149,7 @@ def _searched(
     if contacts is not None:
         run = pipeline.match_ais(run, contacts)
     found = len(run.detections)
-    return Outcome(run, {"ships": found}, _ships(found))
-
-
-def _ships(count: int | None) -> str:
-    return f"{count or 0} ship{'s' * (count != 1)}"
+    return Outcome(run, {"ships": found}, ships_in_words(found))
 
 
 def _batch(
@@ -168,8 +165,8 @@ def _batch(
         print(json.dumps({"folder": str(out), "ships": batch.ships, "images": images}))
     else:
         for image in batch.images:
-            print(f"{image.image}: {image.error or _ships(image.ships)}")
-        print(f"{_ships(batch.ships)} in {len(files)} images; open {out / 'index.html'}")
+            print(f"{image.image}: {image.error or ships_in_words(image.ships or 0)}")
+        print(f"{ships_in_words(batch.ships)} in {len(files)} images; open {out / 'index.html'}")
     if batch.failed:
         raise SomeFailed(
             f"{len(batch.failed)} of {len(files)} images could not be searched: see "

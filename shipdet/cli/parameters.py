@@ -46,6 +46,11 @@ Save = Annotated[
 ]
 
 
+def ships_in_words(count: int) -> str:
+    """A number of ships as the commands print it."""
+    return f"{count} ship{'s' * (count != 1)}"
+
+
 def typed(name: str, field: FieldInfo) -> tuple[Any, Any]:
     """A field as an option; one that is not given is None (a flag: False)."""
     kind = field.annotation

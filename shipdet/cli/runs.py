@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from shipdet.cli.parameters import AsJson, Save, given, typed
+from shipdet.cli.parameters import AsJson, Save, given, ships_in_words, typed
 from shipdet.cli.serving import review
 from shipdet.errors import BadOption
 from shipdet.options import with_options
@@ -33,7 +33,7 @@ def list_(json_: AsJson = False) -> None:
         print(json.dumps([_plain(vars(run)) for run in found], indent=1))
         return
     for run in found:
-        count = "no search" if run.ships is None else _ships(run.ships)
+        count = "no search" if run.ships is None else ships_in_words(run.ships)
         where = f"  {', '.join(f'{v:.4f}' for v in run.bbox)}" if run.bbox else ""
         print(f"{run.id}  {run.created}  {count:>10s}  {run.size_mb:8.1f} MB  {run.source}{where}")
 
@@ -65,7 +65,7 @@ def show(run: RunName, save: Save = None, json_: AsJson = False, **options: Any)
             }  # fmt: skip
         print(json.dumps({"folder": str(found.folder), **record}))
         return
-    print(f"{_ships(len(table))} above {found.threshold:g} in {found.folder}")
+    print(f"{ships_in_words(len(table))} above {found.threshold:g} in {found.folder}")
     for ship in table:
         verdict = f"  {ship.review}" if ship.review else ""
         print(f"{ship.id:4d}  {ship.score:6.1%}  {ship.length_m:5.0f} m long{verdict}")
@@ -150,10 +150,6 @@ def compare(
     for what, ship in changes.rows():
         if what != "stayed":
             print(f"{what:8s}  {ship.score:6.1%}  {ship.length_m:5.0f} m long")
-
-
-def _ships(count: int) -> str:
-    return f"{count} ship{'s' * (count != 1)}"
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

@@ -162,7 +162,7 @@ class HttpSource:
         return await asyncio.to_thread(decode_tile, data, provider.blank, provider.tile_px)
 
     def _had(self, decoded: Decoded, cached: bool) -> Tile:
-        self.came, self.denied = True, 0
+        self.came = True
         self.halved |= decoded.halved
         return Tile(decoded.pixels, decoded.covered, cached)
 
@@ -171,6 +171,7 @@ class HttpSource:
         while True:
             try:
                 data = await self._ask(x, y)
+                self.denied = 0  # now: pictures are decoded after later answers have come
                 decoded = await self._decoded(data)
             except _Denied as denied:
                 return self._denial(denied)

@@ -61,6 +61,12 @@ class Run:
         return self.folder.name
 
     @property
+    def title(self) -> str:
+        """What was searched: the imagery's title, or the image's file name."""
+        source = self.record["source"]
+        return str(source["title"] or source["source"])
+
+    @property
     def detections(self) -> Detections:
         """The ships that count and pass ``filter``; numbers start at 1."""
         return self.filter.of(self._counted[0])

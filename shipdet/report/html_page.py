@@ -38,11 +38,9 @@ def html_report(run: "Run") -> str:
         HTML text, some megabytes with the overlay in it.
     """
     record = run.record
-    source = record["source"]
     ships, small = run.detections.items, run.small_craft.items
     title = f"{len(ships):,} ship{'s' * (len(ships) != 1)}"
     also = f", {len(small):,} small craft" if small and not run.filter.given else ""
-    where = source["title"] or source["source"]
     overlay = ""
     if "overlay" in run.files:
         data = base64.b64encode(_overlay(run)).decode()
@@ -52,7 +50,7 @@ def html_report(run: "Run") -> str:
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         f"<title>{escape(run.id)}</title><style>{STYLE}</style>"
-        f"<h1>{title}{also}</h1><p>{escape(where)}, {escape(record['created'])}</p>"
+        f"<h1>{title}{also}</h1><p>{escape(run.title)}, {escape(record['created'])}</p>"
         f"{overlay}{_map(run, ships)}<h2>Ships</h2>{_table(ships)}"
         f"<h2>Where it comes from</h2>{_provenance(run)}</html>\n"
     )
@@ -125,7 +123,7 @@ def _provenance(run: "Run") -> str:
     raw, source = record["raw"], record["source"]
     names = record.get("models", {}).get("names", {})
     facts: dict[str, Any] = {
-        "Imagery": source["title"] or source["source"],
+        "Imagery": run.title,
         "Attribution": source.get("attribution"),
         "Terms": source.get("license"),
         "Zoom": source.get("zoom"),

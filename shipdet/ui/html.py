@@ -159,7 +159,6 @@ def finished_box(run: Run) -> str:
     """The panel after a run: how many ships, out of how many candidates, in what time."""
     found = len(run.detections)
     line = f"{ships(found).capitalize()} found"
-    where = run.record["source"]["title"] or run.record["source"]["source"]
     weaker = sum(ship.score < run.threshold for ship in run.candidates)
     plural = "" if weaker == 1 else "s"
     more = f"{weaker:,} weaker candidate{plural} below it" if weaker else "nothing weaker below it"
@@ -168,7 +167,8 @@ def finished_box(run: Run) -> str:
     advice = "" if found else " Lower the threshold to see weaker candidates."
     return (
         f'<div class="sd-card sd-success" role="status"><h3>{line}</h3>'
-        f"<p>{html.escape(where)}. Score {_score(run.threshold)} or more; {more}.{took}{advice}</p>"
+        f"<p>{html.escape(run.title)}. "
+        f"Score {_score(run.threshold)} or more; {more}.{took}{advice}</p>"
         f"{_ran_on(run)}{notes_box(run.notes)}</div>"
     )
 

@@ -28,7 +28,7 @@ def run_page(run: Run) -> JsonObject:
     found = run.detections
     return {
         "id": run.id,
-        "title": _title(run),
+        "title": run.title,
         "attribution": source.get("attribution") or "",
         "created": record["created"],
         "acquired": acquired_of(record),
@@ -47,11 +47,6 @@ def run_page(run: Run) -> JsonObject:
         "actions": len(run.review.actions),
         "filter": run.filter.given,
     }
-
-
-def _title(run: Run) -> str:
-    source = run.record["source"]
-    return str(source["title"] or source["source"])
 
 
 def _frame(run: Run) -> JsonObject:
@@ -123,7 +118,7 @@ def comparison_page(earlier: Run, later: Run) -> JsonObject:
         "runs": [
             {
                 "id": run.id,
-                "title": _title(run),
+                "title": run.title,
                 "when": acquired_of(run.record) or run.record["created"],
             }
             for run in (earlier, later)

@@ -303,6 +303,9 @@ def test_an_image_of_the_visitor(open_app: OpenApp, tmp_path: Path):
     app = open_app()
     tile = tmp_path / "scene.png"
     tile.write_bytes(sample.tile(16, 32641, 32754) or b"")
+    app.page.get_by_role("tab", name="Your image").click()
+    expect(app.estimate).to_contain_text("Choose an image")
+    app.page.get_by_role("tab", name="Map area").click()
     with app.page.expect_file_chooser() as opened:
         app.page.locator("#open-images").click()
     opened.value.set_files(tile)
@@ -345,6 +348,7 @@ def test_dark_mode(open_app: OpenApp):
 
 def test_the_sample_in_one_click(open_app: OpenApp):
     app = open_app()
+    app.set_edge("west", -5)
     run_sample(app)
     assert app.numbers[0] == pytest.approx(sample.bbox().west, abs=1e-5)
     # Ships at the quays are beyond the first classifier; see the README's figures.

@@ -1,15 +1,13 @@
 """Painted seas with ships of known size, and a classifier that knows them by their brightness."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import patch
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from shipdet.geometry import Grid, PixelBox, lonlat_to_pixel, rectangle
 from shipdet.models.config import ClassifierConfig, parse_config
@@ -241,14 +239,10 @@ class BrightnessClassifier:
         return np.clip(score, 0.0, 0.99).astype(np.float32)
 
 
-@contextmanager
-def painted_classifier() -> Iterator[BrightnessClassifier]:
+def use_painted(monkeypatch: pytest.MonkeyPatch) -> BrightnessClassifier:
     """A classifier that needs no weights; the pipeline takes it for the chosen one."""
     painted = BrightnessClassifier()
-    with (
-        patch("shipdet.pipeline.searching.load_classifier", lambda *_, **__: painted),
-        patch(
-            "shipdet.pipeline.choosing.resolve", lambda *_: SimpleNamespace(config=painted.config)
-        ),
-    ):
-        yield painted
+    chosen = SimpleNamespace(config=painted.config)
+    monkeypatch.setattr("shipdet.pipeline.searching.load_classifier", lambda *_, **__: painted)
+    monkeypatch.setattr("shipdet.pipeline.choosing.resolve", lambda *_: chosen)
+    return painted

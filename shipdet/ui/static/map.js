@@ -130,7 +130,7 @@ const shipdetMap = {
       others.clearLayers();
       area.getLayers().forEach((layer) =>
         layer.setStyle({ opacity: collection ? 0.35 : 1, dashArray: collection ? "4 6" : null }));
-      if (!collection) return;
+      if (!collection) return nowhere();
       const drawn = L.geoJSON(collection, {
         style: { ...areaStyle, color: "#00c2d7", fillColor: "#00c2d7" },
         onEachFeature: (feature, layer) => {
