@@ -10,10 +10,11 @@ import pytest
 
 from shipdet.detect.judging import score_of
 from shipdet.models.config import FEATURES
+from tests.helpers import PROJECT
 from tests.helpers.painted import BrightnessClassifier, paint_ship, sea
 from training.data.labeled import LabeledImage, LabeledShip, upright
 from training.evaluation import plots
-from training.evaluation.card import card, sources
+from training.evaluation.card import card, sources, summary, with_summary
 from training.evaluation.evaluate import LAND, SHIPS, SHORE, chosen, craft, cut, report, table
 from training.evaluation.figures import (
     Pool,
@@ -277,6 +278,19 @@ def test_figures_are_cut_off_and_never_rounded_up() -> None:
         "0.899", "0.900", "1.000", "0.000", "0.290",
     ]  # fmt: skip
     assert cut(12.99, 1) == "12.9" and cut(None) == "–"
+
+
+def test_card_and_readme_have_the_figures_of_the_shipped_model() -> None:
+    folder, readme = PROJECT / "weights/shipdet-pico", (PROJECT / "README.md").read_text()
+    metrics = json.loads((folder / "metrics.json").read_text())
+    config = json.loads((folder / "config.json").read_text())
+    notes = (PROJECT / "training/configs/shipdet_pico.md").read_text()
+    assert (folder / "README.md").read_text() == card(folder.name, config, metrics, notes)
+    text = summary(metrics, config["shipdet"]["threshold"])
+    assert with_summary(readme, text) == readme
+    assert with_summary(readme, "other\n") != readme
+    with pytest.raises(ValueError, match="no marks"):
+        with_summary("# A README without a table", text)
 
 
 def test_the_card_holds_figures_sources_and_terms(found: list[Surveyed]) -> None:

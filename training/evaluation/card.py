@@ -1,7 +1,7 @@
-"""Write a model's card from its config.json and metrics.json, so that no figure is typed.
+"""Write a model's card and the README's table from its metrics.json, so that no figure is typed.
 
 python -m training.evaluation.card --model weights/shipdet-pico \
-    --notes training/configs/shipdet_pico.md
+    --notes training/configs/shipdet_pico.md --readme README.md
 """
 
 from __future__ import annotations
@@ -35,6 +35,10 @@ RESULT = """  - task: {{type: object-detection}}
     - {{type: recall, value: {recall}}}
     - {{type: average-precision, value: {ap}}}
 """
+#: A set with fewer ships has no row of its own in the README.
+FEWEST_SHIPS = 10
+#: What stands around the accuracy table in the README; docs/accuracy.md includes it from there.
+BEGIN, END = "<!-- --8<-- [start:accuracy] -->\n", "<!-- --8<-- [end:accuracy] -->\n"
 #: Of the weights: the most restrictive of the sources' terms that bind weights.
 LICENSE = "cc-by-sa-4.0"
 
@@ -99,18 +103,54 @@ def card(name: str, config: dict[str, Any], metrics: dict[str, Any], notes: str)
     return "\n\n".join(parts) + "\n"
 
 
+def summary(metrics: dict[str, Any], threshold: float) -> str:
+    """The README's table: accuracy by set of images with ships, and false alarms without."""
+    sets = [(title, metrics["sets"].get(key)) for key, title in SHIPS.items()]
+    rows = [(title, value) for title, value in sets if value and value["ships"] >= FEWEST_SHIPS]
+    lines = [
+        "| places that the model has not seen | ships | precision | recall | F1 | AP |",
+        "|---|---|---|---|---|---|",
+    ]
+    for title, value in [*rows, ("all", metrics["all"])]:
+        figures = " | ".join(cut(value[key]) for key in ("precision", "recall", "f1", "ap"))
+        lines.append(f"| {title} | {value['ships']} | {figures} |")
+    land, shore = (cut(metrics[key]["false_per_100km2"], 1) for key in ("land", "shore"))
+    lines.append(
+        f"\nFalse alarms per 100 km²: {land} on land without water, {shore} along shores without "
+        f"ships. Threshold {threshold}; one fold of three has been measured so far."
+    )
+    return "\n".join(lines) + "\n"
+
+
+def with_summary(readme: str, text: str) -> str:
+    """The README with another accuracy table.
+
+    Raises:
+        ValueError: it has no marks around the table.
+    """
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise ValueError("the README has no marks around its accuracy table")
+    return before + begin + text + end + after
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--notes", type=Path, required=True, help="recipe, limits")
+    parser.add_argument("--readme", type=Path, help="README that gets the accuracy table")
     arguments = parser.parse_args()
     folder: Path = arguments.model
     config = json.loads((folder / "config.json").read_text())
     metrics = json.loads((folder / "metrics.json").read_text())
     text = card(folder.name, config, metrics, arguments.notes.read_text())
     (folder / "README.md").write_text(text)
+    if arguments.readme:
+        short = summary(metrics, config["shipdet"]["threshold"])
+        arguments.readme.write_text(with_summary(arguments.readme.read_text(), short))
 
 
 if __name__ == "__main__":
