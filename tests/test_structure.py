@@ -196,3 +196,14 @@ def test_the_page_is_built_without_pytorch_if_there_is_no_driver():
     build = "devices.has_gpu_driver = lambda: False; build_blocks(get_settings())"
     names = "from shipdet.models import devices; from shipdet.ui import build_blocks"
     assert loaded_by(f"{names}; from shipdet.settings import get_settings; {build}", "torch") == []
+
+
+@pytest.mark.parametrize(
+    ("backend", "modules"),
+    [("openvino", ["openvino"]), ("onnx", ["onnxruntime"]), ("no such backend", [])],
+)
+def test_a_server_imports_only_what_will_run(backend, modules):
+    pytest.importorskip("openvino")
+    names = "from shipdet.models import devices; devices.has_gpu_driver = lambda: False"
+    ready = f"{names}; devices.import_backend({backend!r}, 'cpu')"
+    assert loaded_by(ready, "torch", "openvino", "onnxruntime") == modules

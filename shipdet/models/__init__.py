@@ -4,7 +4,7 @@ Importing this package imports none of them; each is imported when a model is lo
 """
 
 from shipdet.models.config import ClassifierBlock, ClassifierConfig, ModelConfig, UpscalerConfig
-from shipdet.models.devices import BackendState, available_backends
+from shipdet.models.devices import BackendState, available_backends, import_backend
 from shipdet.models.hub import ModelFolder, list_models, public_names, resolve, resolve_public
 from shipdet.models.loading import load_classifier, load_upscaler, release_models
 from shipdet.models.runtime import BackendInfo, Classifier, Upscaler
@@ -20,6 +20,7 @@ __all__ = [
     "Upscaler",
     "UpscalerConfig",
     "available_backends",
+    "import_backend",
     "list_models",
     "load_classifier",
     "load_upscaler",

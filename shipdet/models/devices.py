@@ -5,11 +5,13 @@ import importlib.util
 import logging
 import os
 import sys
+from contextlib import suppress
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from shipdet.errors import BackendUnavailable, BadOption
+from shipdet.errors import BackendUnavailable, BadOption, ShipdetError
 from shipdet.extras import require
 from shipdet.models.processors import is_x86
 from shipdet.models.runtime import BackendName, Device, DeviceName
@@ -89,6 +91,17 @@ def pick_backend(wanted: str, device: DeviceName) -> tuple[BackendName, Device]:
     name = cast(BackendName, wanted)
     require(*_PACKAGES[name][1], extra=name)
     return name, place
+
+
+def import_backend(wanted: str, device: DeviceName) -> None:
+    """Import what will run the networks, so that the first search need not wait for it.
+
+    A backend that cannot run here is passed over: the search that needs it says why.
+    """
+    with suppress(ShipdetError):
+        backend, _ = pick_backend(wanted, device)
+        for package in _PACKAGES[backend][1]:
+            import_module(package)
 
 
 @lru_cache(maxsize=1)

@@ -3,7 +3,6 @@
 import secrets
 import threading
 from contextlib import AbstractContextManager, nullcontext
-from importlib import import_module
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -13,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from shipdet.errors import BadOption, EngineUnreachable, StorageFull
 from shipdet.imagery.network import own_requests
+from shipdet.models import import_backend
 from shipdet.settings import Settings
 from shipdet.ui.gradio_app import build_blocks
 from shipdet.ui.own_scripts import OwnScriptsOnly
@@ -72,7 +72,8 @@ def launch(settings: Settings, block: bool) -> gr.Blocks:
         ) from error
     if block:
         # The page is up; the first search need not wait for this then.
-        threading.Thread(target=import_module, args=("torch",), daemon=True).start()
+        chosen_backend = (settings.backend, settings.device)
+        threading.Thread(target=import_backend, args=chosen_backend, daemon=True).start()
         blocks.block_thread()
     return blocks
 
