@@ -82,21 +82,20 @@ def card(name: str, config: dict[str, Any], metrics: dict[str, Any], notes: str)
     parts = [
         front(name, metrics),
         f"# {name}",
-        f"`{config['architecture']}` of timm with two answers. The classifier says `no_ship` or "
-        f"`ship` of a window of {block['window_m']:g} m on {block['window_px']} px "
-        "(model.safetensors, which timm loads by itself); the map head on the same features says "
-        "for every 4 px where water and hulls are and where a ship's center is, how long and wide "
-        f"it is and which way it lies (map_head.safetensors). Imagery of at most "
-        f"{block['gsd_max_m']:g} m per pixel. A ship's score is a logistic regression on both "
-        f"answers (weights {weights}, bias {judge['bias']:.3g}); the operating threshold is "
-        f"{block['threshold']}.",
+        f"`{config['architecture']}` of timm with two outputs. The classifier labels a window of "
+        f"{block['window_m']:g} m on {block['window_px']} px as `no_ship` or `ship` "
+        "(model.safetensors, which timm loads directly). The map head uses the same features and "
+        "predicts, for every 4 px, water, hulls, and the center, length, width and axis of a ship "
+        f"(map_head.safetensors). Use imagery of at most {block['gsd_max_m']:g} m per pixel. A "
+        f"ship's score is a logistic regression on both outputs (weights {weights}, bias "
+        f"{judge['bias']:.3g}); the operating threshold is {block['threshold']}.",
         notes.strip(),
-        "## Figures\nAt the stored threshold, on places that the model's fold had not seen; the "
-        "judge of a set was fitted on the other sets, the threshold on all of them. Figures are "
-        "cut off, not rounded. A detection counts when its center lies in the ship's box grown by "
-        f"{GROWN_M:g} m; one detection per ship. Ships shorter than {SHORTEST_M:g} m are not "
-        f"asked for, one shorter than {CRAFT_M:g} m that is measured as {SHORTEST_M:g} m or more "
-        "is a false alarm; unknown regions count neither way.",
+        "## Figures\nAll figures are measured at the stored threshold, on places that the model's "
+        "fold had not seen. The judge of a set was fitted on the other sets, the threshold on all "
+        "sets. Figures are truncated, not rounded. A detection is correct if its center lies in "
+        f"the ship's box enlarged by {GROWN_M:g} m; each ship matches at most one detection. Ships "
+        f"shorter than {SHORTEST_M:g} m are not counted, but one shorter than {CRAFT_M:g} m that "
+        f"is measured as {SHORTEST_M:g} m or longer is a false alarm. Unknown regions are ignored.",
         table(metrics),
         "## Sources\n" + sources_table(metrics),
     ]
@@ -117,7 +116,7 @@ def summary(metrics: dict[str, Any], threshold: float) -> str:
     land, shore = (cut(metrics[key]["false_per_100km2"], 1) for key in ("land", "shore"))
     lines.append(
         f"\nFalse alarms per 100 km²: {land} on land without water, {shore} along shores without "
-        f"ships. Threshold {threshold}; one fold of three has been measured so far."
+        f"ships. Threshold {threshold}; one of three folds has been measured."
     )
     return "\n".join(lines) + "\n"
 
