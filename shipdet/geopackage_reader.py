@@ -8,6 +8,7 @@ only tables are read, and reading ends after a while.
 
 import json
 import sqlite3
+import struct
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -25,6 +26,8 @@ MAX_STEPS = 50_000_000
 _STEPS_AT_ONCE = 100_000
 #: Bytes of the envelope by its code in the flags.
 _ENVELOPES = {0: 0, 1: 32, 2: 48, 3: 48, 4: 64}
+#: Types of WKB, in the lower half of its second word, without ISO's thousands for Z and M.
+_POLYGON, _MULTIPOLYGON = 3, 6
 _LAYERS = (
     "SELECT g.table_name, g.column_name, s.organization, s.organization_coordsys_id "
     "FROM gpkg_geometry_columns g JOIN gpkg_spatial_ref_sys s ON s.srs_id = g.srs_id "
@@ -64,7 +67,10 @@ def polygons_of(path: Path, most: int) -> Iterator[tuple[str, dict[str, Any]]]:
                     crs = _crs(str(organization), code)
                     yield from ((name, _in_degrees(shape, crs)) for name, shape in found)
                     return
-    except (sqlite3.Error, OverflowError, shapely.errors.ShapelyError, ValueError, TypeError):
+    except (
+        *(sqlite3.Error, shapely.errors.ShapelyError, struct.error),
+        *(OverflowError, ValueError, TypeError),
+    ):
         raise BadArea(REFUSAL) from None
 
 
@@ -88,7 +94,7 @@ def _layer(
     query = f"SELECT {name}, {_quoted(column)} FROM {_quoted(table)} LIMIT {most + 1}"
     for title, blob in database.execute(query):
         shape = _geometry(blob)
-        if isinstance(shape, shapely.Polygon | shapely.MultiPolygon) and not shape.is_empty:
+        if shape is not None and not shape.is_empty:
             yield str(title or ""), shape
 
 
@@ -97,7 +103,8 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _geometry(blob: object) -> shapely.Geometry | None:
+def _geometry(blob: object) -> shapely.Polygon | shapely.MultiPolygon | None:
+    """The polygons of a blob; None for a geometry of another type."""
     if not isinstance(blob, bytes):
         return None
     if blob[:2] != b"GP" or len(blob) < 8:
@@ -105,7 +112,48 @@ def _geometry(blob: object) -> shapely.Geometry | None:
     envelope = _ENVELOPES.get((blob[3] >> 1) & 0b111)
     if envelope is None:
         raise ValueError("no envelope of a GeoPackage")
-    return shapely.force_2d(shapely.from_wkb(blob[8 + envelope :]))
+    wkb = blob[8 + envelope :]
+    # GEOS reads a geometry within a geometry by recursion, so only single polygons reach it.
+    kind, _, _, count, at = _head(wkb, 0)
+    if kind == _POLYGON:
+        return shapely.force_2d(shapely.from_wkb(wkb))
+    if kind != _MULTIPOLYGON:
+        return None
+    parts = []
+    for _ in range(count):
+        end = _polygon_end(wkb, at)
+        parts.append(wkb[at:end])
+        at = end
+    return shapely.MultiPolygon(shapely.force_2d(shapely.from_wkb(parts)).tolist())
+
+
+def _head(wkb: bytes, at: int) -> tuple[int, str, int, int, int]:
+    """The head of the geometry at an offset, in ISO's or PostGIS's form.
+
+    Returns:
+        Its type, its byte order for ``struct``, values of a point, number of parts, where they are.
+    """
+    order = {0: ">", 1: "<"}.get(wkb[at]) if at < len(wkb) else None
+    if order is None:
+        raise ValueError("no byte order of WKB")
+    (word,) = struct.unpack_from(f"{order}I", wkb, at + 1)
+    thousands, kind = divmod(word & 0xFFFF, 1000)
+    has_z = bool(word & 0x80000000) or thousands in (1, 3)
+    has_m = bool(word & 0x40000000) or thousands in (2, 3)
+    at += 9 if word & 0x20000000 else 5  # with or without the number of a coordinate system
+    (count,) = struct.unpack_from(f"{order}I", wkb, at)
+    return kind, order, 2 + has_z + has_m, count, at + 4
+
+
+def _polygon_end(wkb: bytes, at: int) -> int:
+    """Where the polygon at an offset ends; raises ValueError for another type."""
+    kind, order, values, rings, at = _head(wkb, at)
+    if kind != _POLYGON:
+        raise ValueError("no polygon in a multipolygon")
+    for _ in range(rings):
+        (points,) = struct.unpack_from(f"{order}I", wkb, at)
+        at += 4 + 8 * values * points
+    return at
 
 
 def _crs(organization: str, code: object) -> str | None:

@@ -4,6 +4,9 @@ import contextlib
 import io
 import json
 import sqlite3
+import struct
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from shipdet.areas import parse_area
 from shipdet.cluster.jobs.message import JobMessage
 from shipdet.errors import BadArea
 from shipdet.geometry import BBox
+from tests.helpers import PROJECT
 
 TWO = "MULTIPOLYGON (((0 0, 1 0, 1 1, 0 1)), ((5 5, 6 5, 6 6, 5 6)))"
 
@@ -180,6 +184,39 @@ def test_a_geopackage_without_polygons_is_refused(tmp_path):
     path.write_bytes(b"SQLite format 3\0 and nothing else")
     with pytest.raises(BadArea, match="cannot be read"):
         read_area_file(path)
+
+
+@pytest.mark.parametrize("endian", ["<", ">"])
+@pytest.mark.parametrize("flavor", ["iso", "extended"])
+@pytest.mark.parametrize("wkt", ["POLYGON {}", "MULTIPOLYGON ({}, {})"])
+def test_every_form_of_polygons_in_wkb_is_read(tmp_path, endian, flavor, wkt):
+    path = geopackage(tmp_path / "a.gpkg", "EPSG:4326", shapely.box(0, 0, 1, 1))
+    for kind, ring in (
+        ("", "((4 51, 5 51, 5 52, 4 51), (4.5 51.1, 4.6 51.1, 4.6 51.2, 4.5 51.1))"),
+        (" Z", "((4 51 9, 5 51 9, 5 52 9, 4 51 9))"),
+        (" M", "((4 51 9, 5 51 9, 5 52 9, 4 51 9))"),
+        (" ZM", "((4 51 9 8, 5 51 9 8, 5 52 9 8, 4 51 9 8))"),
+    ):
+        shape = shapely.from_wkt(wkt.format(ring, ring).replace(" (", f"{kind} (", 1))
+        shape = shapely.set_srid(shape, 4326)
+        given = shapely.to_wkb(
+            shape, byte_order="><".index(endian), flavor=flavor, output_dimension=4,
+            include_srid=flavor == "extended",
+        )  # fmt: skip
+        changed(path, f"UPDATE a SET geom = x'{(b'GP' + bytes(6) + given).hex()}'")
+        [(_, area)] = read_area_file(path)
+        assert shapely.equals(shapely.geometry.shape(area), shapely.force_2d(shape))
+
+
+@pytest.mark.parametrize(("kind", "refusal"), [(7, "no area"), (6, "cannot be read")])
+def test_geometries_nested_without_end_are_refused(tmp_path, kind, refusal):
+    path = geopackage(tmp_path / "a.gpkg", "EPSG:4326", shapely.box(4, 51, 5, 52))
+    nested = struct.pack("<BII", 1, kind, 1) * 30_000
+    changed(path, f"UPDATE a SET geom = x'{(b'GP' + bytes(6) + nested).hex()}'")
+    reading = "import sys; from pathlib import Path; from shipdet.area_files import read_area_file"
+    command = [sys.executable, "-c", f"{reading}; read_area_file(Path(sys.argv[1]))", str(path)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 1 and refusal in done.stderr, "GEOS's stack would end the process"
 
 
 def test_names_of_areas_keep_the_letters_of_every_language():

@@ -26,6 +26,8 @@ from shipdet.report.folder import GONE
 from shipdet.report.raster import COG, copy_raster
 
 _COPY = {**COG, "compress": "JPEG", "quality": 90, "predictor": "NO", "bigtiff": "IF_SAFER"}
+#: Zooms beyond ``top_zoom`` that have tiles.
+_MORE_ZOOM = 8
 _making = threading.Lock()
 
 
@@ -63,7 +65,7 @@ def cut_tile(
             are then of its tiles.
 
     Returns:
-        The tile; None outside the image.
+        The tile; None outside the image, or beyond the zooms that have tiles.
 
     Raises:
         BadOption: There is no such layer, or the run was deleted.
@@ -71,8 +73,10 @@ def cut_tile(
     """
     if layer not in layers(run):
         raise BadOption(f"The run has no layer '{layer[:40]}'.")
-    frame = (onto or run).record["raw"]
-    side = TILE_PX * 2.0 ** (top_zoom(onto or run) - zoom)  # of the tile, in pixels of the frame
+    frame, top_of_all = (onto or run).record["raw"], top_zoom(onto or run)
+    if zoom > top_of_all + _MORE_ZOOM or max(x, y) >= 2**zoom:
+        return None  # before any float is made of them
+    side = TILE_PX * 2.0 ** (top_of_all - zoom)  # of the tile, in pixels of the frame
     left, top = x * side, y * side
     if not (0 <= left < frame["width"] and 0 <= top < frame["height"]):
         return None

@@ -84,6 +84,14 @@ def test_tiles_show_the_image_and_end_with_it(web, run):
     assert "no layer" in web.get(f"/runs/{RUN}/tiles/upscaled/1/0/0").json()["error"]
 
 
+@pytest.mark.parametrize(
+    "place", ["2000/0/0", "10/0/0", "9/512/0", f"9/{10**400}/0", f"9/0/{10**400}"]
+)
+def test_tiles_beyond_every_zoom_are_not_there(web, run, place):
+    assert web.get(f"/runs/{RUN}/tiles/raw/9/0/0").status_code == 200, "256 pixels to one of it"
+    assert web.get(f"/runs/{RUN}/tiles/raw/{place}").status_code == 204
+
+
 def test_thumbnail_and_crops_are_pictures(web, run):
     for name in ("thumbnail.jpg", "crops/1.png"):
         Image.open(io.BytesIO(web.get(f"/runs/{RUN}/{name}").content)).verify()
