@@ -146,7 +146,8 @@ class Settings(BaseSettings):
     share: bool = False
     max_queue: Positive = 20
     #: which runs the history lists: all, or own (those of the visitor's browser); auto: all where
-    #: the app can be reached from this machine only. Who knows a run's id can open and change it.
+    #: the app can be reached from this machine only, at localhost. Who knows a run's id can open
+    #: and change it.
     history: Literal["auto", "all", "own"] = "auto"
     # Cluster: all of it may stay empty where there is none
     kafka: str = Field(default="", description="bootstrap servers, host:port")

@@ -122,7 +122,8 @@ class Review:
             added ship has the score 1.
 
         Raises:
-            BadOption: An action is about a ship that is not there.
+            BadOption: An action is about a ship that is not there, or draws one that does not fit
+                into the image.
         """
         ships = {d.key or d.id: d for d in candidates}
         rejected: dict[int, Detection] = {}
@@ -201,6 +202,8 @@ def _drawn(ship: Detection | None, action: Action, grid: Grid) -> Detection:
         raise BadOption("A ship's bow and stern must be two places.")
     width_m = action.width_m or (ship.width_m if ship else length_m * WIDTH_SHARE)
     up_deg = math.degrees(math.atan2(along[0], -along[1])) % 360
+    if max(length_m, width_m) > math.hypot(grid.width * scale[0], grid.height * scale[1]):
+        raise BadOption("A ship cannot be longer or wider than the image.")
     middle = (bow + stern) / 2
     corners = rectangle((0.0, 0.0), length_m, width_m, up_deg) / scale + middle
     axis_deg = up_deg % 180
@@ -225,7 +228,9 @@ def _drawn(ship: Detection | None, action: Action, grid: Grid) -> Detection:
 
 
 def _placed(ship: Detection, grid: Grid) -> Detection:
-    """The ship with longitude and latitude where the grid has such."""
+    """The ship with longitude and latitude where the grid has such, if it lies in the image."""
+    if not (0 <= ship.x <= grid.width and 0 <= ship.y <= grid.height):
+        raise BadOption("The middle of a ship must lie in the image.")
     if not grid.georeferenced:
         return ship
     [(lon, lat)] = grid.lonlat([(ship.x, ship.y)])

@@ -29,6 +29,7 @@ from shipdet.progress import Progress
 from shipdet.report.folder import run_folder
 from shipdet.requests import AreaRequest, ImageRequest, ImageryOptions, Search
 from shipdet.settings import Settings
+from shipdet.ui.forms import MAX_AT_ONCE, check_number
 from shipdet.ui.results import kept_folder, summary_files
 from shipdet.ui.streams import (
     DEVICE,
@@ -149,8 +150,9 @@ def add_api(settings: Settings) -> None:
     detect_areas.__doc__ = f"""Find the ships in polygons or in the areas of a file.
 
         Area is a WKT or GeoJSON polygon, four numbers, or an uploaded file: GeoJSON, KML, KMZ,
-        GeoPackage, WKT or CSV. Streams progress and ends as /detect_area; of several areas with
-        "runs", a list of name and record and files, or name and error, and "files", their summary.
+        GeoPackage, WKT or CSV, of at most {MAX_AT_ONCE} areas. Streams progress and ends as
+        /detect_area; of several areas with "runs", a list of name and record and files, or name and
+        error, and "files", their summary.
 
         {_described(AreaRequest, Search)}
         """
@@ -177,6 +179,7 @@ def requests_of(area: Any, options: dict[str, Any]) -> list[tuple[str, AreaReque
     """The checked requests of a call: one, or one for each area or side of the antimeridian."""
     search = {name: options.pop(name) for name in Search.model_fields if name in options}
     areas = pipeline.areas_of(area)
+    check_number(len(areas), "areas")
     return pipeline.requests_for(areas, Search.check(**search), options)
 
 

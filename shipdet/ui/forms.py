@@ -18,7 +18,7 @@ from shipdet.ui.layout import Page, components
 from shipdet.ui.streams import Ais, Searches, area_events, image_events
 
 NO_AREA = "Draw a rectangle on the map, or fill in west, south, east and north."
-#: Areas or images of one click; more are work for the command line or for jobs.
+#: Areas or images of one click or call; more are work for the command line or for jobs.
 MAX_AT_ONCE = 50
 
 Values = dict[Component, Any]
@@ -62,7 +62,7 @@ def area_requests(page: Page, values: Values) -> list[tuple[str, AreaRequest]]:
     """
     if values[page.area_file]:
         areas = pipeline.areas_of(Path(values[page.area_file]))
-        _check_number(len(areas), "areas")
+        check_number(len(areas), "areas")
     elif values[page.map.polygon]:
         areas = named_areas(json.loads(values[page.map.polygon]))
     else:
@@ -107,7 +107,7 @@ def pictures(page: Page, values: Values) -> list[Path]:
     chosen = [Path(path) for path in values[page.picture.files] or ()]
     if not chosen:
         raise BadImage("Choose an image first: PNG, JPEG or GeoTIFF.")
-    _check_number(len(chosen), "images")
+    check_number(len(chosen), "images")
     return chosen
 
 
@@ -132,7 +132,8 @@ def ais_of(page: Page, values: Values, source: str) -> Ais | None:
     return Ais("sample", acquired or None) if on_sample and values[page.ais.sample] else None
 
 
-def _check_number(number: int, what: str) -> None:
+def check_number(number: int, what: str) -> None:
+    """Raise BadArea for more than ``MAX_AT_ONCE`` areas or images."""
     if number > MAX_AT_ONCE:
         raise BadArea(
             f"{number:,} {what} are more than {MAX_AT_ONCE} in one go: take fewer, or use the "

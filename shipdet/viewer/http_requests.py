@@ -18,7 +18,7 @@ from shipdet.settings import Settings
 
 MAX_BODY = 1024**2  # bytes; a page sends some hundred
 MAX_ACTIONS = 1000
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _CROSS_ORIGIN = "Changes are accepted from the app's own pages only."
 
 
@@ -29,11 +29,24 @@ def run_of(request: Request, settings: Settings, name: str = "run") -> Run:
         BadOption: There is no such run.
     """
     folder = run_folder(request.path_params[name], settings)
+    written = _written(folder)
+    return _opened(folder, written.st_mtime_ns, written.st_ino)
+
+
+def version_of(run: Run) -> str:
+    """Another text after every change of a run: part of the addresses of what changes with it.
+
+    Raises:
+        BadOption: The run was deleted.
+    """
+    return str(_written(run.folder).st_mtime_ns)
+
+
+def _written(folder: Path) -> os.stat_result:
     try:
-        written = (folder / RECORD).stat()
+        return (folder / RECORD).stat()
     except OSError:
         raise BadOption(GONE) from None
-    return _opened(folder, written.st_mtime_ns, written.st_ino)
 
 
 @lru_cache(maxsize=8)
@@ -133,11 +146,19 @@ def _after(review: Review, action: dict[str, Any], by: str) -> Review:
 
 
 def lists_all(request: Request, settings: Settings) -> bool:
-    """Whether the history lists every run, or those only that the visitor's browser remembers."""
+    """Whether the history lists every run, or those only that the visitor's browser remembers.
+
+    By itself it lists every run where the app can be reached from this machine only and is called
+    by an address of this machine. A website can give its own name the address 127.0.0.1 and is of
+    one origin with the app then; without the ids of runs it can neither open nor delete one. Share
+    links and proxies call the app by their own names as well, so no other answer depends on it.
+    """
     if settings.history != "auto":
         return settings.history == "all"
     host = settings.host
     if "host" not in settings.model_fields_set:
         host = os.environ.get("GRADIO_SERVER_NAME", host)
     forwarded = "x-forwarded-for" in request.headers
-    return host in _LOOPBACK and not (settings.share or forwarded or "SPACE_ID" in os.environ)
+    return {host, request.url.hostname} <= _LOOPBACK and not (
+        settings.share or forwarded or "SPACE_ID" in os.environ
+    )

@@ -27,7 +27,14 @@ from shipdet.report.raster import thumbnail
 from shipdet.settings import Settings
 from shipdet.viewer import telling
 from shipdet.viewer.downloads import CHANGES, changes_file, run_file
-from shipdet.viewer.http_requests import body_of, filter_of, lists_all, reviewed, run_of
+from shipdet.viewer.http_requests import (
+    body_of,
+    filter_of,
+    lists_all,
+    reviewed,
+    run_of,
+    version_of,
+)
 from shipdet.viewer.live_searches import running_runs
 
 log = logging.getLogger(__name__)
@@ -37,10 +44,16 @@ LEAFLET = STATIC.parents[1] / "ui" / "static" / "leaflet"  # the app's map uses 
 MOST_IDS = 500  # of runs that a browser remembers
 _KEPT = {"Cache-Control": "private, max-age=86400"}  # images of a run never change
 _FRESH = {"Cache-Control": "no-store"}
+#: Pages run the viewer's own scripts only; Leaflet and the legend set styles.
+_PAGE = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": "default-src 'self'; script-src 'self'; object-src 'none'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'",
+}
 _STATUS: dict[type[Exception], int] = {NotYours: 403, StorageFull: 507}
 
 Answer = Callable[[Request], Response]
-Change = Callable[[Request, dict[str, Any]], Response]
+Sent = Callable[[Request, dict[str, Any]], Response]
 
 
 class ViewerPages:
@@ -50,13 +63,14 @@ class ViewerPages:
         self.settings = settings
         self._reviewing: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
-    def history(self, request: Request) -> Response:
+    def history(self, request: Request, body: dict[str, Any]) -> Response:
         """The list of runs: all, or those whose ids the browser names."""
         settings = self.settings
         runs = pipeline.runs(settings)
         every = lists_all(request, settings)
         if not every:
-            own = set(request.query_params.get("ids", "").split(",")[:MOST_IDS])
+            ids = body.get("ids")
+            own = ids[:MOST_IDS] if isinstance(ids, list) else []
             runs = [run for run in runs if run.id in own]
         reply = telling.history_page(
             runs,
@@ -98,12 +112,13 @@ class ViewerPages:
     def crop(self, request: Request) -> Response:
         """The crop of a ship, by its number; nothing where the ship has gone meanwhile."""
         run = run_of(request, self.settings)
+        kept = request.query_params.get("v") == version_of(run)
         try:
             # At once: a review writes a ship's crop anew under another number.
             crop = (run.folder / CHIPS / chip_name(request.path_params["number"])).read_bytes()
         except OSError:
             return Response(status_code=204, headers=_FRESH)
-        return Response(crop, media_type="image/png", headers=_KEPT)
+        return Response(crop, media_type="image/png", headers=_KEPT if kept else _FRESH)
 
     def download(self, request: Request) -> Response:
         """A file of what the filter in the query leaves."""
@@ -159,19 +174,19 @@ def viewer_routes(settings: Settings) -> list[BaseRoute]:
     place = "{layer}/{z:int}/{x:int}/{y:int}"
     return [
         Route("/runs", _page("history.html")),
-        Route("/viewer/runs.json", _answered(pages.history)),
+        Route("/viewer/runs.json", _sent(pages.history), methods=["POST"]),
         Mount("/viewer/leaflet", StaticFiles(directory=LEAFLET)),
         Mount("/viewer", StaticFiles(directory=STATIC)),
         Route(run, _page("viewer.html")),
-        Route(run, _changed(pages.delete), methods=["DELETE"]),
+        Route(run, _sent(pages.delete), methods=["DELETE"]),
         Route(f"{run}/data.json", _answered(pages.run)),
         Route(f"{run}/tiles/{place}", _answered(pages.tile)),
         Route(f"{run}/thumbnail.jpg", _answered(pages.thumbnail)),
         Route(f"{run}/map.png", _answered(pages.water_map)),
         Route(f"{run}/crops/{{number:int}}.png", _answered(pages.crop)),
         Route(f"{run}/download/{{kind}}", _answered(pages.download)),
-        Route(f"{run}/review", _changed(pages.review), methods=["POST"]),
-        Route(f"{run}/rename", _changed(pages.rename), methods=["POST"]),
+        Route(f"{run}/review", _sent(pages.review), methods=["POST"]),
+        Route(f"{run}/rename", _sent(pages.rename), methods=["POST"]),
         Route(pair, _page("compare.html")),
         Route(f"{pair}/data.json", _answered(pages.comparison)),
         Route(f"{pair}/tiles/{place}", _answered(pages.compared_tile)),
@@ -189,7 +204,7 @@ def _tile(run: Run, request: Request, onto: Run | None = None) -> Response:
 
 def _page(name: str) -> Answer:
     def page(_: Request) -> Response:
-        return FileResponse(STATIC / name, headers={"Cache-Control": "no-cache"})
+        return FileResponse(STATIC / name, headers=_PAGE)
 
     return page
 
@@ -206,17 +221,17 @@ def _answered(answer: Answer) -> Answer:
     return reply
 
 
-def _changed(change: Change) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint that changes something: for pages of this origin only."""
+def _sent(answer: Sent) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint that a page sends JSON to: for pages of this origin only."""
 
-    async def changed(request: Request) -> Response:
+    async def reply(request: Request) -> Response:
         try:
             body = await body_of(request)
-            return await run_in_threadpool(change, request, body)
+            return await run_in_threadpool(answer, request, body)
         except Exception as error:
             return _refusal(error)
 
-    return changed
+    return reply
 
 
 def _refusal(error: Exception) -> Response:

@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
@@ -19,6 +21,9 @@ from shipdet.viewer.routes import viewer_routes
 
 def review(folder: Path, settings: Settings, port: int, opened: Callable[[str], object]) -> None:
     """Serve the viewer of a run on this machine until it is interrupted.
+
+    It answers at 127.0.0.1 and localhost only: a website that gives its own name the address of
+    this machine gets nothing.
 
     Args:
         folder: The run's.
@@ -34,7 +39,8 @@ def review(folder: Path, settings: Settings, port: int, opened: Callable[[str], 
         raise BadOption(f"Rename the folder {folder.name}: its name cannot be part of an address.")
     beside = settings.model_copy(update={"runs_dir": folder.parent, "history": "all"})
     home = Route("/", lambda _: RedirectResponse("runs"))
-    app = Starlette(routes=[home, *viewer_routes(beside)])
+    own_names = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
+    app = Starlette(routes=[home, *viewer_routes(beside)], middleware=[own_names])
     with contextlib.closing(_listening(port)) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/runs/{quote(folder.name)}"
         opened(address)

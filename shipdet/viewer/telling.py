@@ -13,6 +13,7 @@ from shipdet.geometry import Floats
 from shipdet.pipeline import Comparison, Run, RunInfo
 from shipdet.report import layers, top_zoom, vector
 from shipdet.report.record import grid_of, pixels_of
+from shipdet.viewer.http_requests import version_of
 from shipdet.viewer.live_searches import Running
 
 #: Weaker candidates that are listed beside the ships; a person accepts the best of them.
@@ -28,6 +29,7 @@ def run_page(run: Run) -> JsonObject:
     found = run.detections
     return {
         "id": run.id,
+        "version": version_of(run),
         "title": run.title,
         "attribution": source.get("attribution") or "",
         "created": record["created"],
@@ -118,6 +120,7 @@ def comparison_page(earlier: Run, later: Run) -> JsonObject:
         "runs": [
             {
                 "id": run.id,
+                "version": version_of(run),
                 "title": run.title,
                 "when": acquired_of(run.record) or run.record["created"],
             }

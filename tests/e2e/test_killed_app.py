@@ -36,8 +36,8 @@ def test_a_killed_app_leaves_its_tiles_and_no_half_run(tmp_path):
         with running_app(tmp_path, **own) as app:
             assert "<html" in httpx.get(app.url, timeout=60).text
             history = f"{app.url}viewer/runs.json"
-            assert httpx.get(history, timeout=60).json()["runs"] == []
+            assert httpx.post(history, json={}, timeout=60).json()["runs"] == []
             (done,) = app.answer("detect_area", app.call("detect_area", **asked))
             assert done["result"]["source"]["cached"] == 8
-            (listed,) = httpx.get(history, timeout=60).json()["runs"]
+            (listed,) = httpx.post(history, json={}, timeout=60).json()["runs"]
             assert listed["id"] == done["result"]["run"]

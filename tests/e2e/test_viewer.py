@@ -1,12 +1,15 @@
 """The day's work with results, as a person does it: review, filter, export, reopen, compare."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
+from shipdet.ais.tracks import Contact, Contacts
 from shipdet.pipeline import open_run
 from tests.helpers.app_page import AppPage
 from tests.helpers.app_process import App, running_app
@@ -103,6 +106,21 @@ def test_ships_are_reviewed_and_exported(open_page: OpenPage, runs: Path, tmp_pa
     viewer.see("1 of 3 ships")  # the address keeps the filter
     page.get_by_role("button", name="No filter").click()
     viewer.see("3 ships")
+
+
+def test_the_name_of_a_ship_is_text(open_page: OpenPage, runs: Path):
+    name = "<img src=x onerror=document.title='run'>"
+    run = write_run(runs / "hostile-20260109-120000-ffffff", ((150, 100, 200, 0.95),))
+    [ship] = run.detections
+    assert ship.lon is not None and ship.lat is not None
+    contact = Contact(1, name, ship.lon, ship.lat, 0, None, None, None, "", 0, 500, True)
+    ais = Contacts((contact,), datetime(2026, 1, 9, 12, tzinfo=UTC)).as_dict()
+    (run.folder / "run.json").write_text(json.dumps({**run.record, "ais": ais}))
+    page = open_page("runs/hostile-20260109-120000-ffffff")
+    ViewerPage(page).see("1 ship")
+    page.get_by_role("button", name="Ship 1").click()
+    expect(page.locator(".leaflet-tooltip", has_text=name)).to_be_visible()
+    assert page.locator(".leaflet-tooltip img").count() == 0
 
 
 def test_a_download_waits_for_the_review(open_page: OpenPage, runs: Path, tmp_path: Path):

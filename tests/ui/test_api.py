@@ -16,6 +16,7 @@ from shipdet.imagery import sample
 from shipdet.report.folder import PARTIAL
 from shipdet.settings import Settings
 from shipdet.ui.api import uploaded
+from shipdet.ui.forms import MAX_AT_ONCE
 from shipdet.ui.server import launch
 
 WEST, SOUTH, EAST, NORTH = sample.bbox().as_tuple()
@@ -184,6 +185,9 @@ def test_a_polygon_and_several_areas_are_searched(client, tmp_path):
     assert len(Path(done["files"]["summary.csv"]).read_text().splitlines()) == 3
     with pytest.raises(AppError, match="is not a WKT"):
         client.predict("/etc/passwd", **how)
+    file.write_text("west,south,east,north\n" + "0,0,1,1\n" * (MAX_AT_ONCE + 1))
+    with pytest.raises(AppError, match="51 areas are more than 50"):
+        client.predict(handle_file(file), **how)
 
 
 def test_a_finished_run_is_matched_with_ais(client):

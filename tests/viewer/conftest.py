@@ -26,5 +26,6 @@ def run(settings: Settings) -> Run:
 
 @pytest.fixture
 def web(settings: Settings) -> Iterator[TestClient]:
-    with TestClient(Starlette(routes=viewer_routes(settings))) as client:
+    app = Starlette(routes=viewer_routes(settings))
+    with TestClient(app, base_url="http://localhost:7860") as client:
         yield client

@@ -27,7 +27,7 @@ def later(settings):
 
 
 def test_the_list_tells_count_place_size_and_removal(web, run, settings):
-    message = web.get("/viewer/runs.json").json()
+    message = web.post("/viewer/runs.json", json={}).json()
     [entry] = message["runs"]
     assert (entry["id"], entry["ships"], entry["thumbnail"]) == (RUN, 2, True)
     assert entry["bbox"] == [4.0, 51.0, 4.1, 51.1] and entry["size_mb"] > 0
@@ -37,7 +37,7 @@ def test_the_list_tells_count_place_size_and_removal(web, run, settings):
 
 def test_a_run_that_is_being_written_is_not_listed(web, run, settings):
     write_run(settings.runs_dir / f"{RUN}.partial")
-    assert len(web.get("/viewer/runs.json").json()["runs"]) == 1
+    assert len(web.post("/viewer/runs.json", json={}).json()["runs"]) == 1
     assert web.get(f"/runs/{RUN}.partial/data.json").status_code == 400
 
 
@@ -48,15 +48,31 @@ def test_a_run_that_is_being_written_is_not_listed(web, run, settings):
         ({"share": True}, {}),
         ({"history": "own"}, {}),
         ({}, {"X-Forwarded-For": "192.0.2.1"}),
+        ({}, {"Host": "rebound.example.org:7860"}),
     ],
 )
 def test_visitors_see_the_runs_of_their_browser_only(settings, run, later, changes, headers):
     public = type(settings)(**{**settings.model_dump(exclude_unset=True), **changes})
     public = public.model_copy(update={"runs_dir": settings.runs_dir})
-    with TestClient(Starlette(routes=viewer_routes(public)), headers=headers) as web:
-        assert web.get("/viewer/runs.json").json()["runs"] == []
-        message = web.get(f"/viewer/runs.json?ids={RUN},unknown").json()
+    app, local = Starlette(routes=viewer_routes(public)), "http://localhost:7860"
+    with TestClient(app, local, headers=headers) as web:
+        assert web.post("/viewer/runs.json", json={}).json()["runs"] == []
+        message = web.post("/viewer/runs.json", json={"ids": [RUN, "unknown", 3]}).json()
         assert [entry["id"] for entry in message["runs"]] == [RUN] and not message["every"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:7860", "[::1]:7860", "localhost"])
+def test_every_address_of_this_machine_lists_all_runs(web, run, host):
+    message = web.post("/viewer/runs.json", json={}, headers={"Host": host}).json()
+    assert message["every"] and len(message["runs"]) == 1
+
+
+def test_as_many_runs_as_a_browser_remembers_can_be_named(settings, run):
+    own = settings.model_copy(update={"history": "own"})
+    ids = [f"{'harbor' * 10}-20260101-000000-{number:06x}" for number in range(499)]
+    with TestClient(Starlette(routes=viewer_routes(own))) as web:
+        message = web.post("/viewer/runs.json", json={"ids": [*ids, RUN]}).json()
+    assert [entry["id"] for entry in message["runs"]] == [RUN]
 
 
 def test_a_renamed_run_keeps_its_date(web, run, settings):
@@ -133,14 +149,14 @@ def test_a_search_goes_on_without_its_follower(run, web):
     search = live_searches.start("Harbor", steps, 5)
     steps.go.release()
     assert next(search.follow()).done == 0  # and that page is closed
-    message = web.get("/viewer/runs.json").json()["running"]
+    message = web.post("/viewer/runs.json", json={}).json()["running"]
     assert [(entry["title"], entry["step"]) for entry in message] == [
         ("Harbor", "Searching for ships")
     ]
     steps.go.release(2)
     assert [event.done for event in live_searches.find(search.id).follow()][-1] == 2
     assert search.result == run.folder and search.error is None and not search.cancelled
-    assert web.get("/viewer/runs.json").json()["running"] == []
+    assert web.post("/viewer/runs.json", json={}).json()["running"] == []
 
 
 def test_a_cancelled_search_is_closed_at_its_next_step():

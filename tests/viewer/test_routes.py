@@ -30,6 +30,8 @@ def test_pages_and_their_files_are_there(web, page):
     for reference in ("style.css", "api.js", "picture.js", "leaflet/leaflet.js", "icon.svg"):
         assert web.get(f"/viewer/{reference}").status_code == 200
     assert f'"{"../" * depth}viewer/style.css"' in answer.text
+    policy = [part.split() for part in answer.headers["content-security-policy"].split(";")]
+    assert ["script-src", "'self'"] in policy and ["base-uri", "'none'"] in policy
 
 
 def test_a_run_is_shown_with_its_ships_and_the_others(web, run):
@@ -138,6 +140,44 @@ def test_a_wrong_action_changes_nothing(web, run, action):
 
 
 @pytest.mark.parametrize(
+    "action",
+    [
+        {"kind": "add", "points": [[1e5, 50], [1e5, 90]]},
+        {"kind": "add", "points": [[-1e9, 50], [1e9, 50]]},
+        {"kind": "add", "points": [[50, 50], [90, 50]], "width_m": 1e9},
+        {"kind": "move", "key": 1, "points": [[50, -9000]]},
+        {"kind": "redraw", "key": 1, "points": [[301, 50], [340, 50]]},
+    ],
+)
+@pytest.mark.parametrize("placed", [True, False])
+def test_a_ship_the_image_cannot_show_is_refused(web, settings, action, placed):
+    run = write_run(settings.runs_dir / RUN, placed=placed)
+    answer = review(web, action)
+    assert answer.status_code == 400 and "image" in answer.json()["error"]
+    assert not pipeline.open_run(run.folder).review.actions
+
+
+def test_crops_of_another_review_have_another_address(web, run, settings):
+    write_run(settings.runs_dir / "other")
+    one, two = (ship.key for ship in run.detections)
+
+    def address():
+        version = message(web.get(f"/runs/{RUN}/data.json"))["version"]
+        pair = message(web.get(f"/compare/{RUN}/other/data.json"))
+        assert pair["runs"][0]["version"] == version
+        return f"/runs/{RUN}/crops/1.png?v={version}"
+
+    message(review(web, {"kind": "reject", "key": one}))
+    first = address()
+    other = web.get(first)
+    assert "max-age" in other.headers["cache-control"]
+    message(review(web, {"kind": "undo"}))
+    message(review(web, {"kind": "reject", "key": two}))
+    assert address() != first and web.get(address()).content != other.content
+    assert web.get(first).headers["cache-control"] == "no-store", "no longer that ship"
+
+
+@pytest.mark.parametrize(
     "headers",
     [{"Origin": "https://elsewhere.test"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}],
 )
@@ -149,7 +189,7 @@ def test_changes_from_other_origins_are_refused(web, run, headers):
     )
     assert [answer.status_code for answer in answers] == [403] * 3
     assert run.folder.is_dir() and not pipeline.open_run(run.folder).review.actions
-    own = {"Origin": "http://testserver", "Sec-Fetch-Site": "same-origin"}
+    own = {"Origin": "http://localhost:7860", "Sec-Fetch-Site": "same-origin"}
     assert review(web, {"kind": "accept", "key": 1}, headers=own).status_code == 200
 
 

@@ -27,6 +27,8 @@ def test_the_address_of_the_viewer_is_printed_and_served(tmp_path, command):
         with httpx.Client(trust_env=False, timeout=60) as http:
             assert "<title>" in http.get(address).text
             assert http.get(f"{address}/data.json").json()["total"] == 2
+            other = {"Host": "rebound.example.org"}
+            assert http.get(f"{address}/data.json", headers=other).status_code == 400
             home = http.get(address.removesuffix("/runs/my%20scene"), follow_redirects=True)
             assert "Runs" in home.text
     finally:

@@ -17,8 +17,9 @@ const look = (ship) => ({
   label: `${ship.change} · ${Math.round(ship.length_m)} m · ${ship.score.toFixed(2)}`,
 });
 
-const runOf = (ship) => changes.runs[ship.change === "left" ? 0 : 1].id;
-const cropOf = (ship) => `${base}/runs/${encodeURIComponent(runOf(ship))}/crops/${ship.id}.png`;
+const runOf = (ship) => changes.runs[ship.change === "left" ? 0 : 1];
+const cropOf = (ship) =>
+  `${base}/runs/${encodeURIComponent(runOf(ship).id)}/crops/${ship.id}.png?v=${runOf(ship).version}`;
 const visible = () => changes.ships.filter((ship) => byId("view").elements[ship.change].checked);
 
 function choose(key) {

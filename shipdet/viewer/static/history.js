@@ -3,14 +3,14 @@
 "use strict";
 
 import {
-  ask, byId, followTheme, forgetRun, here, made, rememberRun, seenRuns, send, ships, tell, when,
+  byId, followTheme, forgetRun, here, made, rememberRun, seenRuns, send, ships, tell, when,
 } from "./api.js";
 
 const LOOK_S = 5;
 const base = here.replace(/\/runs$/, "");
 const pageOf = (id) => `${base}/runs/${encodeURIComponent(id)}`;
 const chosen = new Set();
-let runs = [], shown = "";
+let runs = [], shown = "", every = false;
 
 function placeOf(run) {
   if (!run.bbox) return "";
@@ -50,8 +50,8 @@ function runningLine(run) {
 }
 
 function draw(history) {
-  runs = history.runs;
-  const own = history.every ? "" : " Only the runs that this browser has opened are listed.";
+  ({ runs, every } = history);
+  const own = every ? "" : " Only the runs that this browser has opened are listed.";
   byId("kept").textContent = `A run goes on when its page is closed or loaded again, and is listed here when it is finished. Runs older than ${history.kept.days} days are removed, and the oldest ones when all take more than ${history.kept.gb} GB, each time a run ends.${own}`;
   byId("count").textContent = runs.length === 1 ? "1 run" : `${runs.length} runs`;
   for (const id of chosen) if (!runs.some((run) => run.id === id)) chosen.delete(id);
@@ -66,7 +66,7 @@ function draw(history) {
 async function look() {
   if (document.hidden) return;
   try {
-    draw(await ask(`${base}/viewer/runs.json?ids=${encodeURIComponent(seenRuns().join(","))}`));
+    draw(await send(`${base}/viewer/runs.json`, { ids: every ? [] : seenRuns() }));
     tell(null);
   } catch (error) {
     tell(error.message);

@@ -1,9 +1,14 @@
 // Ships as thin outlines over a picture; labels on hover, or where a ship is large on the screen.
 "use strict";
 
+import { made } from "./api.js";
+
 const LABEL_PX = 90; // length on the screen from which a ship carries its label
 const MOST_LABELS = 60;
 const MANY = 1500; // more outlines than this are drawn on a canvas
+
+/** A label as a node: Leaflet takes a string for HTML, and names of ships are a stranger's text. */
+const asText = (label) => made("span", {}, label);
 
 export class Outlines {
   /** @param look (ship) => {color, dashArray, label}; @param chosen called with a ship's key */
@@ -32,7 +37,7 @@ export class Outlines {
         renderer: this.renderers[kind], pane: "ships", weight: 1.5, fillOpacity: 0.01, ...style,
         fillColor: style.color,
       });
-      outline.bindTooltip(style.label, { sticky: true, className: "label" });
+      outline.bindTooltip(asText(style.label), { sticky: true, className: "label" });
       outline.on("click", (event) => {
         L.DomEvent.stopPropagation(event);
         this.chosen(ship.key);
@@ -78,7 +83,7 @@ export class Outlines {
       if (++count > MOST_LABELS) break;
       const right = ship.corners.reduce((most, corner) => (corner[0] > most[0] ? corner : most));
       L.tooltip({ permanent: true, direction: "right", className: "label", pane: "labels" })
-        .setLatLng(this.picture.place(...right)).setContent(this.look(ship).label)
+        .setLatLng(this.picture.place(...right)).setContent(asText(this.look(ship).label))
         .addTo(this.labels);
     }
   }

@@ -38,7 +38,7 @@ function look(ship) {
   return { color, dashArray: ship.cut ? "8 4" : null, label: `${ship.id} · ${ship.score.toFixed(2)} · ${sized(ship)}${ship.name ? ` · ${ship.name}` : ""}${review}` };
 }
 
-const cropOf = (ship) => `${here}/crops/${ship.id}.png?v=${run.actions}-${run.threshold}`;
+const cropOf = (ship) => `${here}/crops/${ship.id}.png?v=${run.version}`;
 
 async function load() {
   try {
