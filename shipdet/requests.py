@@ -228,6 +228,13 @@ class ImageryOptions(Request):
         return f"{first}/{max(first, last)}"
 
 
+#: Options of a search that mean nothing to a download.
+NOT_DOWNLOADED = frozenset(Search.model_fields) - {"image_format", "quality", "name"}
+
+#: Options of imagery that mean nothing to a list of acquisitions.
+NOT_LISTED = frozenset({"provider", "zoom", "priority", "acquisition"})
+
+
 class AreaRequest(ImageryOptions):
     """An area of interest, its imagery and how to search it."""
 

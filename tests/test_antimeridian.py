@@ -65,6 +65,15 @@ def test_sides_without_a_folder_are_named_runs(tiles, isolated_settings, capsys)
     assert [name.rsplit("-", 3)[0] for name in runs] == SIDES
 
 
+def test_a_side_that_fails_is_told_in_the_one_document(tiles, capsys):
+    tiles.beside = None
+    how = ["--provider", "xyz", "--zoom", "15", "--quiet", "--json"]
+    assert cli.main(["download", *typed(BOX), *how]) == 1
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["tiles"] == 1 and [a["name"] for a in answer["areas"]] == SIDES
+    assert answer["areas"][1]["error"]
+
+
 @pytest.fixture
 def dated(tmp_path, monkeypatch):
     day = {"tile": "", "column": 0, "acquired": "2024-05-01T22:21:19Z"}
@@ -81,7 +90,7 @@ def dated(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("box", WRITINGS.values(), ids=WRITINGS)
 def test_acquisitions_of_both_sides_are_one_list(dated, capsys, box):
-    days = ["--from", "2024-05-01", "--to", "2024-05-31"]
+    days = ["--date-from", "2024-05-01", "--date-to", "2024-05-31"]
     assert cli.main(["acquisitions", *typed(box), *days, "--json"]) == 0
     later, both = json.loads(capsys.readouterr().out)
     assert (later["scenes"], later["coverage"]) == (["S2B_WEST"], 0.5)

@@ -87,6 +87,15 @@ def test_the_command_takes_several_files(scans, tmp_path, classifier, capsys):
     assert answer["ships"] == 2 and [image["ships"] for image in answer["images"]] == [1, 1]
 
 
+def test_a_partly_failed_batch_prints_one_document(scans, tmp_path, classifier, capsys):
+    (scans / "broken.png").write_bytes(b"no image")
+    asked = ["detect", str(scans), "--gsd", "3", "--quiet", "--out", str(tmp_path / "out")]
+    assert cli.main([*asked, "--json"]) == 1
+    printed = capsys.readouterr()
+    assert "not an image" in json.loads(printed.out)["images"][0]["error"]
+    assert "1 of 3 images could not be searched" in printed.err
+
+
 def test_the_command_saves_the_ships_of_one_image(scans, tmp_path, classifier, capsys):
     asked = ["detect", "--gsd", "3", "--threshold", "0.25", "--quiet"]
     image, table = str(scans / "scan 1.png"), tmp_path / "ships.csv"

@@ -54,6 +54,8 @@ def run(*arguments: str) -> int:
         (["detect", "--bbox", "4", "51", "4.1", "51.1", "--provider", "osm"], "policy"),
         (["detect", "--bbox", "4", "51", "4.1", "51.1", "--provider", "moon"], "no provider"),
         (["detect", "--bbox", "4", "51", "4.01", "51.01", "--threshold", "nan"], "between 0 and 1"),
+        (["detect", "--bbox", "4", "51", "4.01", "51.01", "--threshold", "0"], "between 0 and 1"),
+        (["detect", "--bbox", "4", "51", "4.01", "51.01", "--zoom", "0"], "no zoom 0"),
         (["detect", "--bbox", "4", "51", "4.01", "51.01", "--stride", "7"], "--stride"),
         (["detect", "--bbox", "4", "51", "4.01", "51.01", "--quality", "99"], "Quality"),
         (["detect", "--bbox", "4", "51", "4.01", "51.01", "--name", "../x"], "file name"),
@@ -177,6 +179,15 @@ def test_detecting_in_a_picture_writes_a_run_and_prints_json(
     assert "Searching for ships" in printed.err
     assert run(*asked) == 2  # a second run does not overwrite the first
     assert "not an empty folder" in capsys.readouterr().err
+
+
+def test_a_zero_that_is_typed_is_a_value(tiny: None, tmp_path: Path) -> None:
+    write_picture(tmp_path / "scene.png", sea(60, 50))
+    asked = ["detect", str(tmp_path / "scene.png"), "--out", str(tmp_path / "found")]
+    assert run(*asked, "--gsd", "0") == 2
+    assert run(*asked, "--gsd", "3", "--min-length", "0") == 0
+    record = json.loads((tmp_path / "found" / "run.json").read_text())
+    assert record["inputs"]["search"]["min_length_m"] == 0
 
 
 def test_selective_upscaling_tells_how_many_blocks_it_upscaled(

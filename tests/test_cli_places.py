@@ -36,14 +36,20 @@ def test_places_are_found_by_name_and_by_coordinates(capsys):
 
 
 def test_acquisitions_of_an_area_are_listed(dated, capsys):
-    days = ["--from", "2024-05-01", "--to", "2024-05-31"]
-    assert run("acquisitions", *box_of(dated), *days, "--max-cloud", "20") == 0
+    days = ["--date-from", "2024-05-01", "--date-to", "2024-05-31"]
+    assert run("acquisitions", *box_of(dated), *days) == 0, "the same ones as of the API"
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["2024-05-11T11:06:19Z", "2024-05-01T11:06:19Z"]
     assert "5 % cloud  100% of the area" in lines[1]
     assert ITEMS[0].id in lines[1]
-    assert run("acquisitions", *box_of(dated), *days, "--json") == 0
+    assert run("acquisitions", *box_of(dated), *days, "--max-cloud", "100", "--json") == 0
     assert len(json.loads(capsys.readouterr().out)) == 3
+
+
+def test_no_clouds_at_all_may_be_asked_for(dated, capsys):
+    days = ["--date-from", "2024-05-01", "--date-to", "2024-05-31"]
+    assert run("acquisitions", *box_of(dated), *days, "--max-cloud", "0") == 0
+    assert capsys.readouterr().out == "None in these dates with so few clouds.\n"
 
 
 def test_a_day_is_searched(dated, classifier, tmp_path, capsys):
@@ -97,8 +103,18 @@ def test_the_areas_of_a_file_are_searched_one_by_one(classifier, tmp_path, monke
     [
         (["place", "Atlantis-on-Sea"], "No city or port"),
         (["acquisitions"], "--bbox WEST SOUTH EAST NORTH"),
-        (["acquisitions", "--bbox", "1", "2", "3", "4", "--from", "May"], "is not a date"),
+        (["acquisitions", "--bbox", "1", "2", "3", "4", "--date-from", "May"], "is not a date"),
         (["detect", "--sample", "--area", "x.kml"], "Give one area"),
+        (["detect", "--gsd", "3"], "Give one area"),
+        (["detect", "--sample", "--gsd", "3"], "--gsd is for images, not for areas"),
+        (["detect", "--sample", "--bands", "3,2,1"], "--bands is for images"),
+        (["detect", "a.tif", "--provider", "esri"], "--provider is for areas, not for images"),
+        (["detect", "a.tif", "--max-cloud", "0"], "--max-cloud is for areas"),
+        (["detect", "a.tif", "--date", "2024-05-01"], "--date is for areas"),
+        (["detect", "a.tif", "--acquired", "2024-05-01T10:56:00Z"], "--ais is matched"),
+        (["detect", "--sample", "--acquired", "2024-05-01T10:56:00Z"], "--ais is matched"),
+        (["detect", "--sample", "--provider", "esri"], "leave out --provider"),
+        (["detect", "--sample", "--date", "2024-05-01", "--date-to", "2024-06-01"], "Give --date"),
         (["detect", "--area", "none.kml"], "cannot be read"),
         (["detect", "--sample", "--ais", "none.csv"], "cannot be read"),
         (["detect", "--bbox", "4", "51", "4.01", "51.01", "--provider", "esri", "--ais", "x.csv"],

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from shipdet.areas import Area
-from shipdet.cli.parameters import box_of, fields_of, search_of
-from shipdet.errors import BadArea, ShipdetError
+from shipdet.cli.parameters import PartFailed, box_of, fields_of, search_of
+from shipdet.errors import BadArea, BadOption, ShipdetError
 from shipdet.requests import AreaRequest, ImageryOptions
 
 if TYPE_CHECKING:
@@ -53,10 +53,6 @@ class Outcome(NamedTuple):
     line: str
 
 
-class SomeAreasFailed(ShipdetError):
-    """Some of several areas failed."""
-
-
 def requests_of(
     bbox: tuple[str, ...] | None,
     file: Path | None,
@@ -68,7 +64,7 @@ def requests_of(
 
     Raises:
         BadArea: Not exactly one of box, file and sample was given, or an area cannot be read.
-        BadOption: Another value is wrong.
+        BadOption: Another value is wrong, or two do not go together.
     """
     if [bbox is not None, file is not None, is_sample].count(True) != 1:
         raise BadArea(
@@ -76,7 +72,11 @@ def requests_of(
             "of an image."
         )
     imagery = fields_of(ImageryOptions, options)
+    if is_sample and "provider" in imagery:
+        raise BadOption("--sample has imagery of its own: leave out --provider.")
     if day is not None:
+        if imagery.keys() & {"date_from", "date_to"}:
+            raise BadOption("Give --date, or --date-from and --date-to.")
         imagery |= {"date_from": day, "date_to": day}
     from shipdet import pipeline
 
@@ -112,7 +112,7 @@ def each_area(
         summary: Write a summary of the ships into ``out``, as for a batch of images.
 
     Raises:
-        SomeAreasFailed: At least one failed.
+        PartFailed: At least one failed.
     """
     from shipdet.report import BatchImage, check_new, write_summary
 
@@ -138,9 +138,9 @@ def each_area(
         outcomes.append({"name": name, "folder": str(run.folder), **counts})
         if not json_:
             print(f"{name}: {line} in {run.folder}")
-    if json_:
-        print(json.dumps({**totals, "areas": outcomes}))
     if summary and out is not None:
         write_summary(out, images)
+    if json_:
+        print(json.dumps({**totals, "areas": outcomes}))
     if failed:
-        raise SomeAreasFailed(f"{failed} of {len(requests)} areas failed.")
+        raise PartFailed(f"{failed} of {len(requests)} areas failed.")

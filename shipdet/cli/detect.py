@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,24 +15,23 @@ from shipdet.cli.parameters import (
     AsJson,
     Box,
     Out,
+    PartFailed,
     Quiet,
     Save,
     box_of,
     fields_of,
+    flag,
     search_of,
     ships_in_words,
     typed,
 )
 from shipdet.cli.progress_bar import shown
 from shipdet.detections import Detection
-from shipdet.errors import BadOption, ShipdetError
+from shipdet.errors import BadOption
 from shipdet.options import with_options
-from shipdet.requests import AreaRequest, ImageRequest, ImageryOptions, Search
+from shipdet.requests import NOT_DOWNLOADED, AreaRequest, ImageRequest, ImageryOptions, Search
 
 TILES = ("tiles", "cached", "missing")  # what a download counts
-
-#: Options of a search that mean nothing to a download.
-_SEARCH_ONLY = frozenset(Search.model_fields) - {"image_format", "quality", "name"}
 
 
 @with_options(AreaRequest, ImageRequest, Search, style=typed)
@@ -89,7 +89,11 @@ def detect(
     sources = [*(images or []), *([image] if image else [])]
     if sources and (bbox is not None or area is not None or sample):
         raise BadOption("Give an area or an image, not both.")
+    if acquired is not None and ais is None:
+        raise BadOption("--acquired is the time at which --ais is matched: give both.")
     if sources:
+        dated = [] if date is None else ["date"]
+        _refuse([*dated, *fields_of(ImageryOptions, options)], "areas, not for images")
         own = fields_of(ImageRequest, options)
         request = ImageRequest.check(search=search_of(options), **own)
         files = pipeline.find_images(sources)
@@ -103,6 +107,7 @@ def detect(
         run = run if ais is None else pipeline.match_ais(run, ais, acquired)
     else:
         requests = requests_of(bbox, area, sample, date, options)
+        _refuse(fields_of(ImageRequest, options), "images, not for areas")
         if len(requests) > 1:
             _one_only(save)
             one = partial(_searched, quiet=quiet, ais=ais, acquired=acquired)
@@ -125,6 +130,12 @@ def detect(
         print("\n".join(lines(run)))
     if save is not None:
         print(f"saved to {save}")
+
+
+def _refuse(names: Iterable[str], meant_for: str) -> None:
+    """BadOption with the first of the options that were given in the wrong place."""
+    for name in names:
+        raise BadOption(f"{flag(name)} is for {meant_for}.")
 
 
 def _one_only(save: Path | None) -> None:
@@ -168,14 +179,10 @@ def _batch(
             print(f"{image.image}: {image.error or ships_in_words(image.ships or 0)}")
         print(f"{ships_in_words(batch.ships)} in {len(files)} images; open {out / 'index.html'}")
     if batch.failed:
-        raise SomeFailed(
+        raise PartFailed(
             f"{len(batch.failed)} of {len(files)} images could not be searched: see "
             f"{out / 'summary.csv'}."
         )
-
-
-class SomeFailed(ShipdetError):
-    """Some images of a batch could not be searched."""
 
 
 def _line(ship: Detection) -> str:
@@ -191,7 +198,7 @@ def _line(ship: Detection) -> str:
     )
 
 
-@with_options(AreaRequest, Search, leave_out=_SEARCH_ONLY, style=typed)
+@with_options(AreaRequest, Search, leave_out=NOT_DOWNLOADED, style=typed)
 def download(
     bbox: Box = None,
     out: Out = None,

@@ -13,9 +13,9 @@ from typing import Annotated, Any
 
 import typer
 
-from shipdet.cli.parameters import AsJson, Box, box_of, given, typed
+from shipdet.cli.parameters import AsJson, Box, PartFailed, box_of, given, typed
 from shipdet.cluster.jobs.message import NOT_SUBMITTED
-from shipdet.errors import BadArea, BadOption, EngineUnreachable, ShipdetError
+from shipdet.errors import BadArea, BadOption
 from shipdet.extras import missing_extra
 from shipdet.options import with_options
 from shipdet.requests import AreaRequest, Search
@@ -26,10 +26,6 @@ MAX_DAYS = 36_500
 jobs = typer.Typer(help="Search many areas on a cluster.", rich_markup_mode="rich")
 Job = Annotated[str, typer.Argument(metavar="JOB", help="Id or name.")]
 Jobs = Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids or names.")]
-
-
-class JobFailed(ShipdetError):
-    """A job that was waited for did not complete."""
 
 
 @jobs.command()
@@ -160,10 +156,10 @@ def _wait_for(ids: list[str], timeout_s: float | None, as_json: bool) -> None:
         print(f"{ended} of {len(ids)} ended", file=sys.stderr, flush=True)
     found = [rows[id] for id in ids]
     bad = [job for job in found if job["status"] != "completed"]
-    _print(found, as_json and not bad, "\n".join(_line(job) for job in found))
+    _print(found, as_json, "\n".join(_line(job) for job in found))
     if bad:
         why = bad[0]["error"] or "nobody said why."
-        raise JobFailed(f"Job {bad[0]['name']} is {bad[0]['status']}: {why}")
+        raise PartFailed(f"Job {bad[0]['name']} is {bad[0]['status']}: {why}")
 
 
 @jobs.command()
@@ -213,7 +209,7 @@ def health(json_: AsJson = False) -> None:
     _print([vars(engine) for engine in engines], json_, "\n".join(lines))
     away = [engine for engine in engines if not engine.reachable]
     if away:
-        raise EngineUnreachable(f"{away[0].name}: {away[0].reason}")
+        raise PartFailed(f"{away[0].name}: {away[0].reason}")
 
 
 @jobs.command()

@@ -2,36 +2,28 @@
 
 import json
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from shipdet.areas import parse_areas
-from shipdet.cli.parameters import AsJson, Box, box_of
-from shipdet.requests import ImageryOptions
-
-From = Annotated[str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="First day.")]
-To = Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Last day.")]
-MaxCloud = Annotated[int, typer.Option("--max-cloud", help="Most cloud cover in percent.")]
+from shipdet.cli.parameters import AsJson, Box, box_of, given, typed
+from shipdet.options import with_options
+from shipdet.requests import NOT_LISTED, ImageryOptions
 
 
-def acquisitions(
-    bbox: Box = None,
-    from_: From = None,
-    to: To = None,
-    max_cloud: MaxCloud = 100,
-    json_: AsJson = False,
-) -> None:
+@with_options(ImageryOptions, leave_out=NOT_LISTED, style=typed)
+def acquisitions(bbox: Box = None, json_: AsJson = False, **options: Any) -> None:
     """List what Sentinel-2 took of an area, the newest first (default: of the last 60 days).
 
     [bold]Example[/bold]
 
-    shipdet acquisitions --bbox -5.47 36.09 -5.38 36.17 --from 2024-05-01 --to 2024-05-31
+    shipdet acquisitions --bbox -5.47 36.09 -5.38 36.17 --date-from 2024-05-01 --date-to 2024-05-31
     """
     from shipdet.imagery.stac import acquisitions_for
 
     areas = parse_areas(box_of(bbox))
-    dates = ImageryOptions.check(date_from=from_, date_to=to, max_cloud=max_cloud)
+    dates = ImageryOptions.check(**given(options))
     found = acquisitions_for(areas, dates)
     if json_:
         print(json.dumps([acquisition.public() for acquisition in found], indent=1))

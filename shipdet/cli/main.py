@@ -10,9 +10,8 @@ from typer.exceptions import Abort, TyperException
 
 from shipdet._version import __version__
 from shipdet.cli import ais, catalog, detect, lookup, serving
-from shipdet.cli.area_options import SomeAreasFailed
-from shipdet.cli.detect import SomeFailed
-from shipdet.cli.jobs import JobFailed, jobs
+from shipdet.cli.jobs import jobs
+from shipdet.cli.parameters import PartFailed
 from shipdet.cli.runs import runs
 from shipdet.errors import (
     EngineUnreachable,
@@ -26,8 +25,8 @@ from shipdet.errors import (
 
 #: Errors that are not in what was typed.
 CIRCUMSTANCES = (
-    EngineUnreachable, JobFailed, MissingExtra, NoImagery, OutOfMemory, ProviderUnreachable,
-    SomeAreasFailed, SomeFailed, StorageFull,
+    EngineUnreachable, MissingExtra, NoImagery, OutOfMemory, PartFailed, ProviderUnreachable,
+    StorageFull,
 )  # fmt: skip
 
 app = typer.Typer(
@@ -74,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(_usage(error), file=sys.stderr)
         return 2
     except ShipdetError as error:
-        if "--json" in typed:
+        if "--json" in typed and not isinstance(error, PartFailed):
             print(json.dumps({"error": str(error), "kind": type(error).__name__}))
         print(error, file=sys.stderr)
         return 1 if isinstance(error, CIRCUMSTANCES) else 2

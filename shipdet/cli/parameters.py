@@ -7,7 +7,7 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from shipdet.errors import BadArea
+from shipdet.errors import BadArea, ShipdetError
 from shipdet.geometry import four_numbers
 from shipdet.options import group
 from shipdet.requests import Search
@@ -46,6 +46,15 @@ Save = Annotated[
 ]
 
 
+class PartFailed(ShipdetError):
+    """Part of what was asked for failed; the results, with the failures, are printed already."""
+
+
+def flag(name: str) -> str:
+    """How an option is typed."""
+    return FLAGS.get(name, f"--{name.replace('_', '-')}")
+
+
 def ships_in_words(count: int) -> str:
     """A number of ships as the commands print it."""
     return f"{count} ship{'s' * (count != 1)}"
@@ -57,8 +66,7 @@ def typed(name: str, field: FieldInfo) -> tuple[Any, Any]:
     text = f"{field.description[:1].upper()}{field.description[1:]}" if field.description else ""
     if field.default not in (None, "", 0, False):
         text += f" (default: {field.default})"
-    flag = FLAGS.get(name, f"--{name.replace('_', '-')}")
-    option = typer.Option(flag, help=f"{text}.", rich_help_panel=group(field))
+    option = typer.Option(flag(name), help=f"{text}.", rich_help_panel=group(field))
     if kind is bool:
         return Annotated[bool, option], False
     if get_origin(kind) is Literal:
@@ -70,7 +78,7 @@ def typed(name: str, field: FieldInfo) -> tuple[Any, Any]:
 
 def given(options: dict[str, Any]) -> dict[str, Any]:
     """The options that were typed."""
-    return {name: value for name, value in options.items() if value not in (None, False)}
+    return {n: value for n, value in options.items() if value is not None and value is not False}
 
 
 def search_of(options: dict[str, Any]) -> Search:

@@ -13,6 +13,7 @@ from shipdet.pipeline.running import iter_area, iter_download, iter_image
 from shipdet.progress import Progress, finish
 from shipdet.report import Run, check_new
 from shipdet.requests import (
+    NOT_DOWNLOADED,
     AreaOptions,
     AreaRequest,
     ImageOptions,
@@ -21,9 +22,6 @@ from shipdet.requests import (
     Search,
 )
 from shipdet.settings import Settings
-
-#: Options that mean nothing without a search.
-_SEARCH_ONLY = frozenset(Search.model_fields) - {"image_format", "quality", "name"}
 
 #: Options of an image that are not of its search.
 _IMAGE_ONLY = frozenset(ImageRequest.model_fields) - {"search"}
@@ -149,7 +147,7 @@ def detect_image(
     return finish(iter_image(image, request, out=_path(out), settings=settings), progress)
 
 
-@with_options(ImageryOptions, Search, leave_out=_SEARCH_ONLY)
+@with_options(ImageryOptions, Search, leave_out=NOT_DOWNLOADED)
 def download_area(
     bbox: Box,
     *,

@@ -27,7 +27,7 @@ from shipdet.options import option_fields, with_options
 from shipdet.places import find_place
 from shipdet.progress import Progress
 from shipdet.report.folder import run_folder
-from shipdet.requests import AreaRequest, ImageRequest, ImageryOptions, Search
+from shipdet.requests import NOT_LISTED, AreaRequest, ImageRequest, ImageryOptions, Search
 from shipdet.settings import Settings
 from shipdet.ui.forms import MAX_AT_ONCE, check_number
 from shipdet.ui.results import kept_folder, summary_files
@@ -104,7 +104,7 @@ def add_api(settings: Settings) -> None:
         with one_sentence():
             return [asdict(place) for place in find_place(text)]
 
-    @with_options(ImageryOptions, leave_out={"provider", "zoom", "priority", "acquisition"})
+    @with_options(ImageryOptions, leave_out=NOT_LISTED)
     def acquisitions(
         west: float, south: float, east: float, north: float, **options: Any
     ) -> list[Answer]:

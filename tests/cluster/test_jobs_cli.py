@@ -93,6 +93,28 @@ def test_all_that_is_set_reaches_the_message(monkeypatch):
     assert (message.date_from, message.date_to) == ("2024-05-01", "2024-05-31")
 
 
+@pytest.mark.parametrize("command", [["jobs", "wait", "abc"], [*HERE, "--wait"]])
+def test_a_failed_job_is_one_document_too(command, capsys, monkeypatch):
+    pytest.importorskip("psycopg")
+    row = dict(id="7", name="abc", status="failed", ships=None, error="No tiles.", blocks_done=0,
+               blocks_total=1)  # fmt: skip
+    given = {"open_store": None, "submit": ["7"], "find_ids": ["7"], "wait": [{"7": row}]}
+    for name, answer in given.items():
+        monkeypatch.setattr(f"shipdet.cluster.submit.{name}", lambda *_, answer=answer: answer)
+    assert run(*command, "--json") == 1
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == [row]
+    assert printed.err.endswith("Job abc is failed: No tiles.\n")
+
+
+def test_an_engine_that_is_away_is_one_document_too(capsys):
+    pytest.importorskip("psycopg")
+    assert run("jobs", "health", "--json") == 1
+    printed = capsys.readouterr()
+    engines = json.loads(printed.out)
+    assert engines and engines[0]["name"] in printed.err
+
+
 def test_a_message_longer_than_what_is_read_is_not_sent(tmp_path, capsys):
     pytest.importorskip("psycopg")
     ring = [[i / 7e5, i % 7 / 13] for i in range(9_000)]
