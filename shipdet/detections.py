@@ -1,7 +1,7 @@
 """Detections: what detection returns and every report reads."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -13,7 +13,7 @@ LONGEST_SHIP_M = 420.0
 
 
 #: A reviewer's mark of a ship; "" if nobody reviewed it. Rejected ships are not in the results.
-Review = Literal["", "accepted", "moved", "redrawn", "added"]
+Mark = Literal["", "accepted", "moved", "redrawn", "added"]
 
 
 @dataclass(frozen=True)
@@ -30,19 +30,19 @@ class Detection:
     score: float
     x: float
     y: float
-    corners: Floats
+    corners: Floats = field(compare=False)  # arrays have no truth value
     length_m: float
     width_m: float
     axis_deg: float
     lon: float | None = None
     lat: float | None = None
-    corners_lonlat: Floats | None = None
+    corners_lonlat: Floats | None = field(default=None, compare=False)
     near_gap: bool = False  # within half a window of a gap
     cut: bool = False  # the ship reaches the image's edge, so its length is a lower bound
     raw_score: float | None = None  # best score of the raw image there; None: no super-resolution
     raw_support: bool | None = None  # whether that reaches the threshold of ``above``
     key: int = 0  # the id among all candidates, which no threshold changes; 0: ``id`` is it
-    review: Review = ""  # what a reviewer did with it
+    review: Mark = ""  # what a reviewer did with it
     # Dated imagery; None if the date is not known
     acquired: str | None = None  # ISO 8601, UTC
     scene: str | None = None  # id of the acquisition

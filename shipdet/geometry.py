@@ -315,14 +315,3 @@ def rectangle(center: tuple[float, float], length: float, width: float, axis_deg
             middle - along - across,
         ]
     )
-
-
-def on_rectangle(corners: Floats, x: float, y: float) -> bool:
-    """Whether a point lies on a rectangle of :func:`rectangle`, its border included."""
-    bow_left, bow_right, _, stern_left = corners
-    for end in (bow_right, stern_left):
-        side = end - bow_left
-        along = float((x - bow_left[0]) * side[0] + (y - bow_left[1]) * side[1])
-        if not 0.0 <= along <= float(side @ side):
-            return False
-    return True

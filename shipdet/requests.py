@@ -13,17 +13,12 @@ from typing import Annotated, Any, Literal, Self, TypedDict, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from shipdet.areas import Area, parse_wkt
+from shipdet.computing import Backend, DeviceChoice, PrecisionChoice
 from shipdet.errors import BadOption, ShipdetError
 from shipdet.geometry import BBox
 
 Upscale = Literal["none", "x4", "x16"]
 PASSES: dict[Upscale, int] = {"none": 0, "x4": 1, "x16": 2}
-
-#: What runs the models; "" is the configured one.
-Backend = Literal["", "auto", "torch", "onnx", "openvino"]
-
-#: In which number format the models compute; "" is the configured one.
-PrecisionChoice = Literal["", "auto", "fp32", "bf16", "fp16", "int8"]
 
 #: How much one pass enlarges a picture, along each side.
 UPSCALE = 4
@@ -121,7 +116,7 @@ class Search(Request):
         "(default: the configured one)",
     )
     backend: Backend = _option("", "Search", "what runs the models (default: the configured one)")
-    device: Literal["", "auto", "cpu", "cuda"] = _option(
+    device: DeviceChoice = _option(
         "", "Search", "where the models run (default: the configured one)"
     )
     precision: PrecisionChoice = _option(
@@ -298,7 +293,7 @@ class SearchOptions(TypedDict, total=False):
     selective: bool
     model: str
     backend: Backend
-    device: Literal["", "auto", "cpu", "cuda"]
+    device: DeviceChoice
     precision: PrecisionChoice
     threshold: float | None
     min_length_m: float

@@ -13,6 +13,7 @@ from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shipdet._version import __version__
+from shipdet.computing import BackendSetting, DeviceSetting, PrecisionSetting
 from shipdet.errors import BadOption
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -131,10 +132,10 @@ class Settings(BaseSettings):
     # Models
     classifier: str = "shipdet-pico"
     upscaler: str = "realesrgan-x4plus"
-    backend: Literal["auto", "torch", "onnx", "openvino"] = "auto"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    backend: BackendSetting = "auto"
+    device: DeviceSetting = "auto"
     #: number format of the networks; auto: see models/precision.py
-    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
+    precision: PrecisionSetting = "auto"
     torch_compile: bool = False  # minutes at the first run, then somewhat faster ones
     model_idle_s: float = Field(
         default=900.0, ge=0, description="then models are released; 0: never"

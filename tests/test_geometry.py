@@ -17,7 +17,6 @@ from shipdet.geometry import (
     gsd_at,
     lonlat_to_pixel,
     mercator_to_lonlat,
-    on_rectangle,
     pixel_box,
     pixel_to_lonlat,
     rectangle,
@@ -273,19 +272,3 @@ def test_a_rectangle_has_its_size_middle_and_direction(axis):
     assert np.hypot(*(corners[3] - corners[0])) == pytest.approx(40)
     dx, dy = corners[:2].mean(axis=0) - corners[2:].mean(axis=0)
     assert math.degrees(math.atan2(dx, -dy)) % 360 == pytest.approx(axis, abs=1e-9)
-
-
-@pytest.mark.parametrize("axis", [0, 37, 90, 155])
-def test_a_point_lies_on_a_turned_rectangle_or_beside_it(axis):
-    box = rectangle((100, 80), 60, 20, axis)
-    bow, right = (box[0] + box[1]) / 2, (box[1] + box[2]) / 2
-    middle = box.mean(axis=0)
-    for share, inside in ((0.0, True), (0.99, True), (1.01, False), (-0.99, True), (-1.01, False)):
-        for edge in (bow, right, box[0], box[3]):
-            assert on_rectangle(box, *(middle + share * (edge - middle))) is inside
-
-
-def test_the_border_belongs_to_a_rectangle():
-    box = rectangle((0, 0), 4, 2, 0)
-    assert on_rectangle(box, 1, 2) and on_rectangle(box, -1, 0)
-    assert on_rectangle(rectangle((3, 3), 0, 0, 0), 3, 3)

@@ -129,11 +129,11 @@ def each_area(
             run, counts, line = one(request, out and out / name)
         except ShipdetError as error:
             failed += 1
-            images.append(BatchImage(Path(name), None, None, str(error), {}))
+            images.append(BatchImage(Path(name), None, None, str(error)))
             outcomes.append({"name": name, "error": str(error), "kind": type(error).__name__})
             print(f"{name}: {error}", file=sys.stderr)
             continue
-        images.append(BatchImage(Path(name), run.folder, run, "", {}))
+        images.append(BatchImage(Path(name), run.folder, run, ""))
         totals.update(counts)
         outcomes.append({"name": name, "folder": str(run.folder), **counts})
         if not json_:

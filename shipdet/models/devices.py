@@ -11,10 +11,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple, cast
 
+from shipdet.computing import BackendName, Device, DeviceSetting
 from shipdet.errors import BackendUnavailable, BadOption, ShipdetError
 from shipdet.extras import require
 from shipdet.models.processors import is_x86
-from shipdet.models.runtime import BackendName, Device, DeviceName
 
 _CGROUP_CPU = Path("/sys/fs/cgroup/cpu.max")
 _log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def _state(name: BackendName) -> BackendState:
     return BackendState(name, True, f"{title} on {'a CUDA GPU' if on_gpu else 'the CPU'}")
 
 
-def pick_backend(wanted: str, device: DeviceName) -> tuple[BackendName, Device]:
+def pick_backend(wanted: str, device: DeviceSetting) -> tuple[BackendName, Device]:
     """What runs the networks, and where.
 
     ``auto`` is PyTorch on a GPU and on a CPU that is no x86 one. On an x86 CPU it is OpenVINO,
@@ -93,7 +93,7 @@ def pick_backend(wanted: str, device: DeviceName) -> tuple[BackendName, Device]:
     return name, place
 
 
-def import_backend(wanted: str, device: DeviceName) -> None:
+def import_backend(wanted: str, device: DeviceSetting) -> None:
     """Import what will run the networks, so that the first search need not wait for it.
 
     A backend that cannot run here is passed over: the search that needs it says why.
@@ -130,7 +130,7 @@ def has_gpu_driver() -> bool:
     return True
 
 
-def pick_device(wanted: DeviceName) -> Device:
+def pick_device(wanted: DeviceSetting) -> Device:
     """The device to use: ``auto`` is the GPU where there is one.
 
     Raises:

@@ -7,15 +7,14 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from shipdet.computing import Device, Precision
 from shipdet.models.config import ClassifierConfig, UpscalerConfig
 from shipdet.models.graph_format import OUTPUTS
 from shipdet.models.map_channels import no_map_head
 from shipdet.models.runtime import (
     BackendInfo,
-    Device,
     Maps,
     Pixels,
-    Precision,
     Scores,
     calibrated,
     canvases_at_once,

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import cast
 from weakref import WeakValueDictionary
 
+from shipdet.computing import BackendName, Device, DeviceSetting, PrecisionSetting
 from shipdet.errors import BadModel
 from shipdet.models.config import ClassifierConfig, UpscalerConfig
 from shipdet.models.devices import pick_backend
 from shipdet.models.hub import ModelFolder, resolve, resolve_public
-from shipdet.models.processors import PrecisionSetting
-from shipdet.models.runtime import BackendName, Classifier, Device, DeviceName, Upscaler
+from shipdet.models.runtime import Classifier, Upscaler
 from shipdet.settings import Settings, get_settings
 
 _MODULES: dict[BackendName, str] = {
@@ -50,7 +50,7 @@ if hasattr(os, "register_at_fork"):
 def load_classifier(
     name: str | None = None,
     backend: str | None = None,
-    device: DeviceName | None = None,
+    device: DeviceSetting | None = None,
     settings: Settings | None = None,
     *,
     precision: PrecisionSetting | None = None,
@@ -81,7 +81,7 @@ def load_classifier(
 def load_upscaler(
     name: str | None = None,
     backend: str | None = None,
-    device: DeviceName | None = None,
+    device: DeviceSetting | None = None,
     settings: Settings | None = None,
     *,
     precision: PrecisionSetting | None = None,
@@ -131,7 +131,7 @@ def _find(name: str, settings: Settings, public: bool) -> ModelFolder:
 def _load(
     folder: ModelFolder,
     backend: str | None,
-    device: DeviceName | None,
+    device: DeviceSetting | None,
     precision: PrecisionSetting | None,
     settings: Settings,
 ) -> Classifier | Upscaler:

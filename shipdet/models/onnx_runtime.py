@@ -8,6 +8,7 @@ from onnxruntime.capi import (
     onnxruntime_pybind11_state as ort_errors,
 )
 
+from shipdet.computing import Device
 from shipdet.errors import BackendUnavailable, BadModel
 from shipdet.models.config import ClassifierConfig, UpscalerConfig
 from shipdet.models.devices import cpu_threads
@@ -16,7 +17,7 @@ from shipdet.models.graph_runtime import Arrays, Graph, GraphClassifier, GraphUp
 from shipdet.models.graphs import graph_file
 from shipdet.models.hub import ModelFolder
 from shipdet.models.processors import no_int8
-from shipdet.models.runtime import BackendInfo, Device, Pixels, no_memory, ran_out
+from shipdet.models.runtime import BackendInfo, Pixels, no_memory, ran_out
 from shipdet.settings import Settings
 
 _UNLOADABLE = (

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from shipdet.computing import Device, Precision
 from shipdet.errors import BadModel, BadOption
 from shipdet.models.config import ClassifierConfig, UpscalerConfig
 from shipdet.models.devices import cpu_threads
@@ -18,7 +19,7 @@ from shipdet.models.graph_runtime import Arrays, Graph, GraphClassifier, GraphUp
 from shipdet.models.graphs import graph_file, int8_file
 from shipdet.models.hub import ModelFolder
 from shipdet.models.processors import cpu_precision, pick_precision
-from shipdet.models.runtime import BackendInfo, Device, Pixels, Precision, no_memory, ran_out
+from shipdet.models.runtime import BackendInfo, Pixels, no_memory, ran_out
 from shipdet.settings import Settings
 
 # Where this package is installed, importing openvino reports the import to Google Analytics.

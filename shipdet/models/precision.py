@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from shipdet.models.runtime import Precision
+from shipdet.computing import Precision
 
 DTYPES: dict[Precision, torch.dtype] = {
     "fp32": torch.float32,

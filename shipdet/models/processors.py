@@ -6,10 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from shipdet.computing import Device, Precision, PrecisionSetting
 from shipdet.errors import BackendUnavailable
-from shipdet.models.runtime import Device, Precision
-
-PrecisionSetting = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 
 _CPUINFO = Path("/proc/cpuinfo")
 

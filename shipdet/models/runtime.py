@@ -2,21 +2,18 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from shipdet.computing import BackendName, Device, Precision
 from shipdet.errors import OutOfMemory
 from shipdet.models.config import Calibration, ClassifierConfig, UpscalerConfig
 
 Pixels = npt.NDArray[np.uint8]
 Scores = npt.NDArray[np.float32]
 Maps = npt.NDArray[np.float32]
-BackendName = Literal["torch", "onnx", "openvino"]
-DeviceName = Literal["auto", "cpu", "cuda"]
-Device = Literal["cpu", "cuda"]
-Precision = Literal["fp32", "bf16", "fp16", "int8"]
 
 _PASS_PIXELS: dict[Device, int] = {"cpu": 1 << 20, "cuda": 1 << 24}
 

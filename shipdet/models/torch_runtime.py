@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from shipdet.computing import Device, Precision
 from shipdet.models.config import ClassifierConfig, UpscalerConfig
 from shipdet.models.devices import torch_threads
 from shipdet.models.hub import ModelFolder
@@ -29,10 +30,8 @@ from shipdet.models.precision import lower_body, network_ends
 from shipdet.models.processors import pick_precision
 from shipdet.models.runtime import (
     BackendInfo,
-    Device,
     Maps,
     Pixels,
-    Precision,
     Scores,
     calibrated,
     canvases_at_once,

@@ -107,15 +107,15 @@ def iter_images(
         run = _earlier(folder, image, request)
         if run is not None:
             yield Progress("report", number, len(images), "images", f"{label} (done before)")
-            done.append(BatchImage(image, folder, run, "", _stamp(image)))
+            done.append(BatchImage(image, folder, run, ""))
             continue
         try:
             steps = iter_image(image, request, out=folder, settings=settings)
             run = yield from mapped(steps, partial(labeled, label=label))
             save_file(folder / STAMP, json.dumps(_stamp(image)))
-            done.append(BatchImage(image, folder, run, "", _stamp(image)))
+            done.append(BatchImage(image, folder, run, ""))
         except ShipdetError as error:
-            done.append(BatchImage(image, None, None, str(error), {}))
+            done.append(BatchImage(image, None, None, str(error)))
     write_summary(out, done)
     return Batch(out, tuple(done))
 

@@ -9,18 +9,11 @@ from PIL import Image, ImageDraw, ImageFont
 from shipdet.detections import Detection, Detections
 from shipdet.geometry import Floats
 from shipdet.mosaic import Pixels
+from shipdet.report.score_colors import score_class
 
 CHIP_M = 300.0  # ground shown around a ship of up to half that length
 CHIP_PX = 256
-SURE = (64, 220, 120)  # score 0.8 and more
-LIKELY = (255, 196, 0)  # 0.5 to 0.8
-WEAK = (255, 112, 67)  # below
 SMALL = (170, 190, 210)  # small craft, which do not count
-
-
-def score_color(score: float) -> tuple[int, int, int]:
-    """RGB of a box: green, amber or red by score."""
-    return SURE if score >= 0.8 else LIKELY if score >= 0.5 else WEAK
 
 
 def draw_overlay(
@@ -46,7 +39,7 @@ def draw_overlay(
         outline = [(float(x), float(y)) for x, y in corners]
         draw.line([*outline, outline[0]], fill=SMALL, width=max(1, stroke // 2), joint="curve")
     for detection in reversed(detections.items):  # the best on top
-        color = score_color(detection.score)
+        color = score_class(detection.score).color
         corners = _grown(detection.corners * scale, 3 * unit)
         outline = [(float(x), float(y)) for x, y in corners]
         draw.line([*outline, outline[0]], fill=color, width=stroke, joint="curve")

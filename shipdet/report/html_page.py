@@ -10,8 +10,8 @@ import numpy as np
 
 from shipdet.detections import Detection
 from shipdet.geometry import Floats
-from shipdet.report.drawing import score_color
 from shipdet.report.record import grid_of
+from shipdet.report.score_colors import score_class
 
 if TYPE_CHECKING:
     from shipdet.report.finished_run import Run
@@ -86,7 +86,7 @@ def _map(run: "Run", ships: Sequence[Detection]) -> str:
     shapes = []
     for ship in ships:
         if ship.corners_lonlat is not None:
-            color = "rgb({},{},{})".format(*score_color(ship.score))
+            color = "rgb({},{},{})".format(*score_class(ship.score).color)
             shapes.append(
                 f'<polygon points="{drawn(ship.corners_lonlat)}" fill="{color}" stroke="#0f1720"'
                 f"><title>{ship.id}: {ship.length_m:.0f} m</title></polygon>"

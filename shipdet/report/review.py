@@ -14,8 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from shipdet.detections import Detection, Detections
-from shipdet.detections import Review as Mark
+from shipdet.detections import Detection, Detections, Mark
 from shipdet.errors import BadOption
 from shipdet.geometry import Grid, bearing_deg, rectangle
 

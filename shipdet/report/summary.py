@@ -28,14 +28,12 @@ class BatchImage:
         folder: Its run folder; None where it could not be searched.
         run: The run; None where it could not be searched.
         error: Why it could not be searched; "" where it was.
-        stamp: Path, size and time of the file when it was searched.
     """
 
     image: Path
     folder: Path | None
     run: Run | None
     error: str
-    stamp: dict[str, Any]
 
     @property
     def ships(self) -> int | None:

@@ -158,7 +158,7 @@ def write_results(
         files["ais"] = RESULTS["ais"]
         (folder / files["ais"]).write_text(json.dumps(ais_geojson(record, ships)))
     files["csv"] = RESULTS["csv"]
-    (folder / files["csv"]).write_text(vector.csv_text(found))
+    (folder / files["csv"]).write_text(vector.csv_text(found), encoding="utf-8", newline="")
     (folder / CANDIDATES).write_text(vector.to_json(candidates))
     record = {key: value for key, value in record.items() if key not in ("review", "model")}
     if review.actions:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from shipdet.ui.html import duration
+
 Row = dict[str, Any]
 
 NO_JOBS = (
@@ -38,14 +40,6 @@ def _line(job: Row, now: datetime) -> str:
         html.escape(job["error"]),
     )
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
-
-
-def duration(seconds: float) -> str:
-    """A time span in the largest unit that fits."""
-    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{max(0.0, seconds):.0f} s"
 
 
 def job_card(job: Row, addresses: dict[str, str]) -> str:

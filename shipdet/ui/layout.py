@@ -6,12 +6,13 @@ import gradio as gr
 from gradio.components import Component
 
 from shipdet import pipeline
+from shipdet.computing import DeviceSetting, PrecisionSetting
+from shipdet.pipeline.batch import IMAGE_SUFFIXES
 from shipdet.requests import MIN_LENGTH_M
 from shipdet.settings import Settings
 from shipdet.ui import html
 from shipdet.ui.choices import default_threshold, model_choices
 from shipdet.ui.source_inputs import (
-    PICTURES,
     AisInputs,
     AreaInputs,
     DateParts,
@@ -26,8 +27,12 @@ from shipdet.ui.source_inputs import (
 
 SUPER_RESOLUTION = [("Off", "none"), ("×4", "x4"), ("×16", "x16")]
 LOWEST_THRESHOLD = 0.1  # weaker candidates are not kept
-DEVICES = [("Automatic", "auto"), ("Processor", "cpu"), ("CUDA GPU", "cuda")]
-PRECISIONS = [
+DEVICES: list[tuple[str, DeviceSetting]] = [
+    ("Automatic", "auto"),
+    ("Processor", "cpu"),
+    ("CUDA GPU", "cuda"),
+]
+PRECISIONS: list[tuple[str, PrecisionSetting]] = [
     ("Automatic", "auto"),
     ("32 bits (fp32)", "fp32"),
     ("16 bits (bf16)", "bf16"),
@@ -138,7 +143,7 @@ def lay_out(settings: Settings) -> Page:
                 )
                 images = gr.UploadButton(
                     "Open images",
-                    file_types=PICTURES,
+                    file_types=[*IMAGE_SUFFIXES],
                     file_count="multiple",
                     type="filepath",
                     size="md",

@@ -68,7 +68,7 @@ def summary_files(summary: Summary, settings: Settings) -> list[Path]:
         if outcome.folder is not None:
             run = pipeline.open_run(run_folder(outcome.folder.name, settings))
         place = None if run is None else Path(run.id)  # no path of this machine
-        done.append(BatchImage(Path(outcome.name), place, run, outcome.error, {}))
+        done.append(BatchImage(Path(outcome.name), place, run, outcome.error))
     return write_summary(kept_folder(), done)
 
 

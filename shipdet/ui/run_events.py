@@ -127,7 +127,8 @@ def _wire_shown_run(page: Page, settings: Settings) -> None:
             return {page.panel: html.error_box(error)}
         return {page.panel: finished_panel(run)}
 
-    page.search.threshold.change(
+    # Only what a person sets is for the run that is shown: another ship model sets it too.
+    page.search.threshold.input(
         refilter,
         [shown, page.search.threshold],
         page.panel,

@@ -8,13 +8,13 @@ import gradio as gr
 
 from shipdet.area_files import GEOPACKAGE, SUFFIXES
 from shipdet.imagery import catalog
+from shipdet.pipeline.batch import IMAGE_SUFFIXES
 from shipdet.requests import Priority, StretchName
 from shipdet.settings import Settings
 from shipdet.ui import html
 from shipdet.ui.choices import STATED_BANDS, sample_area, sample_zoom, zoom_choices
 from shipdet.ui.map import map_component
 
-PICTURES = [".png", ".jpg", ".jpeg", ".tif", ".tiff"]
 AREA_FILES = [*SUFFIXES, GEOPACKAGE]
 STRETCHES: list[tuple[str, StretchName]] = [
     ("Automatic", "auto"),
@@ -210,7 +210,7 @@ def lay_out_picture(settings: Settings) -> tuple[PictureInputs, gr.HTML]:
     """The upload of images, how their values are read, and what that looks like."""
     files = gr.File(
         label=f"PNG, JPEG or GeoTIFF, up to {settings.max_upload_mb} MB each",
-        file_types=PICTURES,
+        file_types=[*IMAGE_SUFFIXES],
         file_count="multiple",
         type="filepath",
         height=UPLOAD_PX,

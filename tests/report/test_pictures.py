@@ -1,5 +1,7 @@
 """Pictures that a run leaves behind: files, overlay, crops, and the mosaic on its map."""
 
+import re
+
 import numpy as np
 import pytest
 import rasterio
@@ -8,8 +10,10 @@ from PIL import Image
 from shipdet.detections import Detection, Detections
 from shipdet.geometry import rectangle
 from shipdet.mosaic import Mosaic, Provenance
-from shipdet.report.drawing import CHIP_PX, crop_ship, draw_overlay, score_color
+from shipdet.report.drawing import CHIP_PX, crop_ship, draw_overlay
 from shipdet.report.raster import read_picture, write_geotiff, write_picture
+from shipdet.report.score_colors import SCORE_CLASSES, score_class
+from tests.helpers import PROJECT
 from tests.helpers.painted import sea, tile_grid
 
 
@@ -117,8 +121,18 @@ def test_labels_stay_inside_the_picture(x, y):
 
 
 def test_colors_tell_how_sure_a_box_is():
-    assert len({score_color(s) for s in (0.9, 0.6, 0.3)}) == 3
-    assert score_color(0.8) == score_color(0.99) and score_color(0.5) == score_color(0.79)
+    assert len({score_class(s).color for s in (0.9, 0.6, 0.3)}) == 3
+    assert score_class(0.8) == score_class(0.99) and score_class(0.5) == score_class(0.79)
+
+
+@pytest.mark.parametrize("script", ["ui/static/map.js", "viewer/static/viewer.js"])
+def test_the_scripts_have_the_colors_of_the_pictures(script):
+    text = (PROJECT / "shipdet" / script).read_text()
+    told = re.findall(r'\[([\d.]+), "#(\w{6})"(?:, "(?:score )?([^"]+)")?\]', text)
+    assert len(told) == len(SCORE_CLASSES)
+    for (least, color, title), each in zip(told, SCORE_CLASSES, strict=True):
+        assert (float(least), bytes.fromhex(color)) == (each.least, bytes(each.color))
+        assert title in ("", each.title)
 
 
 @pytest.mark.parametrize("gsd", [0.4, 1.0, 3.0])

@@ -21,6 +21,7 @@ from shipdet.report import (
     write_results,
 )
 from shipdet.report import writing as run_module
+from tests.helpers.own_process import last_said
 from tests.helpers.painted import picture_mosaic, sea, tile_grid
 
 
@@ -129,6 +130,28 @@ def test_the_record_tells_the_ships_above_the_threshold(tmp_path):
     record = json.loads(written(tmp_path).files["record"].read_text())
     assert (record["ships"], record["threshold"]) == (2, 0.5)
     assert [d["id"] for d in record["detections"]] == [1, 2]
+
+
+NAMED = r"""
+import json, sys
+from dataclasses import replace
+from pathlib import Path
+from shipdet.detections import Detections
+from shipdet.progress import finish
+from shipdet.report import write_results
+from tests.helpers.written_runs import write_run
+
+run = write_run(Path(sys.argv[1]))
+ships = [replace(ship, dark=False, name="\u00c6r\u00f8") for ship in run.candidates]
+finish(write_results(run.folder, run.record, Detections(tuple(ships)), 0.5))
+print(json.dumps(str(run.folder)))
+"""
+
+
+def test_the_table_is_utf_8_whatever_the_locale(tmp_path):
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    last_said(["-c", NAMED], tmp_path / "run", **plain)
+    assert (tmp_path / "run" / "ships.csv").read_text("utf-8").count("Ærø") == 2
 
 
 @pytest.mark.parametrize(("threshold", "count"), [(0.2, 3), (0.95, 0), (0.7, 1)])

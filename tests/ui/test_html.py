@@ -76,7 +76,7 @@ def test_remaining_time_follows_from_the_pace(monkeypatch):
 
 @pytest.mark.parametrize(
     ("seconds", "expected"),
-    [(0.2, "under a second"), (12.4, "12 s"), (600, "10 min"), (9000, "2.5 h")],
+    [(0.2, "under a second"), (12.4, "12 s"), (600, "10 min"), (9000, "2.5 h"), (216_000, "2.5 d")],
 )
 def test_durations(seconds, expected):
     assert html.duration(seconds) == expected

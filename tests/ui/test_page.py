@@ -207,6 +207,15 @@ def test_the_threshold_takes_what_scores_need(page):
     assert page.search.threshold.maximum == 0.999 and page.search.threshold.step == 0.001
 
 
+def test_only_a_persons_threshold_rewrites_the_shown_run(settings):
+    config = build_blocks(settings).config
+    [threshold] = [
+        part["id"] for part in config["components"] if part["props"].get("elem_id") == "threshold"
+    ]
+    events = {e for one in config["dependencies"] for of, e in one["targets"] if of == threshold}
+    assert events == {"input"}, "a change is also what another ship model sets"
+
+
 @pytest.mark.parametrize("run_id", ["..", "../runs", "/etc", "a/b", "", ".hidden", "a" * 200])
 def test_a_forged_run_id_leads_nowhere(run_id, a_run, settings):
     with pytest.raises(BadOption):

@@ -7,14 +7,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, field_validator, model_validator
 
 from shipdet.areas import Area, parse_area
+from shipdet.computing import Backend, PrecisionChoice
 from shipdet.errors import BadJob, BadOption
 from shipdet.requests import (
     MIN_LENGTH_M,
     PASSES,
     AreaRequest,
-    Backend,
     ImageryOptions,
-    PrecisionChoice,
     Priority,
     Request,
     Search,

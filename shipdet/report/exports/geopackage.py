@@ -11,10 +11,7 @@ import numpy as np
 
 from shipdet.detections import Detection
 from shipdet.report.exports.tables import columns_of, optional, records, rings
-
-#: The colors of a score, as in the overlay: lowest score, name, fill.
-CLASSES = ((0.8, "0.8 and more", "64,220,120"), (0.5, "0.5 to 0.8", "255,196,0"),
-           (0.0, "below 0.5", "255,112,67"))  # fmt: skip
+from shipdet.report.score_colors import SCORE_CLASSES
 
 #: Columns of text; an MMSI is a name in digits.
 _TEXT = ("review", "acquired", "scene", "mmsi", "name")
@@ -105,7 +102,7 @@ def qml() -> str:
     """A style of QGIS: outlines colored by score, labels with the length."""
     ranges, symbols = [], []
     upper = 1.0
-    for number, (lower, title, color) in enumerate(CLASSES):
+    for number, (lower, _, title, (red, green, blue)) in enumerate(SCORE_CLASSES):
         ranges.append(
             f'<range lower="{lower:g}" upper="{upper:g}" symbol="{number}" label="{title}"'
             ' render="true"/>'
@@ -113,7 +110,7 @@ def qml() -> str:
         symbols.append(
             f'<symbol name="{number}" type="fill" alpha="1"><layer class="SimpleFill" enabled="1">'
             f'<Option type="Map"><Option name="style" type="QString" value="no"/>'
-            f'<Option name="outline_color" type="QString" value="{color},255"/>'
+            f'<Option name="outline_color" type="QString" value="{red},{green},{blue},255"/>'
             '<Option name="outline_style" type="QString" value="solid"/>'
             '<Option name="outline_width" type="QString" value="0.6"/>'
             "</Option></layer></symbol>"

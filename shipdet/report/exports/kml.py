@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from shipdet.detections import Detection
 from shipdet.report import vector
 from shipdet.report.exports.tables import rings
+from shipdet.report.score_colors import SCORE_CLASSES, score_class
 
 NAMESPACE = "http://www.opengis.net/kml/2.2"
-#: KML writes colors as alpha, blue, green, red: lowest score, style, color.
-_STYLES = ((0.8, "sure", "ff78dc40"), (0.5, "likely", "ff00c4ff"), (0.0, "weak", "ff4370ff"))
 
 
 def kml_bytes(ships: Sequence[Detection], title: str) -> bytes:
@@ -25,10 +24,10 @@ def kml_bytes(ships: Sequence[Detection], title: str) -> bytes:
     root = ET.Element("kml", xmlns=NAMESPACE)
     document = ET.SubElement(root, "Document")
     ET.SubElement(document, "name").text = title
-    for _, name, color in _STYLES:
+    for _, name, _, (red, green, blue) in SCORE_CLASSES:
         style = ET.SubElement(document, "Style", id=name)
         line = ET.SubElement(style, "LineStyle")
-        ET.SubElement(line, "color").text = color
+        ET.SubElement(line, "color").text = f"ff{blue:02x}{green:02x}{red:02x}"
         ET.SubElement(line, "width").text = "2"
         ET.SubElement(ET.SubElement(style, "PolyStyle"), "fill").text = "0"
     for ship, ring in zip(ships, rings(ships), strict=True):
@@ -41,8 +40,7 @@ def kml_bytes(ships: Sequence[Detection], title: str) -> bytes:
 def _placemark(document: ET.Element, ship: Detection, ring: list[tuple[float, float]]) -> None:
     placemark = ET.SubElement(document, "Placemark", id=f"ship-{ship.id}")
     ET.SubElement(placemark, "name").text = f"{ship.id}: {ship.length_m:.0f} m"
-    style = next(name for lowest, name, _ in _STYLES if ship.score >= lowest)
-    ET.SubElement(placemark, "styleUrl").text = f"#{style}"
+    ET.SubElement(placemark, "styleUrl").text = f"#{score_class(ship.score).name}"
     data = ET.SubElement(placemark, "ExtendedData")
     for name, value in vector.properties(ship).items():
         if value is not None and name != "corners":
