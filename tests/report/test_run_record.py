@@ -137,21 +137,19 @@ import json, sys
 from dataclasses import replace
 from pathlib import Path
 from shipdet.detections import Detections
-from shipdet.progress import finish
-from shipdet.report import write_results
-from tests.helpers.written_runs import write_run
+from tests.helpers import written_runs
 
-run = write_run(Path(sys.argv[1]))
-ships = [replace(ship, dark=False, name="\u00c6r\u00f8") for ship in run.candidates]
-finish(write_results(run.folder, run.record, Detections(tuple(ships)), 0.5))
-print(json.dumps(str(run.folder)))
+found = written_runs.found(written_runs.tile_grid(300, 200, 16))
+named = tuple(replace(ship, dark=False, name="\u00c6r\u00f8") for ship in found)
+written_runs.found = lambda *_: Detections(named, 0.1)
+print(json.dumps(str(written_runs.write_run(Path(sys.argv[1])).folder)))
 """
 
 
 def test_the_table_is_utf_8_whatever_the_locale(tmp_path):
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     last_said(["-c", NAMED], tmp_path / "run", **plain)
-    assert (tmp_path / "run" / "ships.csv").read_text("utf-8").count("Ærø") == 2
+    assert (tmp_path / "run" / "detections.csv").read_text("utf-8").count("Ærø") == 2
 
 
 @pytest.mark.parametrize(("threshold", "count"), [(0.2, 3), (0.95, 0), (0.7, 1)])
