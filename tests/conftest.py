@@ -3,15 +3,18 @@
 import ipaddress
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
 
+from shipdet.errors import MissingExtra
 from shipdet.settings import Settings, get_settings
 from tests.helpers.painted import BrightnessClassifier, use_painted
+from tests.helpers.tiny_models import CAN_UPSCALE
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 if WORKER:  # processes side by side: one thread each, and ports of their own for gradio
@@ -80,6 +83,29 @@ def no_network(network_attempts: list[str]) -> Iterator[None]:
     tried, network_attempts[:] = list(network_attempts), []
     if tried:
         pytest.fail(f"the test wanted the network: {', '.join(tried)}", pytrace=False)
+
+
+@contextmanager
+def _skipped_without_upscalers() -> Iterator[None]:
+    """Skips a test that runs super-resolution where basicsr cannot be installed."""
+    try:
+        yield
+    except MissingExtra as error:
+        if CAN_UPSCALE or "basicsr" not in str(error):
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, object, object]:
+    with _skipped_without_upscalers():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, object, object]:
+    with _skipped_without_upscalers():
+        return (yield)
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,12 @@ from shipdet.settings import get_settings
 from tests.helpers import PROJECT
 from tests.helpers.painted import paint_ship, sea
 from tests.helpers.tile_server import TileServer
-from tests.helpers.tiny_models import make_classifier, make_upscaler, weights  # noqa: F401
+from tests.helpers.tiny_models import (  # noqa: F401
+    make_classifier,
+    make_upscaler,
+    needs_upscalers,
+    weights,
+)
 
 
 @pytest.fixture
@@ -190,6 +195,7 @@ def test_a_zero_that_is_typed_is_a_value(tiny: None, tmp_path: Path) -> None:
     assert record["inputs"]["search"]["min_length_m"] == 0
 
 
+@needs_upscalers
 def test_selective_upscaling_tells_how_many_blocks_it_upscaled(
     tiny: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from shipdet.errors import BadModel
 from shipdet.models.config import ClassifierConfig, UpscalerConfig, read_config
 from shipdet.models.networks import build, build_classifier, build_upscaler, load_weights
+from tests.helpers.tiny_models import needs_upscalers
 
 
 @pytest.mark.parametrize(("name", "side"), [("tiny-atto", 224), ("tiny-fine", 128)])
@@ -108,6 +109,7 @@ def test_importing_models_and_upscale_is_light():
     assert out.stderr == ""
 
 
+@needs_upscalers
 def test_building_an_upscaler_prints_and_warns_nothing():
     code = "from shipdet.models.compat import RRDBNet, SRVGGNetCompact"
     out = subprocess.run(
