@@ -107,7 +107,7 @@ class Search(Request):
         "", "Super-resolution", "super-resolution model (default: the configured one)"
     )
     selective: bool = _option(
-        False, "Super-resolution", "apply it only where the raw image could show a ship"
+        False, "Super-resolution", "apply it only to parts of the image that may contain a ship"
     )
     model: str = _option(
         "",
@@ -115,15 +115,15 @@ class Search(Request):
         "ship model: a name, a folder, or owner/name@revision on the Hugging Face hub "
         "(default: the configured one)",
     )
-    backend: Backend = _option("", "Search", "what runs the models (default: the configured one)")
+    backend: Backend = _option("", "Search", "backend of the models (default: the configured one)")
     device: DeviceChoice = _option(
-        "", "Search", "where the models run (default: the configured one)"
+        "", "Search", "device of the models (default: the configured one)"
     )
     precision: PrecisionChoice = _option(
         "",
         "Search",
-        "number format of the models (default: the configured one); int8 is for ship models that "
-        "have such a graph, on OpenVINO",
+        "number format of the models (default: the configured one); int8 needs OpenVINO and a "
+        "ship model with an 8-bit graph",
     )
     threshold: float | None = _option(
         None, "Search", "lowest score of a ship, between 0 and 1 (default: the model's own)"
@@ -131,7 +131,7 @@ class Search(Request):
     min_length_m: Annotated[float, Field(ge=0, allow_inf_nan=False)] = _option(
         MIN_LENGTH_M,
         "Search",
-        "shortest ship that counts, in meters; shorter ones are kept as small craft",
+        "minimum length of a ship in meters; shorter ones are listed as small craft",
     )
     map: bool = _option(
         False, "Results", "write the network's map of water, land and hulls as map.png and map.tif"
@@ -140,7 +140,7 @@ class Search(Request):
     quality: Annotated[int, Field(ge=1, le=95)] = _option(
         90, "Results", "quality of JPEG images, 1 to 95"
     )
-    name: str = _option("", "Results", "prefix of the names of the run and its downloads")
+    name: str = _option("", "Results", "prefix for the names of the run and its downloads")
 
     @property
     def passes(self) -> int:
@@ -173,15 +173,15 @@ class ImageryOptions(Request):
     zoom: int | None = _option(
         None, "Imagery", "map zoom (default: the coarsest that reaches the model's scale)"
     )
-    date_from: str | None = _option(None, "Imagery", "first day, YYYY-MM-DD, of dated imagery")
-    date_to: str | None = _option(None, "Imagery", "last day, YYYY-MM-DD, of dated imagery")
+    date_from: str | None = _option(None, "Imagery", "first day of dated imagery, YYYY-MM-DD")
+    date_to: str | None = _option(None, "Imagery", "last day of dated imagery, YYYY-MM-DD")
     max_cloud: Annotated[int, Field(ge=0, le=100)] = _option(
-        20, "Imagery", "most cloud cover in percent, of dated imagery"
+        20, "Imagery", "maximum cloud cover of dated imagery in percent"
     )
     priority: Priority = _option(
         "",
         "Imagery",
-        "which acquisition comes first, Sentinel Hub only (default: the configured one)",
+        "order of acquisitions, Sentinel Hub only (default: the configured one)",
     )
     acquisition: str = _option(
         "",
@@ -201,7 +201,7 @@ class ImageryOptions(Request):
             return date.fromisoformat(str(value).strip()).isoformat()
         except ValueError:
             raise BadOption(
-                f"'{str(value)[:40]}' is not a date: write year-month-day, such as 2024-06-30."
+                f"'{str(value)[:40]}' is not a date: use the form YYYY-MM-DD, such as 2024-06-30."
             ) from None
 
     @model_validator(mode="after")
@@ -267,13 +267,14 @@ class ImageRequest(Request):
         "",
         "Image",
         "numbers of the red, green and blue band, such as 3,2,1, or of one gray band (default: "
-        "what the image says)",
+        "from the image)",
     )
     stretch: StretchName = _option(
         "auto",
         "Image",
-        "how values become 8 bits: auto keeps water dark and ships unclipped, percentile goes from "
-        "the 2nd to the 98th, minmax from the lowest to the highest, none cuts at 0 and 255",
+        "conversion of values to 8 bits: auto keeps water dark and ships unclipped, percentile "
+        "stretches from the 2nd to the 98th percentile, minmax from the lowest to the highest "
+        "value, none clips at 0 and 255",
     )
     search: Search = Search()
 

@@ -77,20 +77,20 @@ class Settings(BaseSettings):
     cache_dir: Path = Field(default_factory=_cache_dir)
     cache_max_gb: float = 5.0
     cache_days: float = Field(
-        default=30.0, ge=7.0, description="tile services ask for a week at least"
+        default=30.0, ge=7.0, description="tile services require at least a week"
     )
     weights_dir: Path = BUNDLED_WEIGHTS
 
     # Limits of one run
-    max_tiles: Positive = 6561  # 20,480 px square, wherever it begins in a tile
+    max_tiles: Positive = 6561  # 20,480 px square at any offset in a tile
     max_raw_pixels: Positive = 450_000_000
-    #: more than this, of 8-bit RGB (a GeoTIFF of more bytes counts as more), is searched piece by
-    #: piece: tiles and GeoTIFF only, without super-resolution
+    #: larger images (8-bit RGB; a GeoTIFF with more bytes per pixel counts as more) are searched in
+    #: parts: tiles and GeoTIFF only, without super-resolution
     max_held_pixels: Positive = 48_000_000
     max_searched_pixels: Positive = 256_000_000  # after super-resolution
     max_upload_mb: Positive = 1536
 
-    # Network manners
+    # Network
     user_agent: str = (
         f"shipdet/{__version__} (open ship detector; set SHIPDET_USER_AGENT to add a contact)"
     )
@@ -104,9 +104,9 @@ class Settings(BaseSettings):
     xyz_url: str = Field(
         default="", repr=False, description="operator's own template with {z}, {x}, {y}"
     )
-    #: what {s} in it stands for: "a,b,c", or Leaflet's "abc"
+    #: values of {s} in the template: "a,b,c", or "abc" as in Leaflet
     xyz_subdomains: str = ""
-    #: side of its tiles; one of 512 px covers the ground of four of 256 px of the next zoom
+    #: side of the tiles; one of 512 px covers the ground of four of 256 px at the next zoom
     xyz_tile_px: Literal[256, 512] = 256
     xyz_title: str = "Own tiles"
     xyz_attribution: str = ""
@@ -136,9 +136,9 @@ class Settings(BaseSettings):
     device: DeviceSetting = "auto"
     #: number format of the networks; auto: see models/precision.py
     precision: PrecisionSetting = "auto"
-    torch_compile: bool = False  # minutes at the first run, then somewhat faster ones
+    torch_compile: bool = False  # the first run takes minutes, later ones are a little faster
     model_idle_s: float = Field(
-        default=900.0, ge=0, description="then models are released; 0: never"
+        default=900.0, ge=0, description="idle time after which models are released; 0: never"
     )
 
     # Server
@@ -146,20 +146,18 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 7860
     share: bool = False
     max_queue: Positive = 20
-    #: which runs the history lists: all, or own (those of the visitor's browser); auto: all where
-    #: the app can be reached from this machine only, at localhost. Who knows a run's id can open
+    #: which runs the history lists: all, or own (those of the visitor's browser); auto: all if the
+    #: app is reachable only from this machine, at localhost. Anyone who knows a run's id can open
     #: and change it.
     history: Literal["auto", "all", "own"] = "auto"
-    # Cluster: all of it may stay empty where there is none
+    # Cluster (leave empty if there is none)
     kafka: str = Field(default="", description="bootstrap servers, host:port")
     kafka_topic: str = "aoi_jobs"
     kafka_source: Literal["python", "jvm"] = "python"  # jvm: Spark's own connector
-    kafka_batch: Positive = 200  # messages of one micro-batch
+    kafka_batch: Positive = 200  # messages per micro-batch
     postgres: str = Field(default="", repr=False, description="a libpq address, postgresql://...")
     s3: str = Field(default="", description="http or https address of the object store")
-    s3_public: str = Field(
-        default="", description="its address for browsers, when that is another one"
-    )
+    s3_public: str = Field(default="", description="its address for browsers, if different")
     s3_access_key: str = Field(default="", repr=False)
     s3_secret_key: str = Field(default="", repr=False)
     s3_region: str = "us-east-1"
@@ -170,16 +168,16 @@ class Settings(BaseSettings):
     spark_events_dir: str = ""  # "": no event log
     spark_checkpoint_dir: Path = Path("checkpoint")
     cluster_lanes: Positive = 2  # blocks that run at the same time
-    cluster_attempts: Positive = 4  # of one block, before its job fails
-    cluster_lease_s: Annotated[float, Field(gt=0)] = 30.0  # silence after which a block is lost
-    cluster_retry_s: Annotated[float, Field(gt=0)] = 2.0  # before the second attempt; doubles
-    cluster_connections: Positive = 4  # to one provider, all workers together
-    cluster_block_connections: Positive = 2  # of them, one block's
-    cluster_max_blocks: Positive = 4096  # of one job
-    #: then an ended job is removed with its files; longer than the topic keeps its message
+    cluster_attempts: Positive = 4  # attempts per block before its job fails
+    cluster_lease_s: Annotated[float, Field(gt=0)] = 30.0  # a silent worker then loses its block
+    cluster_retry_s: Annotated[float, Field(gt=0)] = 2.0  # wait before the second attempt; doubles
+    cluster_connections: Positive = 4  # to one provider, for all workers
+    cluster_block_connections: Positive = 2  # of these, per block
+    cluster_max_blocks: Positive = 4096  # blocks per job
+    #: days after which an ended job is removed; must be longer than the topic keeps its messages
     cluster_keep_days: Annotated[float, Field(ge=1)] = 30.0
     cluster_visitors_control: bool = False  # whether visitors may cancel and retry others' jobs
-    cluster_join_px: Positive = 256_000_000  # largest joined GeoTIFF; beyond it a VRT only
+    cluster_join_px: Positive = 256_000_000  # largest joined GeoTIFF; above it only a VRT
 
     @property
     def kafka_dead_letters(self) -> str:

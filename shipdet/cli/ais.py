@@ -14,8 +14,8 @@ File = Annotated[
     typer.Option(
         "--ais",
         metavar="FILE",
-        help="Match the ships with an AIS file (CSV or Parquet of MarineCadastre or the Danish "
-        "Maritime Authority); needs imagery with a date, or --acquired. 'sample' is the sample's.",
+        help="Match the ships with an AIS file (CSV or Parquet from MarineCadastre or the Danish "
+        "Maritime Authority); needs dated imagery or --acquired. 'sample' is the sample's file.",
         rich_help_panel="AIS",
     ),
 ]
@@ -24,7 +24,7 @@ Acquired = Annotated[
     typer.Option(
         "--acquired",
         metavar="TIME",
-        help="When the image was taken, as 2024-05-01T10:56:00Z (default: the imagery's own date).",
+        help="Time of the image, such as 2024-05-01T10:56:00Z (default: from the imagery).",
         rich_help_panel="AIS",
     ),
 ]
@@ -32,7 +32,7 @@ Acquired = Annotated[
 
 def ais(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    file: Annotated[str, typer.Argument(help="AIS file, CSV or Parquet, also packed.")],
+    file: Annotated[str, typer.Argument(help="AIS file: CSV or Parquet, optionally compressed.")],
     acquired: Acquired = None,
     json_: AsJson = False,
 ) -> None:

@@ -37,7 +37,7 @@ Day = Annotated[
     typer.Option(
         "--date",
         metavar="YYYY-MM-DD",
-        help="The day of dated imagery; same as --date-from and --date-to.",
+        help="Day of dated imagery; sets --date-from and --date-to.",
         rich_help_panel="Imagery",
     ),
 ]
@@ -68,8 +68,8 @@ def requests_of(
     """
     if [bbox is not None, file is not None, is_sample].count(True) != 1:
         raise BadArea(
-            "Give one area with --bbox WEST SOUTH EAST NORTH, --area FILE or --sample, or the file "
-            "of an image."
+            "Give one area with --bbox WEST SOUTH EAST NORTH, --area FILE or --sample, or an image "
+            "file."
         )
     imagery = fields_of(ImageryOptions, options)
     if is_sample and "provider" in imagery:

@@ -33,5 +33,5 @@ def models(json_: AsJson = False) -> None:
     for model in known:
         print(f"{model.name:24s}  {model.task:20s}  {model.parameters / 1e6:5.1f} M parameters")
     for backend in pipeline.backends():
-        state = "ready" if backend.available else "not here"
+        state = "ready" if backend.available else "not available"
         print(f"{backend.name:24s}  {state}: {backend.reason}")

@@ -62,8 +62,8 @@ def detect(
 ) -> None:
     """Find the ships in an area of the map or in images.
 
-    Several images are one batch: --out holds a run folder for each, and a summary. Run the same
-    command again to continue a batch that was stopped.
+    Several images form one batch: --out contains a run folder for each, and a summary. To continue
+    an interrupted batch, run the same command again.
 
     [bold]Examples[/bold]
 
@@ -142,8 +142,8 @@ def _one_only(save: Path | None) -> None:
     """Several searches have a summary instead of one file."""
     if save is not None:
         raise BadOption(
-            "--save is for one image or area: the ships of several are in ships.csv and ships.gpkg "
-            "of --out."
+            "--save accepts one image or area only: for several, use ships.csv and ships.gpkg in "
+            "--out."
         )
 
 
@@ -169,7 +169,7 @@ def _batch(
     from shipdet import pipeline
 
     if out is None:
-        raise BadOption("Name a folder for the results of several images with --out DIR.")
+        raise BadOption("Give a folder for the results of several images with --out DIR.")
     batch = shown(pipeline.iter_images(files, request, out), quiet)
     if json_:
         images = [image.row() for image in batch.images]
@@ -208,7 +208,7 @@ def download(
 ) -> None:
     """Download the imagery of an area without searching it.
 
-    Of an area across the antimeridian, --out holds a folder for each side.
+    For an area across the antimeridian, --out contains a folder for each side.
 
     [bold]Example[/bold]
 

@@ -32,7 +32,7 @@ Jobs = Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids or names.
 @with_options(AreaRequest, Search, leave_out=NOT_SUBMITTED, style=typed)
 def submit(
     name: Annotated[
-        str, typer.Option("--name", help="Of the job; begins the names of a file's areas.")
+        str, typer.Option("--name", help="Name of the job, or prefix for the areas of a file.")
     ] = "",
     bbox: Box = None,
     polygon: Annotated[
@@ -41,9 +41,9 @@ def submit(
     ] = None,
     file: Annotated[
         Path | None,
-        typer.Option("--file", help="Many areas: GeoJSON, CSV, WKT, KML, KMZ or GeoPackage."),
+        typer.Option("--file", help="Area file: GeoJSON, CSV, WKT, KML, KMZ or GeoPackage."),
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until all have ended.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until all jobs have ended.")] = False,
     json_: AsJson = False,
     **options: Any,
 ) -> None:
@@ -94,8 +94,8 @@ def _store() -> Any:
 
 @jobs.command("list")
 def list_(
-    status: Annotated[str, typer.Option("--status", help="Only jobs of this status.")] = "",
-    limit: Annotated[int, typer.Option("--limit", help="At most this many.")] = 50,
+    status: Annotated[str, typer.Option("--status", help="Only jobs with this status.")] = "",
+    limit: Annotated[int, typer.Option("--limit", help="Maximum number of jobs.")] = 50,
     json_: AsJson = False,
 ) -> None:
     """List the newest jobs."""
@@ -144,7 +144,7 @@ def wait(
     timeout: Annotated[float | None, typer.Option("--timeout", metavar="S")] = None,
     json_: AsJson = False,
 ) -> None:
-    """Wait until jobs have ended; exit code 1 when one did not complete."""
+    """Wait until jobs have ended; the exit code is 1 if one did not complete."""
     ids = _module("submit").find_ids(_store(), names)
     _wait_for(ids, timeout, json_)
 
@@ -158,7 +158,7 @@ def _wait_for(ids: list[str], timeout_s: float | None, as_json: bool) -> None:
     bad = [job for job in found if job["status"] != "completed"]
     _print(found, as_json, "\n".join(_line(job) for job in found))
     if bad:
-        why = bad[0]["error"] or "nobody said why."
+        why = bad[0]["error"] or "no reason was recorded."
         raise PartFailed(f"Job {bad[0]['name']} is {bad[0]['status']}: {why}")
 
 
@@ -176,7 +176,7 @@ def clean(
         typer.Option(
             "--older-than",
             metavar="DAYS",
-            help="Jobs that ended at least this long ago (SHIPDET_CLUSTER_KEEP_DAYS).",
+            help="Minimum age of ended jobs in days (default: SHIPDET_CLUSTER_KEEP_DAYS).",
         ),
     ] = None,
     json_: AsJson = False,
@@ -194,7 +194,7 @@ def clean(
 @jobs.command()
 def stream(
     drain: Annotated[
-        bool, typer.Option("--drain", help="Process the waiting messages, then end.")
+        bool, typer.Option("--drain", help="Process the waiting messages, then exit.")
     ] = False,
 ) -> None:
     """Run the stream on Spark until interrupted."""
@@ -214,14 +214,16 @@ def health(json_: AsJson = False) -> None:
 
 @jobs.command()
 def metrics(json_: AsJson = False) -> None:
-    """Print figures as Prometheus text."""
+    """Print metrics as Prometheus text."""
     text = _module("store.prometheus").metrics(_store())
     _print({"metrics": text}, json_, text.rstrip())
 
 
 @jobs.command()
 def schema(
-    json_: Annotated[bool, typer.Option("--json", help="The schema is JSON in any case.")] = False,
+    json_: Annotated[
+        bool, typer.Option("--json", help="No effect: the schema is always JSON.")
+    ] = False,
 ) -> None:
     """Print the JSON schema of a job message."""
     from shipdet.cluster.jobs.message import JobMessage

@@ -14,7 +14,7 @@ from shipdet.requests import NOT_LISTED, ImageryOptions
 
 @with_options(ImageryOptions, leave_out=NOT_LISTED, style=typed)
 def acquisitions(bbox: Box = None, json_: AsJson = False, **options: Any) -> None:
-    """List what Sentinel-2 took of an area, the newest first (default: of the last 60 days).
+    """List Sentinel-2 acquisitions of an area, newest first (default: the last 60 days).
 
     [bold]Example[/bold]
 
@@ -29,7 +29,7 @@ def acquisitions(bbox: Box = None, json_: AsJson = False, **options: Any) -> Non
         print(json.dumps([acquisition.public() for acquisition in found], indent=1))
         return
     if not found:
-        print("None in these dates with so few clouds.")
+        print("No acquisition matches the dates and the cloud cover.")
     for acquisition in found:
         cloud = "  ?" if acquisition.cloud is None else f"{acquisition.cloud:3.0f}"
         print(

@@ -33,14 +33,19 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", metavar="DIR", help="A new or empty folder.", rich_help_panel="Results"),
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="New or empty folder for the results.",
+        rich_help_panel="Results",
+    ),
 ]
 Save = Annotated[
     Path | None,
     typer.Option(
         "--save",
         metavar="FILE",
-        help="Also write a file in the format of its suffix, such as .gpkg, .csv or .kml.",
+        help="Also write the ships to a file; its suffix, such as .gpkg, selects the format.",
         rich_help_panel="Results",
     ),
 ]

@@ -13,7 +13,7 @@ from shipdet.errors import BadOption
 from shipdet.options import with_options
 from shipdet.report.filtering import ShipFilter
 
-runs = typer.Typer(help="The runs on disk.", rich_markup_mode="rich")
+runs = typer.Typer(help="Manage the runs on disk.", rich_markup_mode="rich")
 runs.command("open")(review)
 
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its folder.")]
@@ -21,7 +21,7 @@ RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its 
 
 @runs.command("list")
 def list_(json_: AsJson = False) -> None:
-    """List the runs of the runs folder, the newest first.
+    """List the runs in the runs folder, newest first.
 
     A run is removed when it is older than SHIPDET_RUNS_MAX_AGE_DAYS, or when the runs folder grows
     larger than SHIPDET_RUNS_MAX_GB.
@@ -41,7 +41,7 @@ def list_(json_: AsJson = False) -> None:
 @runs.command()
 @with_options(ShipFilter, style=typed)
 def show(run: RunName, save: Save = None, json_: AsJson = False, **options: Any) -> None:
-    """Show a run's ships, or save them with --save; all of them, or those that a filter leaves.
+    """Show a run's ships, or save them with --save; filter options select some of them.
 
     [bold]Examples[/bold]
 
@@ -111,9 +111,9 @@ def delete(names: Annotated[list[str], typer.Argument(metavar="RUN...", help="Id
 @runs.command()
 def rename(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id.")],
-    name: Annotated[str, typer.Argument(help="Its new name; the date stays in the id.")],
+    name: Annotated[str, typer.Argument(help="New name; the date stays in the id.")],
 ) -> None:
-    """Give a run another name."""
+    """Rename a run."""
     from shipdet import pipeline
 
     print(pipeline.rename_run(run, name).id)
@@ -122,7 +122,7 @@ def rename(
 @runs.command()
 def compare(
     earlier: Annotated[str, typer.Argument(help="A run's id, or its folder.")],
-    later: Annotated[str, typer.Argument(help="Another one of the same place.")],
+    later: Annotated[str, typer.Argument(help="A later run of the same place.")],
     save: Save = None,
     json_: AsJson = False,
 ) -> None:

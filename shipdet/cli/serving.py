@@ -15,7 +15,7 @@ def serve(
         int | None, typer.Option("--port", help="Port to listen on (SHIPDET_PORT).")
     ] = None,
     share: Annotated[
-        bool, typer.Option("--share", help="Make a public gradio link (SHIPDET_SHARE).")
+        bool, typer.Option("--share", help="Create a public Gradio link (SHIPDET_SHARE).")
     ] = False,
 ) -> None:
     """Start the web app.
@@ -38,9 +38,9 @@ def review(
         bool, typer.Option("--browser/--no-browser", help="Open the address in the browser.")
     ] = True,
 ) -> None:
-    """Open a run in its viewer, to look at its ships and to review them.
+    """Open a run in the viewer to inspect and review its ships.
 
-    The address is printed, and served to this machine only until the command is interrupted.
+    Prints the viewer's address, which works only on this machine until the command is interrupted.
 
     [bold]Example[/bold]
 

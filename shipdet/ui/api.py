@@ -58,10 +58,11 @@ def add_api(settings: Settings) -> None:
 
     @with_options(AreaRequest, Search, leave_out=_NOT_ESTIMATED)
     def estimate(west: float, south: float, east: float, north: float, **options: Any) -> Answer:
-        """Say what a search of an area would take, without fetching anything.
+        """Estimate the cost of a search without downloading anything.
 
-        Degrees; an empty provider is the configured one, no zoom the one that the model needs.
-        Returns tiles, pixels, meters per pixel, megabytes, seconds and notes.
+        West, south, east and north are in degrees. The defaults are the configured provider and
+        the zoom that the model needs. Returns tiles, pixels, meters per pixel, megabytes, seconds
+        and notes.
         """
         with one_sentence():
             requests = requests_of([west, south, east, north], options)
@@ -73,7 +74,7 @@ def add_api(settings: Settings) -> None:
         return [provider.public() for provider in catalog(settings).values()]
 
     def models() -> list[Answer]:
-        """List the models that ``model`` and ``upscaler`` may name."""
+        """List the models that ``model`` and ``upscaler`` accept."""
         return [plain(model) for model in pipeline.models(settings)]
 
     @with_options(AreaRequest, Search)
@@ -100,7 +101,7 @@ def add_api(settings: Settings) -> None:
             yield from answers(areas_events(where, options), settings)
 
     def find_places(text: str) -> list[Answer]:
-        """Find places by name, coordinates in the usual writings, map link, box or tile."""
+        """Find places by name, coordinates in common formats, map link, box or tile."""
         with one_sentence():
             return [asdict(place) for place in find_place(text)]
 
@@ -108,7 +109,7 @@ def add_api(settings: Settings) -> None:
     def acquisitions(
         west: float, south: float, east: float, north: float, **options: Any
     ) -> list[Answer]:
-        """List what Sentinel-2 took of an area, the newest first: id, time, clouds, coverage."""
+        """List Sentinel-2 acquisitions of an area, newest first: id, time, clouds, coverage."""
         with one_sentence():
             chosen = ImageryOptions.check(**options)
             found = acquisitions_for(parse_areas([west, south, east, north]), chosen, settings)
@@ -117,8 +118,8 @@ def add_api(settings: Settings) -> None:
     def match_ais(run: str, file: str | dict[str, Any], acquired: str = "") -> Answer:
         """Match the ships of a finished run with an AIS file: name and MMSI, or dark.
 
-        Run is the run that /detect_area or /detect_image has answered with, file an upload or
-        "sample", acquired the time of the image as 2024-05-01T10:56:00Z where its imagery has none.
+        Run is the run that /detect_area or /detect_image returned. File is an upload or "sample".
+        Acquired is the time of the image, such as 2024-05-01T10:56:00Z, if its imagery has none.
         """
         with one_sentence():
             ais = "sample" if file == "sample" else uploaded(file, "the AIS file")
@@ -129,7 +130,7 @@ def add_api(settings: Settings) -> None:
     def bundle(run: str) -> Answer:
         """Pack a finished run's files into a ZIP, without its full-size images.
 
-        Run is the run that /detect_area or /detect_image has answered with.
+        Run is the run that /detect_area or /detect_image returned.
         """
         with one_sentence():
             found = pipeline.open_run(run_folder(run, settings))
@@ -142,16 +143,17 @@ def add_api(settings: Settings) -> None:
 
     detect_area.__doc__ = f"""Find the ships in an area of the map.
 
-        Degrees; empty strings and nulls mean the default. Streams progress and ends with the run's
-        record and files; of an area across the antimeridian with "runs", one for each side.
+        Coordinates are in degrees; empty strings and nulls mean the default. Streams progress and
+        ends with the run's record and files; for an area across the antimeridian with "runs", one
+        for each side.
 
         {_described(AreaRequest, Search)}
         """
     detect_areas.__doc__ = f"""Find the ships in polygons or in the areas of a file.
 
         Area is a WKT or GeoJSON polygon, four numbers, or an uploaded file: GeoJSON, KML, KMZ,
-        GeoPackage, WKT or CSV, of at most {MAX_AT_ONCE} areas. Streams progress and ends as
-        /detect_area; of several areas with "runs", a list of name and record and files, or name and
+        GeoPackage, WKT or CSV, of at most {MAX_AT_ONCE} areas. Streams progress and ends like
+        /detect_area; for several areas with "runs", a list of name, record and files, or name and
         error, and "files", their summary.
 
         {_described(AreaRequest, Search)}

@@ -10,7 +10,7 @@ from shipdet.requests import Search
 from shipdet.settings import Settings
 
 AUTO_ZOOM = "auto"
-STATED_BANDS = "As the image says"  # title and value: gradio takes one for the other
+STATED_BANDS = "From the image"  # title and value: gradio takes one for the other
 MAX_BANDS = 16  # that are offered one by one
 COARSEST_ZOOM = 12  # below it no provider shows a ship, so the list does not offer it
 
@@ -39,7 +39,7 @@ def sample_zoom(settings: Settings) -> tuple[int, str]:
     """The zoom that the configured model needs on the sample, and why; without the network."""
     if settings.classifier not in (model.name for model in pipeline.models(settings)):
         native = get_provider("sample", settings).native_zoom
-        return native, "The best zoom is worked out when the model has been fetched."
+        return native, "The best zoom is computed after the model has been downloaded."
     latitude = sample_area().center[1]
     return pipeline.default_zoom("sample", latitude, Search(), settings, untrusted=True)
 

@@ -17,7 +17,7 @@ from shipdet.ui.choices import AUTO_ZOOM, STATED_BANDS
 from shipdet.ui.layout import Page, components
 from shipdet.ui.streams import Ais, Searches, area_events, image_events
 
-NO_AREA = "Draw a rectangle on the map, or fill in west, south, east and north."
+NO_AREA = "Draw a rectangle on the map, or enter west, south, east and north."
 #: Areas or images of one click or call; more are work for the command line or for jobs.
 MAX_AT_ONCE = 50
 
@@ -136,8 +136,8 @@ def check_number(number: int, what: str) -> None:
     """Raise BadArea for more than ``MAX_AT_ONCE`` areas or images."""
     if number > MAX_AT_ONCE:
         raise BadArea(
-            f"{number:,} {what} are more than {MAX_AT_ONCE} in one go: take fewer, or use the "
-            "command line."
+            f"{number:,} {what} exceed the limit of {MAX_AT_ONCE} per search: select fewer, or use "
+            "the command line."
         )
 
 

@@ -13,40 +13,40 @@ BACKENDS = {"torch": "PyTorch", "onnx": "ONNX Runtime", "openvino": "OpenVINO"}
 
 IDLE = (
     '<div class="sd-card sd-idle"><h3>Ready</h3><ol>'
-    "<li>Draw a rectangle on the map, keep the sample harbor, or open images of your own.</li>"
-    "<li>Choose imagery and, if you like, super-resolution.</li>"
+    "<li>Draw a rectangle on the map, keep the sample harbor, or open your own images.</li>"
+    "<li>Select the imagery and, optionally, super-resolution.</li>"
     "<li>Press <b>Detect ships</b>.</li></ol></div>"
 )
 NO_RESULTS = (
     '<div class="sd-card sd-empty"><h3>No results yet</h3>'
-    "<p>Ships that are found appear here and on the map: the image at full resolution, a crop of "
-    "each ship, a table, review and files to download. <b>Try the sample</b> shows it without any "
-    "network. Earlier runs are in the <a href='runs' target='_blank'>history</a>.</p></div>"
+    "<p>Detected ships appear here and on the map, with the image at full resolution, a crop of "
+    "each ship, a table, review and downloads. <b>Try the sample</b> needs no network. Earlier "
+    "runs are in the <a href='runs' target='_blank'>history</a>.</p></div>"
 )
 WAITING = (
-    '<div class="sd-card" role="status"><h3>Waiting for its turn</h3>'
+    '<div class="sd-card" role="status"><h3>Waiting in the queue</h3>'
     '<div class="sd-bar sd-busy"><i></i></div>'
-    "<p>One run uses the machine at a time; this one starts as soon as it is free. It goes on when "
-    "this page is closed, and is in the <a href='runs' target='_blank'>history</a> then.</p></div>"
+    "<p>The machine processes one run at a time; this run starts when the machine is free. It "
+    "continues if you close this page, and the <a href='runs' target='_blank'>history</a> lists it "
+    "when it is finished.</p></div>"
 )
 CANCELLED = (
     '<div class="sd-card" role="status"><h3>Cancelled</h3>'
-    "<p>The run was stopped and left nothing behind. Change a setting and detect again.</p></div>"
+    "<p>The run was stopped and its files were removed. Change a setting and try again.</p></div>"
 )
 
 
 def error_box(error: Exception) -> str:
     """An error as one sentence, in place."""
     text = html.escape(sentence(error))
-    return (
-        f'<div class="sd-card sd-error" role="alert"><h3>This did not work</h3><p>{text}</p></div>'
-    )
+    return f'<div class="sd-card sd-error" role="alert"><h3>Error</h3><p>{text}</p></div>'
 
 
 def not_yet(error: ShipdetError) -> str:
     """Why there is no estimate: what a run would fail with, before it is started."""
     text = html.escape(str(error))
-    return f'<div class="sd-card sd-warning" role="status"><h3>Not yet</h3><p>{text}</p></div>'
+    head = "<h3>Cannot start yet</h3>"
+    return f'<div class="sd-card sd-warning" role="status">{head}<p>{text}</p></div>'
 
 
 def duration(seconds: float) -> str:
@@ -132,7 +132,7 @@ class ProgressPanel:
 
     def _early(self) -> str:
         text = f"{ships(self.sighted).capitalize()} so far"
-        return f"<p>{text}, not final yet.</p>" if self.sighted else ""
+        return f"<p>{text} (provisional).</p>" if self.sighted else ""
 
     def _remaining(self, event: Progress, now: float) -> str:
         taken = now - self.stage_started
@@ -163,7 +163,7 @@ def finished_box(run: Run) -> str:
     line = f"{ships(found).capitalize()} found"
     weaker = sum(ship.score < run.threshold for ship in run.candidates)
     plural = "" if weaker == 1 else "s"
-    more = f"{weaker:,} weaker candidate{plural} below it" if weaker else "nothing weaker below it"
+    more = f"{weaker:,} weaker candidate{plural} below" if weaker else "no weaker candidates"
     seconds = run.record["timings"].get("all")
     took = f" The run took {duration(seconds)}." if seconds else ""
     advice = "" if found else " Lower the threshold to see weaker candidates."

@@ -27,7 +27,7 @@ def add_jobs_api(settings: Settings) -> None:
     ) -> Answer:
         """Submit one area to the cluster: west, south, east, north, a WKT or a GeoJSON polygon.
 
-        The name is the job's own: 3 to 64 letters, digits, dots, dashes and underscores; the
+        The name of the job has 3 to 64 letters, digits, dots, dashes and underscores; the
         options are those of /detect_area. Returns the id, which is the same for the same request.
         """
         with one_sentence():
@@ -41,7 +41,7 @@ def add_jobs_api(settings: Settings) -> None:
             return [_plain(job) for job in queries.list_jobs(store, status, limit)]
 
     def job(id_or_name: str) -> Answer:
-        """Tell everything of one job: progress, ships, and addresses of its files."""
+        """Return one job: progress, ships, and addresses of its files."""
         with one_sentence():
             found = queries.show_job(store, id_or_name)
             return {**_plain(found), "files": addresses(found, settings)}

@@ -10,10 +10,10 @@ from shipdet.ui.html import duration
 Row = dict[str, Any]
 
 NO_JOBS = (
-    '<div class="sd-card sd-empty"><h3>No jobs yet</h3><p>Submit the area that is drawn on the '
-    "map, or a file of many areas.</p></div>"
+    '<div class="sd-card sd-empty"><h3>No jobs yet</h3><p>Submit the area drawn on the '
+    "map, or a file with several areas.</p></div>"
 )
-OPEN_A_JOB = '<div class="sd-card sd-empty"><p>Choose a job to see what it found.</p></div>'
+OPEN_A_JOB = '<div class="sd-card sd-empty"><p>Select a job to see its results.</p></div>'
 
 
 def jobs_table(jobs: Sequence[Row], now: datetime | None = None) -> str:

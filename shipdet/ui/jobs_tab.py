@@ -45,7 +45,7 @@ def add_jobs(page: Page, settings: Settings, opened: Listener, left: Listener) -
     with gr.Row():
         name = gr.Textbox(label="Name", placeholder="letters, digits, . _ -", max_lines=1)
         submit_area = gr.Button("Submit the drawn area", variant="primary", elem_id="submit-job")
-        file = gr.File(label="Many areas: GeoJSON, CSV, WKT, KML, KMZ or GeoPackage",
+        file = gr.File(label="Area file: GeoJSON, CSV, WKT, KML, KMZ or GeoPackage",
                        file_types=[*SUFFIXES, GEOPACKAGE], height=150)  # fmt: skip
         submit_file = gr.Button("Submit the file", elem_id="submit-file")
     outcome = gr.HTML(padding=False, elem_id="job-message")
@@ -149,7 +149,7 @@ def _messages_of_file(
     page: Page, values: Values, name: gr.Textbox, file: gr.File
 ) -> list[JobMessage]:
     if not values[file]:
-        raise BadArea("Choose a file of areas first.")
+        raise BadArea("Select an area file first.")
     return jobs_of_file(page, values, Path(values[file]), str(values[name] or ""))
 
 
@@ -171,8 +171,8 @@ def check_control(job_id: str, own: Sequence[str], settings: Settings) -> None:
     """Raise NotYours when a page that submitted ``own`` may not cancel or retry a job."""
     if not settings.cluster_visitors_control and job_id not in own:
         raise NotYours(
-            "This job was not submitted from this page: only the operator can cancel it or try it "
-            "again, with `shipdet jobs`."
+            "This job was not submitted from this page: only the operator can cancel or retry it, "
+            "with `shipdet jobs`."
         )
 
 

@@ -190,9 +190,9 @@ def _search(settings: Settings) -> SearchInputs:
             elem_id="threshold",
         )
     selective = gr.Checkbox(
-        label="Super-resolution only where ships could be",
+        label="Super-resolution only around possible ships",
         info="The raw image is searched first; super-resolution is applied "
-        "around what could be a ship, and the rest is interpolated.",
+        "around candidates, and the rest is interpolated.",
         visible=False,  # until super-resolution is chosen
         elem_id="selective",
     )
@@ -212,7 +212,7 @@ def _search(settings: Settings) -> SearchInputs:
                 [
                     ("Automatic", "auto"),
                     *(
-                        (html.BACKENDS[name] + ("" if available else " (not here)"), name)
+                        (html.BACKENDS[name] + ("" if available else " (not available)"), name)
                         for name, available, _ in states
                     ),
                 ],
@@ -229,7 +229,9 @@ def _search(settings: Settings) -> SearchInputs:
             quality = gr.Number(
                 90, label="JPEG quality", minimum=1, maximum=95, precision=0, min_width=100
             )
-        name = gr.Textbox(label="File name", placeholder="optional, names the results", max_lines=1)
+        name = gr.Textbox(
+            label="File name", placeholder="optional prefix of file names", max_lines=1
+        )
     return SearchInputs(
         upscale, threshold, min_length_m, model, upscaler, selective, backend, device,
         precision, image_format, quality, map_layer, name,

@@ -66,8 +66,8 @@ def completed(name: str, function: Callable[..., Any], values: list[Any]) -> lis
             for parameter in parameters
         )
         raise gr.Error(
-            f"/{name} takes these values in this order ({len(values)} were given; those with a "
-            f"question mark may be left out): {wanted}.",
+            f"/{name} expects these values in this order ({len(values)} were given; those with a "
+            f"question mark are optional): {wanted}.",
             print_exception=False,
         )
     return [*values, *missing]

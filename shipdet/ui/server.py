@@ -36,8 +36,8 @@ def launch(settings: Settings, block: bool) -> gr.Blocks:
         settings.runs_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageFull(
-            f"The folder of results {settings.runs_dir} cannot be made ({error.strerror}): set "
-            "SHIPDET_RUNS_DIR to another one."
+            f"The results folder {settings.runs_dir} cannot be created ({error.strerror}): set "
+            "SHIPDET_RUNS_DIR to another folder."
         ) from error
     blocks = build_blocks(settings)
     blocks.queue(max_size=settings.max_queue)
@@ -67,8 +67,8 @@ def launch(settings: Settings, block: bool) -> gr.Blocks:
             )
     except OSError as error:
         raise BadOption(
-            f"The app cannot listen at {settings.host}, port {settings.port}: most likely another "
-            "program uses the port, so choose another one with --port or SHIPDET_PORT."
+            f"The app cannot listen on {settings.host}, port {settings.port}, probably because "
+            "another program uses the port: choose another one with --port or SHIPDET_PORT."
         ) from error
     if block:
         # The page is up; the first search need not wait for this then.

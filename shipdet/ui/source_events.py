@@ -187,7 +187,7 @@ def map_layer(provider: Provider, settings: Settings) -> str:
     except ShipdetError:
         used = provider
     if used.kind == "stac":  # its tiles are those of an acquisition
-        wait = f"{used.title} is shown here once the area has an acquisition."
+        wait = f"{used.title} is shown here after an acquisition of the area is found."
         return json.dumps({"id": used.id, "wait": wait})
     return json.dumps({"id": used.id})
 

@@ -48,7 +48,7 @@ def images_box(facts: Sequence[ImageFacts]) -> str:
     scales = sorted({f"{f.gsd_m:.2g}" for f in facts if f.gsd_m})
     scale = " to ".join(dict.fromkeys((scales[0], scales[-1]))) if scales else "?"
     placed = sum(f.outline is not None for f in facts)
-    place = "placed on the map" if placed == len(facts) else "without a place on the map"
+    place = "placed on the map" if placed == len(facts) else "without a georeference"
     if 0 < placed < len(facts):
         place = f"{placed} placed on the map"
     took = f"about {duration(sum(f.seconds for f in facts))}"
@@ -109,8 +109,8 @@ def acquisition_list(acquisitions: Sequence["Acquisition"], chosen: str = "") ->
     """Acquisitions to choose one of: date, clouds, share of the area, a small picture."""
     if not acquisitions:
         return hint(
-            "There is no acquisition of this area with so few clouds in these dates: allow more "
-            "clouds or widen the dates."
+            "No acquisition of this area matches the dates and the cloud cover: allow more clouds "
+            "or widen the date range."
         )
     rows = "".join(_acquisition(a, a.id == chosen) for a in acquisitions)
     number = "1 acquisition" if len(acquisitions) == 1 else f"{len(acquisitions)} acquisitions"
@@ -141,7 +141,7 @@ def contacts_line(contacts: "Contacts") -> str:
     """What an AIS file tells near the image, before the run."""
     inside = sum(contact.in_area for contact in contacts)
     lines = [
-        f"{inside} ships of {contacts.file} were in the area at "
+        f"{inside} ships in {contacts.file} were in the area at "
         f"{contacts.acquired:%Y-%m-%d %H:%M} UTC.",
         *contacts.notes,
     ]

@@ -20,7 +20,7 @@ STRETCHES: list[tuple[str, StretchName]] = [
     ("Automatic", "auto"),
     ("2nd to 98th percentile", "percentile"),
     ("Lowest to highest", "minmax"),
-    ("None, cut at 255", "none"),
+    ("None, clipped at 255", "none"),
 ]
 #: Until an image says what bands it has; others can be typed.
 BANDS = [(STATED_BANDS, STATED_BANDS), ("1, 2, 3", "1,2,3"), ("3, 2, 1", "3,2,1")]
@@ -121,7 +121,7 @@ def lay_out_map(settings: Settings) -> tuple[MapInputs, Box]:
                 elem_id="place",
             )
             go = gr.Button("Go", size="md", min_width=56, scale=0, elem_id="go")
-        found = gr.Radio([], label="Several places have that name", visible=False, elem_id="places")
+        found = gr.Radio([], label="Several places match", visible=False, elem_id="places")
         message = gr.HTML("", visible=False, padding=False, elem_id="place-message")
     map_component(catalog(settings).values(), "sample", area, MAP_PX)
     picture = gr.HTML("", padding=False, elem_id="own-picture")
@@ -171,9 +171,9 @@ def lay_out_imagery(settings: Settings, box: Box) -> tuple[AreaInputs, DateParts
             date_to = gr.Textbox(
                 label="To", placeholder="2024-05-31", min_width=90, elem_id="date-to"
             )
-            max_cloud = gr.Slider(0, 100, 20, step=5, label="Cloud cover up to %", min_width=110)
+            max_cloud = gr.Slider(0, 100, 20, step=5, label="Cloud cover up to (%)", min_width=110)
             priority = dropdown(
-                "First of several",
+                "Priority of acquisitions",
                 [(name or "Default", name) for name in get_args(Priority)],
                 "",
             )
@@ -181,7 +181,7 @@ def lay_out_imagery(settings: Settings, box: Box) -> tuple[AreaInputs, DateParts
             with gr.Row(equal_height=True):
                 acquisition = gr.Textbox(
                     label="Acquisition",
-                    placeholder="the newest clear one",
+                    placeholder="newest clear one",
                     max_length=200,
                     max_lines=1,
                     min_width=90,
@@ -228,7 +228,7 @@ def lay_out_picture(settings: Settings) -> tuple[PictureInputs, gr.HTML]:
             BANDS,
             value=STATED_BANDS,
             label="Bands",
-            info="Red, green and blue, or one.",
+            info="Red, green and blue, or one gray band.",
             allow_custom_value=True,
             min_width=100,
             elem_id="bands",
@@ -237,7 +237,7 @@ def lay_out_picture(settings: Settings) -> tuple[PictureInputs, gr.HTML]:
             STRETCHES,
             value="auto",
             label="Stretch",
-            info="How values become 8 bits.",
+            info="Conversion of values to 8 bits.",
             filterable=False,
             min_width=100,
             elem_id="stretch",
@@ -250,12 +250,12 @@ def lay_out_ais() -> AisInputs:
     """The upload of an AIS file and the time of the image."""
     sample = gr.Checkbox(
         label="Match with the sample's AIS file",
-        info="One of its ships is silent, one gives a wrong position, one is not in the image.",
+        info="One ship sends no AIS, one reports a wrong position, one is not in the image.",
         elem_id="sample-ais",
     )
-    with gr.Accordion("Who was it: AIS", open=False, elem_classes="sd-more"):
+    with gr.Accordion("Identify ships with AIS", open=False, elem_classes="sd-more"):
         file = gr.File(
-            label="CSV or Parquet of MarineCadastre or the Danish Maritime Authority",
+            label="CSV or Parquet from MarineCadastre or the Danish Maritime Authority",
             type="filepath",
             height=UPLOAD_PX,
             elem_id="ais",
@@ -263,7 +263,7 @@ def lay_out_ais() -> AisInputs:
         acquired = gr.Textbox(
             label="Time of the image",
             placeholder="2024-05-01T10:56:00Z",
-            info="With its time zone; filled in where the imagery states it.",
+            info="With time zone; filled in if the imagery contains it.",
             max_lines=1,
             max_length=40,
             elem_id="acquired",

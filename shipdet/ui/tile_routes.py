@@ -38,7 +38,7 @@ def tile_routes(settings: Settings) -> list[BaseRoute]:
         where = request.path_params
         provider = catalog(settings).get(where["provider"])
         if provider is None or provider.base_layer:
-            return PlainTextResponse("There are no such tiles here.", 404)
+            return PlainTextResponse("This server has no such tiles.", 404)
         zoom, x, y = where["z"], where["x"], where["y"]
         try:
             async with slots:

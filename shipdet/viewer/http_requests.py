@@ -19,7 +19,7 @@ from shipdet.settings import Settings
 MAX_BODY = 1024**2  # bytes; a page sends some hundred
 MAX_ACTIONS = 1000
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-_CROSS_ORIGIN = "Changes are accepted from the app's own pages only."
+_CROSS_ORIGIN = "Changes are accepted only from the app's own pages."
 
 
 def run_of(request: Request, settings: Settings, name: str = "run") -> Run:
@@ -81,7 +81,7 @@ async def body_of(request: Request) -> dict[str, Any]:
     try:
         body = json.loads(content or b"{}")
     except ValueError:
-        raise BadOption("The request is no JSON.") from None
+        raise BadOption("The request is not valid JSON.") from None
     if not isinstance(body, dict):
         raise BadOption("The request must be a JSON object.")
     return body
@@ -117,7 +117,7 @@ def reviewed(review: Review, body: dict[str, Any]) -> Review:
             raise
         except (KeyError, TypeError, ValueError, IndexError):
             raise BadOption(
-                "An action is accept, reject, move, redraw, add or undo, with key and points."
+                "An action must be accept, reject, move, redraw, add or undo, with key and points."
             ) from None
     return review
 

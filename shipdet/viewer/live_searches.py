@@ -105,7 +105,7 @@ def start(title: str, events: Callable[[], SearchEvents], most: int) -> Running:
         for old in [r for r in _known.values() if _is_old(r)]:
             del _known[old.id]
         if sum(running.ended is None for running in _known.values()) >= most:
-            raise Busy("Too many runs are waiting for this machine: try again in some minutes.")
+            raise Busy("Too many runs are waiting for this machine: try again in a few minutes.")
         running = Running(title)
         _known[running.id] = running
     context = contextvars.copy_context()  # ZeroGPU finds the visitor's request in it

@@ -101,7 +101,7 @@ def test_a_port_is_found_by_its_name(open_app: OpenApp):
     app.page.locator("#places label").first.click()
     wait_until_shown(app, *ALGECIRAS)
     expect(app.page.locator("#places")).to_be_hidden()
-    expect(app.map.locator(".sd-notice")).to_contain_text("is not here: choose other imagery")
+    expect(app.map.locator(".sd-notice")).to_contain_text("does not cover this place")
 
     app.page.reload()  # the map opens where it was left
     expect(app.map.locator(".leaflet-draw-draw-rectangle")).to_be_visible(timeout=60_000)
@@ -220,7 +220,7 @@ def test_the_time_of_the_image_is_filled_in_until_one_is_typed(open_app: OpenApp
     with rasterio.open(file, "w", **profile, **place) as image:
         image.write(np.random.default_rng(0).integers(0, 90, (3, 60, 80), dtype=np.uint8))
     app = open_app()
-    app.page.get_by_text("Who was it: AIS").click()
+    app.page.get_by_text("Identify ships with AIS").click()
     time = app.page.get_by_label("Time of the image")
     expect(time).to_have_value(sample.ACQUIRED)
     app.page.get_by_role("tab", name="Your images").click()

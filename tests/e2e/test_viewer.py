@@ -73,9 +73,9 @@ def test_ships_are_reviewed_and_exported(open_page: OpenPage, runs: Path, tmp_pa
     viewer.saved(2)
     viewer.see("3 ships")
     viewer.press("n")  # one is missing: bow and stern, with the keyboard
-    expect(viewer.hint).to_contain_text("choose the bow")
+    expect(viewer.hint).to_contain_text("mark the bow")
     viewer.press("Space")
-    expect(viewer.hint).to_contain_text("choose the stern")
+    expect(viewer.hint).to_contain_text("mark the stern")
     for _ in range(4):
         viewer.press("Shift+ArrowDown")
     viewer.press("Space")
@@ -104,7 +104,7 @@ def test_ships_are_reviewed_and_exported(open_page: OpenPage, runs: Path, tmp_pa
 
     page.reload()
     viewer.see("1 of 3 ships")  # the address keeps the filter
-    page.get_by_role("button", name="No filter").click()
+    page.get_by_role("button", name="Clear filter").click()
     viewer.see("3 ships")
 
 
@@ -250,7 +250,7 @@ def test_no_page_keeps_people_out(open_page: OpenPage, dark: bool):
     viewer = ViewerPage(page)
     viewer.see("3 of 3 ships")
     viewer.rows.first.click()
-    page.get_by_label("What does not count").check()
+    page.get_by_label("Other candidates").check()
     assert serious_findings(page) == []
     page.get_by_role("button", name="Keys (?)").click()
     assert serious_findings(page) == []
@@ -280,7 +280,7 @@ def test_a_restarted_server_is_announced_and_works_again(browser: Browser, tmp_p
     banner = page.locator("#sd-alive")
     expect(banner).to_contain_text("The server does not answer", timeout=30_000)
     with running_app(tmp_path, SHIPDET_PORT=served.url.rstrip("/").rpartition(":")[2]):
-        expect(banner).to_contain_text("started again", timeout=60_000)
+        expect(banner).to_contain_text("restarted", timeout=60_000)
         expect(app.estimate).to_contain_text("tiles", timeout=60_000)
         app.set_edge("east", app.numbers[0])
         app.detect.click()

@@ -170,8 +170,8 @@ def test_ships_show_while_a_search_goes_on(page, settings, a_run, monkeypatch):
     )
     begun, one, two, writing, last = run_events.following(page, search, settings)
     assert begun[page.results.ships] == "" and page.results.ships not in writing
-    assert "1 ship so far, not final yet" in one[page.panel]
-    assert "2 ships so far, not final yet" in two[page.panel]
+    assert "1 ship so far (provisional)" in one[page.panel]
+    assert "2 ships so far (provisional)" in two[page.panel]
     assert page.results.shown not in two and last[page.results.shown] == a_run.id
     drawn = json.loads(two[page.results.ships])
     assert drawn["early"] and len(drawn["features"]) == 2 and drawn["outlines"] == []

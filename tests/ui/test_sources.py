@@ -98,7 +98,7 @@ def test_too_many_areas_at_once_are_refused(page, values, tmp_path):
     file = tmp_path / "many.csv"
     lines = ["west,south,east,north", *("0,0,1,1" for _ in range(MAX_AT_ONCE + 1))]
     file.write_text("\n".join(lines))
-    with pytest.raises(BadArea, match="51 areas are more than 50"):
+    with pytest.raises(BadArea, match="51 areas exceed the limit of 50"):
         area_requests(page, {**values, page.area_file: str(file)})
 
 
@@ -187,7 +187,7 @@ def test_the_best_zoom_of_an_acquisition_is_not_refused(page, estimated, tmp_pat
         days = {page.area.date_from: "2024-05-01", page.area.date_to: "2024-05-31"}
         updates = estimated("area", {**edges, **days, page.area.provider: "sentinel2"}, settings)
     assert updates[page.area.zoom].choices[0][0] == "Best · 14"
-    assert "tiles" in updates[page.estimate] and "Not yet" not in updates[page.estimate]
+    assert "tiles" in updates[page.estimate] and "Cannot start" not in updates[page.estimate]
 
 
 def test_a_failing_search_for_acquisitions_is_one_sentence(page, values, tmp_path, settings):
@@ -246,7 +246,7 @@ def test_an_ais_file_of_no_use_is_reported_before_the_run(page, values, settings
     file = tmp_path / "ais.csv"
     file.write_text("a,b\n1,2\n")
     answer = place_events.check_ais(page, {**values, page.ais.file: str(file)}, "area", settings)
-    assert "Not yet" in answer and "column" in answer
+    assert "Cannot start" in answer and "column" in answer
     undated = {page.ais.file: str(sample.AIS_FILE), page.area.provider: "esri"}
     answer = place_events.check_ais(page, {**values, **undated}, "area", settings)
     assert "has no date" in answer
@@ -267,10 +267,10 @@ def test_an_image_without_a_place_stands_where_the_map_is(page, estimated, tmp_p
     Image.fromarray(np.full((50, 70, 3), 90, np.uint8)).save(file)
     picture = page.picture
     updates = estimated("picture", {picture.files: [str(file)]})
-    assert "meters per pixel" in updates[page.estimate] and "Not yet" in updates[page.estimate]
+    assert "meters per pixel" in updates[page.estimate] and "Cannot start" in updates[page.estimate]
     assert "scene.png in small" in updates[page.map.picture] and not updates[page.map.others]
     updates = estimated("picture", {picture.files: [str(file)], picture.gsd_m: 3})
-    assert "without a place on the map" in updates[page.estimate]
+    assert "without a georeference" in updates[page.estimate]
     assert not updates[page.ais.sample].visible, "the sample's AIS file is of no image"
 
 
@@ -301,7 +301,7 @@ def test_a_missing_scale_hides_nothing_of_an_image(settings, tmp_path):
 
 
 def test_bands_are_offered_with_their_names():
-    assert band_choices(()) == [("As the image says", "As the image says")]
+    assert band_choices(()) == [("From the image", "From the image")]
     offered = dict(band_choices(("B02", "B03", "B04", "")))
     assert offered["3 B04, 2 B03, 1 B02"] == "3,2,1" and offered["4 in gray"] == "4"
 

@@ -29,7 +29,7 @@
       answer = await fetch("healthz", { cache: "no-store" });
     } catch {
       if (++missed > 1) {
-        show("The server does not answer: start it again; this page then goes on by itself.", "alert");
+        show("The server does not answer: restart it, and this page reconnects automatically.", "alert");
       }
       return;
     }
@@ -46,7 +46,7 @@
   function begin() {
     if (sessionStorage.getItem(FLAG)) {
       sessionStorage.removeItem(FLAG);
-      show("The server was started again: a run that was under way is lost, finished ones are in the history.", "status");
+      show("The server was restarted: a run in progress is lost; finished runs are in the history.", "status");
       setTimeout(() => show(""), 20_000);
     }
     setInterval(() => document.hidden || look(), EVERY_MS);

@@ -88,7 +88,7 @@ const shipdetMap = {
         const ship = feature.properties;
         const color = shipdetMap.SHIP_COLORS.find(([least]) => ship.score >= least)[1];
         const size = `${Math.round(ship.length_m)} × ${Math.round(ship.width_m)} m`;
-        const name = early ? "Not final yet" : `Ship ${ship.id}`;
+        const name = early ? "Provisional" : `Ship ${ship.id}`;
         const text = `${name} · ${Math.round(ship.score * 100)} % · ${size}`;
         const outline = L.geoJSON(feature, {
           pane: "ships",
@@ -149,7 +149,7 @@ const shipdetMap = {
       const limits = layer?.options.bounds;
       if (!limits || !map.getSize().x) return;
       const here = others.getLayers().length || map.getBounds().intersects(L.latLngBounds(limits));
-      notice(here ? "" : `${layer.options.shipdetTitle} is not here: choose other imagery.`);
+      notice(here ? "" : `${layer.options.shipdetTitle} does not cover this place: select other imagery.`);
     }
     for (const layer of Object.values(layers)) shipdetMap.watch(layer, map, notice);
     function showLayer({ id, url, title, wait }) {
@@ -228,7 +228,7 @@ const shipdetMap = {
     layer.on("load", () => { // every tile of the view has come or failed
       if (came || !failed || !map.hasLayer(layer)) return;
       const title = layer.shipdetTitle ?? layer.options.shipdetTitle;
-      const plain = `No image of ${title} comes here: it has none of this place at this zoom, or ` +
+      const plain = `${title} cannot be shown: it has no image of this place at this zoom, or ` +
         "its server cannot be reached.";
       notice(plain);
       // This server tells why; others are not asked twice.

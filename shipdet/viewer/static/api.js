@@ -10,7 +10,7 @@ export async function ask(address, options) {
   try {
     answer = await fetch(address, options);
   } catch {
-    throw new Error("The server does not answer: start the app again, then try again.");
+    throw new Error("The server does not answer: restart the app, then try again.");
   }
   const body = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(body.error ?? `The server answered ${answer.status}.`);

@@ -51,8 +51,8 @@ function runningLine(run) {
 
 function draw(history) {
   ({ runs, every } = history);
-  const own = every ? "" : " Only the runs that this browser has opened are listed.";
-  byId("kept").textContent = `A run goes on when its page is closed or loaded again, and is listed here when it is finished. Runs older than ${history.kept.days} days are removed, and the oldest ones when all take more than ${history.kept.gb} GB, each time a run ends.${own}`;
+  const own = every ? "" : " Only runs that this browser has opened are listed.";
+  byId("kept").textContent = `A run continues when its page is closed or reloaded, and is listed here when it is finished. Each time a run ends, runs older than ${history.kept.days} days are removed, then the oldest ones while all use more than ${history.kept.gb} GB.${own}`;
   byId("count").textContent = runs.length === 1 ? "1 run" : `${runs.length} runs`;
   for (const id of chosen) if (!runs.some((run) => run.id === id)) chosen.delete(id);
   byId("compare").disabled = chosen.size !== 2;

@@ -13,10 +13,10 @@ import { Reviewer } from "./review.js";
 import { columnsOf, Table } from "./table.js";
 
 const TITLES = { raw: "Image", upscaled: "Super-resolution" };
-const COLORS = [[0.8, "#40dc78", "score 0.8 and more"], [0.5, "#ffc400", "0.5 to 0.8"], [0, "#ff7043", "below 0.5"]];
+const COLORS = [[0.8, "#40dc78", "score 0.8 or more"], [0.5, "#ffc400", "0.5 to 0.8"], [0, "#ff7043", "below 0.5"]];
 const OTHER = "#d5dce3";
 const WATER = [["#2c6ebe", "water"], ["#967e5c", "land"], ["#ffce40", "hull"]];
-const WHY = { rejected: "rejected", weak: "too weak", short: "too short" };
+const WHY = { rejected: "rejected", weak: "below the threshold", short: "too short" };
 const FORMATS = {
   geojson: "GeoJSON", gpkg: "GeoPackage", kml: "KML", parquet: "GeoParquet", csv: "CSV", coco: "COCO",
   yolo: "YOLO-OBB", labels: "Training labels", report: "Report (HTML)", zip: "Results (ZIP)",
@@ -106,7 +106,7 @@ function drawLegend(water) {
   byId("legend").replaceChildren(
     ...COLORS.map(([, color, text]) => item(color, text)),
     item(COLORS[0][1], "cut by the edge", "dashed"),
-    ...(byId("view").elements.others.checked ? [item(OTHER, "rejected, too weak or too short", "dashed")] : []),
+    ...(byId("view").elements.others.checked ? [item(OTHER, "rejected, below the threshold or too short", "dashed")] : []),
     ...(run.map && water ? WATER.map(([color, text]) => item(color, text, "area")) : []),
   );
 }
@@ -119,7 +119,7 @@ function draw() {
   byId("count").textContent = !run.searched ? "imagery only" : filtered
     ? `${run.ships.length.toLocaleString("en")} of ${inWords(run.total)}` : inWords(run.total);
   byId("filter-state").textContent = filtered ? "(on)" : "";
-  byId("facts").textContent = [run.id, run.acquired ? `acquired ${when(run.acquired)}` : `made ${when(run.created)}`,
+  byId("facts").textContent = [run.id, run.acquired ? `acquired ${when(run.acquired)}` : `created ${when(run.created)}`,
     `${run.width.toLocaleString("en")} × ${run.height.toLocaleString("en")} px`, run.attribution, ...run.notes].filter(Boolean).join(" · ");
   table.show(run);
   outlines.show(everyone());
@@ -153,7 +153,7 @@ async function downloadWhenSaved(event) {
   const link = event.target.closest("a");
   if (!link || !reviewer.busy) return;
   event.preventDefault();
-  byId("saved").textContent = `Saving … then ${link.textContent}`;
+  byId("saved").textContent = `Saving …, then downloading ${link.textContent}`;
   if (!(await reviewer.settled())) return;
   [...byId("downloads").querySelectorAll("a")].find((other) => other.textContent === link.textContent)?.click();
 }
@@ -165,7 +165,7 @@ function choose(key, from) {
   table.mark(key, from !== "table");
   outlines.mark(key);
   byId("ship").hidden = !ship;
-  byId("ship-title").textContent = ship ? (ship.why ? `Not counted: ${WHY[ship.why]}` : `Ship ${ship.id}`) : "No ship chosen";
+  byId("ship-title").textContent = ship ? (ship.why ? `Not counted: ${WHY[ship.why]}` : `Ship ${ship.id}`) : "No ship selected";
   for (const button of document.querySelectorAll("[data-act]")) {
     if (!["add", "undo"].includes(button.dataset.act)) button.disabled = !ship;
   }
@@ -191,7 +191,7 @@ async function picked(wanted) {
 
 const bowAndStern = (what) => ({
   least: 2, most: 2,
-  hint: (count) => `${what}: choose the ${count ? "stern" : "bow"} (click, or arrow keys and Space; Esc stops)`,
+  hint: (count) => `${what}: mark the ${count ? "stern" : "bow"} (click, or arrow keys and Space; Esc cancels)`,
 });
 
 async function act(kind) {
@@ -208,14 +208,14 @@ async function act(kind) {
     reviewer.act({ kind, key: ship.key });
     if (next !== ship.key && !ship.why) choose(next, "review");
   } else {
-    const hint = () => `Ship ${ship.id}: choose its new middle (click, or arrow keys and Space; Esc stops)`;
+    const hint = () => `Ship ${ship.id}: mark the new center (click, or arrow keys and Space; Esc cancels)`;
     const points = await picked(kind === "move" ? { least: 1, most: 1, hint } : bowAndStern(`Ship ${ship.id}`));
     if (points) reviewer.act({ kind, key: ship.key, points });
   }
 }
 
 async function drawFilter() {
-  const hint = (count) => `Polygon of ${count} corners (click, or arrow keys and Space; Enter ends, Esc stops)`;
+  const hint = (count) => `Polygon with ${count} corners (click, or arrow keys and Space; Enter closes it, Esc cancels)`;
   const points = await picked({ least: 3, most: Infinity, hint, closed: true });
   if (points) filters.polygon = points;
 }
