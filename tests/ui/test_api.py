@@ -186,7 +186,7 @@ def test_a_polygon_and_several_areas_are_searched(client, tmp_path):
     with pytest.raises(AppError, match="is not a WKT"):
         client.predict("/etc/passwd", **how)
     file.write_text("west,south,east,north\n" + "0,0,1,1\n" * (MAX_AT_ONCE + 1))
-    with pytest.raises(AppError, match="51 areas are more than 50"):
+    with pytest.raises(AppError, match="51 areas exceed the limit of 50"):
         client.predict(handle_file(file), **how)
 
 
