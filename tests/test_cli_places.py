@@ -49,7 +49,7 @@ def test_acquisitions_of_an_area_are_listed(dated, capsys):
 def test_no_clouds_at_all_may_be_asked_for(dated, capsys):
     days = ["--date-from", "2024-05-01", "--date-to", "2024-05-31"]
     assert run("acquisitions", *box_of(dated), *days, "--max-cloud", "0") == 0
-    assert capsys.readouterr().out == "None in these dates with so few clouds.\n"
+    assert capsys.readouterr().out == "No acquisition matches the dates and the cloud cover.\n"
 
 
 def test_a_day_is_searched(dated, classifier, tmp_path, capsys):
