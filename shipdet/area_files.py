@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import ParseError
 
 from shipdet.archives import ZIP_DAMAGE
+from shipdet.areas import MAX_NAME
 from shipdet.errors import BadArea
 from shipdet.geopackage_reader import polygons_of
 
@@ -87,21 +88,24 @@ def read_areas(data: bytes, file_name: str) -> list[Entry]:
         raise BadArea("The file is not text in UTF-8.") from None
 
 
-def name_areas(areas: list[Entry], prefix: str) -> list[Entry]:
+def name_areas(areas: list[Entry], prefix: str, longest: int = MAX_NAME) -> list[Entry]:
     """Give every area a name that is unique in the list and may be a job's.
 
     Args:
         areas: Names, which may be empty or the same, and areas.
         prefix: How each name begins.
+        longest: Characters that a name may have; a longer one is cut.
     """
     taken: set[str] = set()
     named = []
     for number, (own, area) in enumerate(areas, start=1):
         composed = unicodedata.normalize("NFC", own)  # an accent is a part of its letter
-        stem = re.sub(r"[^\w.-]+", "-", composed).strip("-.")[:48]
-        name = "-".join(filter(None, (prefix, stem or f"{number:04d}")))
-        if name in taken or len(name) < 3:
-            name = f"{name}-{number:04d}"
+        stem = re.sub(r"[^\w.-]+", "-", composed).strip("-.")
+        whole = "-".join(filter(None, (prefix, stem or f"{number:04d}")))
+        name, count = whole[:longest], number
+        while name in taken or len(name) < 3:
+            suffix = f"-{count:04d}"
+            name, count = whole[: longest - len(suffix)] + suffix, count + 1
         taken.add(name)
         named.append((name, area))
     return named

@@ -146,6 +146,9 @@ def parse_areas(value: object) -> list[Area]:
     return [_area(shapely.MultiPolygon(side)) for side in sides if side]
 
 
+#: Characters that the name of a run or a job may have.
+MAX_NAME = 64
+
 #: How the parts of an area that crosses the antimeridian are called.
 SIDES = ("eastern-hemisphere", "western-hemisphere")
 

@@ -7,12 +7,13 @@ The command line and the signatures of the Python and the web API are made from 
 
 import difflib
 import math
+import re
 from datetime import date
 from typing import Annotated, Any, Literal, Self, TypedDict, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from shipdet.areas import Area, parse_wkt
+from shipdet.areas import MAX_NAME, Area, parse_wkt
 from shipdet.computing import Backend, DeviceChoice, PrecisionChoice
 from shipdet.errors import BadOption, ShipdetError
 from shipdet.geometry import BBox
@@ -153,6 +154,11 @@ class Search(Request):
         if value is not None and not (math.isfinite(value) and 0.0 < value < 1.0):
             raise ValueError("the threshold must be a number between 0 and 1")
         return value
+
+    @field_validator("name")
+    @classmethod
+    def _name_of_a_file(cls, value: str) -> str:
+        return check_name(value)
 
     @model_validator(mode="after")
     def _selective_of_something(self) -> Self:
@@ -322,6 +328,20 @@ class AreaOptions(SearchOptions, total=False):
     max_cloud: int
     priority: Priority
     acquisition: str
+
+
+def check_name(name: str) -> str:
+    """Return a file name stem from a user without spaces around it; it may be empty.
+
+    Raises BadOption where it has more than letters, digits, spaces and ``. - _``.
+    """
+    name = name.strip()
+    if name and not re.fullmatch(rf"\w[\w .-]{{0,{MAX_NAME - 1}}}", name):
+        raise BadOption(
+            f"A file name may have up to {MAX_NAME} letters, digits, spaces, dots, dashes and "
+            "underscores, and begins with a letter or digit."
+        )
+    return name
 
 
 def check_priority(value: str) -> str:

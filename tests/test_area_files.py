@@ -230,3 +230,17 @@ def test_every_area_of_a_file_gets_a_name_of_its_own():
     named = name_areas([("Port A", 1), ("Port A", 2), ("", 3), ("../x", 4)], "watch")
     names = [name for name, _ in named]
     assert names == ["watch-Port-A", "watch-Port-A-0002", "watch-0003", "watch-x"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["a-0003", "a", "a"], ["a", "a-0002", "a", "a"], ["0002", ""], ["x" * 70] * 3,
+        ["ab-0002", "ab", "ab"], ["a", "a"],
+    ],
+)  # fmt: skip
+def test_names_of_areas_are_unique_whatever_they_were(names):
+    named = [name for name, _ in name_areas([(name, 0) for name in names], "")]
+    assert len(set(named)) == len(names) and all(3 <= len(name) <= 64 for name in named)
+    long = [name for name, _ in name_areas([(name, 0) for name in names], "p" * 60)]
+    assert len(set(long)) == len(names) and all(len(name) <= 64 for name in long)

@@ -10,7 +10,7 @@ from PIL import Image
 
 import shipdet
 from shipdet import cli, pipeline
-from shipdet.errors import BadOption, ShipdetError
+from shipdet.errors import BadOption, ShipdetError, StorageFull, UnknownModel
 from shipdet.progress import finish
 from shipdet.requests import ImageRequest, Search
 from shipdet.settings import get_settings
@@ -66,8 +66,29 @@ def test_a_stopped_batch_goes_on_where_it_was(scans, tmp_path, classifier, reque
     assert (classifier.windows_seen, len(classifier.canvases_seen)) == seen and batch.ships == 1
     assert finish(pipeline.iter_images(files, request_, out)).ships == 2
     other = request_.model_copy(update={"search": Search(threshold=0.3)})
-    [first, _] = finish(pipeline.iter_images(files, other, out)).images
-    assert "not an empty folder" in first.error, "another request is no continuation"
+    with pytest.raises(BadOption, match="not an empty folder"):  # no continuation
+        finish(pipeline.iter_images(files, other, out))
+
+
+def test_what_is_wrong_for_all_images_ends_a_batch(scans, tmp_path, request_, monkeypatch):
+    files, out = pipeline.find_images([scans]), tmp_path / "out"
+    unknown = request_.model_copy(update={"search": Search(model="none-such")})
+    with pytest.raises(UnknownModel):
+        finish(pipeline.iter_images(files, unknown, out))
+    assert not out.exists()
+
+    def full(*_, **__):
+        raise StorageFull("The disk is full.")
+
+    monkeypatch.setattr(pipeline.batch, "iter_image", full)
+    with pytest.raises(StorageFull):
+        finish(pipeline.iter_images(files, request_, out))
+
+
+def test_a_band_that_an_image_lacks_is_noted(scans, tmp_path, classifier):
+    request = ImageRequest(gsd_m=GSD_M, bands="9,2,1", search=Search(threshold=0.25))
+    batch = finish(pipeline.iter_images(pipeline.find_images([scans]), request, tmp_path / "out"))
+    assert len(batch.failed) == 2 and "no band 9" in batch.failed[0].error
 
 
 def test_what_is_no_image_is_named(tmp_path):

@@ -42,6 +42,13 @@ def test_both_sides_of_the_antimeridian_bear_names():
     assert (east[1].bbox[2], west[1].bbox[0]) == (180.0, -180.0)
 
 
+def test_both_sides_of_an_area_with_a_long_name_may_be_runs(tmp_path):
+    file = tmp_path / "areas.csv"
+    file.write_text(f"west,south,east,north,name\n179.9,-17,-179.9,-16.9,{'x' * 60}\n")
+    named = [name for name, _ in pipeline.areas_of(file)]
+    assert [Search(name=name).name for name in named] == named and len(set(named)) == 2
+
+
 def test_several_areas_become_runs_in_folders(classifier, tmp_path, monkeypatch):
     with TileServer() as server:
         settings = shipdet.get_settings().model_copy(update={"xyz_url": server.url_template})

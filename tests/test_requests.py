@@ -5,7 +5,7 @@ import math
 import pytest
 
 from shipdet.errors import BadArea, BadOption
-from shipdet.requests import AreaRequest, ImageRequest, Search
+from shipdet.requests import AreaRequest, ImageRequest, Search, check_name
 
 HERE = (-5.44, 36.12, -5.41, 36.14)
 
@@ -93,3 +93,16 @@ def test_sharpening_in_parts_needs_sharpening():
 def test_a_request_cannot_be_changed():
     with pytest.raises(ValueError, match="frozen"):
         Search().threshold = 0.8
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a", "Port-of_X.2024", "x" * 64, " padded ", "Port of X", "ä", "a\n"]
+)
+def test_a_usable_name_is_kept_without_spaces_around_it(name):
+    assert Search(name=name).name == check_name(name) == name.strip()
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "..", ".hidden", "a:b", "x" * 65, "-x", "a\\b"])
+def test_a_name_that_could_be_a_path_is_refused(name):
+    with pytest.raises(BadOption, match="up to 64 letters, digits, spaces, dots"):
+        Search(name=name)

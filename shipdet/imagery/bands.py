@@ -50,13 +50,12 @@ def choose_bands(
         notes: for the reader of the run record; what was decided is added.
 
     Raises:
-        BadOption: a chosen band does not exist.
-        BadImage: all bands are transparency.
+        BadImage: a chosen band does not exist, or all bands are transparency.
     """
     count = len(meanings)
     if chosen:
         if max(chosen) > count:
-            raise BadOption(f"'{name}' has {count} bands and no band {max(chosen)}.")
+            raise BadImage(f"'{name}' has {count} bands and no band {max(chosen)}.")
         return list(chosen)
     usable = [i for i in range(1, count + 1) if meanings[i - 1] != "alpha"]
     if not usable:

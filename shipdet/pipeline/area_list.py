@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from shipdet.area_files import name_areas, read_area_file
-from shipdet.areas import Area, is_wkt, named_areas
+from shipdet.areas import MAX_NAME, SIDES, Area, is_wkt, named_areas
 from shipdet.geometry import BBox
 from shipdet.requests import AreaRequest, Search
 
@@ -31,7 +31,7 @@ def areas_of(value: Any) -> list[NamedArea]:
     if not isinstance(value, Path) and not (isinstance(value, str) and not is_wkt(value)):
         return named_areas(value)
     path = Path(value)
-    entries = name_areas(read_area_file(path), "")
+    entries = name_areas(read_area_file(path), "", MAX_NAME - len(f"-{max(SIDES, key=len)}"))
     return [part for name, area in entries for part in named_areas(area, name or path.stem)]
 
 

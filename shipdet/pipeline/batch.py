@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from shipdet.errors import BadOption, ShipdetError
+from shipdet.errors import AreaTooLarge, BadImage, BadOption, ScaleTooCoarse
+from shipdet.pipeline.choosing import plan_search
 from shipdet.pipeline.running import iter_image
 from shipdet.progress import Progress, Steps, labeled, mapped
 from shipdet.report import BatchImage, Run, read_run, write_summary
 from shipdet.report.folder import save_file
 from shipdet.requests import ImageRequest
 from shipdet.settings import Settings, get_settings
+
+#: What may be wrong with one image of a batch; anything else is wrong for all of them.
+UNUSABLE = (AreaTooLarge, BadImage, ScaleTooCoarse)
 
 #: Suffixes of the images that a folder is searched for.
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -99,8 +103,10 @@ def iter_images(
     Raises:
         BadOption: Something in ``out`` is in the way.
         StorageFull: The disk is full or ``out`` cannot be written.
+        ShipdetError: No image can be searched so: the model is unknown, an extra is missing.
     """
     settings = settings or get_settings()
+    plan_search(request.search, settings)  # what is wrong for all is said before the first
     done: list[BatchImage] = []
     for number, (image, folder) in enumerate(_places(images, out), start=1):
         label = f"{number} of {len(images)}: {image.name}"
@@ -114,7 +120,7 @@ def iter_images(
             run = yield from mapped(steps, partial(labeled, label=label))
             save_file(folder / STAMP, json.dumps(_stamp(image)))
             done.append(BatchImage(image, folder, run, ""))
-        except ShipdetError as error:
+        except UNUSABLE as error:
             done.append(BatchImage(image, None, None, str(error)))
     write_summary(out, done)
     return Batch(out, tuple(done))

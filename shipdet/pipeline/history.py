@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from shipdet.errors import BadOption
-from shipdet.report import PREVIEW, Run, check_name, read_run, run_folder
+from shipdet.report import PREVIEW, Run, read_run, run_folder
 from shipdet.report.folder import PARTIAL, storage_errors
+from shipdet.requests import check_name
 from shipdet.settings import Settings, get_settings
 
 #: What follows the name in a run's id: when it was made, and what nobody can guess.

@@ -22,7 +22,6 @@ from shipdet.report import (
     Clock,
     Review,
     Run,
-    check_name,
     copy_pictures,
     imagery_record,
     new_folder,
@@ -64,7 +63,6 @@ def iter_area(
     """
     settings = settings or get_settings()
     clock = Clock()
-    check_name(request.search.name)
     planned = plan_area(request, settings, untrusted)
     inputs = area_inputs(request, planned.imagery.zoom, settings)
     with (
@@ -114,7 +112,6 @@ def iter_image(
     """
     settings = settings or get_settings()
     clock = Clock()
-    check_name(request.search.name)
     how = plan_search(request.search, settings, untrusted)
     yield Progress("read", 0, 0)
     with clock.stage("read"):
@@ -158,7 +155,6 @@ def iter_download(
     """Download an area's imagery without searching it; arguments as :func:`iter_area`."""
     settings = settings or get_settings()
     clock = Clock()
-    check_name(request.search.name)
     imagery = plan_imagery(request, settings)
     inputs = area_inputs(request, imagery.zoom, settings)
     with (

@@ -4,7 +4,7 @@ from shipdet.report.bundling import write_bundle
 from shipdet.report.comparing import Comparison, compare
 from shipdet.report.filtering import ShipFilter
 from shipdet.report.finished_run import PREVIEW, Run, read_run
-from shipdet.report.folder import check_name, check_new, new_folder, replaced_folder, run_folder
+from shipdet.report.folder import check_new, new_folder, replaced_folder, run_folder
 from shipdet.report.html_page import html_report
 from shipdet.report.pruning import prune
 from shipdet.report.pyramid import cut_tile, layers, top_zoom
@@ -30,7 +30,6 @@ __all__ = [
     "Review",
     "Run",
     "ShipFilter",
-    "check_name",
     "check_new",
     "compare",
     "copy_pictures",

@@ -1,6 +1,7 @@
 """The filter that decides which of a run's ships are shown, counted and exported."""
 
 import math
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -15,6 +16,11 @@ from shipdet.requests import Request
 #: Whether ships with a mark are the only ones, or are left out; "" takes both.
 Marked = Literal["", "only", "without"]
 Meters = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+#: Which of two values leaves fewer ships.
+_STRICTER: dict[str, Callable[[Iterable[float]], float]] = {
+    "min_score": max, "min_length_m": max, "max_length_m": min,
+}  # fmt: skip
 
 MAX_PIXEL_WKT = 100_000  # characters
 
@@ -66,6 +72,24 @@ class ShipFilter(Request):
                 f"{self.max_length_m:g} m: swap the two lengths."
             )
         return self
+
+    def narrowed(self, further: Self) -> Self:
+        """The filter that leaves the ships which pass this filter and a further one.
+
+        Raises:
+            BadOption: No one filter does: both have a polygon, or demand the opposite.
+        """
+        both = {**self.given, **further.given}
+        for name in self.given.keys() & further.given.keys():
+            values = (self.given[name], further.given[name])
+            if name in _STRICTER:
+                both[name] = _STRICTER[name](values)
+            elif values[0] != values[1]:
+                raise BadOption(
+                    f"The ships are filtered by another value of {name} already: filter the whole "
+                    "run instead."
+                )
+        return self.check(**both)
 
     @property
     def given(self) -> dict[str, Any]:

@@ -83,18 +83,18 @@ class Run:
 
     @with_options(ShipFilter)
     def filtered(self, **options: Any) -> Self:
-        """Keep only the ships that pass a filter.
+        """Keep only the ships that pass a filter, of those that are left by the filters before.
 
         Detections, tables, saved files and the report of the returned run contain only these ships.
         The run's folder is not changed.
 
         Raises:
-            BadOption: A value is out of range.
+            BadOption: A value is out of range, or cannot be joined with an earlier filter.
 
         Example:
             >>> run.filtered(min_length_m=100).save("long.gpkg")
         """
-        return replace(self, filter=ShipFilter.check(**options))
+        return replace(self, filter=self.filter.narrowed(ShipFilter.check(**options)))
 
     @cached_property
     def _counted(self) -> tuple[Detections, Detections]:

@@ -30,17 +30,6 @@ _UNUSABLE = (  # errors that another folder remedies
 )  # fmt: skip
 
 
-def check_name(name: str) -> str:
-    """A file name stem from a user: letters, digits, spaces and ``. - _``; may be empty."""
-    name = name.strip()
-    if name and not re.fullmatch(r"\w[\w .-]{0,63}", name):
-        raise BadOption(
-            "A file name may have up to 64 letters, digits, spaces, dots, dashes and underscores, "
-            "and begins with a letter or digit."
-        )
-    return name
-
-
 def run_folder(run_id: str, settings: Settings) -> Path:
     """The folder of a finished run, by its id; never anything outside the runs folder."""
     folder = settings.runs_dir / run_id

@@ -6,7 +6,7 @@ import rasterio
 from rasterio.enums import ColorInterp
 from rasterio.transform import from_origin
 
-from shipdet.errors import BadOption
+from shipdet.errors import BadImage, BadOption
 from shipdet.imagery import open_raster
 from tests.helpers.painted import sea
 
@@ -114,7 +114,7 @@ def test_a_senseless_choice_of_bands_is_refused(geotiff, bands):
 
 
 def test_a_band_that_does_not_exist_is_refused(geotiff):
-    with pytest.raises(BadOption, match="has 3 bands and no band 7"):
+    with pytest.raises(BadImage, match="has 3 bands and no band 7"):
         open_raster(geotiff([R, G, B]), bands="7")
 
 

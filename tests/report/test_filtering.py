@@ -43,6 +43,31 @@ def test_each_option_leaves_the_ships_that_fit(run, options, left):
     assert lengths(run.filtered(**options)) == left
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "left"),
+    [
+        ({"min_length_m": 60}, {"min_score": 0.75}, [120]),
+        ({"min_length_m": 60}, {"min_length_m": 10}, [120, 60]),
+        ({"max_length_m": 60}, {"max_length_m": 200}, [12, 60]),
+        ({"min_length_m": 60, "cut": "without"}, {"cut": "without"}, [120, 60]),
+    ],
+)
+def test_a_second_filter_leaves_no_more_ships(run, first, then, left):
+    assert lengths(run.filtered(**first).filtered(**then)) == left
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "expected"),
+    [
+        ({"cut": "only"}, {"cut": "without"}, "another value of cut already"),
+        ({"min_length_m": 90}, {"max_length_m": 50}, "swap the two lengths"),
+    ],
+)
+def test_filters_that_cannot_be_joined_are_one_sentence(run, first, then, expected):
+    with pytest.raises(ShipdetError, match=expected):
+        run.filtered(**first).filtered(**then)
+
+
 def test_marks_are_the_only_ones_or_left_out(run):
     marked = {"cut": True, "near_gap": True, "dark": True, "review": "accepted"}
     one, *others = run.detections

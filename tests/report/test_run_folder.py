@@ -13,7 +13,7 @@ import rasterio.shutil
 
 from shipdet.errors import BadOption, Busy, StorageFull
 from shipdet.progress import finish
-from shipdet.report import check_name, exchange, folder, new_folder, replaced_folder, run_folder
+from shipdet.report import exchange, folder, new_folder, replaced_folder, run_folder
 from shipdet.report.large import write_large
 from shipdet.report.raster import write_geotiff
 from shipdet.settings import Settings
@@ -220,24 +220,6 @@ def test_other_errors_of_the_disk_are_not_hidden(settings):
     with pytest.raises(OSError, match="odd") as caught, new_folder(None, "", settings):
         raise OSError(errno.EIO, "odd")
     assert not isinstance(caught.value, StorageFull)
-
-
-@pytest.mark.parametrize(
-    "name", ["", "a", "Port-of_X.2024", "x" * 64, " padded ", "Port of X", "ä"]
-)
-def test_a_usable_name_is_kept(name):
-    assert check_name(name) == name.strip()
-
-
-@pytest.mark.parametrize(
-    "name", ["../x", "a/b", "..", ".hidden", "a:b", "x" * 65, "a\n", "-x", "a\\b"]
-)
-def test_a_name_that_could_be_a_path_is_refused(name):
-    if name == "a\n":
-        assert check_name(name) == "a"  # stripped like any other space
-        return
-    with pytest.raises(BadOption, match="up to 64 letters, digits, spaces, dots"):
-        check_name(name)
 
 
 def finished(settings, name):
