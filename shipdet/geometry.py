@@ -118,6 +118,11 @@ def four_numbers(text: str) -> tuple[float, float, float, float]:
     return west, south, east, north
 
 
+def near_longitude(lon: npt.ArrayLike, reference: float) -> Floats:
+    """Longitudes on the copy of the world where each is within 180 degrees of another one."""
+    return np.asarray(reference + (np.asarray(lon, np.float64) - reference + 180.0) % 360.0 - 180.0)
+
+
 def wrap_longitude(lon: npt.ArrayLike) -> Floats:
     """Longitudes of any copy of the world, from -180 to 180; those stay as they are to the bit."""
     degrees = np.asarray(lon, np.float64)

@@ -22,6 +22,7 @@ from shipdet.pipeline.history import RunInfo, delete_run, find_run, rename_run, 
 from shipdet.pipeline.inspecting import ImageFacts, inspect_image
 from shipdet.pipeline.listing import ModelInfo, backends, models
 from shipdet.pipeline.running import (
+    change_review,
     iter_area,
     iter_download,
     iter_image,
@@ -45,6 +46,7 @@ __all__ = [
     "ais_of_image",
     "areas_of",
     "backends",
+    "change_review",
     "compare",
     "default_zoom",
     "delete_run",

@@ -1,5 +1,6 @@
 """AIS for a run: checked before a search, matched with a finished run."""
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -8,8 +9,7 @@ from shipdet.errors import BadAis
 from shipdet.geometry import BBox
 from shipdet.imagery import get_provider, sample
 from shipdet.pipeline.inspecting import ImageFacts
-from shipdet.progress import finish
-from shipdet.report import Run, copy_pictures, read_run, replaced_folder, write_results
+from shipdet.report import Run, rewrite
 from shipdet.requests import AreaRequest
 from shipdet.settings import Settings, get_settings
 
@@ -91,7 +91,8 @@ def match_ais(run: Run, file: str | Path | Contacts, acquired: str | datetime | 
 
     Raises:
         BadAis: The run has no date or no place, or the file is of no use for it.
-        BadOption: ``acquired`` is no time with a zone, or the run was deleted.
+        BadOption: ``acquired`` is no time with a zone, or the run was deleted or never
+            searched.
 
     Example:
         >>> run = match_ais(run, "aisdk-2024-05-01.csv")
@@ -102,11 +103,8 @@ def match_ais(run: Run, file: str | Path | Contacts, acquired: str | datetime | 
     if not isinstance(contacts, Contacts):
         moment = acquired or acquired_of(run.record)
         contacts = _contacts(contacts, area_of(run.record), moment)
-    with replaced_folder(run.folder) as folder:
-        copy_pictures(run, folder)
-        record = {**run.record, "ais": contacts.as_dict()}
-        finish(write_results(folder, record, run.candidates, run.threshold, run.review))
-    return read_run(run.folder)
+    ais = contacts.as_dict()
+    return rewrite(run, lambda now: replace(now, record={**now.record, "ais": ais}))
 
 
 def _contacts(file: str | Path, area: BBox | None, moment: str | datetime | None) -> Contacts:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from shipdet.errors import BadOption
-from shipdet.report import PREVIEW, Run, read_run, run_folder
+from shipdet.report import PREVIEW, Run, read_run, run_folder, sole_writer
 from shipdet.report.folder import PARTIAL, storage_errors
 from shipdet.requests import check_name
 from shipdet.settings import Settings, get_settings
@@ -95,7 +95,9 @@ def delete_run(run_id: str, settings: Settings | None = None) -> None:
     Raises:
         BadOption: There is no such run.
     """
-    shutil.rmtree(run_folder(run_id, settings or get_settings()))
+    folder = run_folder(run_id, settings or get_settings())
+    with sole_writer(folder):
+        shutil.rmtree(folder)
 
 
 def rename_run(run_id: str, name: str, settings: Settings | None = None) -> Run:
@@ -122,7 +124,7 @@ def rename_run(run_id: str, name: str, settings: Settings | None = None) -> Run:
     if target != folder:
         if target.exists():
             raise BadOption(f"There is a run {target.name} already: choose another name.")
-        with storage_errors(target):
+        with sole_writer(folder), storage_errors(target):
             os.rename(folder, target)
     return read_run(target)
 

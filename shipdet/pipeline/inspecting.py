@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from shipdet.errors import MissingScale, ShipdetError
-from shipdet.geometry import BBox
+from shipdet.geometry import BBox, near_longitude
 from shipdet.imagery import open_raster
 from shipdet.imagery.preview import band_names, preview
 from shipdet.mosaic import Picture, Pixels
@@ -134,5 +134,5 @@ def _outline(picture: Picture) -> tuple[tuple[float, float], ...] | None:
     sides = [(ahead, zero), (one, ahead), (1 - ahead, one), (zero, 1 - ahead)]
     around = np.concatenate([np.hstack(side) for side in sides]) * (grid.width, grid.height)
     lonlat = grid.lonlat(around)
-    turned = lonlat[0, 0] + (lonlat[:, 0] - lonlat[0, 0] + 180.0) % 360.0 - 180.0
+    turned = near_longitude(lonlat[:, 0], lonlat[0, 0])
     return tuple((float(lon), float(lat)) for lon, lat in zip(turned, lonlat[:, 1], strict=True))

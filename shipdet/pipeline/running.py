@@ -1,11 +1,13 @@
 """The runs as generators of progress: an area searched, an image searched, imagery downloaded."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from shipdet import pace
-from shipdet.errors import AreaTooLarge
+from shipdet.errors import AreaTooLarge, BadOption
 from shipdet.imagery import Arrival, Plan, arriving, open_raster
 from shipdet.mosaic import Picture
 from shipdet.pipeline.choosing import (
@@ -17,19 +19,17 @@ from shipdet.pipeline.choosing import (
     plan_search,
 )
 from shipdet.pipeline.searching import Destination, search_picture, write_pictures
-from shipdet.progress import Progress, Steps, finish
+from shipdet.progress import Progress, Steps
 from shipdet.report import (
     Clock,
     Review,
     Run,
-    copy_pictures,
     imagery_record,
     new_folder,
     prune,
     read_run,
-    replaced_folder,
+    rewrite,
     write_download,
-    write_results,
 )
 from shipdet.requests import UPSCALE, AreaRequest, ImageRequest, Search
 from shipdet.settings import Settings, get_settings
@@ -199,17 +199,15 @@ def refilter(run: Run, threshold: float | None = None, min_length_m: float | Non
         min_length_m: Shortest ship that counts, in meters; None keeps it.
 
     Returns:
-        The updated run.
+        The updated run, with the review that it has on disk.
 
     Raises:
-        BadOption: A value is out of range, or the run was deleted.
+        BadOption: A value is out of range, or the run was deleted or never searched.
     """
     given = {"threshold": threshold, "min_length_m": min_length_m}
     checked = Search.check(**{name: value for name, value in given.items() if value is not None})
-    threshold = run.threshold if threshold is None else checked.threshold
-    shortest_m = run.min_length_m if min_length_m is None else checked.min_length_m
-    assert threshold is not None  # only the default is
-    return _rewritten(run, threshold, shortest_m, run.review)
+    changed = {name: getattr(checked, name) for name in checked.model_fields_set}
+    return rewrite(run, lambda now: replace(now, **changed))
 
 
 def save_review(run: Run, review: Review) -> Run:
@@ -223,18 +221,36 @@ def save_review(run: Run, review: Review) -> Run:
         The updated run; the model's own results stay in ``run.candidates``.
 
     Raises:
-        BadOption: The review names a ship that the run does not have, or the run was deleted.
+        BadOption: The review names a ship that the run does not have, the run was deleted or never
+            searched, or someone else has reviewed it since it was opened.
 
     Example:
         >>> review = run.review.reject(run.detections[2].key, by="Ada")
         >>> run = shipdet.save_review(run, review)
     """
-    return _rewritten(run, run.threshold, run.min_length_m, review)
+
+    def checked(saved: Review) -> Review:
+        continued = review.actions[: len(saved.actions)] == saved.actions
+        if not continued and saved != run.review:
+            raise BadOption(
+                "Someone else has reviewed this run meanwhile: open it again, then review it."
+            )
+        return review
+
+    return change_review(run, checked)
 
 
-def _rewritten(run: Run, threshold: float, min_length_m: float, review: Review) -> Run:
-    with replaced_folder(run.folder) as folder:
-        copy_pictures(run, folder)
-        record = {**run.record, "min_length_m": min_length_m}
-        finish(write_results(folder, record, run.candidates, threshold, review))
-    return read_run(run.folder)
+def change_review(run: Run, change: Callable[[Review], Review]) -> Run:
+    """Save what a function makes of a run's review; nobody else changes it meanwhile.
+
+    Args:
+        run: The run that is reviewed; it may have been opened before other changes.
+        change: Gets the review that is saved, and returns the one to save.
+
+    Returns:
+        As :func:`save_review`.
+
+    Raises:
+        BadOption: As :func:`save_review`.
+    """
+    return rewrite(run, lambda now: replace(now, review=change(now.review)))

@@ -12,12 +12,12 @@ import numpy as np
 
 from shipdet.detections import Detection, Detections
 from shipdet.errors import BadOption
-from shipdet.geometry import Floats, distance_m
+from shipdet.geometry import Floats, distance_m, near_longitude
 from shipdet.report import vector
 from shipdet.report.exports.geopackage import geopackage
 from shipdet.report.finished_run import Run
 from shipdet.report.folder import save_file
-from shipdet.report.record import grid_of
+from shipdet.report.record import corners_of, grid_of
 
 Change = Literal["stayed", "arrived", "left"]
 
@@ -163,12 +163,11 @@ def _matched(
 
 def _inside(ships: Sequence[Detection], other: Run) -> Any:
     """Which ships lie in the other run's image: bool (n,)."""
-    grid = grid_of(other.record)
-    w, h = grid.width, grid.height
-    edge = grid.lonlat([(0, 0), (w, 0), (w, h), (0, h)])
+    edge = corners_of(other.record)
     west, south = edge.min(axis=0)
     east, north = edge.max(axis=0)
     lon, lat = _lonlat(ships).T
+    lon = near_longitude(lon, edge[0, 0])
     return (west <= lon) & (lon <= east) & (south <= lat) & (lat <= north)
 
 

@@ -10,11 +10,11 @@ _RENAME_EXCHANGE = 2  # linux/fs.h
 _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)  # by the kernel or the file system
 
 
-def exchange(one: Path, other: Path) -> None:
+def exchange(one: Path, other: Path, aside: Path) -> None:
     """Give each of two folders of one file system the other's name, in a single step on Linux.
 
-    Elsewhere, and on file systems without such a step, ``other`` is missing for a moment.
-    Raises OSError, FileNotFoundError among them.
+    Elsewhere, and on file systems without such a step, ``other`` is at ``aside`` for a moment,
+    and comes back after an error. Raises OSError, FileNotFoundError among them.
     """
     library = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
     rename = getattr(library, "renameat2", None)
@@ -25,7 +25,10 @@ def exchange(one: Path, other: Path) -> None:
         code = ctypes.get_errno()
         if code not in _UNSUPPORTED:
             raise OSError(code, os.strerror(code), str(other))
-    aside = one / ".aside"
     os.replace(other, aside)
-    os.replace(one, other)
-    os.replace(other / ".aside", one)
+    try:
+        os.replace(one, other)
+    except BaseException:
+        os.replace(aside, other)
+        raise
+    os.replace(aside, one)

@@ -5,6 +5,7 @@ import os
 import re
 import secrets
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,7 +24,9 @@ except ImportError:  # Windows
 RUN_ID = re.compile(r"^\w[\w .-]{0,99}$")
 LOCKED_WITHIN_S = 2.0  # a younger folder may be about to be locked
 PARTIAL = ".partial"  # suffix of a folder that is being written
+ASIDE = f".aside{PARTIAL}"  # suffix of a finished run while another version takes its place
 GONE = "This run is not on disk any more: run the detection again."
+_WRITING: dict[str, threading.Lock] = {}  # by the path of a run
 _UNUSABLE = (  # errors that another folder remedies
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY,
     errno.ENAMETOOLONG, errno.EFBIG, errno.EINVAL, errno.ELOOP, errno.EISDIR,
@@ -142,6 +145,29 @@ def make_parents(path: Path) -> None:
 
 
 @contextmanager
+def sole_writer(final: Path) -> Iterator[None]:
+    """Whoever changes a finished run waits here for the others: threads and, by flock, processes.
+
+    Raises BadOption when the run has been removed meanwhile.
+    """
+    path = os.path.realpath(final)
+    with _WRITING.setdefault(path, threading.Lock()), ExitStack() as held:
+        while fcntl is not None:
+            try:
+                descriptor = os.open(path, os.O_RDONLY)
+                held.callback(os.close, descriptor)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                    break
+                held.close()  # another folder has taken the place of the one that was locked
+            except FileNotFoundError:
+                raise BadOption(GONE) from None
+            except OSError:  # a file system without locks
+                break
+        yield
+
+
+@contextmanager
 def replaced_folder(final: Path) -> Iterator[Path]:
     """A folder to write a finished run into again; it replaces the run when the block ends.
 
@@ -152,7 +178,7 @@ def replaced_folder(final: Path) -> Iterator[Path]:
     try:
         with storage_errors(final), _made(partial):
             yield partial
-            exchange(partial, final)
+            exchange(partial, final, partial.with_suffix(ASIDE))
     except FileNotFoundError:
         raise BadOption(GONE) from None
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shipdet.detections import Detection
-from shipdet.geometry import Floats
-from shipdet.report.record import grid_of
+from shipdet.geometry import Floats, near_longitude, wrap_longitude
+from shipdet.report.record import corners_of, grid_of
 from shipdet.report.score_colors import score_class
 
 if TYPE_CHECKING:
@@ -66,11 +66,9 @@ def _overlay(run: "Run") -> bytes:
 
 def _map(run: "Run", ships: Sequence[Detection]) -> str:
     """The outlines north up, with coordinates at the edges; "" without a georeference."""
-    grid = grid_of(run.record)
-    if not grid.georeferenced:
+    if not grid_of(run.record).georeferenced:
         return ""
-    w, h = grid.width, grid.height
-    edge = grid.lonlat([(0, 0), (w, 0), (w, h), (0, h)])
+    edge = corners_of(run.record)
     west, south = edge.min(axis=0)
     east, north = edge.max(axis=0)
     squeeze = float(np.cos(np.radians((south + north) / 2)))
@@ -79,7 +77,7 @@ def _map(run: "Run", ships: Sequence[Detection]) -> str:
     width, height = span_x * scale, span_y * scale
 
     def drawn(points: Floats) -> str:
-        x = (points[:, 0] - west) * squeeze * scale
+        x = (near_longitude(points[:, 0], edge[0, 0]) - west) * squeeze * scale
         y = (north - points[:, 1]) * scale
         return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
 
@@ -91,14 +89,15 @@ def _map(run: "Run", ships: Sequence[Detection]) -> str:
                 f'<polygon points="{drawn(ship.corners_lonlat)}" fill="{color}" stroke="#0f1720"'
                 f"><title>{ship.id}: {ship.length_m:.0f} m</title></polygon>"
             )
-    middle_lon, middle_lat = (west + east) / 2, (south + north) / 2
+    middle_lon, middle_lat = wrap_longitude((west + east) / 2), (south + north) / 2
     address = f"https://www.openstreetmap.org/#map=14/{middle_lat:.5f}/{middle_lon:.5f}"
     return (
         f'<h2>Map</h2><svg viewBox="-1 -1 {width + 2:.0f} {height + 2:.0f}" width="{width:.0f}"'
         ' role="img" aria-label="Outlines of the ships">'
         f'<rect width="{width:.1f}" height="{height:.1f}" fill="#e8f0f6" stroke="#8899aa"/>'
         f'<polygon points="{drawn(edge)}" fill="#dce8f0" stroke="#8899aa"/>{"".join(shapes)}</svg>'
-        f"<p>West {west:.5f}, south {south:.5f}, east {east:.5f}, north {north:.5f}; "
+        f"<p>West {wrap_longitude(west):.5f}, south {south:.5f}, "
+        f"east {wrap_longitude(east):.5f}, north {north:.5f}; "
         f'<a href="{address}">open the place on OpenStreetMap</a></p>'
     )
 

@@ -7,11 +7,12 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from shipdet.report.folder import PARTIAL, try_lock
+from shipdet.report.folder import ASIDE, PARTIAL, try_lock
 from shipdet.settings import GB, Settings
 
 ABANDONED_H = 6.0  # nothing was written for so long, and no living process holds it
 _LEFT = re.compile(rf"-[0-9a-f]{{6}}{re.escape(PARTIAL)}$")  # as folder.py names them
+_ASIDE = re.compile(rf"(.+)-[0-9a-f]{{6}}{re.escape(ASIDE)}")
 
 
 def prune(settings: Settings, keep: Path) -> None:
@@ -23,6 +24,7 @@ def prune(settings: Settings, keep: Path) -> None:
     """
     if not settings.runs_dir.is_dir():
         return
+    _bring_back(settings.runs_dir)
     runs, total = [], 0
     for folder in settings.runs_dir.iterdir():
         if folder.is_symlink():
@@ -39,6 +41,17 @@ def prune(settings: Settings, keep: Path) -> None:
         if folder.resolve() != keep.resolve() and (written < oldest or too_much):
             shutil.rmtree(folder, ignore_errors=True)
             total -= size
+
+
+def _bring_back(runs_dir: Path) -> None:
+    """Put runs back that a killed process has left aside, unless the new version is there."""
+    for folder in runs_dir.iterdir():
+        if named := _ASIDE.fullmatch(folder.name):
+            with suppress(OSError):  # another process does the same
+                if (runs_dir / named[1]).exists():
+                    shutil.rmtree(folder)
+                else:
+                    os.rename(folder, runs_dir / named[1])
 
 
 def _removed(partial: Path) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shipdet._version import __version__
-from shipdet.geometry import Floats, Grid, mercator_to_lonlat
+from shipdet.geometry import Floats, Grid, mercator_to_lonlat, near_longitude
 from shipdet.mosaic import Mosaic, Picture
 
 PACKAGES = (
@@ -107,6 +107,17 @@ def grid_of(record: dict[str, Any]) -> Grid:
 
     place = tuple(float(value) for value in raw["transform"])
     return Grid(raw["width"], raw["height"], gsd_x_m, gsd_y_m, crs, place, to_wgs84)  # type: ignore[arg-type]
+
+
+def corners_of(record: dict[str, Any]) -> Floats:
+    """Longitude/latitude (4, 2) of the corners of a run's raw image, from the upper left.
+
+    Longitudes go beyond 180 where it crosses the antimeridian. The image must have a georeference.
+    """
+    grid = grid_of(record)
+    w, h = grid.width, grid.height
+    lon, lat = grid.lonlat([(0, 0), (w, 0), (w, h), (0, h)]).T
+    return np.stack([near_longitude(lon, lon[0]), lat], axis=-1)
 
 
 def pixels_of(record: dict[str, Any], lonlat: npt.ArrayLike) -> Floats:

@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 
 from shipdet.detections import Detection, Detections
-from shipdet.geometry import Floats
+from shipdet.geometry import Floats, near_longitude
 
 CSV_COLUMNS = (
     *("id", "score", "x", "y", "x0", "y0", "x1", "y1", "lon", "lat"),
@@ -77,7 +77,7 @@ def _geometry(corners: Floats) -> dict[str, Any]:
     RFC 7946, 3.1.9: coordinates stay within -180 and 180 degrees and the outline is cut there;
     3.1.6: rings are counter-clockwise.
     """
-    lon = corners[0, 0] + (corners[:, 0] - corners[0, 0] + 180.0) % 360.0 - 180.0  # one piece
+    lon = near_longitude(corners[:, 0], corners[0, 0])  # one piece
     if np.abs(lon).max() <= 180.0:
         return _polygon(corners)
     outline = shapely.Polygon(np.stack([lon, corners[:, 1]], axis=-1))

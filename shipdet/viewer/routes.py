@@ -5,10 +5,9 @@ An error is ``{"error": sentence}`` with a status of 400 and more.
 """
 
 import logging
-import threading
-from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from starlette.staticfiles import StaticFiles
 from shipdet import pipeline
 from shipdet.errors import BadOption, NotYours, ShipdetError, StorageFull, sentence
 from shipdet.pipeline import Run
-from shipdet.report import PREVIEW, cut_tile, run_folder
+from shipdet.report import PREVIEW, cut_tile
 from shipdet.report.finished_run import CHIPS, chip_name
 from shipdet.report.raster import thumbnail
 from shipdet.settings import Settings
@@ -61,7 +60,6 @@ class ViewerPages:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._reviewing: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def history(self, request: Request, body: dict[str, Any]) -> Response:
         """The list of runs: all, or those whose ids the browser names."""
@@ -126,10 +124,8 @@ class ViewerPages:
 
     def review(self, request: Request, body: dict[str, Any]) -> Response:
         """Apply actions of a reviewer; the answer is the run as it is then."""
-        folder = run_folder(request.path_params["run"], self.settings)
-        with self._reviewing[folder.name]:  # each begins with what the one before has left
-            run = run_of(request, self.settings)
-            run = pipeline.save_review(run, reviewed(run.review, body))
+        run = run_of(request, self.settings)
+        run = pipeline.change_review(run, partial(reviewed, body=body))
         kept = replace(run, filter=filter_of(request))
         return JSONResponse(telling.run_page(kept), headers=_FRESH)
 

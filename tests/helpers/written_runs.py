@@ -31,10 +31,16 @@ def found(grid: Grid, ships=SHIPS) -> Detections:
     return Detections(tuple(items), 0.1)
 
 
-def write_run(folder: Path, ships=SHIPS, placed: bool = True, min_length_m: float = 25.0) -> Run:
+def write_run(
+    folder: Path,
+    ships=SHIPS,
+    placed: bool = True,
+    min_length_m: float = 25.0,
+    lon: float = 4.1,
+) -> Run:
     """A run of 300 x 200 pixels with two ships, one small craft and one weak candidate."""
     folder.mkdir(parents=True)
-    grid = tile_grid(300, 200, 16) if placed else Grid(300, 200, 1.5, 1.5)
+    grid = tile_grid(300, 200, 16, lon) if placed else Grid(300, 200, 1.5, 1.5)
     source = Provenance("esri", "Test tiles", "Test data")
     mosaic = Mosaic(sea(300, 200), grid, np.ones((200, 300), np.bool_), source)
     files = finish(write_imagery(folder, mosaic, None, "png", 90))

@@ -48,6 +48,13 @@ def test_images_without_a_place_are_compared_by_pixels(tmp_path):
         compare(earlier, write_run(tmp_path / "c"))
 
 
+def test_an_image_across_the_antimeridian_has_two_edges(tmp_path):
+    across = write_run(tmp_path / "a", MONDAY, lon=179.997)
+    elsewhere = write_run(tmp_path / "b", MONDAY, lon=179.0)
+    assert compare(across, across).counts == {"stayed": 3, "arrived": 0, "left": 0}
+    assert compare(across, elsewhere).outside == 6
+
+
 def test_a_comparison_is_saved_with_what_became_of_each_ship(runs, tmp_path):
     changes = compare(*runs)
     with changes.save(tmp_path / "c.csv").open() as file:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sqlite3
 import warnings
 import xml.etree.ElementTree as ET
@@ -159,3 +160,16 @@ def test_the_report_is_one_page_with_picture_map_and_table(run, tmp_path):
     assert "2 ships, 1 small craft" in page and "data:image/png;base64," in page
     assert page.count("<polygon") == 3 and "Test data" in page
     assert run.report().parent == run.folder
+
+
+def test_the_map_of_a_report_crosses_the_antimeridian(tmp_path):
+    page = write_run(tmp_path / "run", lon=179.997).report().read_text()
+    [place] = re.findall(r"#map=14/[\d.]+/(-?[\d.]+)", page)
+    assert float(place) == pytest.approx(-179.99978, abs=1e-4)
+    corners = [
+        tuple(map(float, corner.split(",")))
+        for points in re.findall(r'polygon points="([^"]+)"', page)
+        for corner in points.split()
+    ]
+    assert len(corners) == 12 and all(-1 <= x <= 641 and -1 <= y <= 641 for x, y in corners)
+    assert "West 179.997" in page and "east -179.996" in page

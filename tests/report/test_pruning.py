@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from shipdet.report import new_folder, prune, pruning, replaced_folder
-from shipdet.report.folder import PARTIAL
+from shipdet.report.folder import ASIDE, PARTIAL
 from shipdet.settings import GB, Settings
 from tests.helpers import PROJECT
 
@@ -197,3 +197,14 @@ def test_a_folder_that_only_looks_unfinished_is_not_ours(settings):
     (mine / "draft.txt").write_text("years")
     prune(settings, aged(mine, 100))
     assert (mine / "draft.txt").exists()
+
+
+def test_a_run_that_was_left_aside_comes_back(settings):
+    names = ("gone-abcdef", "there-abcdef", "there")
+    lost, old, there = (
+        finished(settings, name if name == "there" else f"{name}{ASIDE}") for name in names
+    )
+    prune(settings, there)
+    assert not lost.exists() and not old.exists()
+    assert sorted(folder.name for folder in settings.runs_dir.iterdir()) == ["gone", "there"]
+    assert (settings.runs_dir / "gone" / "run.json").is_file()

@@ -293,3 +293,18 @@ def test_a_run_that_was_removed_meanwhile_is_one_sentence(settings, exchanging):
     with pytest.raises(BadOption, match="not on disk any more"), replaced_folder(run):
         folder.shutil.rmtree(run)
     assert everything(settings.runs_dir) == []
+
+
+@pytest.mark.parametrize("exchanging", ["in three", "refused"], indirect=True)
+def test_a_run_comes_back_when_its_successor_cannot_move(settings, exchanging, monkeypatch):
+    run, replace = finished(settings, "run"), os.replace
+
+    def failing(source, target):
+        if target == run and (source / "new.txt").exists():
+            raise PermissionError(errno.EACCES, "a file is open")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", failing)
+    with pytest.raises(StorageFull), replaced_folder(run) as new:
+        (new / "new.txt").touch()
+    assert everything(settings.runs_dir) == ["run", "run.json"]
