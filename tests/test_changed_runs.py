@@ -57,7 +57,8 @@ def test_a_review_does_not_replace_that_of_another_person(run):
     pipeline.save_review(one, mine)
     with pytest.raises(BadOption, match="Someone else has reviewed this run meanwhile: open it"):
         pipeline.save_review(other, other.review.accept(2))
-    assert pipeline.save_review(one, mine.accept(2)).review == mine.accept(2)
+    more = mine.accept(2)
+    assert pipeline.save_review(one, more).review == more
     last = pipeline.open_run(run.folder)
     assert pipeline.save_review(last, last.review.undo()).review == mine
 
