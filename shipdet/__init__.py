@@ -1,4 +1,4 @@
-"""Find ships in satellite imagery: an area of interest or an image in, every ship in it out.
+"""Find ships in satellite imagery, in an area of the map or in an image.
 
 >>> import shipdet
 >>> run = shipdet.detect_area((-5.44, 36.12, -5.41, 36.14), provider="esri")
@@ -6,8 +6,8 @@
 >>> run.save("ships.gpkg")
 >>> shipdet.detect_image("harbor.png", gsd_m=3.0).to_pandas()
 
-Bad values raise :class:`ShipdetError` with one sentence that says what to do. Models and heavy
-libraries are loaded when they are first used.
+Invalid values raise :class:`ShipdetError` with one sentence that says what to do. Models and heavy
+libraries are loaded on first use.
 """
 
 import importlib
@@ -80,7 +80,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used, so that ``import shipdet`` takes no time."""
+    """Import a public name on first use, which keeps ``import shipdet`` fast."""
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'shipdet' has no attribute '{name}'")
@@ -88,7 +88,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """The public names, including those that are not imported yet."""
+    """List the public names, including those not imported yet."""
     return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
 
 

@@ -1,3 +1,3 @@
-"""The version of shipdet: the one place that states it."""
+"""The version of shipdet, defined here only."""
 
 __version__ = "0.1.0"

@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 MAX_FILE_BYTES = 20 * 1024**2
 MAX_AREAS = 10_000
 BOX = ("west", "south", "east", "north")
-#: What :func:`read_areas` reads. GeoPackages are read from disk by :func:`read_area_file` only.
+#: Formats of :func:`read_areas`. Only :func:`read_area_file` also reads GeoPackages.
 SUFFIXES = (".geojson", ".json", ".csv", ".wkt", ".kml", ".kmz")
 GEOPACKAGE = ".gpkg"
 
-Entry = tuple[str, Any]  # name, which may be empty, and what `parse_area` reads
+Entry = tuple[str, Any]  # name (may be empty) and a value for `parse_area`
 
 
 def read_area_file(path: Path) -> list[Entry]:
-    """Read the areas of a file; the suffix gives the format, as in :func:`read_areas`.
+    """Read the areas of a file. The suffix determines the format, as in :func:`read_areas`.
 
     Args:
         path: The file, of at most ``MAX_FILE_BYTES``.
 
     Returns:
-        Names, which may be empty, and areas in the form that
-        :func:`~shipdet.areas.parse_area` reads.
+        Pairs of a name, which may be empty, and a value for
+        :func:`~shipdet.areas.parse_area`.
 
     Raises:
         BadArea: The file cannot be read or has no area.
@@ -48,7 +48,7 @@ def read_area_file(path: Path) -> list[Entry]:
     """
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)  # not by its size, which a pipe does not have
+            data = file.read(MAX_FILE_BYTES + 1)  # a pipe has no size to check first
     except OSError as error:
         raise BadArea(f"{path} cannot be read ({error.strerror}).") from None
     if path.suffix.lower() == GEOPACKAGE:
@@ -62,14 +62,14 @@ def read_areas(data: bytes, file_name: str) -> list[Entry]:
 
     GeoJSON: a (multi)polygon, a Feature, or a FeatureCollection; the name is a feature's property
     ``name`` or its id. CSV: columns ``west, south, east, north`` or ``wkt``, and ``name``. WKT: one
-    polygon after the other. KML and KMZ: every Placemark with a polygon.
+    or more polygons. KML and KMZ: every Placemark with a polygon.
 
     Args:
-        data: The content.
-        file_name: Its suffix gives the format.
+        data: The content of the file.
+        file_name: Its suffix determines the format.
 
     Returns:
-        As :func:`read_area_file`.
+        Pairs as from :func:`read_area_file`.
 
     Raises:
         BadArea: The content cannot be read or has no area.
@@ -89,17 +89,20 @@ def read_areas(data: bytes, file_name: str) -> list[Entry]:
 
 
 def name_areas(areas: list[Entry], prefix: str, longest: int = MAX_NAME) -> list[Entry]:
-    """Give every area a name that is unique in the list and may be a job's.
+    """Give every area a name that is unique in the list and valid as a job name.
 
     Args:
-        areas: Names, which may be empty or the same, and areas.
-        prefix: How each name begins.
-        longest: Characters that a name may have; a longer one is cut.
+        areas: Pairs of name and area. Names may be empty or repeated.
+        prefix: The start of each name; may be empty.
+        longest: Largest number of characters; longer names are cut.
+
+    Returns:
+        The same areas with their new names.
     """
     taken: set[str] = set()
     named = []
     for number, (own, area) in enumerate(areas, start=1):
-        composed = unicodedata.normalize("NFC", own)  # an accent is a part of its letter
+        composed = unicodedata.normalize("NFC", own)  # a combining accent is not a word character
         stem = re.sub(r"[^\w.-]+", "-", composed).strip("-.")
         whole = "-".join(filter(None, (prefix, stem or f"{number:04d}")))
         name, count = whole[:longest], number
@@ -164,14 +167,14 @@ def _csv(text: str) -> Iterator[Entry]:
 
 def _wkt(text: str) -> Iterator[Entry]:
     begins = r"(?=(?:SRID=\d{1,6};\s{0,9})?\b(?:MULTI)?POLYGON\b)"
-    # One polygon may be written on many lines, so only a line that begins one ends the last.
+    # A polygon may span many lines, so split only where a new polygon begins.
     for shape in re.split(rf"\n\s*{begins}", text.strip(), flags=re.IGNORECASE):
         if shape:
             yield "", shape.strip()
 
 
 def _unzipped(data: bytes) -> bytes:
-    """The first KML of a KMZ; no more of it is unpacked than a file may have."""
+    """Return the first KML of a KMZ; unpacks at most ``MAX_FILE_BYTES``."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             inside = next(n for n in archive.namelist() if n.lower().endswith(".kml"))
@@ -189,7 +192,7 @@ def _kml(data: bytes) -> Iterator[Entry]:
 
     try:
         root = fromstring(data, forbid_dtd=True)
-    except DefusedXmlException:  # entities are how a small file becomes an endless one
+    except DefusedXmlException:  # entities can expand a small file without limit
         raise BadArea("The KML declares a document type, which is not read.") from None
     except (ParseError, ValueError, LookupError):
         raise BadArea("The file is not KML.") from None

@@ -26,10 +26,9 @@ class Area:
     """An area of interest.
 
     Attributes:
-        box: The upright box around the area, in degrees.
-        polygon: The polygons, in degrees; None: the whole box. What any of them holds is inside,
-            also where two overlap; what one goes around twice, because it crosses itself, is
-            outside.
+        box: The bounding box, in degrees.
+        polygon: The polygons, in degrees; None for the whole box. A point is inside if it is inside
+            any of them. Where a polygon crosses itself, the even-odd rule applies.
     """
 
     box: BBox
@@ -37,17 +36,17 @@ class Area:
 
     def __post_init__(self) -> None:
         if self.polygon is not None:
-            # Also makes the predicates count rings, where others fail on crossing lines.
+            # Prepared predicates use the even-odd rule; others fail on self-crossing rings.
             shapely.prepare(self.polygon)
 
     def contains(self, lonlat: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-        """Tell which places are inside.
+        """Test which points are inside.
 
         Args:
             lonlat: Longitudes and latitudes in degrees, (n, 2).
 
         Returns:
-            bool (n,); a place on the border is inside.
+            bool (n,); a point on the border is inside.
         """
         x, y = np.asarray(lonlat, np.float64).reshape(-1, 2).T
         if self.polygon is None:
@@ -57,7 +56,7 @@ class Area:
 
     @property
     def parts(self) -> list[BBox]:
-        """The upright box around each polygon: an area cut at the antimeridian has two."""
+        """The bounding box of each polygon; an area split at the antimeridian has two."""
         if self.polygon is None:
             return [self.box]
         bounds = [tuple(map(float, p.bounds)) for p in shapely.get_parts(self.polygon)]
@@ -65,11 +64,11 @@ class Area:
 
     @property
     def shape(self) -> Polygons:
-        """The polygons, or the box as one, in degrees."""
+        """The polygons, or the box as a polygon, in degrees."""
         return shapely.box(*self.box.as_tuple()) if self.polygon is None else self.polygon
 
     def touches(self, box: BBox) -> bool:
-        """Whether the area and a box have a place in common."""
+        """Whether the area and a box intersect."""
         return bool(shapely.intersects(self.shape, shapely.box(*box.as_tuple())))
 
 
@@ -80,8 +79,11 @@ def parse_area(value: object) -> Area:
         value: ``[west, south, east, north]`` in degrees, a WKT (multi)polygon, or a GeoJSON
             Polygon, MultiPolygon or Feature as a dictionary.
 
+    Returns:
+        The area.
+
     Raises:
-        BadArea: It has another form, or no extent.
+        BadArea: The value has another form, or the area is empty.
 
     Example:
         >>> parse_area([4.0, 51.9, 4.2, 52.0]).box.area_km2 > 100
@@ -94,7 +96,7 @@ def parse_area(value: object) -> Area:
     if isinstance(value, list | tuple) and len(value) == 4:
         try:
             west, south, east, north = (_number(side) for side in value)
-        except (TypeError, OverflowError):  # no number, or an integer of hundreds of digits
+        except (TypeError, OverflowError):  # not a number, or an integer of hundreds of digits
             raise BadArea("West, south, east and north must be four numbers in degrees.") from None
         return Area(BBox(west, south, east, north))
     raise BadArea(
@@ -115,7 +117,7 @@ def parse_areas(value: object) -> list[Area]:
         One area, or one on each side of the antimeridian, from -180 to 180 degrees.
 
     Raises:
-        BadArea: As :func:`parse_area`, or the area goes around the whole Earth.
+        BadArea: As for :func:`parse_area`, or the area spans 360 degrees or more.
 
     Example:
         >>> [area.box.as_tuple() for area in parse_areas([179.5, -17, -179.5, -16])]
@@ -141,15 +143,15 @@ def parse_areas(value: object) -> list[Area]:
     parts = shapely.get_parts(shape).tolist()
     if east - west <= 180 or any(np.ptp(part.bounds[::2]) > 180 for part in parts):
         return [_area(shape)]
-    # Polygons that were split at the antimeridian already, as RFC 7946 wants it.
+    # Polygons that are already split at the antimeridian, as RFC 7946 recommends.
     sides = ([p for p in parts if p.bounds[0] >= 0], [p for p in parts if p.bounds[0] < 0])
     return [_area(shapely.MultiPolygon(side)) for side in sides if side]
 
 
-#: Characters that the name of a run or a job may have.
+#: Largest number of characters in the name of a run or a job.
 MAX_NAME = 64
 
-#: How the parts of an area that crosses the antimeridian are called.
+#: Names of the parts of an area that crosses the antimeridian.
 SIDES = ("eastern-hemisphere", "western-hemisphere")
 
 
@@ -158,13 +160,13 @@ def named_areas(value: object, name: str = "") -> list[tuple[str, Area]]:
 
     Args:
         value: As for :func:`parse_areas`.
-        name: Of the area; may be empty.
+        name: The name of the area; may be empty.
 
     Returns:
-        The area with its name, or both sides of the antimeridian with names of their own.
+        The area with its name, or one named area on each side of the antimeridian.
 
     Raises:
-        BadArea: As :func:`parse_areas`.
+        BadArea: As for :func:`parse_areas`.
 
     Example:
         >>> [part for part, _ in named_areas([179.5, -17, 180.5, -16], "taveuni")]
@@ -180,7 +182,7 @@ def named_areas(value: object, name: str = "") -> list[tuple[str, Area]]:
 
 
 def _shape(value: object) -> Polygons | None:
-    """The polygons of WKT or GeoJSON, not yet checked; None for something else."""
+    """Return the unchecked polygons of WKT or GeoJSON; None for other values."""
     if isinstance(value, str):
         return _wkt_shape(value)
     return _geojson_shape(value) if isinstance(value, dict) else None
@@ -191,7 +193,7 @@ def _homes(shape: Polygons, *, boxes: Literal[True]) -> list[BBox]: ...
 @overload
 def _homes(shape: Polygons) -> list[Polygons]: ...
 def _homes(shape: Polygons, *, boxes: bool = False) -> list[BBox] | list[Polygons]:
-    """The parts of polygons on each copy of the world, moved to -180 to 180 degrees."""
+    """Split polygons by copy of the world and move each part to -180 to 180 degrees."""
     west, _, east, _ = shape.bounds
     if not (west >= -540 and east <= 540 and east - west < 360):
         raise BadArea("Longitudes must lie between -540 and 540 degrees, less than 360 apart.")
@@ -209,7 +211,7 @@ def _homes(shape: Polygons, *, boxes: bool = False) -> list[BBox] | list[Polygon
 
 
 def is_wkt(text: str) -> bool:
-    """Whether a text is meant as the WKT of polygons, however wrong it may be."""
+    """Whether a text begins like the WKT of polygons; the rest is not checked."""
     return re.match(r"\s*(?:SRID=\d+;)?\s*(?:MULTI)?POLYGON\b", text, re.IGNORECASE) is not None
 
 
@@ -217,7 +219,7 @@ def parse_wkt(text: str) -> Area:
     """Read ``POLYGON ((lon lat, ...))`` or ``MULTIPOLYGON``, with or without ``SRID=4326;``.
 
     Raises:
-        BadArea: The text is longer than ``MAX_WKT``, or is no polygon.
+        BadArea: The text is longer than ``MAX_WKT``, or is not a polygon.
     """
     return _area(_wkt_shape(text))
 
@@ -226,7 +228,7 @@ def parse_geojson(value: dict[str, Any]) -> Area:
     """Read a GeoJSON Polygon, MultiPolygon, or a Feature of one.
 
     Raises:
-        BadArea: It is something else, or its coordinates are not lists of numbers.
+        BadArea: The value has another type, or its coordinates are not lists of numbers.
     """
     return _area(_geojson_shape(value))
 
@@ -236,10 +238,10 @@ def _wkt_shape(text: str) -> Polygons:
         raise BadArea(f"The WKT has more than {MAX_WKT:,} characters: simplify its polygon.")
     begins = " ".join(text[:60].split())
     refusal = f"'{begins}' is not a WKT POLYGON or MULTIPOLYGON of longitudes and latitudes."
-    found = _WKT.fullmatch(text)  # collections may be nested without end, so GEOS never sees them
+    found = _WKT.fullmatch(text)  # keeps deeply nested collections from GEOS
     if found is None:
         raise BadArea(refusal)
-    with np.errstate(all="ignore"):  # numbers out of range become infinite and are refused below
+    with np.errstate(all="ignore"):  # numbers out of range become infinite; checked later
         shape = shapely.from_wkt(found[1], on_invalid="fix")  # closes rings
     if not isinstance(shape, Polygons):
         raise BadArea(refusal)
@@ -265,7 +267,7 @@ def _geojson_shape(value: dict[str, Any]) -> Polygons:
 
 
 def polygon_of_rings(polygons: Sequence[Sequence[Sequence[tuple[float, float]]]]) -> Polygons:
-    """Build polygons from their rings, the outer ring first; rings are closed where needed.
+    """Build polygons from rings, the outer ring first; open rings are closed.
 
     Raises:
         BadArea: A ring has fewer than three different corners.

@@ -8,11 +8,11 @@ import numpy as np
 
 from shipdet.geometry import Floats
 
-#: Longest ship that is searched for, in meters; the longest ones afloat have 400 m.
+#: Longest ship that is searched for, in meters; the longest existing ships measure 400 m.
 LONGEST_SHIP_M = 420.0
 
 
-#: A reviewer's mark of a ship; "" if nobody reviewed it. Rejected ships are not in the results.
+#: What a reviewer did with a ship; "" if not reviewed. Rejected ships are not in the results.
 Mark = Literal["", "accepted", "moved", "redrawn", "added"]
 
 
@@ -20,10 +20,38 @@ Mark = Literal["", "accepted", "moved", "redrawn", "added"]
 class Detection:
     """One ship.
 
-    Pixel values (``x``, ``y``, ``corners``) refer to the searched image at its original
-    resolution, before any super-resolution. ``corners`` (4, 2) is the tight rotated box.
-    ``axis_deg`` is the direction of the keel, 0 to 180 clockwise from north (from up if the
-    image has no georeference).
+    Pixel coordinates refer to the searched image before any super-resolution: ``x`` to the right
+    and ``y`` down, (0.5, 0.5) is the center of the first pixel.
+
+    Attributes:
+        id: Number in the list, from 1.
+        score: 0 to 1.
+        x: Center, in pixels.
+        y: Center, in pixels.
+        corners: float64 (4, 2), the rotated box in pixels.
+        length_m: Length in meters; a lower bound where ``cut``.
+        width_m: Width in meters.
+        axis_deg: Direction of the keel, 0 to 180 degrees clockwise from north (from up if the image
+            has no georeference).
+        lon: Longitude of the center in degrees; None without a georeference.
+        lat: Latitude of the center in degrees; None without a georeference.
+        corners_lonlat: float64 (4, 2), ``corners`` as longitude and latitude; None without a
+            georeference.
+        near_gap: Whether pixels without data lie within half a window of the center.
+        cut: Whether the ship reaches the edge of the image.
+        raw_score: Best score at this place in the image before super-resolution; None if there was
+            no super-resolution.
+        raw_support: Whether ``raw_score`` reaches the threshold of :meth:`Detections.above`.
+        key: ``id`` among all candidates, which does not depend on the threshold; 0 if ``id`` is
+            that number.
+        review: What a reviewer did with the ship.
+        acquired: Time of the acquisition, ISO 8601 in UTC; None if unknown.
+        scene: Id of the acquisition; None if unknown.
+        processing_baseline: Processing baseline of the acquisition; None if unknown.
+        mmsi: MMSI of the matching ship in AIS; None if no ship matches or there was no AIS file.
+        name: Its name, "" if AIS gives none.
+        ais_distance_m: Distance in meters to its AIS position at the acquisition.
+        dark: Whether no AIS track matches; None if there was no AIS file.
     """
 
     id: int
@@ -37,25 +65,23 @@ class Detection:
     lon: float | None = None
     lat: float | None = None
     corners_lonlat: Floats | None = field(default=None, compare=False)
-    near_gap: bool = False  # within half a window of a gap
-    cut: bool = False  # the ship reaches the image's edge, so its length is a lower bound
-    raw_score: float | None = None  # best score of the raw image there; None: no super-resolution
-    raw_support: bool | None = None  # whether that reaches the threshold of ``above``
-    key: int = 0  # the id among all candidates, which no threshold changes; 0: ``id`` is it
-    review: Mark = ""  # what a reviewer did with it
-    # Dated imagery; None if the date is not known
-    acquired: str | None = None  # ISO 8601, UTC
-    scene: str | None = None  # id of the acquisition
+    near_gap: bool = False
+    cut: bool = False
+    raw_score: float | None = None
+    raw_support: bool | None = None
+    key: int = 0
+    review: Mark = ""
+    acquired: str | None = None
+    scene: str | None = None
     processing_baseline: str | None = None
-    # From AIS; None if there was no AIS file
-    mmsi: int | None = None  # of the matched ship
-    name: str | None = None  # its name, "" if AIS gives none
-    ais_distance_m: float | None = None  # to its AIS position at the acquisition
-    dark: bool | None = None  # whether no AIS track matches
+    mmsi: int | None = None
+    name: str | None = None
+    ais_distance_m: float | None = None
+    dark: bool | None = None
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
-        """(x0, y0, x1, y1), the upright box around the rotated one, in pixels."""
+        """The axis-aligned bounding box (x0, y0, x1, y1), in pixels."""
         x0, y0 = self.corners.min(axis=0)
         x1, y1 = self.corners.max(axis=0)
         return float(x0), float(y0), float(x1), float(y1)
@@ -65,7 +91,7 @@ class Detection:
 class Sighted:
     """Ships that a search has found so far, in an image of ``width`` x ``height`` pixels.
 
-    They are provisional: a later canvas may show the same ship better.
+    They are provisional: a later canvas may give a better detection of the same ship.
     """
 
     ships: tuple[Detection, ...]
@@ -75,7 +101,16 @@ class Sighted:
 
 @dataclass(frozen=True)
 class Detections:
-    """Ships in descending order of score, and the score below which none were kept."""
+    """Ships, an immutable sequence in descending order of score.
+
+    Attributes:
+        items: The ships.
+        floor: Lowest score that was kept.
+
+    Example:
+        >>> for ship in run.detections:
+        ...     print(ship.id, ship.score, ship.length_m)
+    """
 
     items: tuple[Detection, ...] = ()
     floor: float = 0.0
@@ -90,20 +125,27 @@ class Detections:
         return self.items[index]
 
     def above(self, threshold: float) -> "Detections":
-        """Those with a score of at least ``threshold``, numbered from 1."""
+        """Keep the ships with a score of at least ``threshold``.
+
+        Args:
+            threshold: Lowest score, 0 to 1; reviewed ships are kept at any score.
+
+        Returns:
+            The ships, numbered from 1 in descending order of score.
+        """
         return self.counted(threshold)[0]
 
     def counted(
         self, threshold: float, min_length_m: float = 0.0
     ) -> "tuple[Detections, Detections]":
-        """The ships that count, and the small craft that do not.
+        """Separate the ships that count from small craft.
 
         Args:
-            threshold: Lowest score of both; what a reviewer accepted counts at any score.
+            threshold: Lowest score of both, 0 to 1; reviewed ships are kept at any score.
             min_length_m: Shortest ship that counts, in meters.
 
         Returns:
-            Ships of ``min_length_m`` and more, numbered from 1, and shorter ones, numbered after
+            Ships of at least ``min_length_m``, numbered from 1, and shorter ones, numbered after
             them; both in descending order of score.
 
         Example:

@@ -1,7 +1,7 @@
-"""Errors that a user can do something about.
+"""Errors that a user can act on.
 
-Each class stands for one kind of problem. The message is one sentence that the app, the API and
-the command line show unchanged, so it says what was wrong and what to do next.
+One class per kind of problem. The message is one sentence that the app, the API and the command
+line show unchanged: what is wrong and what to do next.
 """
 
 
@@ -14,7 +14,7 @@ class BadArea(ShipdetError):
 
 
 class BadPlace(ShipdetError):
-    """The text is not a place, is ambiguous, or lies beyond the map."""
+    """The text is not a place, is ambiguous, or is a place outside the map."""
 
 
 class BadAis(ShipdetError):
@@ -38,7 +38,7 @@ class BadOption(ShipdetError):
 
 
 class UnknownProvider(ShipdetError):
-    """No provider of that name is in the catalog."""
+    """The catalog has no provider of this name."""
 
 
 class ProviderRefused(ShipdetError):
@@ -50,7 +50,7 @@ class ProviderUnreachable(ShipdetError):
 
 
 class NoImagery(ShipdetError):
-    """The provider answered, but has no usable imagery of the area."""
+    """The provider has no usable imagery of the area."""
 
 
 class BadImage(ShipdetError):
@@ -58,19 +58,19 @@ class BadImage(ShipdetError):
 
 
 class MissingScale(BadImage):
-    """The image has no georeference and no meters per pixel were given."""
+    """The image has no georeference and ``gsd_m`` is missing."""
 
 
 class UnknownModel(ShipdetError):
-    """No model of that name is bundled, in a local folder or on the hub."""
+    """No bundled model, local folder or hub repository has this name."""
 
 
 class BadModel(ShipdetError):
-    """A model folder is incomplete, corrupt, of another architecture, or a pickle."""
+    """A model folder is incomplete, corrupt, of an unknown architecture, or holds a pickle."""
 
 
 class BackendUnavailable(ShipdetError):
-    """The chosen backend or device does not exist on this machine."""
+    """The chosen backend or device is not available on this machine."""
 
 
 class MissingExtra(ShipdetError):
@@ -82,15 +82,15 @@ class OutOfMemory(ShipdetError):
 
 
 class StorageFull(ShipdetError):
-    """The disk is full or the results folder cannot be written."""
+    """The disk is full, or the results folder is not writable."""
 
 
 class BadJob(ShipdetError):
-    """A job's message cannot be read, or its name is taken by another job."""
+    """A job's message is invalid, or another job has its name."""
 
 
 class UnknownJob(ShipdetError):
-    """No job of that id or name is known."""
+    """There is no job with this id or name."""
 
 
 class NotYours(ShipdetError):
@@ -102,11 +102,18 @@ class EngineUnreachable(ShipdetError):
 
 
 class Busy(ShipdetError):
-    """Another run holds what this one needs."""
+    """Another run uses a resource that this one needs."""
 
 
 def sentence(error: Exception) -> str:
-    """The sentence that a user sees of an error, or where to find the details."""
+    """Return the sentence to show for an error: its message, or a reference to the log.
+
+    Args:
+        error: Any exception.
+
+    Returns:
+        The message of a :class:`ShipdetError`; a general sentence for all others.
+    """
     if isinstance(error, ShipdetError):
         return str(error)
     return "Something unexpected went wrong; the server's log has the details."

@@ -4,7 +4,7 @@ import importlib.util
 
 from shipdet.errors import MissingExtra
 
-#: basicsr imports torch while it is built, so it must find the one that is installed.
+#: Building basicsr imports torch, so it needs the installed torch: no build isolation.
 _COMMANDS = {
     "upscale": "pip install setuptools wheel && "
     "pip install --no-build-isolation 'shipdet[upscale]'",
@@ -15,11 +15,11 @@ def require(*packages: str, extra: str) -> None:
     """Check that packages are installed, without importing them.
 
     Args:
-        packages: Top-level import names.
+        *packages: Top-level import names.
         extra: The extra of shipdet that installs them.
 
     Raises:
-        MissingExtra: One of them is not installed; the message says what to install.
+        MissingExtra: A package is not installed; the message gives the command to install it.
 
     Example:
         >>> require("gradio", extra="app")
@@ -30,7 +30,7 @@ def require(*packages: str, extra: str) -> None:
 
 
 def missing_extra(*packages: str, extra: str) -> MissingExtra:
-    """The error that names the missing packages and the command that installs them."""
+    """Build the error that names missing packages and the command to install them."""
     names = " and ".join(filter(None, [", ".join(packages[:-1]), packages[-1]]))
     verb = "is" if len(packages) == 1 else "are"
     command = _COMMANDS.get(extra, f"pip install 'shipdet[{extra}]'")

@@ -1,4 +1,4 @@
-"""The environment of GDAL: every use of rasterio in the package is inside :func:`gdal_env`."""
+"""GDAL's options. All uses of rasterio in the package are inside :func:`gdal_env`."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CACHE_MB = 256
-"""Of GDAL's cache of blocks, one for the whole process; its own default is 5 % of the memory."""
+"""Size of GDAL's block cache, one per process; GDAL's own default is 5 % of the memory."""
 
 WRITING = {
     "GDAL_TIFF_INTERNAL_MASK": True,
@@ -21,7 +21,7 @@ WRITING = {
 }
 """Options for writing GeoTIFFs."""
 DATA_VARIABLES = ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH")
-"""Where other programs (PostGIS, QGIS, conda) say that *their* GDAL has its data and plugins."""
+"""Variables by which PostGIS, QGIS and conda set the data and plugins of *their* GDAL."""
 
 
 class _Fork:
@@ -39,18 +39,18 @@ if hasattr(os, "register_at_fork"):
 
 
 def gdal_threads() -> str:
-    """GDAL's option ``NUM_THREADS``: all processors, but one where a fork has lost its threads.
+    """Return GDAL's option ``NUM_THREADS``: all processors, or "1" in a forked process.
 
-    A forked process has GDAL's pool of threads but none of its threads, and would wait for them
-    without end.
+    A process forked after GDAL was imported has GDAL's thread pool without its threads, and would
+    wait for them forever.
     """
     return "1" if _Fork.after_rasterio else "ALL_CPUS"
 
 
 def gdal_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
-    """All that rasterio raises when GDAL fails, and others, for an ``except`` clause.
+    """Return what rasterio raises when GDAL fails, and ``others``, for an ``except`` clause.
 
-    In some places it passes GDAL's own errors on, whose base class is not public.
+    rasterio sometimes passes on GDAL's own errors, whose base class is not public.
     """
     from rasterio._err import CPLE_BaseError
     from rasterio.errors import RasterioError
@@ -59,13 +59,13 @@ def gdal_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
 
 
 def gdal_env(**options: Any) -> "rasterio.Env":
-    """A context with GDAL's options, and its cache limited to ``CACHE_MB``.
+    """Return a context with GDAL's options, and limit GDAL's cache to ``CACHE_MB``.
 
-    The limit holds in the whole process, from GDAL's first use to the end; one that is in the
-    environment (``GDAL_CACHEMAX``) or that was in force before stays.
+    The limit applies to the whole process once GDAL is used. An existing ``GDAL_CACHEMAX`` of the
+    environment takes precedence.
     """
-    # As an option of Env it would count in bytes, and leaving any Env would give all threads the
-    # default back, while pictures that were opened in it are still being read.
+    # Not an option of Env: leaving an Env would restore the default limit in all threads, while
+    # pictures opened in it are still being read.
     os.environ.setdefault("GDAL_CACHEMAX", str(CACHE_MB))
     import rasterio  # takes a while to import
 
@@ -73,15 +73,15 @@ def gdal_env(**options: Any) -> "rasterio.Env":
 
 
 def _use_own_data() -> None:
-    """Let rasterio read the data of its own wheel, whatever the environment names.
+    """Make rasterio use the data of its own wheel instead of the environment's.
 
-    Databases of another version of PROJ cannot be read, and rasterio prefers the environment's.
-    The variables are removed from this process, because PROJ reads them in every thread. A
-    rasterio without data of its own (built against the system's GDAL) keeps the environment's.
+    rasterio prefers the environment's data, which is unreadable if it belongs to another version of
+    PROJ. The variables are removed from this process, because PROJ reads them in every thread. A
+    rasterio without its own data (built against the system's GDAL) keeps the environment's.
     """
     spec = find_spec("rasterio")
     if spec is None or spec.origin is None:
-        return  # importing it says so
+        return  # importing rasterio raises the error
     data = Path(spec.origin).parent / "proj_data"
     named = [name for name in DATA_VARIABLES if name in os.environ]
     if not named or not (data / "proj.db").is_file():
@@ -89,10 +89,10 @@ def _use_own_data() -> None:
     for name in named:
         del os.environ[name]
     log.info("%s ignored: rasterio has data of its own", " and ".join(named))
-    if "rasterio" in sys.modules:  # it has read the variables already
+    if "rasterio" in sys.modules:  # already imported: it has read the variables
         from rasterio.env import set_proj_data_search_path
 
         set_proj_data_search_path(str(data))
 
 
-_use_own_data()  # here, since values of rasterio are made while modules are imported
+_use_own_data()  # at import time, since other modules create rasterio values at import time

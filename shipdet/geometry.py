@@ -1,7 +1,7 @@
 """Bounding boxes, the Web Mercator tile grid, ground sample distance, oriented boxes.
 
-Numpy only. Longitudes and latitudes are degrees (WGS 84), map coordinates are EPSG:3857 meters,
-``x`` counts pixels to the right and ``y`` down; integer coordinates are pixel corners, so the
+Depends on numpy only. Longitudes and latitudes are degrees (WGS 84), map coordinates are EPSG:3857
+meters, ``x`` counts pixels to the right and ``y`` down. Integer coordinates are pixel corners: the
 center of the first pixel is (0.5, 0.5).
 """
 
@@ -20,18 +20,29 @@ Floats = npt.NDArray[np.float64]
 TILE_PX = 256
 EARTH_RADIUS_M = 6378137.0  # WGS 84 semi-major axis, the sphere of EPSG:3857
 MERCATOR_HALF_M = math.pi * EARTH_RADIUS_M
-MAX_LATITUDE = 85.0511287798066  # where the Web-Mercator square ends: atan(sinh(pi))
+MAX_LATITUDE = 85.0511287798066  # edge of the Web Mercator square: atan(sinh(pi))
 MEAN_RADIUS_M = 6371008.8  # IUGG mean Earth radius, for distances on the ground
 
 
 @dataclass(frozen=True, slots=True)
 class BBox:
-    """An area of interest: west, south, east, north in degrees.
+    """A box in degrees.
 
     Longitudes beyond ±180 degrees, as from a map that is scrolled across the antimeridian, are
-    shifted by whole turns.
+    shifted by multiples of 360 degrees.
 
-    Raises :class:`~shipdet.errors.BadArea` when it is not a proper box on the Web-Mercator map.
+    Attributes:
+        west: Western longitude, less than ``east``.
+        south: Southern latitude, less than ``north``.
+        east: Eastern longitude.
+        north: Northern latitude.
+
+    Raises:
+        BadArea: The numbers are not a box on the Web Mercator map, or it crosses the antimeridian.
+
+    Example:
+        >>> BBox(-5.44, 36.12, -5.41, 36.14).center
+        (-5.425, 36.13)
     """
 
     west: float
@@ -66,7 +77,11 @@ class BBox:
             )
 
     def _bring_home(self) -> None:
-        """Move a box that lies on another copy of the world; refuse one across its edge."""
+        """Shift a box from another copy of the world to -180 to 180 degrees.
+
+        Raises:
+            BadArea: The box crosses the antimeridian.
+        """
         if not 0 < self.east - self.west <= 360:
             if not (-180 <= self.west <= 180 and -180 <= self.east <= 180):
                 raise BadArea("Longitudes must lie between -180 and 180 degrees.")
@@ -84,7 +99,11 @@ class BBox:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``west,south,east,north`` separated by commas or spaces."""
+        """Read ``west,south,east,north``, separated by commas or spaces.
+
+        Raises:
+            BadArea: The text is not four numbers, or they are not a box.
+        """
         return cls(*four_numbers(text))
 
     def as_tuple(self) -> tuple[float, float, float, float]:
@@ -93,7 +112,7 @@ class BBox:
 
     @property
     def center(self) -> tuple[float, float]:
-        """Longitude and latitude of the middle."""
+        """Longitude and latitude of the center."""
         return (self.west + self.east) / 2, (self.south + self.north) / 2
 
     @property
@@ -104,7 +123,7 @@ class BBox:
 
 
 def four_numbers(text: str) -> tuple[float, float, float, float]:
-    """West, south, east and north as they were typed, not yet checked as a box.
+    """Read west, south, east and north, without checking that they are a box.
 
     Raises:
         BadArea: The text is not four numbers.
@@ -124,19 +143,19 @@ def near_longitude(lon: npt.ArrayLike, reference: float) -> Floats:
 
 
 def wrap_longitude(lon: npt.ArrayLike) -> Floats:
-    """Longitudes of any copy of the world, from -180 to 180; those stay as they are to the bit."""
+    """Wrap longitudes to -180 to 180 degrees; values in this range are returned unchanged."""
     degrees = np.asarray(lon, np.float64)
     return np.where(np.abs(degrees) > 180.0, (degrees + 180.0) % 360.0 - 180.0, degrees)
 
 
 def gsd_at(latitude: float, zoom: int) -> float:
-    """Ground meters per pixel of a 256-px Web-Mercator tile at a latitude and zoom."""
+    """Ground meters per pixel of a 256-px Web Mercator tile at a latitude and zoom."""
     circumference_m = 2 * MERCATOR_HALF_M
     return circumference_m * math.cos(math.radians(latitude)) / (TILE_PX * 2.0**zoom)
 
 
 def lonlat_to_pixel(lonlat: npt.ArrayLike, zoom: int) -> Floats:
-    """Longitude/latitude (..., 2) to global pixel coordinates (..., 2) of a zoom level."""
+    """Convert longitude/latitude (..., 2) to global pixel coordinates (..., 2) of a zoom level."""
     points = np.asarray(lonlat, dtype=np.float64)
     size = TILE_PX * 2.0**zoom
     phi = np.radians(points[..., 1])
@@ -146,7 +165,7 @@ def lonlat_to_pixel(lonlat: npt.ArrayLike, zoom: int) -> Floats:
 
 
 def pixel_to_lonlat(xy: npt.ArrayLike, zoom: int) -> Floats:
-    """Global pixel coordinates (..., 2) of a zoom level to longitude/latitude (..., 2)."""
+    """Convert global pixel coordinates (..., 2) of a zoom level to longitude/latitude (..., 2)."""
     points = np.asarray(xy, dtype=np.float64)
     size = TILE_PX * 2.0**zoom
     lon = points[..., 0] / size * 360.0 - 180.0
@@ -174,10 +193,10 @@ class PixelBox(NamedTuple):
 
 
 def pixel_box(bbox: BBox, zoom: int) -> PixelBox:
-    """Global pixels of a zoom level that the bbox touches, at least one in each direction."""
+    """Return the global pixels of a zoom level that the box touches, at least 1 x 1."""
     corners = np.array([[bbox.west, bbox.north], [bbox.east, bbox.south]])
     (x0, y0), (x1, y1) = lonlat_to_pixel(corners, zoom)
-    # A millionth of a pixel of slack keeps an edge that lies on a pixel border from gaining one.
+    # The tolerance keeps an edge that lies on a pixel border from adding a pixel.
     left, top = math.floor(x0 + 1e-6), math.floor(y0 + 1e-6)
     return PixelBox(
         left, top, max(left + 1, math.ceil(x1 - 1e-6)), max(top + 1, math.ceil(y1 - 1e-6))
@@ -185,14 +204,14 @@ def pixel_box(bbox: BBox, zoom: int) -> PixelBox:
 
 
 def tiles_of(box: PixelBox) -> list[tuple[int, int]]:
-    """(x, y) of all 256-px tiles that cover a box of global pixels, row by row."""
+    """List (x, y) of the 256-px tiles that cover a box of global pixels, row by row."""
     xs = range(box.x0 // TILE_PX, (box.x1 - 1) // TILE_PX + 1)
     ys = range(box.y0 // TILE_PX, (box.y1 - 1) // TILE_PX + 1)
     return [(x, y) for y in ys for x in xs]
 
 
 def mercator_to_lonlat(xy: Floats) -> Floats:
-    """EPSG:3857 meters (..., 2) to longitude/latitude (..., 2)."""
+    """Convert EPSG:3857 meters (..., 2) to longitude/latitude (..., 2)."""
     lon = np.degrees(xy[..., 0] / EARTH_RADIUS_M)
     lat = np.degrees(np.arctan(np.sinh(xy[..., 1] / EARTH_RADIUS_M)))
     return np.stack([lon, lat], axis=-1)
@@ -204,11 +223,16 @@ ToLonLat = Callable[[Floats], Floats]
 
 @dataclass(frozen=True)
 class Grid:
-    """Where a picture's pixels lie: size, map grid and ground sample distance.
+    """The size, georeference and ground sample distance of a picture.
 
-    ``transform`` is (a, b, c, d, e, f): map x = a*x + b*y + c, map y = d*x + e*y + f. Without a
-    ``crs`` the picture has a scale but no place. ``to_wgs84`` turns map coordinates (n, 2) into
-    longitude/latitude (n, 2); it is given by whoever knows the projection.
+    Attributes:
+        width: Columns.
+        height: Rows.
+        gsd_x_m: Ground meters per pixel along a row.
+        gsd_y_m: Ground meters per pixel along a column.
+        crs: Coordinate reference system; None for a picture with a scale but no georeference.
+        transform: (a, b, c, d, e, f): map x = a*x + b*y + c, map y = d*x + e*y + f.
+        to_wgs84: Converts map coordinates (n, 2) to longitude/latitude (n, 2).
     """
 
     width: int
@@ -221,7 +245,7 @@ class Grid:
 
     @classmethod
     def from_tiles(cls, box: PixelBox, zoom: int) -> Self:
-        """The grid of a mosaic that covers a box of global Web-Mercator pixels."""
+        """Build the grid of a mosaic that covers a box of global Web Mercator pixels."""
         pixel_m = 2 * MERCATOR_HALF_M / (TILE_PX * 2**zoom)
         west = box.x0 * pixel_m - MERCATOR_HALF_M
         north = MERCATOR_HALF_M - box.y0 * pixel_m
@@ -248,7 +272,7 @@ class Grid:
         return self.to_wgs84 is not None
 
     def scaled(self, width: int, height: int) -> "Grid":
-        """The same ground divided into another number of pixels."""
+        """Return the grid of the same ground with another number of pixels."""
         sx, sy = self.width / width, self.height / height
         a, b, c, d, e, f = self.transform
         return replace(
@@ -261,9 +285,12 @@ class Grid:
         )
 
     def lonlat(self, xy: npt.ArrayLike) -> Floats:
-        """Pixel coordinates (n, 2) to longitude/latitude (n, 2); needs a georeference.
+        """Convert pixel coordinates (n, 2) to longitude/latitude (n, 2).
 
-        Longitudes are from -180 to 180, so that neighbors across the antimeridian differ by 360.
+        Longitudes are from -180 to 180, so they jump by 360 across the antimeridian.
+
+        Raises:
+            ValueError: The grid has no georeference.
         """
         if self.to_wgs84 is None:
             raise ValueError("the grid has no georeference")
@@ -303,10 +330,16 @@ def distance_m(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
 
 
 def rectangle(center: tuple[float, float], length: float, width: float, axis_deg: float) -> Floats:
-    """Corners (4, 2) of a rotated rectangle: bow-left, bow-right, stern-right, stern-left.
+    """Return the corners of a rotated rectangle.
 
-    ``axis_deg`` is the direction of the length, clockwise from up (north in a north-up picture);
-    units of ``center``, ``length`` and ``width`` are those of the result, with y down.
+    Args:
+        center: (x, y), with y down.
+        length: Extent along the axis, in the unit of ``center``.
+        width: Extent across the axis, in the same unit.
+        axis_deg: Direction of the axis, degrees clockwise from up.
+
+    Returns:
+        float64 (4, 2): bow-left, bow-right, stern-right, stern-left.
     """
     theta = math.radians(axis_deg)
     along = np.array([math.sin(theta), -math.cos(theta)]) * length / 2

@@ -1,9 +1,9 @@
-"""Polygons of a GeoPackage, which may be a stranger's: an SQLite database, read without GDAL.
+"""Read polygons from an untrusted GeoPackage, with SQLite and without GDAL.
 
-The layout is that of OGC 12-128r19: tables ``gpkg_geometry_columns`` and ``gpkg_spatial_ref_sys``,
-geometries as a header of flags and an envelope followed by WKB. What SQLite advises for databases
-of strangers (https://www.sqlite.org/security.html) is done: nothing that the file defines is run,
-only tables are read, and reading ends after a while.
+Layout of OGC 12-128r19: tables ``gpkg_geometry_columns`` and ``gpkg_spatial_ref_sys``; a geometry
+is a header of flags and an envelope, followed by WKB. Follows SQLite's advice for untrusted
+databases (https://www.sqlite.org/security.html): no code of the file runs, only tables are read,
+and the number of steps is limited.
 """
 
 import json
@@ -21,10 +21,10 @@ from shipdet.errors import BadArea
 
 REFUSAL = "The GeoPackage cannot be read: save its polygons as GeoJSON."
 MAX_GEOMETRY_BYTES = 4 * 1024**2
-#: SQLite's steps until reading is given up, some seconds.
+#: Virtual machine steps after which reading is aborted: a few seconds.
 MAX_STEPS = 50_000_000
 _STEPS_AT_ONCE = 100_000
-#: Bytes of the envelope by its code in the flags.
+#: Size of the envelope in bytes, by its code in the flags.
 _ENVELOPES = {0: 0, 1: 32, 2: 48, 3: 48, 4: 64}
 #: Types of WKB, in the lower half of its second word, without ISO's thousands for Z and M.
 _POLYGON, _MULTIPOLYGON = 3, 6
@@ -36,17 +36,18 @@ _LAYERS = (
 
 
 def polygons_of(path: Path, most: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The polygons of the first layer that has some.
+    """Read the polygons of the first layer that has any.
 
     Args:
         path: The file.
-        most: How many are read, and one more.
+        most: Reads at most this number plus one, so that the caller notices an excess.
 
     Yields:
-        The value of the column ``name``, empty where there is none, and GeoJSON in degrees.
+        The value of the column ``name`` ("" without one), and a GeoJSON geometry in degrees.
 
     Raises:
-        BadArea: It is no GeoPackage, is damaged, or its coordinate system is not an EPSG code.
+        BadArea: The file is not a GeoPackage, is damaged, or its coordinate system has no EPSG
+            code.
     """
     with path.open("rb") as file:
         if file.read(16) != b"SQLite format 3\0":
@@ -99,7 +100,7 @@ def _layer(
 
 
 def _quoted(name: str) -> str:
-    """A name of a table or column in SQL."""
+    """Quote the name of a table or column for SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -157,7 +158,7 @@ def _polygon_end(wkb: bytes, at: int) -> int:
 
 
 def _crs(organization: str, code: object) -> str | None:
-    """The coordinate system for rasterio; None for degrees, which an unstated one is taken for."""
+    """Return the coordinate system for rasterio; None for WGS 84 and for an undefined one."""
     if organization.upper() == "NONE" or code == 4326:
         return None
     if organization.upper() != "EPSG" or not isinstance(code, int):
@@ -179,5 +180,5 @@ def _in_degrees(shape: shapely.Geometry, crs: str | None) -> dict[str, Any]:
                 area = transform_geom(crs, "EPSG:4326", area)
         except gdal_errors(ValueError):
             raise BadArea(REFUSAL) from None
-    coordinates = json.loads(json.dumps(area["coordinates"]))  # lists, as GeoJSON has them
+    coordinates = json.loads(json.dumps(area["coordinates"]))  # tuples to lists, as in GeoJSON
     return {"type": area["type"], "coordinates": coordinates}

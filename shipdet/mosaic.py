@@ -1,4 +1,4 @@
-"""The picture that travels through the pipeline: pixels, map grid, coverage mask, provenance."""
+"""The image that the pipeline works on: pixels, grid, coverage mask and provenance."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where the pixels come from; written to run.json as it is."""
+    """Where the pixels come from; written to run.json unchanged."""
 
     source: str  # provider id, or "image"
     title: str = ""
@@ -32,30 +32,43 @@ class Provenance:
 
 
 class Picture(Protocol):
-    """An image of an area, in memory (:class:`Mosaic`) or read piece by piece where it is large."""
+    """An image, in memory (:class:`Mosaic`) or, if large, read by windows."""
 
     @property
     def grid(self) -> Grid:
-        """Size, scale and place."""
+        """Size, scale and georeference."""
 
     @property
     def provenance(self) -> Provenance:
         """Where the pixels come from."""
 
     def wait(self, bottom: int) -> Steps[None]:
-        """Let all rows above ``bottom`` arrive; they may still be on their way."""
+        """Wait until all rows above ``bottom`` are downloaded."""
 
     def read(self, x0: int, y0: int, x1: int, y1: int) -> tuple[Pixels, Mask]:
-        """A rectangle inside the picture: uint8 (h, w, 3) and its coverage (h, w); not to write."""
+        """Read a window inside the picture.
+
+        Args:
+            x0: Left edge, in pixels.
+            y0: Upper edge.
+            x1: Right edge, exclusive.
+            y1: Lower edge, exclusive.
+
+        Returns:
+            Read-only uint8 (h, w, 3) RGB, and bool (h, w), False where there is no data.
+        """
 
 
 @dataclass(frozen=True)
 class Mosaic:
-    """An image of an area.
+    """An image in memory.
 
-    ``pixels`` is uint8 (height, width, 3) RGB; ``coverage`` is bool (height, width), False where
-    there is no data (such pixels are never scored); ``grid`` has the same height and width.
-    While tiles are still on their way, ``arrival`` waits for all rows above a given one.
+    Attributes:
+        pixels: uint8 (height, width, 3), RGB.
+        grid: Size, scale and georeference, of the same height and width.
+        coverage: bool (height, width), False where there is no data; these pixels are not scored.
+        provenance: Where the pixels come from.
+        arrival: While tiles are still downloading, waits for all rows above a given one.
     """
 
     pixels: Pixels
@@ -82,17 +95,17 @@ class Mosaic:
 
 
 def fill_uncovered(pixels: Pixels, covered: Mask) -> Pixels:
-    """Give every pixel without data the color of the nearest one with data.
+    """Give every pixel without data the color of the nearest pixel with data.
 
-    The edge of the data then looks like a flat continuation to a network, and not like a coast.
+    To the network the edge of the data then looks like flat water or land instead of a coast.
 
     Args:
-        pixels: uint8 (h, w, 3); not changed.
-        covered: bool (h, w).
+        pixels: uint8 (h, w, 3); not modified.
+        covered: bool (h, w), False where there is no data.
 
     Returns:
-        uint8 (h, w, 3); ``pixels`` itself where all or none of it is covered. Distances are those
-        of OpenCV's 5 x 5 mask, which are within 2 % of Euclidean ones.
+        uint8 (h, w, 3); ``pixels`` itself if all or none of it is covered. Distances use OpenCV's
+        5 x 5 mask, within 2 % of Euclidean distances.
     """
     if covered.all() or not covered.any():
         return pixels

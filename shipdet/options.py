@@ -1,8 +1,7 @@
-"""Functions that take the options of :mod:`shipdet.requests` by keyword.
+"""Generate function signatures from the models of :mod:`shipdet.requests`.
 
-``with_options(Search)`` gives a function that ends in ``**options`` a signature with one parameter
-per field of the model, so that ``help``, editors, the command line and the web API all show what
-the model defines.
+``with_options(Search)`` replaces the ``**options`` of a function by one parameter per field of the
+model, so ``help``, editors, the command line and the web API show what the model defines.
 """
 
 import functools
@@ -14,14 +13,14 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-#: Turns a field into the annotation and the default of a parameter.
+#: Converts a field's name and definition into the annotation and default of a parameter.
 Style = Callable[[str, FieldInfo], tuple[Any, Any]]
 
 
 def option_fields(
     *models: type[BaseModel], leave_out: Collection[str] = ()
 ) -> Iterator[tuple[str, FieldInfo]]:
-    """Name and definition of every option of some models that has a description for a user."""
+    """Yield name and definition of every optional field that has a description."""
     for model in models:
         for name, field in model.model_fields.items():
             if field.description and not field.is_required() and name not in leave_out:
@@ -29,13 +28,13 @@ def option_fields(
 
 
 def group(field: FieldInfo) -> str:
-    """The heading below which an option is shown."""
+    """Return the heading under which an option is shown."""
     extra = field.json_schema_extra
     return str(extra["group"]) if isinstance(extra, dict) and "group" in extra else "Options"
 
 
 def plainly(name: str, field: FieldInfo) -> tuple[Any, Any]:
-    """A parameter with the field's own type and default."""
+    """Use the field's own type and default."""
     return field.annotation, field.default
 
 
@@ -45,13 +44,13 @@ def with_options(
     """Replace the ``**options`` of a function by one parameter per option.
 
     Args:
-        models: Where the options are defined.
+        *models: The models that define the options.
         leave_out: Names of fields that the function does not take.
-        style: How a field becomes an annotation and a default.
+        style: Converts a field into an annotation and a default.
 
     Returns:
-        A decorator. The function it returns may be called with keywords or by position, and
-        receives every option, those that were not given with their default.
+        A decorator. The decorated function receives every option, with its default if the caller
+        omits it.
     """
 
     def decorated(function: Function) -> Function:
@@ -59,7 +58,7 @@ def with_options(
         *own, last = signature.parameters.values()
         assert last.kind is inspect.Parameter.VAR_KEYWORD, "the function must end in **options"
         taken = {parameter.name for parameter in own}
-        # After keyword-only parameters come keyword-only ones, else those that have a position.
+        # Keyword-only parameters must be followed by keyword-only parameters.
         kind = own[-1].kind if own else inspect.Parameter.KEYWORD_ONLY
         added = []
         for name, field in option_fields(*models, leave_out=leave_out):

@@ -1,6 +1,6 @@
-"""Throughput of this machine, for the estimate before a run and the remaining time.
+"""Throughput of this machine, for estimates before a run and of the remaining time.
 
-Starts with figures of a two-core computer and follows the runs of this process.
+Starts with figures of a two-core computer and adapts to the runs of this process.
 """
 
 import threading
@@ -17,15 +17,15 @@ _per_second: dict[str, float] = {
 
 
 def seconds(work: str, amount: float) -> float:
-    """How long an amount of work is likely to take."""
+    """Estimate how many seconds an amount of work takes."""
     with _lock:
         rate = _per_second.get(work) or _per_second[work.partition(":")[0]]
     return amount / rate
 
 
 def learn(work: str, amount: float, took_s: float) -> None:
-    """Remember how long an amount of work took."""
-    if amount > 0 and took_s > 0.05:  # shorter ones measure the clock
+    """Update the throughput with the measured duration of an amount of work."""
+    if amount > 0 and took_s > 0.05:  # shorter times are too imprecise
         with _lock:
             known = _per_second.get(work)
             rate = amount / took_s

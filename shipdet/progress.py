@@ -1,6 +1,6 @@
-"""Progress events: what every step yields and every caller renders.
+"""Progress events, which every step yields and every caller renders.
 
-A step is a generator: it yields :class:`Progress` and returns its result, so that a caller writes
+A step is a generator: it yields :class:`Progress` and returns its result. Callers write
 ``result = yield from step(...)``. Closing the generator cancels the step at its next event.
 """
 
@@ -28,9 +28,19 @@ STAGE_TITLES: dict[Stage, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One step forward: ``done`` of ``total`` ``unit`` of ``stage``; ``note`` is text for the user.
+    """A progress event.
 
-    During the search, ``sighted`` holds the ships found so far.
+    Attributes:
+        stage: What the run is doing.
+        done: How many units of the stage are done.
+        total: How many units the stage has; 0 if unknown.
+        unit: What is counted, in the plural, such as "tiles".
+        note: Text for the user.
+        sighted: During the search, the ships found so far.
+
+    Example:
+        >>> Progress("fetch", 5, 9, "tiles").count
+        '5 of 9 tiles'
     """
 
     stage: Stage
@@ -42,21 +52,21 @@ class Progress:
 
     @property
     def fraction(self) -> float:
-        """Share of the stage that is done, 0 to 1; 0 when the total is not known."""
+        """Share of the stage that is done, 0 to 1; 0 if the total is unknown."""
         return min(1.0, self.done / self.total) if self.total > 0 else 0.0
 
     @property
     def count(self) -> str:
-        """How far it is, as "5 of 9 tiles"; "" where there is one thing to do or none known."""
+        """The progress as text, such as "5 of 9 tiles"; "" if the total is unknown or 1."""
         return f"{self.done:,} of {self.total:,} {self.unit}".rstrip() if self.total > 1 else ""
 
     @property
     def title(self) -> str:
-        """The stage in words."""
+        """The stage as text for the user."""
         return STAGE_TITLES[self.stage]
 
 
-#: A generator cannot be closed while it waits: it gives the caller a chance this often.
+#: A generator cannot be closed while it waits, so waiting steps yield at this interval.
 HEARTBEAT_S = 0.25
 
 T = TypeVar("T")
@@ -64,7 +74,7 @@ Steps = Generator[Progress, None, T]
 
 
 def finish(steps: Steps[T], watch: Callable[[Progress], None] | None = None) -> T:
-    """Run a step to its end and return its result, calling ``watch`` with each event."""
+    """Run a step to its end, call ``watch`` with each event, and return the step's result."""
     with closing(steps):  # an interrupt stops the step at its next event
         while True:
             try:
@@ -77,7 +87,7 @@ def finish(steps: Steps[T], watch: Callable[[Progress], None] | None = None) -> 
 
 
 def mapped(steps: Steps[T], change: Callable[[Progress], Progress]) -> Steps[T]:
-    """A step whose events are changed on their way."""
+    """Run a step and yield ``change(event)`` for each of its events."""
     with closing(steps):
         while True:
             try:
@@ -89,5 +99,5 @@ def mapped(steps: Steps[T], change: Callable[[Progress], Progress]) -> Steps[T]:
 
 
 def labeled(event: Progress, label: str) -> Progress:
-    """The event with a label before its note."""
+    """Return the event with a label before its note."""
     return replace(event, note=f"{label}; {event.note}" if event.note else label)

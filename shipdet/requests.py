@@ -1,8 +1,8 @@
-"""Checked requests: the values that UI, API, CLI and cluster hand to the pipeline.
+"""Validated requests, which UI, API, CLI and cluster pass to the pipeline.
 
-This file is the only definition of an option: name, type, default, description, bounds, choices.
-The command line and the signatures of the Python and the web API are made from it
-(:mod:`shipdet.options`); a test checks the job message and the page against it.
+Every option is defined here only: name, type, default, description, bounds and choices. The command
+line and the signatures of the Python and web API are generated from it (:mod:`shipdet.options`); a
+test checks the job message and the page against it.
 """
 
 import difflib
@@ -21,16 +21,16 @@ from shipdet.geometry import BBox
 Upscale = Literal["none", "x4", "x16"]
 PASSES: dict[Upscale, int] = {"none": 0, "x4": 1, "x16": 2}
 
-#: How much one pass enlarges a picture, along each side.
+#: Factor by which one pass enlarges each side of a picture.
 UPSCALE = 4
 
-#: How the values of an image become 8 bits.
+#: How the values of an image are converted to 8 bits.
 StretchName = Literal["auto", "percentile", "minmax", "none"]
 
-#: Shortest craft that counts as a ship, in meters, where a request does not say.
+#: Default length of the shortest ship that counts, in meters.
 MIN_LENGTH_M = 25.0
 
-#: What PRIORITY may be in Sentinel Hub's OGC services; "" is the configured one.
+#: Values of PRIORITY in Sentinel Hub's OGC services; "" for the configured one.
 Priority = Literal[
     "",
     "leastCC",
@@ -44,22 +44,26 @@ _SENTINEL2_START = date(2015, 6, 23)  # launch of Sentinel-2A
 
 
 class Request(BaseModel):
-    """Base of all requests: frozen, no unknown fields, errors as one sentence."""
+    """Base of all requests: frozen, without unknown fields, errors as one sentence."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     @classmethod
     def check(cls, **values: Any) -> Self:
-        """Build the request.
+        """Build and validate the request.
 
         Args:
-            values: The fields by name.
+            **values: The fields by name.
 
         Returns:
-            The checked request.
+            The request.
 
         Raises:
-            BadOption: A value or a name is wrong; the message is about the first of them.
+            BadOption: A value is invalid or a name unknown; the message describes the first error.
+
+        Example:
+            >>> Search.check(threshold=0.6).threshold
+            0.6
         """
         try:
             return cls(**values)
@@ -81,25 +85,30 @@ def _one_sentence(error: ValidationError, model: type[BaseModel]) -> ShipdetErro
         near = difflib.get_close_matches(name.rpartition(".")[2], known, 1)
         hint = f": did you mean {near[0]}?" if near else ""
         message = f"{name}: there is no such option{hint}"
-    elif not isinstance(cause, ValueError):  # pydantic's own words do not name the field
+    elif not isinstance(cause, ValueError):  # messages of pydantic do not name the field
         message = f"{name}: {message[0].lower()}{message[1:]}"
     end = "" if message.endswith("?") else "."
     return BadOption(f"{message[0].upper()}{message[1:]}{end}")
 
 
 def _choices(context: dict[str, Any]) -> str:
-    """The choices of pydantic's ``'a', 'b' or 'c'`` without quotes and without the empty one."""
+    """Return the choices in pydantic's ``'a', 'b' or 'c'`` without quotes and empty strings."""
     listed = str(context["expected"]).replace(" or ", ", ").replace("'", "").split(", ")
     return ", ".join(filter(None, listed))
 
 
 def _option(default: Any, group: str, description: str, **bounds: Any) -> Any:
-    """A field with what front ends show of it; ``group`` is a heading of the CLI's help."""
+    """Define a field with its description; ``group`` is a heading of the CLI's help."""
     return Field(default, description=description, json_schema_extra={"group": group}, **bounds)
 
 
 class Search(Request):
-    """How to enlarge and search an image of any source."""
+    """How to enlarge and search an image, from any source.
+
+    Example:
+        >>> Search(upscale="x4", threshold=0.6).passes
+        1
+    """
 
     upscale: Upscale = _option(
         "none", "Super-resolution", "enlarge the image with super-resolution before the search"
@@ -145,7 +154,7 @@ class Search(Request):
 
     @property
     def passes(self) -> int:
-        """How many times x4 is applied."""
+        """How many times the image is enlarged x4."""
         return PASSES[self.upscale]
 
     @field_validator("threshold")
@@ -168,11 +177,14 @@ class Search(Request):
 
 
 class ImageryOptions(Request):
-    """Where the imagery of an area comes from, and which of several acquisitions is used.
+    """Which provider and acquisition the imagery of an area comes from.
 
-    Dates and cloud cover are for Sentinel Hub and ``sentinel2``, priority is for Sentinel Hub,
-    ``acquisition`` for ``sentinel2``. Dates are inclusive, written YYYY-MM-DD; None means no
-    limit.
+    Dates and cloud cover apply to Sentinel Hub and ``sentinel2``, priority to Sentinel Hub,
+    ``acquisition`` to ``sentinel2``. Dates are inclusive, in the form YYYY-MM-DD; None is no limit.
+
+    Example:
+        >>> ImageryOptions(date_from="2024-06-01", date_to="2024-06-30").time_range
+        '2024-06-01/2024-06-30'
     """
 
     provider: str = _option("", "Imagery", "imagery provider (default: the configured one)")
@@ -221,7 +233,7 @@ class ImageryOptions(Request):
 
     @property
     def time_range(self) -> str | None:
-        """``from/to`` as OGC services want it, or None for all dates."""
+        """``from/to`` in the form of OGC services; None for all dates."""
         if self.date_from is None and self.date_to is None:
             return None
         first = self.date_from or _SENTINEL2_START.isoformat()
@@ -237,34 +249,34 @@ NOT_LISTED = frozenset({"provider", "zoom", "priority", "acquisition"})
 
 
 class AreaRequest(ImageryOptions):
-    """An area of interest, its imagery and how to search it."""
+    """An area of interest, where its imagery comes from and how to search it."""
 
     bbox: tuple[float, float, float, float] = Field(
         description="west, south, east, north in degrees"
     )
-    #: WKT of polygons in degrees inside ``bbox``; "" is all of it. Ships outside are not reported.
+    #: WKT of polygons in degrees inside ``bbox``; "" for all of it. Ships outside are not reported.
     polygon: str = ""
     search: Search = Search()
 
     @classmethod
     def of_area(cls, area: Area, **values: Any) -> Self:
-        """A request for a box or polygons; raises as :meth:`check`."""
+        """Build a request for a box or polygons; raises as :meth:`check`."""
         polygon = "" if area.polygon is None else area.polygon.wkt
         return cls.check(bbox=area.box.as_tuple(), polygon=polygon, **values)
 
     @property
     def box(self) -> BBox:
-        """The area as a checked box."""
+        """The bounding box of the area."""
         return BBox(*self.bbox)
 
     @property
     def area(self) -> Area:
-        """The box or the polygons."""
+        """The area: the polygons, or the box without polygons."""
         return parse_wkt(self.polygon) if self.polygon else Area(self.box)
 
 
 class ImageRequest(Request):
-    """A user's own image; it needs ``gsd_m`` if it has no georeference."""
+    """How to read and search a user's image; ``gsd_m`` is required without a georeference."""
 
     gsd_m: float | None = _option(
         None, "Image", "meters per pixel, if the image has no georeference"
@@ -311,7 +323,7 @@ class SearchOptions(TypedDict, total=False):
 
 
 class ImageOptions(SearchOptions, total=False):
-    """The same and the fields of :class:`ImageRequest`."""
+    """The fields of :class:`ImageRequest` and :class:`Search` as keyword arguments."""
 
     gsd_m: float | None
     bands: str
@@ -319,7 +331,7 @@ class ImageOptions(SearchOptions, total=False):
 
 
 class AreaOptions(SearchOptions, total=False):
-    """The same and the fields of :class:`ImageryOptions`."""
+    """The fields of :class:`ImageryOptions` and :class:`Search` as keyword arguments."""
 
     provider: str
     zoom: int | None
@@ -345,7 +357,11 @@ def check_name(name: str) -> str:
 
 
 def check_priority(value: str) -> str:
-    """Return the priority, or raise BadOption with the list of those that exist."""
+    """Return the priority if it is valid.
+
+    Raises:
+        BadOption: The value is not a priority; the message lists them all.
+    """
     known = get_args(Priority)[1:]
     if value not in known:
         raise BadOption(f"Priority '{value[:40]}' is not one of {', '.join(known)}.")

@@ -1,4 +1,4 @@
-"""Every setting: ``SHIPDET_*`` environment variables or a ``.env`` file."""
+"""Settings, from ``SHIPDET_*`` environment variables or a ``.env`` file."""
 
 import logging
 import os
@@ -18,7 +18,7 @@ from shipdet.errors import BadOption
 
 _PACKAGE = Path(__file__).resolve().parent
 _INSTALLED_WEIGHTS = _PACKAGE / "weights"
-#: The bundled models: inside an installed package, beside the package in a checkout.
+#: The bundled models: inside the installed package, or beside the package in a checkout.
 BUNDLED_WEIGHTS = _INSTALLED_WEIGHTS if _INSTALLED_WEIGHTS.is_dir() else _PACKAGE.parent / "weights"
 GB = 1024**3
 
@@ -28,14 +28,14 @@ log = logging.getLogger(__name__)
 
 
 def user_folder(find: Callable[..., Path]) -> Path:
-    """The user's folder for this program, or one in the temporary folder where there is no home.
+    """Return the user's folder for shipdet, or a temporary folder for a user without a home.
 
     Args:
-        find: one of platformdirs' functions, such as ``platformdirs.user_cache_path``.
+        find: A function of platformdirs, such as ``platformdirs.user_cache_path``.
     """
     try:
         folder = find("shipdet", appauthor=False)
-        if folder.is_absolute():  # without a home, "~" stays as it is
+        if folder.is_absolute():  # without a home, "~" is not expanded
             return folder
     except (KeyError, RuntimeError):  # no HOME, and no passwd entry either
         pass
@@ -59,12 +59,17 @@ def _runs_dir() -> Path:
 
 
 class Settings(BaseSettings):
-    """All settings; the defaults suit a laptop or a two-core Space."""
+    """All settings; the defaults suit a laptop or a two-core Space.
+
+    Example:
+        >>> Settings(provider="sentinel2").provider
+        'sentinel2'
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="SHIPDET_",
         env_file=".env",
-        env_file_encoding="utf-8-sig",  # Windows' editors begin UTF-8 with a mark
+        env_file_encoding="utf-8-sig",  # some editors on Windows write a byte order mark
         extra="ignore",
         frozen=True,
         populate_by_name=True,
@@ -181,7 +186,7 @@ class Settings(BaseSettings):
 
     @property
     def kafka_dead_letters(self) -> str:
-        """The topic of messages and jobs that came to nothing."""
+        """The topic of dead letters: invalid messages and failed jobs."""
         return f"{self.kafka_topic}.dlq"
 
     @property
@@ -191,10 +196,16 @@ class Settings(BaseSettings):
 
 
 def read_settings(**changes: Any) -> Settings:
-    """Settings from the environment and ``.env``, with some changed.
+    """Read the settings of the environment and ``.env``, and override some.
+
+    Args:
+        **changes: Settings that take precedence, by name.
+
+    Returns:
+        The settings.
 
     Raises:
-        BadOption: names all settings that are wrong, or says why ``.env`` cannot be read.
+        BadOption: A setting is invalid (the message names all of them), or ``.env`` cannot be read.
     """
     try:
         if "_env_file" not in changes:
@@ -207,7 +218,7 @@ def read_settings(**changes: Any) -> Settings:
 
 
 def _check_env_file() -> None:
-    """BadOption when there is a ``.env`` file that is not UTF-8 text or may not be read."""
+    """Raise BadOption if there is a ``.env`` file that is not UTF-8 text or not readable."""
     name = Settings.model_config["env_file"]
     try:
         if name is None or not (path := Path(str(name))).is_file():
@@ -220,7 +231,7 @@ def _check_env_file() -> None:
             f"The file {path.absolute()} cannot be read ({error.strerror}): allow this user to "
             "read it, or move it away."
         ) from None
-    if "\0" in text:  # also UTF-16 without its mark, which would be read as no settings at all
+    if "\0" in text:  # includes UTF-16 without a mark, which would be read as no settings
         raise BadOption(
             f"The file {path.absolute()} is not UTF-8 text: save it again with the encoding UTF-8."
         )
@@ -232,5 +243,16 @@ def _variable(name: str) -> str:
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """The process's settings, read once; raises as :func:`read_settings`."""
+    """Return the settings of this process, which are read once.
+
+    Returns:
+        Settings from ``SHIPDET_*`` variables and the ``.env`` file of the working folder.
+
+    Raises:
+        BadOption: A setting is invalid, or ``.env`` cannot be read.
+
+    Example:
+        >>> get_settings().provider
+        'esri'
+    """
     return read_settings()

@@ -1,4 +1,4 @@
-"""From an image to ships: resample to the network's scale, survey, suppress, judge."""
+"""Detect ships: resample to the network's scale, survey, suppress duplicates, score."""
 
 from shipdet.detect.detector import Found, detect
 from shipdet.detect.surveying import Survey, survey

@@ -1,6 +1,6 @@
-"""Candidates: possible ships decoded from the channels of the map, each ship once.
+"""Candidates: possible ships decoded from the channels of the map, without duplicates.
 
-All lengths are network pixels until a :class:`~shipdet.detections.Detection` is made of them.
+All lengths are network pixels.
 """
 
 from dataclasses import dataclass
@@ -13,34 +13,39 @@ from scipy.special import expit
 from shipdet.geometry import Floats
 from shipdet.models.map_channels import MAP_CHANNELS, MAP_STRIDE_PX
 
-#: Of the smaller box: two candidates that share more of it are one ship.
+#: Two candidates are the same ship if they share more than this part of the smaller box.
 SAME_SHIP_SHARE = 0.45
-#: A center this far inside a better box, as a part of its half length and half width, is the same.
+#: Core of a box, as a part of its length and width: a candidate centered there is the same ship.
 CORE = 0.6
 
 _CHANNEL = {name: number for number, name in enumerate(MAP_CHANNELS)}
-#: Centers of a canvas that are looked at: more than ships fit on it, few enough to be compared.
+#: Highest number of centers per canvas: more than ships fit on it, and few enough to compare.
 MOST_CENTERS = 4096
-#: Along the axis, as parts of a box's length to either side: where the ends of its hull are sought.
+#: Positions along the axis where the ends of a hull are searched, in lengths from the center.
 _AXIS = np.linspace(-1.0, 1.0, 97)
-#: The ends of a shorter hull are a matter of single cells: 8 cells, 60 m.
+#: Shortest box that is fitted, 8 cells: in shorter hulls the ends depend on single cells.
 LEAST_FITTED_PX = 32.0
-#: Places in a box, as parts of its half length and half width, where hull and water are read.
+#: Sampling points in a box, as parts of its half length and half width.
 _INSIDE = np.array([(u, v) for u in (-0.8, -0.4, 0.0, 0.4, 0.8) for v in (-0.5, 0.0, 0.5)])
-#: Places on the rim of a box.
+#: Sampling points on the border of a box.
 _RIM = np.array(
     [(u, v) for v in (-1, 1) for u in (-1, -0.5, 0, 0.5, 1)]
     + [(u, v) for u in (-1, 1) for v in (-0.5, 0, 0.5)]
 )
-#: Network pixels by which a box is grown for what lies around it, and for the water near it.
+#: Network pixels by which a box is grown on each side to sample around it, and for water near it.
 AROUND_PX, WATER_NEAR_PX = 12.0, 48.0
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """Arrays of one row per candidate; ``boxes`` (n, 5) are x, y, length, width and the angle of
-    the axis in radians from +x towards +y, network pixels. ``features`` (n, k) are those of
-    :data:`shipdet.models.config.FEATURES`, ``scores`` (n,) what they come to."""
+    """Arrays with one row per candidate.
+
+    Attributes:
+        boxes: float64 (n, 5): x, y, length and width in network pixels, and the angle of the axis
+            in radians from +x towards +y.
+        features: float64 (n, k), in the order of :data:`shipdet.models.config.FEATURES`.
+        scores: float64 (n,), 0 to 1.
+    """
 
     boxes: Floats
     features: Floats
@@ -50,13 +55,13 @@ class Candidates:
         return len(self.scores)
 
     def take(self, index: npt.ArrayLike) -> "Candidates":
-        """Some of them, in the order of ``index``."""
+        """Select candidates by index or by mask."""
         which = np.asarray(index)
         return Candidates(self.boxes[which], self.features[which], self.scores[which])
 
 
 def joined(parts: list[Candidates], features: int) -> Candidates:
-    """All candidates of the parts; ``features`` is how many each has."""
+    """Concatenate candidates; ``features`` is the number of features of each."""
     if not parts:
         return Candidates(np.empty((0, 5)), np.empty((0, features)), np.empty(0))
     return Candidates(
@@ -69,11 +74,11 @@ def joined(parts: list[Candidates], features: int) -> Candidates:
 def decode(
     answers: npt.NDArray[np.float32], least_center: float
 ) -> tuple[Floats, npt.NDArray[np.int_], Floats]:
-    """Local maxima of the centers of one canvas, at most :data:`MOST_CENTERS`, the highest.
+    """Decode the local maxima of one canvas's centers: the highest :data:`MOST_CENTERS`.
 
     Args:
         answers: (9, rows, columns), the map of the canvas.
-        least_center: logit below which a cell is not looked at.
+        least_center: Cells whose center logit is not above this are ignored.
 
     Returns:
         Boxes (n, 5) in pixels of the canvas, their cells (n, 2) as row and column, and the logits
@@ -103,16 +108,15 @@ def decode(
 
 
 def shares_in(answers: npt.NDArray[np.float32], boxes: Floats) -> Floats:
-    """Probabilities of hull and water in and around boxes.
+    """Sample the probabilities of hull and water in and around boxes.
 
     Args:
         answers: (9, rows, columns), the map of the canvas.
         boxes: (n, 5) in pixels of the canvas.
 
     Returns:
-        (n, 5): mean of hull and of water inside; mean of hull and of water on the rim of the box
-        grown by :data:`AROUND_PX`; the most water on the rim of it grown by
-        :data:`WATER_NEAR_PX`.
+        (n, 5): mean hull and mean water inside; mean hull and mean water on the border of the box
+        grown by :data:`AROUND_PX`; highest water on its border grown by :data:`WATER_NEAR_PX`.
     """
     inside = _read(answers, boxes, _INSIDE, 0.0).mean(axis=2)
     around = _read(answers, boxes, _RIM, AROUND_PX).mean(axis=2)
@@ -121,7 +125,7 @@ def shares_in(answers: npt.NDArray[np.float32], boxes: Floats) -> Floats:
 
 
 def _read(answers: npt.NDArray[np.float32], boxes: Floats, places: Floats, grown: float) -> Floats:
-    """Probabilities of hull and water (2, n, places) at places of boxes."""
+    """Return the probabilities of hull and water, (2, n, points), at points of boxes."""
     u = places[:, 0] * (boxes[:, 2:3] / 2 + grown)
     v = places[:, 1] * (boxes[:, 3:4] / 2 + grown)
     x, y = _at(boxes, u, v)
@@ -134,17 +138,16 @@ def _read(answers: npt.NDArray[np.float32], boxes: Floats, places: Floats, grown
 def fitted(
     answers: npt.NDArray[np.float32], boxes: Floats, picture: tuple[int, int, int, int]
 ) -> Floats:
-    """Boxes whose length and center along the axis are those of the hull in the map.
+    """Fit length and center of boxes, along their axes, to the hull in the map.
 
-    The hull reaches from the center to where its probability falls below a half. A box keeps its
-    own length where it is shorter than :data:`LEAST_FITTED_PX`, where there is no hull in its
-    center, or one of less than half of its length.
+    The hull extends from the center to where its probability falls below 0.5. A box is unchanged if
+    it is shorter than :data:`LEAST_FITTED_PX` or if the hull covers less than half of its length.
 
     Args:
         answers: (9, rows, columns), the map of the canvas.
         boxes: (n, 5) in pixels of the canvas.
-        picture: left, top, right and lower edge of the picture in pixels of the canvas: a hull ends
-            there, and what the canvas shows beyond is a mirror image.
+        picture: Left, top, right and bottom edge of the picture in pixels of the canvas. A hull
+            ends there, since the canvas is mirrored beyond the picture.
 
     Returns:
         (n, 5), in the same order.
@@ -174,8 +177,10 @@ def fitted(
 
 
 def _reach(chance: Floats) -> Floats:
-    """Steps (n,) from the first column until chances (n, k) fall below a half; 0 where they begin
-    there, at most k - 1."""
+    """Count the steps (n,) from the first column until ``chance`` (n, k) falls below 0.5.
+
+    Interpolates between columns. Between 0, if the first column is below 0.5, and k - 1.
+    """
     below = chance < 0.5
     end = np.where(below.any(axis=1), below.argmax(axis=1), chance.shape[1])
     rows = np.arange(len(chance))
@@ -187,17 +192,18 @@ def _reach(chance: Floats) -> Floats:
 
 
 def _at(boxes: Floats, along: Floats, across: Floats) -> tuple[Floats, Floats]:
-    """x and y (n, k) of what lies (n, k) pixels along and across the axes of boxes (n, 5)."""
+    """Return x and y, (n, k), of points at offsets (n, k) along and across the boxes' axes."""
     cos, sin = np.cos(boxes[:, 4:]), np.sin(boxes[:, 4:])
     x = boxes[:, 0:1] + cos * along - sin * across
     return x, boxes[:, 1:2] + sin * along + cos * across
 
 
 def suppressed(candidates: Candidates) -> Candidates:
-    """Best first, without those that are the same ship as a better one.
+    """Sort candidates by score and remove duplicates of better ones.
 
-    Two boxes are one ship when they share :data:`SAME_SHIP_SHARE` of the smaller one, or when the
-    center of one lies in the core of the other; ships side by side share little.
+    Two boxes are the same ship if they share :data:`SAME_SHIP_SHARE` of the smaller one, or if the
+    center of the worse one lies in the core of the better one. Boxes of ships side by side share
+    less.
     """
     order = np.argsort(-candidates.scores, kind="stable")
     boxes = candidates.boxes[order]
@@ -226,7 +232,7 @@ def _same(better: Floats, other: Floats) -> bool:
 
 
 def overlap(one: Floats, other: Floats) -> float:
-    """Area that two boxes (5,) share."""
+    """Return the area of the intersection of two boxes (5,)."""
     first, second = (
         ((box[0], box[1]), (box[2], box[3]), float(np.degrees(box[4]))) for box in (one, other)
     )

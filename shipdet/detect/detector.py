@@ -1,4 +1,4 @@
-"""The detector: a picture and a classifier with a map head in, ships out."""
+"""Detect ships in a picture with a classifier that has a map head."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from shipdet.progress import Progress, Steps
 
 @dataclass(frozen=True)
 class Found:
-    """What a search gives: the ships, and the survey that they come from."""
+    """The result of a search: the ships, and the survey that they come from."""
 
     detections: Detections
     survey: Survey
@@ -36,14 +36,13 @@ def detect(
     """Find the ships in a picture.
 
     Args:
-        picture: what is searched.
-        classifier: a model with a map head.
-        raw: the picture before super-resolution, where there was one. Pixels of the result are
-            pixels of it, and it is asked whether it supports each ship.
-        raw_survey: the survey of ``raw``, where it has been made already.
-        floor: the lowest score that is kept.
-        counts: which ships are reported in ``Progress.sighted``, before all of the
-            picture is searched.
+        picture: The picture to search.
+        classifier: A model with a map head.
+        raw: The picture before super-resolution, if any. The result is then in its pixels, and each
+            ship gets the best score of ``raw`` at its place.
+        raw_survey: The survey of ``raw``, if it exists already.
+        floor: Lowest score that is kept.
+        counts: Selects the ships to report in ``Progress.sighted`` during the search.
 
     Yields:
         Progress, with the ships sighted so far.
@@ -52,8 +51,8 @@ def detect(
         The ships, best first, and the survey of ``picture``.
 
     Raises:
-        BadModel: the model has no map head.
-        OutOfMemory: the device cannot hold one canvas.
+        BadModel: The model has no map head.
+        OutOfMemory: The device's memory is too small for one canvas.
 
     Example:
         >>> found = finish(detect(mosaic, load_classifier()))
@@ -93,7 +92,7 @@ def detect(
 def _raw_scores(
     raw: Picture, known: Survey | None, classifier: Classifier, surveyed: Survey
 ) -> Steps[list[float]]:
-    """The best score of the raw picture at the place of each candidate."""
+    """Return the best score of the raw picture at the place of each candidate."""
     centers = surveyed.candidates.boxes[:, :2]
     share = np.array([raw.grid.width / surveyed.view.width, raw.grid.height / surveyed.view.height])
     if known is None:
@@ -122,15 +121,15 @@ def _near_gap(picture: Picture, center: Floats, reach_m: float) -> bool:
 def _detection(
     box: Floats, score: float, view: NetworkView, searched: Grid, reported: Grid
 ) -> Detection:
-    """A box (5,) in network pixels as a detection in pixels of the reported grid."""
+    """Convert a box (5,) in network pixels to a detection in pixels of the reported grid."""
     share = np.array([reported.width / view.width, reported.height / view.height])
     # Directions are clockwise from up; a box's angle is from +x towards +y.
     axis_deg = float((np.degrees(box[4]) + 90.0) % 180.0)
     corners_net = rectangle((box[0], box[1]), box[2], box[3], axis_deg)
     corners = corners_net * share
     x, y = box[:2] * share
-    # An end within a pixel and a half of the searched picture's edge, or a cell of the map, goes on
-    # beyond it.
+    # A ship is cut if it comes within 1.5 pixels of the searched picture, or one cell of the map,
+    # of the edge.
     edge = 1.5 * np.array([view.width / searched.width, view.height / searched.height])
     edge = np.maximum(edge, MAP_STRIDE_PX)
     cut = bool(
@@ -145,7 +144,7 @@ def _detection(
         return detection
     lonlat = reported.lonlat([[x, y]])[0]
     outline = reported.lonlat(corners)
-    # On a picture that is not north-up the axis on the ground differs from that in the picture.
+    # If the picture is not north-up, the axis on the ground differs from the axis in the picture.
     bow, stern = outline[:2].mean(axis=0), outline[2:].mean(axis=0)
     axis = bearing_deg(stern, bow) % 180.0 if distance_m(stern, bow) > 0 else axis_deg
     return replace(

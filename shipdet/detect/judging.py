@@ -1,4 +1,4 @@
-"""The score of a candidate: a logistic regression on both answers of the network."""
+"""The score of a candidate: a logistic regression on the outputs of the network."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,19 +7,22 @@ from scipy.special import expit, logit
 from shipdet.geometry import Floats
 from shipdet.models.config import FEATURES, Judge
 
-_NEVER = 1e-3  # keeps the log odds of a share of 0 or 1 finite
+_NEVER = 1e-3  # bounds shares of 0 and 1, so that their logits are finite
 
 
 def features_of(
     centers: Floats, shares: Floats, windows: npt.NDArray[np.floating], boxes: Floats
 ) -> Floats:
-    """The features (n, 9) of candidates, in the order of ``shipdet.models.config.FEATURES``.
+    """Compute the features of candidates.
 
     Args:
-        centers: (n,) logits.
-        shares: (n, 5) of :func:`shipdet.detect.candidates.shares_in`.
-        windows: (n,) margins, logit of ship minus no ship.
-        boxes: (n, 5) in network pixels.
+        centers: (n,), logits.
+        shares: (n, 5), from :func:`shipdet.detect.candidates.shares_in`.
+        windows: (n,), margins: logit of ship minus no ship.
+        boxes: (n, 5), in network pixels.
+
+    Returns:
+        (n, 9), in the order of ``shipdet.models.config.FEATURES``.
     """
     odds = logit(np.clip(shares, _NEVER, 1 - _NEVER))
     size = np.log(boxes[:, 2:4])
@@ -34,5 +37,5 @@ def features_of(
 
 
 def score_of(judge: Judge, features: Floats) -> Floats:
-    """Scores (n,) of features (n, 9): sigmoid(bias + features . weights)."""
+    """Compute the scores (n,) of features (n, 9): sigmoid(bias + features . weights)."""
     return np.asarray(expit(judge.bias + features @ np.array(judge.weights)))

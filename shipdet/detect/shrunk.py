@@ -1,4 +1,4 @@
-"""A picture reduced to the classifier's scale by averaging, block by block as it is needed."""
+"""A picture reduced to the classifier's scale by averaging, block by block on demand."""
 
 from collections import OrderedDict
 
@@ -8,14 +8,14 @@ import numpy as np
 from shipdet.mosaic import Mask, Picture, Pixels
 from shipdet.progress import Steps
 
-#: Each block is reduced alone, so that a part of a large picture gives the same pixels as the
-#: whole; a block's edge lies within half a pixel of the picture from its exact place.
+#: Blocks are reduced independently, so a part of a large picture has the same pixels as the whole.
+#: The edges of a block are rounded to whole pixels of the picture.
 BLOCK_PX = 512
-ROWS_KEPT = 4  # of blocks: a row of canvases, 1,280 px high, begins and ends anywhere in them
+ROWS_KEPT = 4  # rows of blocks: a row of canvases, 1,280 px high, touches up to 4
 
 
 class Shrunk:
-    """``width`` x ``height`` pixels of a larger picture, read as one reads that."""
+    """A picture reduced to ``width`` x ``height`` pixels, read by windows like a picture."""
 
     def __init__(self, picture: Picture, width: int, height: int) -> None:
         self._picture = picture
@@ -24,12 +24,12 @@ class Shrunk:
         self._blocks: OrderedDict[tuple[int, int], tuple[Pixels, Mask]] = OrderedDict()
 
     def wait(self, bottom: int) -> Steps[None]:
-        """Let everything arrive that the rows above ``bottom`` are made of."""
+        """Wait until the source of all rows above ``bottom`` is downloaded."""
         last = min(self.height, -(-bottom // BLOCK_PX) * BLOCK_PX)
         yield from self._picture.wait(self._row(last))
 
     def read(self, x0: int, y0: int, x1: int, y1: int) -> tuple[Pixels, Mask]:
-        """A rectangle inside: uint8 (h, w, 3) and its coverage, True where all of it is data."""
+        """Read a window: uint8 (h, w, 3), and bool (h, w), True where a pixel is fully covered."""
         pixels = np.empty((y1 - y0, x1 - x0, 3), np.uint8)
         mask = np.empty((y1 - y0, x1 - x0), np.bool_)
         for top in range(y0 // BLOCK_PX * BLOCK_PX, y1, BLOCK_PX):

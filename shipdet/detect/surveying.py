@@ -1,4 +1,4 @@
-"""One pass over an image: candidates, and the map of water, land and hulls."""
+"""Run the network over an image: candidates, and the map of water, land and hulls."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -20,31 +20,31 @@ from shipdet.models.runtime import Classifier
 from shipdet.mosaic import Picture
 from shipdet.progress import Progress, Steps
 
-#: Side of a canvas in network pixels; smaller at the picture's right and lower edge.
+#: Largest side of a canvas in network pixels, halo included.
 CANVAS_PX = 1280
-#: Along a canvas's border the network sees too little of the ground; the neighbor decides there.
+#: Border of a canvas, where the network sees too little context: the neighboring canvas is used.
 HALO_PX = 64
-#: A candidate of another survey of the same ground is the same ship within this, network pixels.
+#: Candidates of two surveys of the same ground are the same ship within this many network pixels.
 NEAR_PX = 16.0
-#: Cells along a side of a pixel of the kept map.
+#: Cells of the network's map per pixel of the stored map, along each side.
 MAP_POOL = 2
 
 _CENTER, _HULL, _WATER = (MAP_CHANNELS.index(name) for name in ("center", "hull", "water"))
 
 
-#: Takes the candidates of one more canvas, in network pixels, and gives all ships seen so far.
+#: Receives the candidates of a canvas, in network pixels, and returns all ships found so far.
 Sight = Callable[[NetworkView, Candidates], Sighted]
 
 
 @dataclass(frozen=True)
 class Survey:
-    """The result of one pass over an image.
+    """The result of running the network over an image.
 
     Attributes:
-        view: the picture at the network's scale.
-        candidates: best first, each ship once; network pixels.
-        layers: uint8 (rows, columns, 3), probability of water, land and hull from 0 to 255, one
-            pixel for 8 network pixels; all 0 where there is no data.
+        view: The picture at the network's scale.
+        candidates: In descending order of score, without duplicates; network pixels.
+        layers: uint8 (rows, columns, 3), probability of water, land and hull from 0 to 255. A pixel
+            covers 8 x 8 network pixels; all 0 where there is no data.
     """
 
     view: NetworkView
@@ -52,19 +52,19 @@ class Survey:
     layers: npt.NDArray[np.uint8]
 
     def centers(self, floor: float) -> Floats:
-        """Centers of what scores at least ``floor``: pixels of the picture (n, 2), best first."""
+        """Centers (n, 2), in pixels of the picture, of candidates that score at least ``floor``."""
         kept = self.candidates.scores >= floor
         return self.view.to_mosaic(self.candidates.boxes[kept, :2])
 
     def best_near(self, center: Floats) -> float:
-        """The best score within :data:`NEAR_PX` of a network pixel (2,); 0 if there is none."""
+        """The best score within :data:`NEAR_PX` of a point (2,) in network pixels; 0 if none."""
         away = np.hypot(*(self.candidates.boxes[:, :2] - center).T)
         return float(self.candidates.scores[away <= NEAR_PX].max(initial=0.0))
 
 
 @dataclass(frozen=True)
 class _Part:
-    """The part of the picture that a canvas decides about, network pixels; multiples of 16."""
+    """The part of the picture that a canvas is responsible for: network pixels, multiples of 16."""
 
     x0: int
     y0: int
@@ -78,13 +78,19 @@ def survey(
     """Run the network over a whole image.
 
     Args:
-        picture: a mosaic, or a picture that is still arriving.
-        classifier: with a map head.
-        floor: candidates that score less are dropped.
-        sight: what is reported in ``Progress.sighted`` after the candidates of one more canvas.
+        picture: The picture, which may still be downloading.
+        classifier: A model with a map head.
+        floor: Lowest score that is kept.
+        sight: Called after each canvas with its candidates; returns ``Progress.sighted``.
+
+    Yields:
+        Progress, one event per canvas.
+
+    Returns:
+        The survey.
 
     Raises:
-        BadModel: the model has no map head.
+        BadModel: The model has no map head.
     """
     block = classifier.config.shipdet
     if block.map is None:
@@ -119,7 +125,7 @@ def _parts(view: NetworkView, window_px: int, cell_px: int) -> Iterator[_Part]:
 
 
 def _spans(length: int, most: int, step: int) -> list[tuple[int, int]]:
-    """A side divided into nearly equal parts that are multiples of ``step`` and cover it."""
+    """Divide a length into nearly equal spans that are multiples of ``step`` and cover it."""
     steps = math.ceil(length / step)
     parts = math.ceil(steps * step / most)
     edges = [round(steps * part / parts) * step for part in range(parts + 1)]
@@ -134,7 +140,7 @@ def _candidates(
     margins: npt.NDArray[np.float32],
     answers: npt.NDArray[np.float32],
 ) -> Candidates:
-    """The candidates that a canvas decides about, in network pixels of the picture."""
+    """Return the candidates in a canvas's part of the picture, in network pixels of the picture."""
     boxes, _, centers = decode(answers, block.least_center)
     inner = (
         (boxes[:, 0] >= HALO_PX)
@@ -157,7 +163,7 @@ def _candidates(
 def _margins_near(
     margins: npt.NDArray[np.float32], boxes: Floats, window_px: int, cell_px: int
 ) -> Floats:
-    """The best margin of the four windows whose centers are nearest to each box's, (n,)."""
+    """Return, for each box, the best margin (n,) of the four windows nearest to its center."""
     place = (boxes[:, 1::-1] - window_px / 2) / cell_px
     low = np.floor(place).astype(int)
     last = np.array(margins.shape) - 1
@@ -175,7 +181,7 @@ def _keep_layers(
     answers: npt.NDArray[np.float32],
     mask: npt.NDArray[np.bool_],
 ) -> None:
-    """Write a canvas's water, land and hull into the map of the picture."""
+    """Write water, land and hull of a canvas into the map of the picture."""
     cell = MAP_STRIDE_PX * MAP_POOL
     inner = slice(HALO_PX // MAP_STRIDE_PX, -(HALO_PX // MAP_STRIDE_PX))
     rows, columns = (part.y1 - part.y0) // cell, (part.x1 - part.x0) // cell

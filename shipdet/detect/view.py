@@ -1,9 +1,9 @@
-"""A picture seen at the classifier's scale.
+"""Resample a picture to the classifier's scale.
 
-The classifier knows ships at one number of meters per pixel (window_m / window_px, 1.07 m for a
-240 m window of 224 px). A :class:`NetworkView` is the picture resampled to that scale, cut out
-piece by piece so that neither it nor the resampled one is ever held as a whole. Coordinates are
-network pixels; (0, 0) is the picture's top left corner.
+The classifier is trained at one scale (window_m / window_px meters per pixel, 1.07 m for a 240 m
+window of 224 px). A :class:`NetworkView` cuts pieces of the picture resampled to this scale, so
+that neither picture is in memory as a whole. Coordinates are network pixels; (0, 0) is the
+picture's top left corner.
 """
 
 import math
@@ -17,15 +17,15 @@ from shipdet.geometry import Floats
 from shipdet.mosaic import Mask, Picture, Pixels, fill_uncovered
 from shipdet.progress import Steps
 
-_MARGIN = 4  # source pixels around a piece, what bicubic interpolation reaches
+_MARGIN = 4  # source pixels around a piece that bicubic interpolation needs
 
 
 class NetworkView:
     """Cuts pieces of a picture, resampled to ``net_gsd_m`` meters per pixel.
 
-    Outside, the picture is mirrored, so that a window may be centered on any of its
-    pixels. Pixels without data take the color of the nearest pixel that has some: a black hole
-    would be a feature.
+    The picture is mirrored at its edges, so that a window can be centered on any of its pixels.
+    Pixels without data get the color of the nearest pixel with data, since the network would take a
+    black area for an object.
     """
 
     def __init__(self, picture: Picture, net_gsd_m: float) -> None:
@@ -36,7 +36,7 @@ class NetworkView:
         self._source: Picture | Shrunk = picture
         self._size = (grid.width, grid.height)
         if self.width < grid.width and self.height < grid.height:
-            # Averaging first: interpolation alone would skip pixels.
+            # Average first: interpolation alone would skip pixels.
             self._source = Shrunk(picture, self.width, self.height)
             self._size = (self.width, self.height)
         #: network pixels per pixel of the picture that pieces are cut from
@@ -46,11 +46,11 @@ class NetworkView:
         self.factors = (self.width / grid.width, self.height / grid.height)
 
     def to_mosaic(self, xy: npt.ArrayLike) -> Floats:
-        """Network pixels (n, 2) to pixels of the mosaic (n, 2)."""
+        """Convert network pixels (n, 2) to pixels of the mosaic (n, 2)."""
         return np.asarray(np.reshape(xy, (-1, 2)) / np.array(self.factors), np.float64)
 
     def from_mosaic(self, xy: npt.ArrayLike) -> Floats:
-        """Pixels of the mosaic (n, 2) to network pixels (n, 2)."""
+        """Convert pixels of the mosaic (n, 2) to network pixels (n, 2)."""
         return np.asarray(np.reshape(xy, (-1, 2)) * np.array(self.factors), np.float64)
 
     def covered(self, xy: npt.ArrayLike) -> Mask:
@@ -76,24 +76,26 @@ class NetworkView:
         return result
 
     def wait(self, y0: float, height: int) -> Steps[None]:
-        """Let everything arrive that :meth:`cut` needs for a piece at such a height."""
+        """Wait until all rows that :meth:`cut` needs for this piece are downloaded."""
         rows = _mirror(np.arange(*self._reach(y0, height, self._fy)), self._size[1])
         yield from self._source.wait(int(rows.max()) + 1)
 
     def cut(self, x0: float, y0: float, width: int, height: int) -> tuple[Pixels, Mask]:
-        """A piece whose top left corner is (x0, y0): uint8 (height, width, 3) and its coverage.
+        """Cut a piece whose top left corner is (x0, y0).
 
-        Mirrored pixels outside the picture count as covered like the pixels they repeat.
+        Returns:
+            uint8 (height, width, 3), and bool (height, width), False where there is no data.
+            Mirrored pixels have the coverage of the pixels that they repeat.
         """
         columns = self._reach(x0, width, self._fx)
         rows = self._reach(y0, height, self._fy)
         source, covered = _read_mirrored(self._source, self._size, columns, rows)
         if self._fx == self._fy == 1 and x0 == math.floor(x0) and y0 == math.floor(y0):
-            # Pixel on pixel, as for every canvas of a reduced picture: nothing to interpolate.
+            # Same pixel grid, as in every canvas of a reduced picture: no interpolation.
             inner = slice(_MARGIN, _MARGIN + height), slice(_MARGIN, _MARGIN + width)
             piece, mask = source[inner].copy(), covered[inner].copy()
             return fill_uncovered(piece, mask), mask
-        # Center of network pixel i, minus half a pixel because OpenCV counts from pixel centers.
+        # Center of network pixel i; minus half a pixel, because OpenCV counts from pixel centers.
         matrix = np.array(
             [
                 [1 / self._fx, 0.0, (x0 + 0.5) / self._fx - 0.5 - columns[0]],
@@ -109,7 +111,7 @@ class NetworkView:
 
     @staticmethod
     def _reach(start: float, length: int, factor: float) -> tuple[int, int]:
-        """First and last (exclusive) source pixel that a piece needs along one axis."""
+        """Return the range of source pixels, end exclusive, that a piece needs along one axis."""
         return (
             math.floor(start / factor) - _MARGIN,
             math.ceil((start + length) / factor) + _MARGIN,
@@ -130,7 +132,7 @@ def _read_mirrored(
     columns: tuple[int, int],
     rows: tuple[int, int],
 ) -> tuple[Pixels, Mask]:
-    """Rows and columns of a rectangle that may reach over the edges, mirrored there."""
+    """Read a rectangle that may extend beyond the picture, mirrored at the edges."""
     (x0, x1), (y0, y1) = columns, rows
     width, height = size
     if x0 >= 0 and y0 >= 0 and x1 <= width and y1 <= height:
@@ -138,7 +140,7 @@ def _read_mirrored(
     (left, right), (top, bottom) = _mirrored_from(x0, x1, width), _mirrored_from(y0, y1, height)
     pixels, mask = source.read(left, top, right, bottom)
     beyond = max(0, -y0), max(0, y1 - height), max(0, -x0), max(0, x1 - width)
-    # Many times faster than an index array.
+    # Much faster than an index array.
     wide = cv2.copyMakeBorder(pixels, *beyond, cv2.BORDER_REFLECT)
     wide_mask = cv2.copyMakeBorder(mask.view(np.uint8), *beyond, cv2.BORDER_REFLECT)
     y, x = y0 - top + beyond[0], x0 - left + beyond[2]
@@ -147,7 +149,10 @@ def _read_mirrored(
 
 
 def _mirrored_from(start: int, stop: int, size: int) -> tuple[int, int]:
-    """First and last (exclusive) pixel that a range needs, up to the edges that mirror it."""
+    """Return the range of pixels, end exclusive, from which a range is mirrored.
+
+    Includes the edges at which the range is mirrored.
+    """
     needed = _mirror(np.arange(start, stop), size)
     return (
         0 if start < 0 or stop > 2 * size else int(needed.min()),

@@ -1,4 +1,4 @@
-"""Imagery: from an area and a provider, or from the user's image, to a mosaic."""
+"""Imagery: download an area, or read a user's image, into a mosaic."""
 
 from shipdet.imagery import sample
 from shipdet.imagery.picture import open_raster

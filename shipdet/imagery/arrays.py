@@ -1,4 +1,4 @@
-"""Images that are in memory already: NumPy arrays, Pillow images, xarray DataArrays."""
+"""Read images in memory: NumPy arrays and xarray DataArrays."""
 
 from typing import Any
 
@@ -10,18 +10,20 @@ from shipdet.imagery.bands import choose_bands
 from shipdet.imagery.survey import Calibration, Numbers
 from shipdet.mosaic import Mask
 
-#: Names of the dimensions of a DataArray, beside those of rioxarray.
+#: Names of the dimensions of a DataArray.
 _ROWS, _COLUMNS = ("y", "lat", "latitude", "row", "rows"), ("x", "lon", "longitude", "col", "cols")
 
 
 def read_array(
     array: Any, name: str, bands: tuple[int, ...], notes: list[str]
 ) -> tuple[Numbers, Mask]:
-    """Values (h, w, 1 or 3) and coverage (h, w) of an array (h, w[, n]).
+    """Read values (h, w, 1 or 3) and coverage (h, w) from an array (h, w[, n]).
 
-    Masked values and those that are not finite have no coverage. Of more than three bands
-    ``bands`` chooses; uint8 with four is RGBA, as Pillow and imageio have it.
-    Raises BadImage for any other shape or type.
+    Masked and non-finite values have no coverage. An array with other than 1 or 3 bands needs
+    ``bands``, except uint8 with 4 bands, which is RGBA as in Pillow and imageio.
+
+    Raises:
+        BadImage: The array has another shape or type.
     """
     masked = np.ma.getmaskarray(array) if isinstance(array, np.ma.MaskedArray) else None
     values: Numbers = np.ma.getdata(array)
@@ -56,18 +58,20 @@ def read_array(
 
 
 def is_data_array(source: Any) -> bool:
-    """Whether something is an xarray DataArray, without importing xarray."""
+    """Whether an object is an xarray DataArray, without importing xarray."""
     return all(hasattr(source, name) for name in ("dims", "coords", "attrs", "values"))
 
 
 def read_data_array(
     source: Any, name: str, bands: tuple[int, ...], notes: list[str]
 ) -> tuple[Numbers, Mask, Calibration, str | None, Affine | None]:
-    """Values, coverage, calibration, CRS and transform of a DataArray as rioxarray writes it.
+    """Read values, coverage, calibration, CRS and transform of a DataArray in rioxarray's layout.
 
-    The CRS and, where there is one, the transform come from the coordinate ``spatial_ref``, the
-    transform else from the coordinates x and y, which are those of pixel centers.
-    Raises BadImage for dimensions other than a band, rows and columns.
+    The CRS and the transform come from the coordinate ``spatial_ref``; without a transform there,
+    it is computed from the coordinates x and y of the pixel centers.
+
+    Raises:
+        BadImage: There are dimensions other than a band, rows and columns.
     """
     rows = next((d for d in source.dims if str(d).lower() in _ROWS), None)
     columns = next((d for d in source.dims if str(d).lower() in _COLUMNS), None)

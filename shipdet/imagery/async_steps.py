@@ -1,4 +1,4 @@
-"""Run asynchronous work behind a synchronous generator of progress events."""
+"""Run asynchronous work from a synchronous generator of progress events."""
 
 import asyncio
 import contextlib
@@ -17,10 +17,10 @@ Work = Callable[[Report], Coroutine[Any, Any, T]]
 
 
 def run_async(work: Work[T], start: Progress) -> Steps[T]:
-    """Run ``work`` in a thread with its own event loop, yielding what it reports.
+    """Run ``work`` in a thread with its own event loop, and yield the events that it reports.
 
-    ``start`` comes first, and the latest event is repeated while nothing new arrives, so that
-    the caller can cancel. Closing the generator cancels the work and waits for the thread.
+    Yields ``start`` first, and repeats the latest event while there is no new one, so that the
+    caller can cancel. Closing the generator cancels the work and waits for the thread.
     """
     yield start
     worker = _Worker(work)
@@ -53,23 +53,23 @@ class _Worker(Generic[T]):
         self.thread = threading.Thread(target=self._run, name="shipdet-fetch", daemon=True)
 
     def stop(self) -> None:
-        """Cancel what still runs, and wait until it has tidied up."""
+        """Cancel the work, and wait until its thread ends."""
         self.stopped = True
         if self.loop is not None and self.task is not None:
-            with contextlib.suppress(RuntimeError):  # the loop has just ended by itself
+            with contextlib.suppress(RuntimeError):  # the loop has just ended
                 self.loop.call_soon_threadsafe(self.task.cancel)
         self.thread.join()
 
     def _run(self) -> None:
         try:
             self.result.set_result(asyncio.run(self._main()))
-        except BaseException as error:  # handed to the caller's thread, whatever it is
+        except BaseException as error:  # re-raised in the caller's thread
             self.result.set_exception(error)
         finally:
             self.events.put(None)
 
     async def _main(self) -> T:
         self.loop, self.task = asyncio.get_running_loop(), asyncio.current_task()
-        if self.stopped:  # closed before the loop was up, so nobody could cancel the task
+        if self.stopped:  # stopped before the task existed
             raise asyncio.CancelledError
         return await self.work(self.events.put)

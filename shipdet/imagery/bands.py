@@ -1,4 +1,4 @@
-"""Which bands of an image are red, green and blue."""
+"""Choose the red, green and blue bands of an image."""
 
 import re
 from collections.abc import Sequence
@@ -14,9 +14,13 @@ Bands = str | Sequence[int] | None
 
 
 def parse_bands(bands: Bands) -> tuple[int, ...]:
-    """Numbers of one or three bands, from 1, as ``"3,2,1"`` or (3, 2, 1); () is for no choice.
+    """Parse the numbers of one or three bands, from 1: ``"3,2,1"`` or (3, 2, 1).
 
-    Raises BadOption for anything else.
+    Returns:
+        The numbers; () if none are given.
+
+    Raises:
+        BadOption: The value has another form.
     """
     if bands is None or (isinstance(bands, str) and not bands.strip()):
         return ()
@@ -40,17 +44,20 @@ def choose_bands(
     chosen: tuple[int, ...],
     notes: list[str],
 ) -> list[int]:
-    """Numbers, from 1, of the red, green and blue band, or of one gray band.
+    """Choose the bands to read.
 
     Args:
-        name: of the image, for errors.
-        meanings: the color interpretation of each band as GDAL names it ("red", "alpha", …).
-        names: the description of each band.
-        chosen: what the user chose; () lets the file decide.
-        notes: for the reader of the run record; what was decided is added.
+        name: Name of the image, for errors.
+        meanings: GDAL's color interpretation of each band ("red", "alpha", …).
+        names: The description of each band.
+        chosen: The user's choice; () to decide from the file.
+        notes: Notes for the run record, to which the decision is added.
+
+    Returns:
+        Numbers, from 1, of the red, green and blue bands, or of one gray band.
 
     Raises:
-        BadImage: a chosen band does not exist, or all bands are transparency.
+        BadImage: A chosen band does not exist, or all bands are transparency.
     """
     count = len(meanings)
     if chosen:
@@ -63,9 +70,9 @@ def choose_bands(
     stated = _positions([meaning if i + 1 in usable else "" for i, meaning in enumerate(meanings)])
     plain = [(text or "").strip().lower() for text in names]
     if all(re.fullmatch(rf"band[ _-]?0*{i}", text) for i, text in enumerate(plain, start=1)):
-        plain = []  # only counted
+        plain = []  # the names are only numbers
     named = _positions(plain) or _positions([_color(text) for text in plain])
-    # Writers state red, green, blue for any three bands, so that names are the better witness.
+    # Many writers state red, green, blue for any three bands, so names are more reliable.
     found, how = (named, "names") if named and stated in ([], [1, 2, 3]) else (stated, "says")
     if found:
         if found != usable:
@@ -88,14 +95,14 @@ def choose_bands(
 
 
 def _positions(colors: Sequence[str]) -> list[int]:
-    """Numbers of the first red, green and blue band; empty where one is missing."""
+    """Return the numbers of the first red, green and blue band; empty if one is missing."""
     if not set(RGB) <= set(colors):
         return []
     return [colors.index(color) + 1 for color in RGB]
 
 
 def _color(text: str) -> str:
-    """The color that a description in lower case names, or ""."""
+    """Return the color named by a lowercase description, or ""."""
     numbered = _NUMBERED.match(text)
     if numbered:
         return _OF_NUMBER[numbered[1]]

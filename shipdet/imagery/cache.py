@@ -1,10 +1,10 @@
-"""Tiles on disk: shared by processes, expiring, and bounded in size.
+"""The tile cache on disk: shared by processes, with expiry and a size limit.
 
-A tile lives at ``<cache_dir>/tiles/<provider>/<digest>/<z>/<x>/<y>.tile``; the digest stands for
-everything else that the request depends on. ``<y>.none`` remembers that the provider has no
-picture there. The modification time says when a file was fetched, the access time (set by hand,
-since many disks are mounted without it) when it was last used. Files appear by renaming, so a
-reader in another process sees a whole tile or none, and any file may vanish at any moment.
+A tile is at ``<cache_dir>/tiles/<provider>/<digest>/<z>/<x>/<y>.tile``; the digest identifies all
+other parameters of the request. ``<y>.none`` records that the provider has no picture there. The
+modification time is when a file was downloaded; the access time, set explicitly because many disks
+do not record it, is when it was last used. Files are created by renaming, so other processes see
+complete tiles only. Any file may be removed at any time.
 """
 
 import contextlib
@@ -19,17 +19,17 @@ from typing import NamedTuple
 from shipdet.errors import StorageFull
 from shipdet.settings import GB, Settings
 
-MISSING_DAYS = 1.0  # a provider may fill a gap any day
+MISSING_DAYS = 1.0  # providers fill gaps over time
 PRUNE_EVERY_S = 3600.0
-PRUNE_WRITTEN_SHARE = 0.01  # of the size limit, written since the last look
-PRUNE_TO = 0.9  # of the size limit, so that not every run has to prune
+PRUNE_WRITTEN_SHARE = 0.01  # of the size limit, written since the last pruning
+PRUNE_TO = 0.9  # of the size limit, so that not every run prunes
 DAY_S = 86400.0
 
 log = logging.getLogger(__name__)
 
 
 class Missing(NamedTuple):
-    """The provider is known to have no picture here, and why."""
+    """A cached answer that the provider has no picture here, with the reason."""
 
     reason: str
 
@@ -45,7 +45,7 @@ class TileCache:
         self.written_bytes = 0
 
     def get(self, z: int, x: int, y: int) -> bytes | Missing | None:
-        """The tile's bytes, the knowledge that there is none, or None when nothing is known."""
+        """Return the tile's bytes, :class:`Missing` if there is no picture, None if not cached."""
         data = self._read(self._path(z, x, y, "tile"), self.keep_s)
         if data is not None:
             return data
@@ -53,20 +53,24 @@ class TileCache:
         return None if reason is None else Missing(reason.decode(errors="replace"))
 
     def put(self, z: int, x: int, y: int, data: bytes) -> None:
-        """Keep a tile; StorageFull when the folder cannot be written."""
+        """Store a tile.
+
+        Raises:
+            StorageFull: The folder is not writable.
+        """
         self._write(self._path(z, x, y, "tile"), data)
 
     def put_missing(self, z: int, x: int, y: int, reason: str) -> None:
-        """Remember for a day that the provider has no picture here; StorageFull as above."""
+        """Record for a day that the provider has no picture here; raises as :meth:`put`."""
         self._write(self._path(z, x, y, "none"), reason.encode())
 
     def forget(self, z: int, x: int, y: int) -> None:
-        """Drop a tile that turned out to be damaged."""
+        """Remove a damaged tile."""
         with contextlib.suppress(OSError):
             self._path(z, x, y, "tile").unlink()
 
     def prune_if_due(self) -> None:
-        """Prune, unless another run did lately and this one wrote little."""
+        """Prune, unless that was done recently and this run wrote little."""
         stamp = self.root / ".pruned"
         with contextlib.suppress(OSError):
             recent = time.time() - stamp.stat().st_mtime < PRUNE_EVERY_S
@@ -78,14 +82,14 @@ class TileCache:
         self.prune()
 
     def prune(self) -> None:
-        """Delete what has expired, then the least recently used until the size limit is kept."""
+        """Delete expired files; if over the size limit, also the least recently used ones."""
         now, total = time.time(), 0
         kept: list[tuple[float, int, Path]] = []
         for path in self._files():
             try:
                 stat = path.stat()
             except OSError:
-                continue  # another process was faster
+                continue  # removed by another process
             keep_s = MISSING_DAYS * DAY_S if path.suffix == ".none" else self.keep_s
             if now - stat.st_mtime > keep_s:
                 _delete(path)
@@ -104,7 +108,7 @@ class TileCache:
     def _files(self) -> Iterator[Path]:
         for folder, _, names in os.walk(self.root):
             for name in names:
-                # Temporary files of a crashed process go by the same rules as tiles.
+                # Temporary files of crashed processes expire like tiles.
                 if name.endswith((".tile", ".none", ".part")):
                     yield Path(folder, name)
 
@@ -119,7 +123,7 @@ class TileCache:
             data = path.read_bytes()
         except OSError:
             return None
-        with contextlib.suppress(OSError):  # a read-only cache still serves
+        with contextlib.suppress(OSError):  # the cache may be read-only
             os.utime(path, (time.time(), stat.st_mtime))
         return data
 
@@ -148,12 +152,12 @@ _opener: Opener = TileCache
 
 
 def open_cache(settings: Settings, provider_id: str, digest: str) -> TileCache:
-    """The cache of a provider and its options: on disk, or what :func:`open_caches_with` said."""
+    """Open the cache of a provider and its options, with the opener of :func:`open_caches_with`."""
     return _opener(settings, provider_id, digest)
 
 
 def open_caches_with(opener: Opener) -> None:
-    """Use another kind of cache in this process, such as one that machines share."""
+    """Use another kind of cache in this process, such as one shared by machines."""
     global _opener
     _opener = opener
 

@@ -1,4 +1,4 @@
-"""Is this answer a map tile? Decoding and content checks, without any network."""
+"""Decode and check map tiles, without network access."""
 
 import io
 import struct
@@ -16,15 +16,15 @@ FORMATS = ("PNG", "JPEG", "WEBP")
 
 
 class BadTile(Exception):
-    """The answer is not a usable tile; the message says what it is instead."""
+    """The response is not a usable tile; the message describes what it is."""
 
 
 class BlankTile(Exception):
-    """The answer says that there is no picture here."""
+    """The provider has no picture here."""
 
 
 class Decoded(NamedTuple):
-    """A tile's RGB pixels, its coverage, and whether it was of twice the size."""
+    """A tile's RGB pixels, its coverage, and whether it was reduced from twice the size."""
 
     pixels: Pixels
     covered: Mask
@@ -32,7 +32,7 @@ class Decoded(NamedTuple):
 
 
 def looks_like_html(data: bytes) -> bool:
-    """Whether an answer is a web page or XML message, as proxies and login pages send."""
+    """Whether a response is a web page or an XML message, for example of a proxy or login page."""
     start = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     return start.startswith((b"<!doctype", b"<html", b"<head", b"<?xml", b"<serviceexception"))
 
@@ -40,17 +40,17 @@ def looks_like_html(data: bytes) -> bool:
 def decode_tile(data: bytes, rule: BlankRule, tile_px: int = TILE_PX) -> Decoded:
     """Decode a tile to uint8 RGB (tile_px, tile_px, 3) and coverage (tile_px, tile_px).
 
-    Pictures of twice the size ("@2x") are averaged. Of 16 bits the upper 8 are kept, for gray as
-    for color, since tiles that were stretched one by one would not fit together.
+    Tiles of twice the size ("@2x") are averaged. Of 16-bit values the upper 8 bits are kept: tiles
+    that are stretched separately would not match.
 
     Args:
         data: PNG, JPEG or WebP.
-        rule: how the provider marks tiles without a picture.
-        tile_px: side of the provider's tiles.
+        rule: How the provider marks tiles without a picture.
+        tile_px: Side of the provider's tiles in pixels.
 
     Raises:
-        BadTile: the data are no tile.
-        BlankTile: the tile says that there is no picture.
+        BadTile: The data are not a tile.
+        BlankTile: The tile shows no picture.
     """
     if not data:
         raise BadTile("an empty answer")
@@ -59,7 +59,7 @@ def decode_tile(data: bytes, rule: BlankRule, tile_px: int = TILE_PX) -> Decoded
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if image.size not in ((tile_px, tile_px), (2 * tile_px, 2 * tile_px)):
-                # before decoding, whatever the size claimed
+                # before decoding, which may need much memory
                 raise BadTile(
                     f"an image of {image.width}x{image.height} instead of {tile_px}x{tile_px}"
                 )
@@ -85,8 +85,8 @@ def decode_tile(data: bytes, rule: BlankRule, tile_px: int = TILE_PX) -> Decoded
 
 
 def _rgb(image: Image.Image) -> tuple[Pixels, Mask]:
-    """A picture of any mode as 8-bit RGB, and where it is not transparent."""
-    if image.mode.startswith("I"):  # 16-bit gray; Pillow would cut it off at 255
+    """Convert an image of any mode to 8-bit RGB and a mask of its non-transparent pixels."""
+    if image.mode.startswith("I"):  # 16-bit gray; Pillow would clip it at 255
         deep = np.asarray(image).astype(np.int64)
         gray = np.clip(deep >> 8, 0, 255).astype(np.uint8)
         hidden = image.info.get("transparency")
@@ -100,7 +100,7 @@ def _rgb(image: Image.Image) -> tuple[Pixels, Mask]:
 
 
 def _halved(pixels: Pixels, covered: Mask) -> tuple[Pixels, Mask]:
-    """Each 2 x 2 covered pixels averaged to one, which is covered where any of them is."""
+    """Average the covered pixels of each 2 x 2 block; a block is covered if any of them is."""
     half = len(pixels) // 2
     weights = covered.reshape(half, 2, half, 2, 1).astype(np.uint16)
     sums = (pixels.reshape(half, 2, half, 2, 3) * weights).sum((1, 3))
@@ -110,7 +110,7 @@ def _halved(pixels: Pixels, covered: Mask) -> tuple[Pixels, Mask]:
 
 
 def is_blank(pixels: Pixels, rule: BlankRule) -> bool:
-    """Whether the content rule of a provider says that the tile shows nothing."""
+    """Whether a tile is blank by the content rule of its provider."""
     if not rule.colors:
         return False
     flat = pixels.reshape(-1, 3).astype(np.int16)

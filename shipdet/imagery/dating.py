@@ -1,22 +1,22 @@
-"""When an image was taken, as its file says."""
+"""Read the acquisition time of an image from its file."""
 
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from typing import NamedTuple
 
-#: Tags that say when an image was taken, the best witness first, in capitals without separators:
-#: GDAL's IMAGERY domain, Planet, Sentinel-2 as GDAL writes it, and common ones.
+#: Tags with the acquisition time, the most reliable first, in capitals without separators: GDAL's
+#: IMAGERY domain, Planet, Sentinel-2 as written by GDAL, and common ones.
 TAKEN = (
     *("ACQUISITIONDATETIME", "ACQUIRED", "DATATAKE1DATATAKESENSINGSTART", "DATATAKESENSINGSTART"),
     *("SENSINGTIME", "PRODUCTSTARTTIME", "ACQUISITIONTIME", "ACQUISITIONDATE", "DATEACQUIRED"),
     *("DATETIME", "TIMESTAMP"),
 )
-#: Landsat says the day (DATE_ACQUIRED) and the time of day apart.
+#: Landsat's time of day; its day is in DATE_ACQUIRED.
 TIME_OF_DAY = "SCENECENTERTIME"
-#: When the file was made; Planet and others write the time of the image.
+#: Time when the file was made; Planet and others store the acquisition time here.
 MADE = "TIFFTAGDATETIME"
-#: The first satellite image of the kind was taken in July 1972.
+#: Earlier times are implausible: Landsat 1 was launched in July 1972.
 FIRST = datetime(1972, 7, 1, tzinfo=UTC)
 
 # Sentinel-2 (S2A_MSIL2A_20240501T110619_..., T30STF_20240501T110619_TCI) and PlanetScope
@@ -29,26 +29,26 @@ _DAY_FIRST = re.compile(r"(\d{4})[:/-](\d\d)[:/-](\d\d)(.*)")
 
 
 class Dated(NamedTuple):
-    """When an image was taken, ISO 8601 in UTC, "" where that is not known; and a note about it."""
+    """The acquisition time, ISO 8601 in UTC ("" if unknown), and a note about its source."""
 
     acquired: str
     note: str
 
 
 def date_of(name: str, tags: Mapping[str, str], now: datetime | None = None) -> Dated:
-    """When an image was taken.
+    """Determine the acquisition time of an image.
 
-    The first of these counts: a tag of ``TAKEN``, the file's name where it is that of a
-    Sentinel-2 or PlanetScope product, TIFFTAG_DATETIME. A time without a zone is in UTC. A day
-    without a time of day, a time before ``FIRST`` and one in the future do not count.
+    Sources, in order: the tags of ``TAKEN``, the file name of a Sentinel-2 or PlanetScope product,
+    TIFFTAG_DATETIME. A time without a zone is UTC. A day without a time, a time before ``FIRST``
+    and a time in the future are ignored.
 
     Args:
-        name: Of the file.
-        tags: Of the file, of all domains, by name.
-        now: Instead of the clock.
+        name: Name of the file.
+        tags: Tags of the file, from all domains.
+        now: The current time, for tests.
 
     Returns:
-        The time and where it comes from, or why there is none.
+        The time and a note about its source, or a note why it is unknown.
     """
     now = now or datetime.now(UTC)
     days = []
@@ -76,7 +76,7 @@ def date_of(name: str, tags: Mapping[str, str], now: datetime | None = None) -> 
 
 
 def _witnesses(name: str, tags: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """What may say when the image was taken, its text, and a doubt; the best first."""
+    """Yield the sources of the time, the most reliable first: name, text and caveat."""
     known = {_plain(tag): (tag, str(value).strip("\"'\0 ")) for tag, value in tags.items()}
     for key in TAKEN:
         if key in known:
@@ -97,7 +97,7 @@ def _plain(tag: str) -> str:
 
 
 def _read(text: str) -> datetime | date | None:
-    """A time, or a day, which midnight to the second stands for; None for something else."""
+    """Parse a time; exactly midnight is taken for a day without a time. None if not a time."""
     if found := _DAY_FIRST.fullmatch(text):
         text = "-".join(found.groups()[:3]) + found[4]
     text = re.sub(r"\s*(?:UTC|GMT)$", "Z", text, flags=re.IGNORECASE)

@@ -1,32 +1,32 @@
-"""Undo the compression in which a server sends a body, within a limit of size.
+"""Decompress a response body, with a size limit.
 
-httpx would decode by the header alone and without a limit: tiles that lie compressed in an object
-store come without the header, and a small body can hold gigabytes.
+httpx relies on the header and has no limit. But object stores send compressed tiles without the
+header, and a small body can expand to gigabytes.
 """
 
 import zlib
 
 PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF")
-MAX_LAYERS = 3  # a proxy may compress what was compressed already
+MAX_LAYERS = 3  # a proxy may compress a compressed body again
 
 
 class BadBody(Exception):
-    """The body cannot be decoded; the message says what it is."""
+    """The body cannot be decoded; the message describes it."""
 
 
 def decode_body(body: bytes, header: str, limit: int) -> bytes:
-    """A body as it was before it was compressed.
+    """Decompress a response body.
 
-    What the first bytes show counts more than the header, because servers leave the header out
-    or send it with bodies that are not compressed.
+    The first bytes take precedence over the header, because servers omit the header or send it with
+    uncompressed bodies.
 
     Args:
-        body: as it came, at most ``limit`` bytes.
-        header: the Content-Encoding header, empty where there is none.
-        limit: most bytes of the result.
+        body: The body as received, at most ``limit`` bytes.
+        header: The Content-Encoding header, "" if there is none.
+        limit: Largest size of the result in bytes.
 
     Raises:
-        BadBody: damaged, too large, or in an encoding that is not known here.
+        BadBody: The body is damaged, too large, or in an unsupported encoding.
     """
     named = [name.strip().lower() for name in header.split(",") if name.strip()]
     for _ in range(MAX_LAYERS):
@@ -39,7 +39,7 @@ def decode_body(body: bytes, header: str, limit: int) -> bytes:
         elif body.startswith(b"\x28\xb5\x2f\xfd"):
             raise BadBody("a body compressed with zstd, which was not requested")
         elif named and named[-1] == "deflate":
-            body = _inflated(body, -zlib.MAX_WBITS, limit)  # without a header, as some send it
+            body = _inflated(body, -zlib.MAX_WBITS, limit)  # some servers omit the zlib header
         elif named and named[-1] == "br":
             body = _unbrotlied(body, limit)
         else:
@@ -69,7 +69,7 @@ def _unbrotlied(body: bytes, limit: int) -> bytes:
     decompressor = brotli.Decompressor()
     try:
         result: bytes = decompressor.process(body, output_buffer_limit=limit + 1)
-    except TypeError:  # before brotli 1.2 its output could not be limited
+    except TypeError:  # brotli before 1.2 cannot limit its output
         raise BadBody("a body compressed with brotli, which was not requested") from None
     except brotli.error:
         raise BadBody("a damaged or truncated image") from None
@@ -81,5 +81,5 @@ def _unbrotlied(body: bytes, limit: int) -> bytes:
 
 
 def too_large(limit: int) -> str:
-    """What a body of more than ``limit`` bytes is called."""
+    """Describe a body of more than ``limit`` bytes, for errors."""
     return f"an answer of more than {limit // 1024**2} MiB"

@@ -1,4 +1,4 @@
-"""Fill that no tag declares: a black collar, -9999, 65535, any constant along the border."""
+"""Find undeclared no-data values: a black collar, -9999, 65535, any constant at the border."""
 
 import math
 from collections.abc import Iterator
@@ -11,23 +11,23 @@ from shipdet.geometry import Floats, PixelBox
 from shipdet.imagery.survey import Numbers, Survey
 from shipdet.mosaic import Mask
 
-#: Values that stand for "no data" wherever they are, if all others are far on one side of them.
+#: Common no-data values; they count anywhere in an image if all other values are far away.
 SENTINELS = (
     *(-999.0, -9999.0, -99999.0, -32767.0, -32768.0, -2147483647.0, -2147483648.0),
     *(1e20, -1e20, 9.969209968386869e36, 3.4028234663852886e38, -3.4028234663852886e38),
     *(-3.4e38, 1.7976931348623157e308, -1.7976931348623157e308),
 )
-#: Share of the border that fill touches without a gap, at least.
+#: Smallest share of the border that a connected part of fill touches.
 CONTACT_SHARE = 0.01
-#: Share of the image that the data next to fill have, at least, and where the fill is not black.
+#: Smallest share of the image with data: for black fill, and for other colors.
 DATA_SHARES = (0.02, 0.1)
-#: A part of the data is a scene, and not an object on a flat background, from this share on.
+#: A connected part of at least this share of the image is a scene; a smaller one is an object.
 SCENE_SHARE = 0.01
 
 
 @dataclass(frozen=True)
 class Constant:
-    """Fill of one color; ``where`` (rows, columns) are cells of the survey that may have it."""
+    """Fill of one color; ``where`` (rows, columns) marks the cells of the survey to check."""
 
     color: tuple[float, ...]
     where: Mask
@@ -35,7 +35,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Fill:
-    """What of an image is fill: ``anywhere`` are values, in any band, that are never data."""
+    """The fill of an image; values of ``anywhere`` are fill in any band and at any place."""
 
     step: int = 1
     anywhere: tuple[float, ...] = ()
@@ -45,7 +45,7 @@ class Fill:
         return bool(self.anywhere or self.constants)
 
     def within(self, values: Numbers, box: PixelBox) -> Mask:
-        """Which pixels of a window are fill: bool (h, w) for values (h, w, bands)."""
+        """Return which pixels of a window are fill: bool (h, w) for values (h, w, bands)."""
         found = np.zeros(values.shape[:2], np.bool_)
         for value in self.anywhere:
             found |= (values == _as(values, value)).any(axis=-1)
@@ -58,7 +58,7 @@ class Fill:
         return found
 
     def note(self, share: float) -> str:
-        """For the reader of the run record; ``share`` of the image is fill."""
+        """Return a note for the run record; ``share`` is the share of the image that is fill."""
         names = [f"{value:g}" for value in self.anywhere]
         for constant in self.constants:
             same = len(set(constant.color)) == 1
@@ -72,7 +72,7 @@ class Fill:
 
 
 def find_fill(survey: Survey) -> Fill:
-    """The undeclared fill of an image."""
+    """Find the undeclared fill of an image."""
     values, covered = survey.values, survey.covered
     anywhere = tuple(_sentinels(values, covered))
     constants: list[Constant] = []
@@ -81,7 +81,7 @@ def find_fill(survey: Survey) -> Fill:
         same = left & (values == color).all(axis=-1)
         others = values[left & ~same]
         if len(others) and (others == others[0]).all() and not _is_sentinel(color):
-            continue  # two values, as in a drawing: either may be the water
+            continue  # only two values, as in a drawing: either may be water
         if _far_from_others(color, others):
             if _touching(same).any():
                 anywhere = (*anywhere, *dict.fromkeys(float(v) for v in color))
@@ -90,7 +90,7 @@ def find_fill(survey: Survey) -> Fill:
         where = _touching(same)
         if where.any() and _surrounds_a_scene(where, left & ~same, bool((color == 0).all())):
             where |= _large(same)
-            # Cells next to a part of the fill may have some of it.
+            # Cells next to fill may contain fill.
             grown = cv2.dilate(where.view(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
             constants.append(Constant(tuple(float(v) for v in color), grown))
             left &= ~where
@@ -98,7 +98,7 @@ def find_fill(survey: Survey) -> Fill:
 
 
 def _as(values: Numbers, value: float) -> np.generic:
-    """A value in the number type of others; what that type cannot hold equals nothing."""
+    """Convert a value to the type of ``values``; NaN if an integer type cannot represent it."""
     if np.issubdtype(values.dtype, np.integer):
         limits = np.iinfo(values.dtype.str)
         return values.dtype.type(value) if limits.min <= value <= limits.max else np.float64(np.nan)
@@ -123,7 +123,7 @@ def _sentinels(values: Numbers, covered: Mask) -> Iterator[float]:
 
 
 def _far_from_others(color: Numbers, others: Numbers) -> bool:
-    """Whether a value is outside of what other pixels have by more than their whole range."""
+    """Whether a color is outside the range of the others by more than the width of that range."""
     if not len(others):
         return False
     low, high = (float(v) for v in np.percentile(others.astype(np.float64), (1, 99)))
@@ -137,7 +137,7 @@ def _is_sentinel(color: Numbers) -> bool:
 
 
 def _border(image: Numbers) -> Numbers:
-    """The outermost pixels of (h, w, …) as (n, …)."""
+    """Return the border pixels of (h, w, …) as (n, …)."""
     return np.concatenate([image[0], image[-1], image[1:-1, 0], image[1:-1, -1]])
 
 
@@ -146,7 +146,7 @@ def _least_contact(shape: tuple[int, ...]) -> int:
 
 
 def _border_colors(values: Numbers, covered: Mask) -> list[Numbers]:
-    """Colors that the border has often enough, the most frequent first."""
+    """Return the frequent colors of the border, the most frequent first."""
     border = _border(values)[_border(covered)]
     if not len(border):
         return []
@@ -157,7 +157,7 @@ def _border_colors(values: Numbers, covered: Mask) -> list[Numbers]:
 
 
 def _touching(same: Mask) -> Mask:
-    """The connected parts of a mask that touch the border enough."""
+    """Keep the connected parts of a mask with enough contact to the border."""
     count, labels = cv2.connectedComponents(same.view(np.uint8), connectivity=4)
     contact = np.bincount(_border(labels), minlength=count)
     keep = contact >= _least_contact(same.shape)
@@ -166,7 +166,7 @@ def _touching(same: Mask) -> Mask:
 
 
 def _large(same: Mask) -> Mask:
-    """The connected parts of a mask that are a considerable share of the image."""
+    """Keep the connected parts of a mask that cover at least 0.5 % of the image."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(same.view(np.uint8), connectivity=4)
     keep = stats[:, cv2.CC_STAT_AREA] >= max(64, 0.005 * same.size)
     keep[0] = False
@@ -174,10 +174,10 @@ def _large(same: Mask) -> Mask:
 
 
 def _surrounds_a_scene(fill: Mask, rest: Mask, black: bool) -> bool:
-    """Whether what a constant leaves is a scene, and not objects on a flat background.
+    """Whether the rest of the image is a scene, and not objects on a flat background.
 
-    A ship on water that is painted in one color, or clipped to one, is a small island in it; a
-    collar has none but splinters along its edge.
+    Ships on water of a single color are islands in it; a collar contains no islands, except small
+    fragments along its edge.
     """
     count, labels, stats, _ = cv2.connectedComponentsWithStats(rest.view(np.uint8), connectivity=8)
     if count < 2:

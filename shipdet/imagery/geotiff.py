@@ -1,4 +1,4 @@
-"""GeoTIFF files and open rasterio datasets: values, scale and place as the file states them."""
+"""Read GeoTIFF files and open rasterio datasets: values, scale and georeference."""
 
 import contextlib
 import logging
@@ -30,12 +30,12 @@ from shipdet.requests import StretchName
 from shipdet.settings import Settings
 
 MAX_BLOCK_BYTES = 512 * 1024**2
-#: Pages of a TIFF that are looked at for the largest.
+#: Number of pages of a TIFF among which the largest is chosen.
 MAX_PAGES = 32
-#: Scale factors that surface reflectance is stored with (Sentinel-2, PlanetScope 1e-4; Landsat
-#: Collection 2 2.75e-5; its top-of-atmosphere products 2e-5).
+#: Range of scale factors of reflectance (Sentinel-2 and PlanetScope 1e-4; Landsat Collection 2
+#: 2.75e-5; its top-of-atmosphere products 2e-5).
 REFLECTANCE_SCALES = (1e-5, 2e-4)
-#: Reflectance stored as whole numbers is multiplied by this where no tag says it.
+#: Factor of reflectance stored as integers, if no tag specifies it.
 REFLECTANCE_UNITS = 10_000
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Reading:
-    """How the user wants an image to be read."""
+    """The user's options for reading an image."""
 
     gsd_m: float | None
     bands: tuple[int, ...]
@@ -56,7 +56,7 @@ def open_geotiff(path: Path, name: str, reading: Reading) -> Picture:
     with contextlib.ExitStack() as stack:
         try:
             with gdal_env(), warnings.catch_warnings():
-                warnings.simplefilter("ignore", NotGeoreferencedWarning)  # answered in place()
+                warnings.simplefilter("ignore", NotGeoreferencedWarning)  # handled by place()
                 notes: list[str] = []
                 dataset = stack.enter_context(_opened(path, stack))
                 page, stated = _largest_page(path, dataset, notes, stack)
@@ -64,7 +64,7 @@ def open_geotiff(path: Path, name: str, reading: Reading) -> Picture:
                 turn = plain.stated_orientation(path) if first else 1
                 picture, held = _picture(page, name, reading, notes, stated, turn)
                 if not held:
-                    stack.pop_all()  # the picture reads it
+                    stack.pop_all()  # keep the file open: the picture reads from it
                 return picture
         except ShipdetError:
             raise
@@ -90,7 +90,7 @@ def open_dataset(dataset: Any, name: str, reading: Reading) -> Picture:
 
 
 def _opened(path: Path, stack: contextlib.ExitStack) -> Any:
-    """The dataset of a file; GDAL takes only names that are UTF-8."""
+    """Open a file; a name that is not UTF-8, which GDAL cannot open, gets a temporary link."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -98,16 +98,17 @@ def _opened(path: Path, stack: contextlib.ExitStack) -> Any:
         link = Path(folder) / "image.tif"
         os.symlink(path.resolve(), link)
         path = link
-    # Only TIFF: rasterio would follow other formats (VRT) to further files and addresses.
+    # Only TIFF: other formats (VRT) can refer to other files and addresses.
     return rasterio.open(path, driver="GTiff")
 
 
 def _largest_page(
     path: Path, first: Any, notes: list[str], stack: contextlib.ExitStack
 ) -> tuple[Any, Georeference]:
-    """The page with the most pixels, and its georeference or, scaled, that of the first page.
+    """Return the page with the most pixels and its georeference.
 
-    A TIFF may begin with a thumbnail; overviews and masks do not count as pages.
+    A TIFF may begin with a thumbnail. A page without a georeference gets that of the first page,
+    scaled. Overviews and masks are not pages.
     """
     best, number = first, 1
     for index, page_name in enumerate(first.subdatasets[:MAX_PAGES], start=1):
@@ -136,7 +137,10 @@ def _picture(
     stated: Georeference,
     orientation: int = 1,
 ) -> tuple[Picture, bool]:
-    """The picture, and whether it is held in memory; GDAL does not follow a TIFF's orientation."""
+    """Return the picture, turned by ``orientation``, and whether it is in memory.
+
+    GDAL ignores the orientation of a TIFF.
+    """
     settings = reading.settings
     check_size(name, dataset.width, dataset.height, settings.max_raw_pixels)
     _check_blocks(dataset, name)
@@ -158,7 +162,7 @@ def _picture(
 
 
 def _itemsize(dataset: Any) -> int:
-    """Bytes of a value."""
+    """Bytes per value."""
     return max(_bytes(name) for name in dataset.dtypes)
 
 
@@ -167,13 +171,16 @@ def _bytes(name: str) -> int:
 
 
 def _depth(dataset: Any) -> float:
-    """Bytes of a pixel's colors as the file has them, in those of 8-bit RGB: held as numbers of
-    8 bytes, an image takes eight times as much."""
+    """Memory per pixel relative to 8-bit RGB: 8 for three bands of 8 bytes."""
     return max(1.0, min(int(dataset.count), 3) * _itemsize(dataset) / 3)
 
 
 def _check_blocks(dataset: Any, name: str) -> None:
-    """BadImage for an image whose pieces, which can only be read whole, are too large."""
+    """Check the size of the file's blocks, which can only be read as a whole.
+
+    Raises:
+        BadImage: A block is larger than ``MAX_BLOCK_BYTES``.
+    """
     size = max(height * width for height, width in dataset.block_shapes)
     size *= _itemsize(dataset) * dataset.count
     if size > MAX_BLOCK_BYTES:
@@ -188,9 +195,9 @@ def _check_blocks(dataset: Any, name: str) -> None:
 class DatasetValues:
     """The chosen bands of a dataset, or the colors of its palette.
 
-    ``factors`` are scales and offsets where they are not the same for all bands: values are then
-    in the unit of the tags. One factor for all changes nothing that is seen. ``inverted`` values
-    count from ``white`` down; of fewer than 8 bits ``white`` becomes 255.
+    ``factors`` are scales and offsets, used only if they differ between bands, since a common
+    factor has no visible effect. ``white`` is the highest value of fewer than 8 bits, which becomes
+    255. If ``inverted``, 0 is white.
     """
 
     dataset: Any
@@ -206,7 +213,12 @@ class DatasetValues:
     def of(
         cls, dataset: Any, name: str, bands: tuple[int, ...], notes: list[str]
     ) -> "DatasetValues":
-        """Bands as the file or the user says. Raises BadOption or BadImage."""
+        """Choose the bands by the file or the user's option.
+
+        Raises:
+            BadOption: A chosen band does not exist.
+            BadImage: The values are complex, or there are no colors.
+        """
         if any("complex" in kind for kind in dataset.dtypes):
             raise BadImage(
                 f"'{name}' has complex values, as radar data have before they become an image: "
@@ -246,7 +258,8 @@ class DatasetValues:
     def read(self, box: PixelBox) -> tuple[Numbers, Mask]:
         """See :class:`~shipdet.imagery.survey.RasterValues`.
 
-        Raises BadImage where the file is damaged.
+        Raises:
+            BadImage: The file is damaged.
         """
         window = Window(box.x0, box.y0, box.width, box.height)
         try:
@@ -273,7 +286,7 @@ class DatasetValues:
 
 
 def _grays(dataset: Any) -> tuple[int, bool]:
-    """The value that means white in whole numbers of up to 16 bits, and whether 0 does instead."""
+    """Return the highest value of unsigned integers of up to 16 bits, and whether 0 is white."""
     stored = np.dtype(dataset.dtypes[0])
     if stored.kind != "u" or stored.itemsize > 2:
         return 255, False
@@ -283,7 +296,7 @@ def _grays(dataset: Any) -> tuple[int, bool]:
 
 
 def _tags(dataset: Any) -> str:
-    """All tags and units of a dataset in lower case."""
+    """Return all tags and units of a dataset in lowercase."""
     tags = dataset.tags()
     return " ".join((*tags, *map(str, tags.values()), *(u or "" for u in dataset.units))).lower()
 
@@ -293,7 +306,7 @@ def _is_reflectance(scale: float) -> bool:
 
 
 def _calibration(dataset: Any, scale: float, offset: float, tags: str) -> Calibration:
-    """What the values of a file mean, from its tags and the names of its bands."""
+    """Determine the calibration of a file from its tags and the names of its bands."""
     if (scale, offset) != (1.0, 0.0):
         zero = -offset / scale
         return Calibration(zero, (1.0 - offset) / scale if _is_reflectance(scale) else None)

@@ -1,4 +1,4 @@
-"""Tiles of a server over HTTP: limits, retries, checks and the cache."""
+"""Download tiles over HTTP, with limits, retries, checks and the cache."""
 
 import asyncio
 import logging
@@ -22,15 +22,14 @@ from shipdet.settings import Settings
 MAX_TILE_BYTES = 4 * 1024**2  # a 512-px RGBA tile of 16 bits is 2 MiB uncompressed
 MAX_REDIRECTS = 3
 DENIED = "access denied (HTTP 403)"
-DENIAL_BYTES = 2048  # of a denial's body, to see who sends it
-
-# Addresses may hold an instance id or key, and httpx logs every address it asks.
+DENIAL_BYTES = 2048  # read from the body of a 403, to recognize an object store
+# Addresses may contain an instance id or key, and httpx logs every address.
 _asking: ContextVar[bool] = ContextVar("asking for a tile", default=False)
 logging.getLogger("httpx").addFilter(lambda record: not _asking.get())
 
 
 class _Failure(Exception):
-    """The server did not give a proper answer this time."""
+    """A request failed; it may be repeated."""
 
     def __init__(
         self,
@@ -46,9 +45,9 @@ class _Failure(Exception):
 
 
 class _Denied(Exception):
-    """The server answered 403; ``store`` when it is an object store, as which tiles often lie.
+    """The server responded 403; ``store`` if it is an object store.
 
-    Object stores say so of an object that does not exist to whoever may not list them.
+    Object stores also respond 403 for a missing object, to clients that may not list objects.
     """
 
     def __init__(self, store: bool) -> None:
@@ -57,10 +56,9 @@ class _Denied(Exception):
 
 
 class HttpSource:
-    """Tiles of a server, through the cache, with the manners that such servers expect.
+    """The tiles of a server, through the cache, with limited connections and retries.
 
-    A cache that cannot be written costs speed, not the run: tiles are used without being kept,
-    and a note says so.
+    If the cache is not writable, tiles are used without being stored, and a note says so.
     """
 
     def __init__(
@@ -78,10 +76,10 @@ class HttpSource:
         self.pause = Pause(policy)
         self.slots = asyncio.Semaphore(settings.connections_per_host)
         self.cache_trouble = ""
-        self.halved = False  # whether tiles were of twice the size
-        self.came = False  # whether any tile was had
-        self.denied = 0  # denials since the last tile that was had
-        # Of tiles of 512 px, those on their way: four tiles of 256 px wait for each.
+        self.halved = False  # whether tiles were reduced from twice the size
+        self.came = False  # whether any tile was received
+        self.denied = 0  # denials since the last received tile
+        # Downloads of 512-px tiles in progress; four 256-px tiles share each of them.
         self.large: dict[tuple[int, int], asyncio.Task[Tile | Gap]] = {}
         if not (settings.user_agent.isascii() and settings.user_agent.isprintable()):
             raise BadOption("SHIPDET_USER_AGENT may hold letters, digits and signs of ASCII only.")
@@ -110,7 +108,7 @@ class HttpSource:
         await self.client.aclose()
 
     def notes(self) -> tuple[str, ...]:
-        """What the reader of the run record should know about the server and the cache."""
+        """Return notes about the server and the cache for the run record."""
         larger = (
             f"The tiles of {self.provider.title} have 512 pixels and were reduced to 256: set "
             "SHIPDET_XYZ_TILE_PX=512 to fetch a quarter as many of them."
@@ -127,9 +125,11 @@ class HttpSource:
         )
 
     async def tile(self, x: int, y: int) -> Tile | Gap:
-        """One tile of 256 px: from the cache, else from the server.
+        """Return a tile of 256 px from the cache or the server.
 
-        Raises ProviderRefused or ProviderUnreachable when it makes no sense to go on.
+        Raises:
+            ProviderRefused: The server denies access.
+            ProviderUnreachable: The server keeps failing.
         """
         if self.provider.tile_px == TILE_PX:
             return await self._tile(x, y)
@@ -142,11 +142,11 @@ class HttpSource:
 
     @property
     def _zoom(self) -> int:
-        """The zoom in addresses: a tile of 512 px covers four of the next one."""
+        """The zoom in addresses; a tile of 512 px covers four tiles of the next zoom."""
         return self.zoom if self.provider.tile_px == TILE_PX else self.zoom - 1
 
     async def _tile(self, x: int, y: int) -> Tile | Gap:
-        """One tile as the server has it."""
+        """Return a tile in the server's size."""
         known = await asyncio.to_thread(self.cache.get, self._zoom, x, y)
         if isinstance(known, Missing):
             return Gap(known.reason)
@@ -171,7 +171,7 @@ class HttpSource:
         while True:
             try:
                 data = await self._ask(x, y)
-                self.denied = 0  # now: pictures are decoded after later answers have come
+                self.denied = 0  # before decoding, which may end after later responses
                 decoded = await self._decoded(data)
             except _Denied as denied:
                 return self._denial(denied)
@@ -195,15 +195,16 @@ class HttpSource:
                 return self._give_up(failure)
             delay_s = self.policy.delay_s(repetition, failure.retry_after)
             if failure.slow_down or failure.retry_after:
-                self.pause.ask(delay_s)  # holds for all tiles
+                self.pause.ask(delay_s)  # pauses all tiles
             else:
                 await self.policy.sleep(delay_s)
             repetition += 1
 
     def _denial(self, denied: _Denied) -> Gap:
-        """A gap, unless it must be the whole server that may not be used.
+        """Return a gap; not cached, since another key may have access to the tile.
 
-        Not kept in the cache: another key may see the tile.
+        Raises:
+            ProviderRefused: The server denies access to all tiles.
         """
         self.denied += 1
         gone_on = self.came and self.denied < self.settings.breaker_failures
@@ -233,13 +234,13 @@ class HttpSource:
             await self.pause.wait()
             quiet = _asking.set(True)
             try:
-                # The client's time-out is for each read: a server that drips needs a whole one.
+                # The client's timeout is per read; this one limits a slow transfer as a whole.
                 async with asyncio.timeout(2 * self.settings.timeout_s):
                     return await self._get(url)
             except (TimeoutError, httpx.TimeoutException):
                 raise _Failure("no answer in time") from None
             except (httpx.RequestError, httpx.InvalidURL, UnicodeError) as error:
-                # Without the cause: its text may hold the address, and that a secret.
+                # Without the cause: its text may contain the address with a secret.
                 raise _Failure(self._no_connection(error)) from None
             finally:
                 _asking.reset(quiet)
@@ -309,7 +310,7 @@ class HttpSource:
 
 
 def _quarter(tile: Tile, column: int, row: int) -> Tile | Gap:
-    """One of the four tiles of 256 px in one of 512 px."""
+    """Cut one of the four 256-px tiles out of a 512-px tile."""
     part = (
         slice(row * TILE_PX, (row + 1) * TILE_PX),
         slice(column * TILE_PX, (column + 1) * TILE_PX),
@@ -321,7 +322,7 @@ def _quarter(tile: Tile, column: int, row: int) -> Tile | Gap:
 
 
 async def _is_object_store(response: httpx.Response) -> bool:
-    """Whether a 403 comes from S3 or one of its kind, by its headers or its XML."""
+    """Whether a 403 comes from S3 or a compatible store, by its headers or its XML."""
     headers = response.headers
     if "x-amz-request-id" in headers or headers.get("server", "").lower() == "amazons3":
         return True
@@ -334,7 +335,7 @@ async def _is_object_store(response: httpx.Response) -> bool:
 
 
 def _target(url: str, location: str) -> str:
-    """Where a redirect leads, if it is on the same server."""
+    """Return the target of a redirect on the same server; raises _Failure for others."""
     try:
         target = urljoin(url, location)
         same = urlsplit(target).netloc == urlsplit(url).netloc

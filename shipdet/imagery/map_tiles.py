@@ -1,4 +1,4 @@
-"""Single tiles for a map in a browser, of providers whose addresses a browser cannot ask."""
+"""Single tiles for a map in a browser, from providers that a browser cannot access."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from shipdet.settings import Settings
 if TYPE_CHECKING:
     from shipdet.imagery.stac import Acquisition
 
-#: Below it a tile of dated imagery would be put together from dozens of scenes.
+#: At a lower zoom a tile of dated imagery would need dozens of scenes.
 LEAST_DATED_ZOOM = 8
 
 
@@ -28,21 +28,21 @@ async def map_tile(
     settings: Settings,
     acquisition: "Acquisition | None" = None,
 ) -> bytes:
-    """One tile as PNG, from the cache or the provider.
+    """Return a tile as PNG, from the cache or the provider.
 
     Args:
-        provider: Where from; its fallback where it cannot be used.
-        zoom: As in the address of the tile; any integers are safe.
-        x: To the east.
-        y: To the south.
+        provider: The provider; its fallback is used if it has no instance id.
+        zoom: The zoom of the tile. Any integers are safe.
+        x: Column, counted to the east.
+        y: Row, counted to the south.
         settings: Secrets, limits and the cache.
-        acquisition: Of dated imagery.
+        acquisition: The acquisition, for dated imagery.
 
     Raises:
         BadZoom: There is no such tile.
-        NoImagery: The provider has no picture there, or no acquisition was chosen.
-        ProviderRefused: It may not be used.
-        ProviderUnreachable: It does not answer.
+        NoImagery: The provider has no picture there, or no acquisition is chosen.
+        ProviderRefused: The provider does not allow the download.
+        ProviderUnreachable: The provider does not answer.
     """
     used, _ = effective_provider(provider, settings)
     least = LEAST_DATED_ZOOM if used.kind == "stac" else used.min_zoom
@@ -53,7 +53,7 @@ async def map_tile(
             f"{used.title} is shown from zoom {least} to {used.max_zoom}: zoom "
             f"{'in' if zoom < least else 'out'}."
         )
-    policy = RetryPolicy(retries=0)  # the browser asks again when the map is moved
+    policy = RetryPolicy(retries=0)  # the browser requests the tile again when the map moves
     options = ImageryOptions()
     async with tile_source(zoom, acquisition, used, options, settings, policy) as source:
         tile = await source.tile(x, y)

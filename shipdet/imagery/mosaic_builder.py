@@ -1,4 +1,4 @@
-"""Assemble a downloaded image in memory, or in a file when it is large."""
+"""Assemble a downloaded image in memory or, if it is large, in a file."""
 
 import os
 from collections.abc import Callable
@@ -19,15 +19,15 @@ _TILE_BYTES = TILE_PX * TILE_PX * 4  # red, green, blue, coverage
 
 
 class MosaicBuilder(Protocol):
-    """Takes tiles in any order and gives the picture that they make, cropped to the plan."""
+    """Assembles tiles, in any order, to a picture that is cropped to the plan."""
 
     any_covered: bool
 
     def put(self, x: int, y: int, tile: Tile) -> None:
-        """Put one tile in its place."""
+        """Add a tile."""
 
     def picture(self, provenance: Provenance, wait: Wait | None) -> Picture:
-        """The picture; ``wait`` is given while tiles are still missing."""
+        """Return the picture; ``wait`` waits for rows while tiles are missing."""
 
 
 class MemoryBuilder:
@@ -46,7 +46,7 @@ class MemoryBuilder:
         x0, y0 = max(left, 0), max(top, 0)
         x1, y1 = min(left + TILE_PX, width), min(top + TILE_PX, height)
         cut = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
-        # What lies under a transparent pixel is arbitrary: it must not leak into a window.
+        # The color of a transparent pixel is arbitrary, so it is set to black.
         self._pixels[y0:y1, x0:x1] = np.where(tile.covered[cut][..., None], tile.pixels[cut], 0)
         self._covered[y0:y1, x0:x1] = tile.covered[cut]
         self.any_covered |= bool(tile.covered[cut].any())
@@ -58,9 +58,9 @@ class MemoryBuilder:
 
 
 class FileBuilder:
-    """A picture in a file of uncompressed tiles, without a name: it is gone when it is closed.
+    """A picture in an unlinked file of uncompressed tiles, which is deleted when it is closed.
 
-    Read and written by position, so the thread that fetches and the one that reads share it.
+    Reads and writes are positional, so the downloading and the reading thread can share the file.
     """
 
     def __init__(self, plan: Plan, folder: Path) -> None:
@@ -80,13 +80,13 @@ class FileBuilder:
         packed = np.dstack([tile.pixels, tile.covered.astype(np.uint8)])
         packed[~tile.covered] = 0
         data, offset = memoryview(packed.tobytes()), self._offset(x, y)
-        while data:  # a disk that is almost full takes a part only, then none
+        while data:  # a write to an almost full disk may be partial
             written = os.pwrite(self._file.fileno(), data, offset)
             data, offset = data[written:], offset + written
         self.any_covered |= bool(tile.covered.any())
 
     def tile(self, x: int, y: int) -> Pixels:
-        """One tile: uint8 (256, 256, 4), the last channel 1 where there is data."""
+        """Read a tile: uint8 (256, 256, 4), the last channel 1 where there is data."""
         data = os.pread(self._file.fileno(), _TILE_BYTES, self._offset(x, y))
         return np.frombuffer(data, np.uint8).reshape(TILE_PX, TILE_PX, 4)
 
@@ -102,7 +102,7 @@ class FileBuilder:
 
 @dataclass(frozen=True)
 class FilePicture:
-    """A downloaded picture that is too large to hold; ``corner`` is its first global pixel."""
+    """A downloaded picture too large for memory; ``corner`` is its first global pixel."""
 
     builder: FileBuilder
     corner: tuple[int, int]

@@ -1,7 +1,7 @@
 """Proxies and certificates of the environment for HTTP requests.
 
-httpx reads the same variables, but ends in a traceback on values that other programs accept, and
-sends requests for this machine to the proxy.
+httpx reads the same variables, but fails on values that other programs accept, and sends requests
+to this machine through the proxy.
 """
 
 import logging
@@ -28,18 +28,18 @@ log = logging.getLogger(__name__)
 def proxied(
     addresses: list[str], certificates: ssl.SSLContext, limits: httpx.Limits
 ) -> tuple[dict[str, httpx.AsyncHTTPTransport], str]:
-    """The ``mounts`` of a client for those of the addresses that are asked through a proxy.
+    """Build the ``mounts`` of an httpx client for the hosts that need a proxy.
 
     Args:
-        addresses: one of each host.
-        certificates: what to trust.
-        limits: of the connections to each host.
+        addresses: One address per host.
+        certificates: Trusted certificates.
+        limits: Limits of the connections to each host.
 
     Returns:
-        The mounts, and the variable that names the proxy, empty where there is none.
+        The mounts, and the variable that names the proxy, "" if there is none.
 
     Raises:
-        BadOption: a host or a proxy cannot be asked.
+        BadOption: The address of a host or a proxy is invalid.
     """
     ways, variable = {}, ""
     for address in addresses:
@@ -59,14 +59,14 @@ def proxied(
 
 
 def proxy_for(address: str) -> str | None:
-    """The proxy to ask for an address, or None for a direct connection.
+    """Return the proxy for an address, or None for a direct connection.
 
-    The variables are those of curl and urllib: ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and
-    ``NO_PROXY``, in upper or lower case, or else the system's settings on Windows and macOS. This
-    machine itself is never asked through a proxy.
+    Reads the variables of curl and urllib: ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and
+    ``NO_PROXY``, in uppercase or lowercase; without them, the system's settings on Windows and
+    macOS. Connections to this machine never use a proxy.
 
     Raises:
-        BadOption: the variable cannot be used; names it, without its value, which may hold a
+        BadOption: The variable is invalid. The message omits its value, which may contain a
             password.
     """
     parts = urlsplit(address)
@@ -80,7 +80,7 @@ def proxy_for(address: str) -> str | None:
 
 
 def _proxy_of(address: str) -> tuple[str, str]:
-    """The proxy that is set for an address, and the variable that names it."""
+    """Return the configured proxy for an address, and the variable that names it."""
     proxies = getproxies()
     for scheme in (urlsplit(address).scheme, "all"):
         value = proxies.get(scheme, "").strip()
@@ -103,7 +103,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _excepted(host: str, port: int | None, no_proxy: str) -> bool:
-    """Whether NO_PROXY names the host: itself, its domain, its network, or everything."""
+    """Whether NO_PROXY matches the host: by name, domain, network or "*"."""
     return any(_names(entry, host, port) for entry in no_proxy.lower().replace(",", " ").split())
 
 
@@ -127,7 +127,7 @@ def _names(entry: str, host: str, port: int | None) -> bool:
 def _checked(value: str, variable: str) -> str:
     if "://" not in value:
         value = f"http://{value}"
-    if value.startswith("socks://"):  # as desktops write it
+    if value.startswith("socks://"):  # written by desktop environments
         value = value.replace("socks", "socks5", 1)
     remedy = "correct it, or add the server to NO_PROXY"
     try:
@@ -155,10 +155,10 @@ def _checked(value: str, variable: str) -> str:
 
 @contextmanager
 def own_requests() -> Iterator[None]:
-    """Let requests of other libraries to this machine's own server go out without a proxy.
+    """Let other libraries connect to this machine's own server without a proxy.
 
-    Clients that are made inside never use the environment's proxies, nor certificates that cannot
-    be read: httpx ends in a traceback on some of them. The environment is changed for a moment.
+    Inside, the environment is changed: HTTP clients ignore its proxies, and also its certificates
+    if these are unreadable, on which httpx fails.
     """
     changes: dict[str, str | None] = {"NO_PROXY": "*", "no_proxy": "*"}
     if tls()[1]:
@@ -181,9 +181,9 @@ def _set_all(variables: dict[str, str | None]) -> None:
 
 @lru_cache(maxsize=1)
 def tls() -> tuple[ssl.SSLContext, str]:
-    """The certificates to trust, and a note where those of the environment cannot be used.
+    """Return the trusted certificates, and a note if those of the environment are unreadable.
 
-    Reading them takes a good part of a second: once is enough.
+    Cached, since reading them is slow.
     """
     variable = next((n for n in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(n)), "")
     note = ""
@@ -191,7 +191,7 @@ def tls() -> tuple[ssl.SSLContext, str]:
         path = Path(os.environ[variable])
         try:
             if variable == "SSL_CERT_DIR" and not path.is_dir():
-                raise OSError  # OpenSSL says nothing, and trusts nobody then
+                raise OSError  # OpenSSL would silently trust no certificate
             return httpx.create_ssl_context(), ""
         except OSError:  # ssl.SSLError is one
             note = (

@@ -1,4 +1,4 @@
-"""A user's own image, from a file or from memory, as a picture that can be searched."""
+"""Read a user's image from a file or from memory."""
 
 import os
 from pathlib import Path
@@ -29,31 +29,31 @@ def open_raster(
     bands: Bands = None,
     stretch: str = "auto",
 ) -> Picture:
-    """Read an image as 8-bit RGB with coverage, scale and place.
+    """Read an image as 8-bit RGB with coverage, scale and georeference.
 
-    Values of more than 8 bits are brought to 8 bits; bands are chosen by what the file says of
-    their colors; a constant border that no tag declares is no data. What was decided is in the
-    notes of the picture's provenance.
+    Values of more than 8 bits are converted to 8 bits. Red, green and blue bands are chosen by the
+    colors stated in the file. An undeclared constant border is treated as no data. The notes of the
+    picture's provenance describe these decisions.
 
     Args:
-        source: path of a PNG, JPEG or GeoTIFF (by content), NumPy array (h, w),
+        source: Path of a PNG, JPEG or GeoTIFF (recognized by content), NumPy array (h, w),
             (h, w, 1) or (h, w, 3), Pillow image, open rasterio dataset, or xarray DataArray with
-            the dimensions y, x and at most a band.
-        gsd_m: meters per pixel, needed where the image is not georeferenced; a georeference goes
-            before it.
-        settings: limits; None is those of the environment.
-        bands: numbers of the red, green and blue band or of one gray band, from 1, as "3,2,1" or
+            the dimensions y, x and at most one for bands.
+        gsd_m: Meters per pixel, required without a georeference, which takes precedence.
+        settings: Replaces the settings of the environment.
+        bands: Numbers, from 1, of the red, green and blue bands or of one gray band, as "3,2,1" or
             (3, 2, 1).
-        stretch: "auto" keeps the look of 8-bit imagery, "percentile" goes from the 2nd to the
-            98th, "minmax" from the lowest value to the highest, "none" cuts at 0 and 255.
+        stretch: "auto" imitates 8-bit imagery, "percentile" stretches the 2nd to the 98th
+            percentile, "minmax" the lowest to the highest value, "none" clips to 0 to 255.
 
     Returns:
-        A :class:`~shipdet.mosaic.Mosaic`; for a TIFF or dataset of more bytes than
-        ``settings.max_held_pixels`` have in 8-bit RGB, a picture that is read piece by piece.
+        A :class:`~shipdet.mosaic.Mosaic`, uint8 (h, w, 3). For a TIFF or dataset larger than
+        ``settings.max_held_pixels``, a :class:`~shipdet.mosaic.Picture` that reads windows on
+        demand.
 
     Raises:
-        BadImage: it cannot be used.
-        MissingScale: it has no scale and none was given.
+        BadImage: The image is unreadable, too large, or has no data.
+        MissingScale: The image has no georeference and ``gsd_m`` is missing.
         BadOption: ``gsd_m``, ``bands`` or ``stretch`` is out of range.
 
     Example:

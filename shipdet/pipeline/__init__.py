@@ -1,9 +1,9 @@
-"""The whole way: area or image in, run out. UI, API, CLI and cluster call this and only this.
+"""The complete pipeline, from an area or image to a run, for UI, API, CLI and cluster.
 
 ``iter_area``, ``iter_image`` and ``iter_download`` are generators of
 :class:`~shipdet.progress.Progress` that return a :class:`~shipdet.report.Run`; closing one cancels
-it at the next block. ``detect_area``, ``detect_image`` and ``download_area`` run them to their end
-and return the run; they are what ``import shipdet`` offers.
+it at the next event. ``detect_area``, ``detect_image`` and ``download_area``, the functions of
+``import shipdet``, run them to the end and return the run.
 """
 
 from shipdet.pipeline.ais_matching import ais_of_area, ais_of_image, match_ais

@@ -1,4 +1,4 @@
-"""AIS for a run: checked before a search, matched with a finished run."""
+"""Read AIS before a search, and match it with a finished run."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -13,7 +13,7 @@ from shipdet.report import Run, rewrite
 from shipdet.requests import AreaRequest
 from shipdet.settings import Settings, get_settings
 
-#: The name that stands for the AIS file of the built-in sample.
+#: Name of the AIS file of the built-in sample.
 SAMPLE = "sample"
 
 NO_PLACE = "The image has no map reference, so AIS cannot be matched with it."
@@ -25,19 +25,19 @@ def ais_of_area(
     acquired: str | datetime | None = None,
     settings: Settings | None = None,
 ) -> Contacts:
-    """Read the AIS file for a search, before anything is fetched.
+    """Read the AIS file for a search before the imagery is downloaded.
 
     Args:
         request: The search; for ``sentinel2`` its acquisition is looked up.
-        file: See :func:`shipdet.ais.read_reports`; "sample" is that of the built-in sample.
-        acquired: When the image was taken; None where the imagery is dated.
-        settings: Instead of those of the environment.
+        file: See :func:`shipdet.ais.read_reports`; "sample" for the built-in sample.
+        acquired: Time of the acquisition; None for dated imagery.
+        settings: Replaces the settings of the environment.
 
     Returns:
         The ships of the file at the time of acquisition, for :func:`match_ais`.
 
     Raises:
-        BadAis: The imagery has no date, or the file is of no use for this place and time.
+        BadAis: The imagery has no date, or the file does not cover this place and time.
         ShipdetError: As for the search.
     """
     moment = acquired or _date_of(request, settings or get_settings())
@@ -47,18 +47,18 @@ def ais_of_area(
 def ais_of_image(
     facts: ImageFacts, file: str | Path, acquired: str | datetime | None = None
 ) -> Contacts:
-    """Read the AIS file for a user's own image before it is searched.
+    """Read the AIS file for a user's image before it is searched.
 
     Args:
-        facts: What :func:`shipdet.pipeline.inspect_image` found.
+        facts: The result of :func:`shipdet.pipeline.inspect_image`.
         file: As for :func:`ais_of_area`.
-        acquired: When the image was taken; None where its file says it.
+        acquired: Time of the acquisition; None if the image file has it.
 
     Returns:
         As :func:`ais_of_area`.
 
     Raises:
-        BadAis: The image has no place or date, or the file is of no use for it.
+        BadAis: The image has no georeference or no date, or the file does not cover it.
     """
     return _contacts(file, facts.bbox, acquired or facts.acquired)
 
@@ -76,22 +76,22 @@ def _date_of(request: AreaRequest, settings: Settings) -> str | None:
 
 
 def match_ais(run: Run, file: str | Path | Contacts, acquired: str | datetime | None = None) -> Run:
-    """Match the ships of a finished run with an AIS file; its files are rewritten.
+    """Match the ships of a finished run with an AIS file, and rewrite the run's files.
 
-    Every ship gets ``dark`` and, where AIS knows it, ``mmsi``, ``name`` and ``ais_distance_m``;
-    ais.geojson lists the ships of the AIS file.
+    Sets ``dark`` of every ship and, for ships found in AIS, ``mmsi``, ``name`` and
+    ``ais_distance_m``. ais.geojson lists the ships of the AIS file.
 
     Args:
         run: The run to change.
-        file: See :func:`shipdet.ais.read_reports`, or what :func:`ais_of_area` gave.
-        acquired: When the image was taken; None where the imagery is dated.
+        file: See :func:`shipdet.ais.read_reports`, or the result of :func:`ais_of_area`.
+        acquired: Time of the acquisition; None for dated imagery.
 
     Returns:
-        The run as it is now.
+        The updated run.
 
     Raises:
-        BadAis: The run has no date or no place, or the file is of no use for it.
-        BadOption: ``acquired`` is no time with a zone, or the run was deleted or never
+        BadAis: The run has no date or no georeference, or the file does not cover it.
+        BadOption: ``acquired`` is not a time with a time zone, or the run was deleted or never
             searched.
 
     Example:
@@ -108,7 +108,7 @@ def match_ais(run: Run, file: str | Path | Contacts, acquired: str | datetime | 
 
 
 def _contacts(file: str | Path, area: BBox | None, moment: str | datetime | None) -> Contacts:
-    """The ships of a file in an area at a time; "sample" is the file of the built-in sample."""
+    """Find the ships of a file in an area at a time; "sample" for the built-in sample."""
     if area is None:
         raise BadAis(NO_PLACE)
     if moment is None:

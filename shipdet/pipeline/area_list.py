@@ -1,4 +1,4 @@
-"""Several areas: of a file, of polygons, or on both sides of the antimeridian."""
+"""Several areas: from a file, or on both sides of the antimeridian."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,17 +14,17 @@ NamedRequest = tuple[str, AreaRequest]
 
 
 def areas_of(value: Any) -> list[NamedArea]:
-    """The areas of a value or of a file, with their names.
+    """Read areas and their names from a value or a file.
 
     Args:
         value: West, south, east, north in degrees; the text of a WKT (multi)polygon; a GeoJSON
             geometry or Feature as a dictionary; or the path of a file of areas.
 
     Returns:
-        One area without a name, or several with one; an area that crosses the antimeridian is two.
+        Pairs of name and area. A single area has no name; an area across the antimeridian is two.
 
     Raises:
-        BadArea: There is no area in it.
+        BadArea: The value or file has no valid area.
     """
     if isinstance(value, BBox):
         return named_areas(value.as_tuple())
@@ -38,11 +38,18 @@ def areas_of(value: Any) -> list[NamedArea]:
 def requests_for(
     areas: Sequence[NamedArea], search: Search, imagery: dict[str, Any]
 ) -> list[NamedRequest]:
-    """A search for each area; its results bear the name of the area where they have none.
+    """Build one request per area.
+
+    Args:
+        areas: Pairs of name and area.
+        search: How to search them. Without a ``name``, a run gets the name of its area.
+        imagery: Fields of :class:`shipdet.requests.ImageryOptions`.
+
+    Returns:
+        Pairs of name and request.
 
     Raises:
-        BadOption: A value of ``imagery``, the fields of :class:`shipdet.requests.ImageryOptions`,
-            is wrong.
+        BadOption: A value of ``imagery`` is invalid.
     """
     return [
         (

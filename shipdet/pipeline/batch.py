@@ -1,4 +1,4 @@
-"""Many images in one go: one load of the models, one summary, and going on where it stopped."""
+"""Search many images: models are loaded once, one summary, and a stopped batch can resume."""
 
 import json
 from collections.abc import Sequence
@@ -15,20 +15,21 @@ from shipdet.report.folder import save_file
 from shipdet.requests import ImageRequest
 from shipdet.settings import Settings, get_settings
 
-#: What may be wrong with one image of a batch; anything else is wrong for all of them.
+#: Errors of a single image; any other error stops the batch.
 UNUSABLE = (AreaTooLarge, BadImage, ScaleTooCoarse)
 
-#: Suffixes of the images that a folder is searched for.
+#: Suffixes of the files in a folder that are images.
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
 class Batch:
-    """The images of a batch and where the summary is.
+    """The result of a batch.
 
     Attributes:
-        folder: Holds one run folder per image, summary.csv, ships.csv, ships.gpkg and index.html.
-        images: What became of each image, in the order that they were given in.
+        folder: Contains one run folder per image, summary.csv, ships.csv, ships.gpkg and
+            index.html.
+        images: The result of each image, in the order of the input.
     """
 
     folder: Path
@@ -36,7 +37,7 @@ class Batch:
 
     @property
     def ships(self) -> int:
-        """How many ships count, in all images together."""
+        """Number of ships that count, in all images together."""
         return sum(image.ships or 0 for image in self.images)
 
     @property
@@ -46,14 +47,16 @@ class Batch:
 
 
 def find_images(sources: Sequence[str | Path]) -> list[Path]:
-    """The image files that files, folders and patterns stand for, sorted within each of them.
+    """Expand files, folders and patterns to image files.
 
     Args:
-        sources: Paths of images, folders of images, and patterns such as ``pictures/*.tif`` that
-            the shell has left as they are.
+        sources: Paths of images, folders of images, and patterns such as ``pictures/*.tif``.
+
+    Returns:
+        The files without duplicates, in the order of the sources, sorted within each source.
 
     Raises:
-        BadOption: A folder or pattern holds no image.
+        BadOption: A folder contains no image, or a pattern matches no file.
     """
     found: list[Path] = []
     for source in sources:
@@ -84,26 +87,26 @@ def iter_images(
 ) -> Steps[Batch]:
     """Search many images with the same options.
 
-    An image whose run is in ``out`` already, made of the same file with the same options, is not
-    searched again, so that a batch that was stopped goes on where it was. An image that cannot be
-    searched is noted and does not stop the others.
+    An image is skipped if ``out`` already has its run, made from the same file with the same
+    options, so a stopped batch can be resumed. An image that cannot be searched is recorded and
+    does not stop the batch.
 
     Args:
         images: The files.
         request: How to search each of them.
-        out: The folder for all results; it may hold those of an earlier batch.
-        settings: Instead of those of the environment.
+        out: The folder for all results, which may contain those of an earlier batch.
+        settings: Replaces the settings of the environment.
 
     Yields:
         Progress events of each run, with the number of the image in the note.
 
     Returns:
-        What became of every image.
+        The result of every image.
 
     Raises:
-        BadOption: Something in ``out`` is in the way.
-        StorageFull: The disk is full or ``out`` cannot be written.
-        ShipdetError: No image can be searched so: the model is unknown, an extra is missing.
+        BadOption: A file in ``out`` is in the way.
+        StorageFull: The disk is full or ``out`` is not writable.
+        ShipdetError: No image can be searched: the model is unknown, or an extra is missing.
     """
     settings = settings or get_settings()
     plan_search(request.search, settings)  # what is wrong for all is said before the first
@@ -126,12 +129,12 @@ def iter_images(
     return Batch(out, tuple(done))
 
 
-#: The file that says of which image a batch's run was made.
+#: File of a run folder that identifies the image that the run was made from.
 STAMP = "image.json"
 
 
 def _places(images: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
-    """Each image with a run folder of its own, named after it."""
+    """Assign each image a separate run folder named after it."""
     taken: set[str] = set()
     places = []
     for image in images:
@@ -151,7 +154,7 @@ def _stamp(image: Path) -> dict[str, object]:
 
 
 def _earlier(folder: Path, image: Path, request: ImageRequest) -> Run | None:
-    """The run that is there, if it is of this very image and request."""
+    """Return the run in a folder if it was made from this image and request."""
     try:
         stamp = json.loads((folder / STAMP).read_text())
         run = read_run(folder)

@@ -1,4 +1,4 @@
-"""The functions of ``import shipdet``: options by keyword, a value back."""
+"""The functions of ``import shipdet``, which take options by keyword."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ from shipdet.requests import (
 )
 from shipdet.settings import Settings
 
-#: Options of an image that are not of its search.
+#: Options of an image other than those of its search.
 _IMAGE_ONLY = frozenset(ImageRequest.model_fields) - {"search"}
 
 Watch = Callable[[Progress], None]
@@ -90,7 +90,7 @@ def detect_areas(
         One run per area, in order; two for an area across the antimeridian.
 
     Raises:
-        ShipdetError: A value is wrong or a search cannot be done; finished runs are kept.
+        ShipdetError: A value is invalid or a search fails; finished runs are kept.
 
     Example:
         >>> import shipdet
@@ -169,7 +169,11 @@ def download_area(
         The run, which has images and no detections.
 
     Raises:
-        ShipdetError: A value is wrong or the download fails; the message says what to do.
+        ShipdetError: A value is invalid or the download fails; the message says what to do.
+
+    Example:
+        >>> run = shipdet.download_area((-5.44, 36.12, -5.41, 36.14), provider="esri", zoom=16)
+        >>> run.folder
     """
     request = _area(bbox, dict(options))
     return finish(iter_download(request, out=_path(out), settings=settings), progress)
@@ -182,7 +186,7 @@ def estimate_area(
     settings: Settings | None = None,
     **options: Unpack[AreaOptions],
 ) -> Estimate:
-    """Estimate what :func:`detect_area` would take, without fetching anything.
+    """Estimate size and duration of :func:`detect_area` without downloading imagery.
 
     Args:
         bbox: West, south, east, north in degrees, which may cross the antimeridian.
@@ -190,17 +194,25 @@ def estimate_area(
         options: As for :func:`detect_area`.
 
     Returns:
-        Zoom, tiles, pixels, megabytes and seconds, summed over both sides of the antimeridian.
+        The estimate; for an area across the antimeridian the sum of both sides.
 
     Raises:
-        ShipdetError: The search itself would fail before it fetches the first tile.
+        ShipdetError: The search would fail with the same error before its first tile.
+
+    Example:
+        >>> estimate = shipdet.estimate_area((-5.44, 36.12, -5.41, 36.14), provider="esri")
+        >>> estimate.tiles, estimate.seconds
     """
     requests = _requests(bbox, dict(options))
     return estimate_together([estimate(request, settings) for request in requests])
 
 
 def _area(bbox: Box, options: dict[str, Any], instead: str = "") -> AreaRequest:
-    """The request of one picture; BadArea, with what to do ``instead``, for an area of two."""
+    """Build the request of an area.
+
+    Raises:
+        BadArea: The area crosses the antimeridian; the message suggests ``instead``.
+    """
     requests = _requests(bbox, options)
     if len(requests) > 1:
         parts = " and ".join(f"({', '.join(f'{s:.7g}' for s in r.bbox)})" for r in requests)
@@ -212,7 +224,7 @@ def _area(bbox: Box, options: dict[str, Any], instead: str = "") -> AreaRequest:
 
 
 def _requests(bbox: Box, options: dict[str, Any]) -> list[AreaRequest]:
-    """The request of a box, or one for each side of the antimeridian."""
+    """Build the request of a box, or one for each side of the antimeridian."""
     imagery = {n: options.pop(n) for n in ImageryOptions.model_fields if n in options}
     try:
         sides = [float(side) for side in (bbox.as_tuple() if isinstance(bbox, BBox) else bbox)]

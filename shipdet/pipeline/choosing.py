@@ -1,4 +1,4 @@
-"""Resolve a request: each choice is made once, into one frozen value that is handed down."""
+"""Resolve a request into a frozen plan, so that each choice is made once."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,10 @@ from shipdet.models import ClassifierConfig, resolve, resolve_public
 from shipdet.requests import UPSCALE, AreaRequest, Search
 from shipdet.settings import Settings
 
-#: Coarser imagery shows no ship, however much it is enlarged.
+#: In coarser imagery ships cannot be recognized, even after super-resolution.
 NATIVE_GSD_MAX_M = 12.0
 
-#: Lowest score kept as a candidate, so that a threshold can be lowered afterwards.
+#: Lowest score kept as a candidate, so that the threshold can be lowered later.
 MIN_SCORE = 0.1
 
 
@@ -25,8 +25,8 @@ class SearchPlan:
         settings: The settings that the plan was made with.
         untrusted: Whether the request comes from a visitor, who may choose listed models only.
         classifier: The ship model's config; no network is loaded.
-        classifier_name: As requested or configured.
-        upscaler_name: The same of the super-resolution model, whether or not it is used.
+        classifier_name: The ship model's name, as requested or configured.
+        upscaler_name: The super-resolution model's name, even if it is not used.
         threshold: Lowest score of a ship.
         min_score: Lowest score that is kept as a candidate.
     """
@@ -41,16 +41,19 @@ class SearchPlan:
     min_score: float
 
     def work(self, raw_px: int, gsd_m: float) -> tuple[str, float]:
-        """Kind and amount of the search's work, for :mod:`shipdet.pace`."""
+        """Return kind and amount of the work of the search, for :mod:`shipdet.pace`."""
         return "detect", raw_px * (gsd_m / self.classifier.gsd_m) ** 2
 
 
 @dataclass(frozen=True)
 class AreaPlan:
-    """An area with everything decided: zoom, tiles and how it is searched.
+    """How an area is downloaded and searched.
 
-    ``imagery`` has the zoom, the provider that is really used and the size. ``notes`` are those of
-    imagery and search.
+    Attributes:
+        request: The request.
+        imagery: The download: zoom, provider, tiles and size.
+        how: The search.
+        notes: Sentences for the user.
     """
 
     request: AreaRequest
@@ -60,17 +63,17 @@ class AreaPlan:
 
 
 def area_inputs(request: AreaRequest, zoom: int, settings: Settings) -> dict[str, object]:
-    """For run.json: the request with the zoom and the provider that were chosen."""
+    """Return the request for run.json, with the chosen zoom and provider."""
     provider = request.provider or settings.provider
     return {**request.model_dump(mode="json"), "zoom": zoom, "provider": provider}
 
 
 def plan_search(search: Search, settings: Settings, untrusted: bool = False) -> SearchPlan:
-    """Decide how to search; loads no network.
+    """Plan a search without loading a network.
 
     Raises:
-        UnknownModel: There is no such model, or a visitor may not choose it.
-        BadModel: It is no ship classifier.
+        UnknownModel: The model does not exist, or a visitor may not choose it.
+        BadModel: The model is not a ship classifier.
     """
     find = resolve_public if untrusted else resolve
     name = search.model or settings.classifier
@@ -94,29 +97,29 @@ def plan_search(search: Search, settings: Settings, untrusted: bool = False) -> 
 def default_zoom(
     provider_id: str, latitude: float, search: Search, settings: Settings, untrusted: bool = False
 ) -> tuple[int, str]:
-    """The zoom that the model needs at a latitude, and why, in a sentence; fetches no tile."""
+    """Return the zoom that the model needs at a latitude, and a sentence that explains it."""
     how = plan_search(search, settings, untrusted)
     provider = get_provider(provider_id or settings.provider, settings)
     return recommended_zoom(provider, latitude, how.classifier.gsd_m, search.passes)
 
 
 def plan_area(request: AreaRequest, settings: Settings, untrusted: bool = False) -> AreaPlan:
-    """Decide everything about the search of an area; fetches nothing.
+    """Plan the download and search of an area. Downloads no tile.
 
     Raises:
-        ShipdetError: The request cannot be carried out.
+        ShipdetError: The request is invalid or cannot be carried out.
     """
     provider = get_provider(request.provider or settings.provider, settings)
     how = plan_search(request.search, settings, untrusted)
     imagery = plan_imagery(request, settings, how)
     native_m = gsd_at(request.box.center[1], provider.native_zoom)
-    # An overzoomed tile shows no more than the native one has.
+    # An overzoomed tile has no more detail than a tile of the native zoom.
     check_scale(how, imagery.gsd_m, max(imagery.gsd_m, native_m), "choose a higher zoom")
     return AreaPlan(request, imagery, how, imagery.notes)
 
 
 def plan_imagery(request: AreaRequest, settings: Settings, how: SearchPlan | None = None) -> Plan:
-    """The download of an area, at the requested zoom, or the one that the model needs."""
+    """Plan the download of an area at the requested zoom or the one that the model needs."""
     provider = get_provider(request.provider or settings.provider, settings)
     box, passes, zoom = request.box, request.search.passes, request.zoom
     if zoom is None:
@@ -125,20 +128,20 @@ def plan_imagery(request: AreaRequest, settings: Settings, how: SearchPlan | Non
     planned = plan(box, zoom, provider, passes, settings, area=request.area)
     if planned.provider.kind != "stac":
         return planned
-    from shipdet.imagery.stac import acquisition_for  # asks the network, so after the limits
+    from shipdet.imagery.stac import acquisition_for  # uses the network, so after the limit checks
 
     chosen = acquisition_for(planned.provider, box, request, settings)
     return plan(box, zoom, provider, passes, settings, acquisition=chosen, area=request.area)
 
 
 def check_scale(how: SearchPlan, gsd_m: float, native_m: float, remedy: str) -> None:
-    """Refuse imagery in which no ship can be recognized, before it is fetched.
+    """Check that the imagery is fine enough to recognize ships.
 
     Args:
-        how: The search, which knows its model and its passes of super-resolution.
+        how: The search, with its model and passes of super-resolution.
         gsd_m: Meters per pixel of the raw image.
-        native_m: Meters per pixel of the detail in it.
-        remedy: What the user may do about it.
+        native_m: Meters per pixel of its actual detail.
+        remedy: Advice for the error message.
 
     Raises:
         ScaleTooCoarse: The image has too little detail for the model.

@@ -1,4 +1,4 @@
-"""The one processor of this machine: runs use it in turn."""
+"""The lock that lets one run at a time use the processor."""
 
 import os
 import threading
@@ -11,7 +11,7 @@ lock = threading.Lock()
 
 
 def _after_fork_in_child() -> None:
-    """A run of another thread of the parent goes on there, and not in the child."""
+    """Replace the lock: a run that holds it in the parent does not run in the child."""
     global lock
     lock = threading.Lock()
 
@@ -22,7 +22,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Give the processor back at the end, after :func:`wait` has taken it."""
+    """Release the lock at the end; :func:`wait` has acquired it."""
     try:
         yield
     finally:
@@ -30,6 +30,6 @@ def held() -> Iterator[None]:
 
 
 def wait() -> Steps[None]:
-    """One run computes at a time; the others wait, and can be cancelled while they do."""
+    """Acquire the lock; yields while it waits, so that the run can be cancelled."""
     while not lock.acquire(timeout=HEARTBEAT_S):
         yield Progress("wait", 0, 0, note="another run is using the processor")

@@ -1,4 +1,4 @@
-"""Estimates of a run before it begins."""
+"""Estimate the size and duration of a run before it starts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,22 @@ from shipdet.settings import Settings, get_settings
 
 @dataclass(frozen=True)
 class Estimate:
-    """The size and duration of a run. ``searched_*`` refer to the image after super-resolution."""
+    """The estimated size and duration of a run.
+
+    Attributes:
+        zoom: Map zoom.
+        tiles: Number of tiles.
+        width_px: Columns of the raw image.
+        height_px: Rows of the raw image.
+        gsd_m: Meters per pixel of the raw image.
+        searched_gsd_m: Meters per pixel after super-resolution.
+        searched_px: Number of pixels after super-resolution.
+        download_mb: Size of the download in megabytes.
+        seconds: Duration of the run in seconds.
+        notes: Sentences for the user.
+        acquisition: Id of the chosen acquisition; "" for undated imagery.
+        acquired: Its time, ISO 8601; None for undated imagery.
+    """
 
     zoom: int
     tiles: int
@@ -23,24 +38,31 @@ class Estimate:
     download_mb: float
     seconds: float
     notes: tuple[str, ...] = ()
-    acquisition: str = ""  # dated imagery: the id of the chosen one
-    acquired: str | None = None  # and its time, ISO 8601
+    acquisition: str = ""
+    acquired: str | None = None
 
 
 def estimate(
     request: AreaRequest, settings: Settings | None = None, *, untrusted: bool = False
 ) -> Estimate:
-    """What a search would take; loads no network and fetches no tile.
+    """Estimate a search. Loads no network and downloads no tile.
 
-    A model of the hub is fetched where it is not here yet: what it can see decides. ``untrusted``
-    says that a web visitor asks, who may choose listed models only.
+    A model of the hub is downloaded if necessary, since its config determines the scale.
+
+    Args:
+        request: The search.
+        settings: Replaces the settings of the environment.
+        untrusted: Whether the request comes from a web visitor, who may choose listed models only.
+
+    Returns:
+        The estimate.
 
     Raises:
-        ShipdetError: What the run itself would raise for the same request before its first tile.
+        ShipdetError: The run would fail with the same error before its first tile.
     """
     planned = plan_area(request, settings or get_settings(), untrusted)
     imagery, how, search = planned.imagery, planned.how, request.search
-    # Tiles arrive while the first ones are searched already: the slower of the two counts.
+    # Tiles download while the first ones are searched: the slower of the two determines the time.
     fetching = pace.seconds("fetch", imagery.tiles)
     work = max(fetching, search_seconds(how, imagery.raw_px, imagery.gsd_m))
     work += report_seconds(how, imagery.raw_px)
@@ -61,13 +83,13 @@ def estimate(
 
 
 def estimate_together(estimates: Sequence[Estimate]) -> Estimate:
-    """What several searches take, one after the other.
+    """Sum the estimates of searches that run one after the other.
 
     Args:
-        estimates: Of each; at least one.
+        estimates: At least one estimate.
 
     Returns:
-        Their sums, with the size, scale and acquisition of the largest.
+        Sums of tiles, pixels, megabytes and seconds; all else is that of the largest search.
     """
     largest = max(estimates, key=lambda one: one.searched_px)
     return replace(
@@ -81,9 +103,9 @@ def estimate_together(estimates: Sequence[Estimate]) -> Estimate:
 
 
 def search_seconds(how: SearchPlan, raw_px: int, gsd_m: float) -> float:
-    """Estimated seconds to enlarge and search an image."""
+    """Estimate the seconds to enlarge and search an image."""
     kind, amount = how.work(raw_px, gsd_m)
-    work = pace.seconds(kind, amount) * (2 if how.search.selective else 1)  # the raw image as well
+    work = pace.seconds(kind, amount) * (2 if how.search.selective else 1)  # also the raw image
     for number in range(how.search.passes):
         enlarged_px = raw_px * UPSCALE ** (2 * number)
         work += pace.seconds(f"upscale:{how.upscaler_name}", enlarged_px)
@@ -91,7 +113,7 @@ def search_seconds(how: SearchPlan, raw_px: int, gsd_m: float) -> float:
 
 
 def report_seconds(how: SearchPlan, raw_px: int) -> float:
-    """Estimated seconds to write the results of an image."""
+    """Estimate the seconds to write the results of an image."""
     return pace.seconds("report", raw_px * UPSCALE ** (2 * how.search.passes)) + 2.0
 
 

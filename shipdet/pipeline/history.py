@@ -14,7 +14,7 @@ from shipdet.report.folder import PARTIAL, storage_errors
 from shipdet.requests import check_name
 from shipdet.settings import Settings, get_settings
 
-#: What follows the name in a run's id: when it was made, and what nobody can guess.
+#: End of a run's id after the name: date, time and a random part.
 _STAMP = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}$")
 
 
@@ -24,15 +24,15 @@ class RunInfo:
 
     Attributes:
         id: The name of its folder.
-        folder: Where it is.
-        created: When it was written, ISO 8601 in UTC.
+        folder: The path of its folder.
+        created: Time when it was written, ISO 8601 in UTC.
         source: The imagery provider's title or the image's file name.
         bbox: West, south, east, north in degrees; None for an image.
         zoom: The map zoom; None for an image.
-        ships: How many ships count; None if imagery was only downloaded.
-        reviewed: How many ships a reviewer has looked at.
-        size_mb: Size of its files.
-        thumbnail: A JPEG of the searched image.
+        ships: Number of ships that count; None if imagery was only downloaded.
+        reviewed: Number of reviewed ships.
+        size_mb: Size of its files in megabytes.
+        thumbnail: Path of a JPEG of the searched image; None if there is none.
     """
 
     id: str
@@ -47,16 +47,26 @@ class RunInfo:
     thumbnail: Path | None
 
     def open(self) -> Run:
-        """The run itself."""
+        """Open the run.
+
+        Raises:
+            BadOption: The run was deleted.
+        """
         return read_run(self.folder)
 
 
 def runs(settings: Settings | None = None) -> list[RunInfo]:
     """List the finished runs of the runs folder, newest first.
 
-    Runs that were written to another folder (``out``) are not listed. Each time a run ends, runs
-    older than ``SHIPDET_RUNS_MAX_AGE_DAYS`` are removed, and the oldest ones while the folder is
-    larger than ``SHIPDET_RUNS_MAX_GB``.
+    Runs written to another folder (``out``) are not listed. Whenever a run ends, runs older than
+    ``SHIPDET_RUNS_MAX_AGE_DAYS`` are removed, and then the oldest until the folder is at most
+    ``SHIPDET_RUNS_MAX_GB`` large.
+
+    Args:
+        settings: Replaces the settings of the environment.
+
+    Returns:
+        One entry per run; empty if there is no runs folder.
 
     Example:
         >>> shipdet.runs()[0].open().save("last.gpkg")
@@ -71,16 +81,16 @@ def runs(settings: Settings | None = None) -> list[RunInfo]:
         try:
             record = json.loads((folder / "run.json").read_text())
             found.append(_info(folder, record))
-        except (OSError, ValueError, KeyError, TypeError):  # no run, or one that is just removed
+        except (OSError, ValueError, KeyError, TypeError):  # not a run, or just being removed
             continue
     return sorted(found, key=lambda run: (run.created, run.id), reverse=True)
 
 
 def find_run(run_id: str | Path, settings: Settings | None = None) -> Run:
-    """A run by its id or its folder.
+    """Open a run by its id or its folder.
 
     Raises:
-        BadOption: There is no such run.
+        BadOption: The run does not exist.
     """
     settings = settings or get_settings()
     folder = Path(run_id)
@@ -92,8 +102,15 @@ def find_run(run_id: str | Path, settings: Settings | None = None) -> Run:
 def delete_run(run_id: str, settings: Settings | None = None) -> None:
     """Delete a run of the runs folder with all its files.
 
+    Args:
+        run_id: The id of the run.
+        settings: Replaces the settings of the environment.
+
     Raises:
-        BadOption: There is no such run.
+        BadOption: The run does not exist.
+
+    Example:
+        >>> shipdet.delete_run(shipdet.runs()[-1].id)
     """
     folder = run_folder(run_id, settings or get_settings())
     with sole_writer(folder):
@@ -101,18 +118,23 @@ def delete_run(run_id: str, settings: Settings | None = None) -> None:
 
 
 def rename_run(run_id: str, name: str, settings: Settings | None = None) -> Run:
-    """Rename a run of the runs folder; its date and random part stay in the id.
+    """Rename a run of the runs folder. Its id keeps the date and the random part.
 
     Args:
-        run_id: The run.
-        name: As for :class:`Search`; "" removes the name.
+        run_id: The id of the run.
+        name: The new name, as in :class:`Search`; "" removes the name.
         settings: Replaces the settings of the environment.
 
     Returns:
         The run, with its new id.
 
     Raises:
-        BadOption: There is no such run, the name cannot be used, or it belongs to another run.
+        BadOption: The run does not exist, or the name is invalid or taken.
+        StorageFull: The runs folder is not writable.
+
+    Example:
+        >>> shipdet.rename_run(shipdet.runs()[0].id, "gibraltar").folder.name
+        'gibraltar-20240630-120000-1f2e3d'
     """
     settings = settings or get_settings()
     folder = run_folder(run_id, settings)

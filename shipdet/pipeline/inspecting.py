@@ -1,4 +1,4 @@
-"""The facts of a user's own image, and an estimate of its search."""
+"""Facts about a user's image, and an estimate of its search."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,27 +16,27 @@ from shipdet.pipeline.running import check_image
 from shipdet.requests import ImageRequest
 from shipdet.settings import Settings, get_settings
 
-#: Points along each side of an image whose places make its outline.
+#: Number of points of the outline along each side of an image.
 _SIDE_POINTS = 8
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """An image that was looked at.
+    """Facts about an image.
 
     Attributes:
-        name: Of the file.
+        name: Name of the file.
         width_px: Columns.
         height_px: Rows.
-        gsd_m: Meters per pixel; None where neither the image nor the request says it.
-        bands: What the file calls its bands; "" where it gives no name.
-        outline: Longitude and latitude of points around it in one direction; None where it has no
-            place. Longitudes go beyond 180 where it crosses the antimeridian.
-        acquired: When it was taken, ISO 8601 with its zone; None where the file does not say.
-        seconds: What the search is likely to take.
+        gsd_m: Meters per pixel; None if neither the image nor the request specifies it.
+        bands: Names of the bands in the file; "" for a band without a name.
+        outline: Longitude and latitude of points along its border, in degrees; None without a
+            georeference. Longitudes exceed ±180 if it crosses the antimeridian.
+        acquired: Time of the acquisition, ISO 8601 with a time zone; None if unknown.
+        seconds: Estimated duration of the search.
         notes: Sentences about how the values were read.
-        preview: uint8 (h, w, 3), the image in small, as the search will see it.
-        refusal: Why it cannot be searched with this request; None where it can.
+        preview: uint8 (h, w, 3), a reduced image with the values that the search uses.
+        refusal: The error with which a search would fail; None if it would not.
     """
 
     name: str
@@ -53,7 +53,7 @@ class ImageFacts:
 
     @property
     def bbox(self) -> BBox | None:
-        """The upright box around the outline, where there is one on one side of the line."""
+        """The bounding box; None without a georeference or across the antimeridian."""
         if self.outline is None:
             return None
         lon, lat = np.array(self.outline).T
@@ -70,21 +70,21 @@ def inspect_image(
     *,
     untrusted: bool = False,
 ) -> ImageFacts:
-    """Look at an image without searching it.
+    """Read the facts of an image without searching it.
 
     Args:
         path: A PNG, JPEG or GeoTIFF.
-        request: How it would be read and searched.
-        settings: Instead of those of the environment.
-        untrusted: Whether a web visitor asks, who may choose listed models only.
+        request: How to read and search it.
+        settings: Replaces the settings of the environment.
+        untrusted: Whether the request comes from a web visitor, who may choose listed models only.
 
     Returns:
-        Its size, place, colors and time; ``refusal`` is what a search would fail with.
+        The facts; ``refusal`` is the error with which a search would fail.
 
     Raises:
-        BadImage: It cannot be opened.
-        BadOption: A value of the request does not fit it.
-        UnknownModel: There is no such model.
+        BadImage: The image cannot be opened.
+        BadOption: A value of the request does not apply to the image.
+        UnknownModel: The model does not exist.
     """
     settings = settings or get_settings()
     how = plan_search(request.search, settings, untrusted)
@@ -117,7 +117,7 @@ def inspect_image(
 def _opened(
     path: Path, request: ImageRequest, settings: Settings
 ) -> tuple[Picture, MissingScale | None]:
-    """The picture; where its scale is missing, with some scale so that it can be shown."""
+    """Open the picture; if its scale is missing, at 1 m per pixel and with the error."""
     bands, stretch = request.bands, request.stretch
     try:
         return open_raster(path, request.gsd_m, settings, bands=bands, stretch=stretch), None

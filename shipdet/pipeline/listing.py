@@ -1,4 +1,4 @@
-"""The models and backends that are available on this machine."""
+"""List the models and backends of this machine."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,16 @@ from shipdet.settings import Settings, get_settings
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """One model that can be chosen; ``threshold`` is a classifier's own."""
+    """A model.
+
+    Attributes:
+        name: Name to choose it by.
+        task: What it does.
+        title: Name with the number of parameters, for a list.
+        parameters: Number of parameters.
+        bundled: Whether it comes with shipdet.
+        threshold: A ship model's default threshold; None for other models.
+    """
 
     name: str
     task: str
@@ -22,7 +31,18 @@ class ModelInfo:
 
 
 def models(settings: Settings | None = None) -> list[ModelInfo]:
-    """The models that are ready to run on this machine."""
+    """List the models that are ready to run on this machine.
+
+    Args:
+        settings: Replaces the settings of the environment.
+
+    Returns:
+        The configured models first, then the others by name.
+
+    Example:
+        >>> [model.name for model in shipdet.models()]
+        ['realesrgan-x4plus', 'shipdet-pico', 'realesr-general-x4v3']
+    """
     settings = settings or get_settings()
     found = []
     for model in list_models(settings):
@@ -39,18 +59,18 @@ def models(settings: Settings | None = None) -> list[ModelInfo]:
                 else None,
             )
         )
-    # The configured ones first: they are what a list should offer before all others.
+    # The configured models first, as the defaults of a list.
     preferred = (settings.classifier, settings.upscaler)
     return sorted(found, key=lambda m: (m.name not in preferred, m.name))
 
 
 def backends() -> list[BackendState]:
-    """All backends: whether each can run here, and if not, why."""
+    """List all backends: whether each is available on this machine and, if not, why."""
     return available_backends()
 
 
 def _parameters(weights: Path) -> int:
-    """Number of values in a safetensors file, from its header."""
+    """Count the values in a safetensors file from its header."""
     from safetensors import safe_open
 
     with safe_open(weights, framework="np") as file:

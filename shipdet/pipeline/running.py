@@ -1,4 +1,4 @@
-"""The runs as generators of progress: an area searched, an image searched, imagery downloaded."""
+"""Runs as generators of progress: search an area, search an image, download imagery."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -42,9 +42,9 @@ def iter_area(
     settings: Settings | None = None,
     untrusted: bool = False,
 ) -> Steps[Run]:
-    """Search an area of the map: download, enlarge, search, measure, write.
+    """Search an area of the map: download, enlarge, search and write the results.
 
-    The search begins with the first rows of tiles, while the others are on their way.
+    The search starts with the first rows of tiles, while the others are downloading.
 
     Args:
         request: The area, its imagery and how to search it.
@@ -59,7 +59,7 @@ def iter_area(
         The run.
 
     Raises:
-        ShipdetError: The request cannot be carried out.
+        ShipdetError: The request is invalid or cannot be carried out.
     """
     settings = settings or get_settings()
     clock = Clock()
@@ -92,11 +92,11 @@ def iter_image(
     settings: Settings | None = None,
     untrusted: bool = False,
 ) -> Steps[Run]:
-    """Search a user's own image.
+    """Search a user's image.
 
     Args:
-        source: What :func:`shipdet.imagery.open_raster` takes.
-        request: Its scale and how to search it.
+        source: A path, array or open image, as for :func:`shipdet.imagery.open_raster`.
+        request: How to read and search it.
         out: As for :func:`iter_area`.
         settings: As for :func:`iter_area`.
         untrusted: As for :func:`iter_area`.
@@ -133,11 +133,11 @@ def iter_image(
 
 
 def check_image(raw: Picture, how: SearchPlan) -> None:
-    """Refuse an image that is too coarse, or too large once it is enlarged.
+    """Check that an image is fine enough, and small enough for super-resolution.
 
     Raises:
-        ScaleTooCoarse: Its detail is not enough for the model.
-        AreaTooLarge: Super-resolution would make more pixels than the limit.
+        ScaleTooCoarse: The image has too little detail for the model.
+        AreaTooLarge: After super-resolution it would have more pixels than the limit.
     """
     check_scale(how, raw.grid.gsd_m, raw.grid.gsd_m, "use an image with more detail")
     passes, limit = how.search.passes, how.settings.max_searched_pixels
@@ -173,17 +173,27 @@ def iter_download(
 def _downloading(
     request: AreaRequest, imagery: Plan, settings: Settings, folder: Path
 ) -> AbstractContextManager[Arrival]:
-    """The download of a plan, behind whatever is done with its image."""
-    # What is enlarged must be held: the enlarged image is larger than it in any case.
+    """Start the download of a plan in the background."""
+    # An image that is enlarged stays in memory, since the enlarged image needs more anyway.
     where = None if request.search.passes else folder
     return arriving(imagery, request, settings, folder=where)
 
 
 def open_run(folder: str | Path) -> Run:
-    """A finished run from its folder.
+    """Open a finished run from its folder.
+
+    Args:
+        folder: The folder of the run.
+
+    Returns:
+        The run.
 
     Raises:
-        BadOption: The folder holds no run.
+        BadOption: The folder contains no run.
+
+    Example:
+        >>> run = shipdet.open_run("results/gibraltar")
+        >>> len(run.detections)
     """
     return read_run(Path(folder))
 
@@ -191,18 +201,21 @@ def open_run(folder: str | Path) -> Run:
 def refilter(run: Run, threshold: float | None = None, min_length_m: float | None = None) -> Run:
     """Change what counts as a ship and rewrite the files, without another search.
 
-    The folder is replaced as a whole: a reader sees either the old files or the new ones.
+    The folder is replaced atomically: a reader sees either the old files or the new ones.
 
     Args:
         run: The run to change.
-        threshold: Lowest score of a ship; None keeps it.
-        min_length_m: Shortest ship that counts, in meters; None keeps it.
+        threshold: Lowest score of a ship, between 0 and 1; None keeps the current value.
+        min_length_m: Shortest ship that counts, in meters; None keeps the current value.
 
     Returns:
         The updated run, with the review that it has on disk.
 
     Raises:
         BadOption: A value is out of range, or the run was deleted or never searched.
+
+    Example:
+        >>> run = shipdet.refilter(run, threshold=0.7, min_length_m=50)
     """
     given = {"threshold": threshold, "min_length_m": min_length_m}
     checked = Search.check(**{name: value for name, value in given.items() if value is not None})
@@ -211,18 +224,18 @@ def refilter(run: Run, threshold: float | None = None, min_length_m: float | Non
 
 
 def save_review(run: Run, review: Review) -> Run:
-    """Save a review with its run and update count, overlay, tables and run.json.
+    """Save a review with its run and update the run's files.
 
     Args:
-        run: The run that was reviewed.
-        review: Derived from ``run.review``.
+        run: The reviewed run.
+        review: A review derived from ``run.review``.
 
     Returns:
         The updated run; the model's own results stay in ``run.candidates``.
 
     Raises:
-        BadOption: The review names a ship that the run does not have, the run was deleted or never
-            searched, or someone else has reviewed it since it was opened.
+        BadOption: The review refers to a ship that the run does not have, the run was deleted or
+            never searched, or someone else has reviewed it since it was opened.
 
     Example:
         >>> review = run.review.reject(run.detections[2].key, by="Ada")

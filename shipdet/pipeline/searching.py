@@ -1,4 +1,4 @@
-"""An image into a run folder: enlarged, searched, written."""
+"""Enlarge and search an image, and write the results to a run folder."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -33,13 +33,13 @@ from shipdet.requests import Search
 
 @dataclass(frozen=True)
 class Destination:
-    """Where a run is written, and what its record says that only the caller knows.
+    """Where a run is written, and the parts of its record that only the caller knows.
 
     Attributes:
         folder: The folder to write into.
         inputs: The request, for run.json.
         notes: Sentences for the reader of the results.
-        clock: Seconds per stage.
+        clock: Measures the seconds per stage.
         area: Ships outside it are not reported; None reports all.
     """
 
@@ -58,7 +58,7 @@ class _Models:
     upscaler: Upscaler | None
 
     def record(self, how: SearchPlan) -> dict[str, Any]:
-        """Name, checksum and what really ran, for run.json."""
+        """Return architecture, checksum and backend of each model, for run.json."""
         used = {"classifier": self.classifier, "upscaler": self.upscaler}
         facts: dict[str, Any] = {
             role: {
@@ -94,13 +94,13 @@ def search_picture(
     """Enlarge, search and write an image.
 
     Args:
-        raw: The image, which may still be arriving while it is searched.
-        arrived: Waits for all of it and gives it with its provenance.
-        how: The decided search.
+        raw: The image, which may still be downloading.
+        arrived: Waits for the complete image and returns it with its provenance.
+        how: How to search it.
         into: Where to write.
 
     Raises:
-        ShipdetError: A model cannot be loaded, memory or disk are too small.
+        ShipdetError: A model cannot be loaded, or memory or disk are too small.
     """
     clock = into.clock
     yield from device.wait()
@@ -142,21 +142,21 @@ def search_picture(
 
 
 def _counts(ship: Detection, how: SearchPlan, area: Area | None) -> bool:
-    """Whether a ship that is seen while the search goes on will count."""
+    """Whether a ship found during the search counts."""
     if ship.score < how.threshold or ship.length_m < how.search.min_length_m:
         return False
     return area is None or bool(_inside([ship], area)[0])
 
 
 def _inside(ships: Sequence[Detection], area: Area) -> npt.NDArray[np.bool_]:
-    """Which ships lie in an area, (n,)."""
+    """Return which ships lie in an area, bool (n,)."""
     return area.contains(np.array([(s.lon, s.lat) for s in ships], np.float64).reshape(-1, 2))
 
 
 def write_pictures(
     folder: Path, raw: Picture, upscaled: Mosaic | None, search: Search
 ) -> Steps[tuple[dict[str, str], float]]:
-    """File names by kind, and the share of the raw image that has data."""
+    """Write the images; return file names by kind, and the share of ``raw`` that has data."""
     if not isinstance(raw, Mosaic):
         return (yield from write_large_imagery(folder, raw))
     files = yield from write_imagery(folder, raw, upscaled, search.image_format, search.quality)

@@ -1,4 +1,4 @@
-"""Super-resolution of a whole image, or only where the raw image could show a ship."""
+"""Super-resolution of a whole image, or only where the raw image may show a ship."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,8 +14,8 @@ from shipdet.report import Clock
 from shipdet.requests import UPSCALE
 from shipdet.upscale import Focus, count_sharpened, upscale
 
-#: Lowest score of the raw image around which it is enlarged, as a share of the lowest kept score.
-#: The raw image of a ship scores less than the enlarged one, often much less.
+#: Lowest score in the raw image that selects a place, as a share of the lowest kept score. A ship
+#: scores less in the raw image than in the enlarged one, often much less.
 FOCUS_SHARE = 0.5
 
 
@@ -23,8 +23,11 @@ FOCUS_SHARE = 0.5
 class Sharpened:
     """An image after super-resolution.
 
-    ``survey`` is that of the raw image, where it chose what to enlarge. ``sharpened`` of
-    ``blocks`` went through the network.
+    Attributes:
+        mosaic: The enlarged image.
+        survey: The survey of the raw image that selected the places; None if all is enlarged.
+        sharpened: Number of blocks that the network enlarged; the others are interpolated.
+        blocks: Number of all blocks.
     """
 
     mosaic: Mosaic
@@ -33,14 +36,14 @@ class Sharpened:
     blocks: int
 
     def record(self) -> dict[str, int]:
-        """For run.json."""
+        """Return the counts for run.json."""
         return {"blocks": self.blocks, "sharpened": self.sharpened}
 
 
 def sharpen(
     raw: Picture, classifier: Classifier, upscaler: Upscaler, how: SearchPlan, clock: Clock
 ) -> Steps[Sharpened]:
-    """Enlarge an image as often as the plan says.
+    """Enlarge an image according to a plan.
 
     Raises:
         AreaTooLarge: The image is too large to be held in memory.
@@ -70,7 +73,7 @@ def sharpen(
 
 
 def _survey(raw: Mosaic, classifier: Classifier, clock: Clock) -> Steps[Survey]:
-    """Score the raw image as the enlarged one will be."""
+    """Survey the raw image."""
     yield Progress("detect", 0, 0, note="first in the raw image, to see what to enlarge")
     with clock.stage("survey"):
         return (yield from survey(raw, classifier))
