@@ -1,7 +1,7 @@
-"""AIS: which of the ships in a dated image reported their position.
+"""AIS: find which ships in a dated image reported their position.
 
-Reports of an AIS file become one position per ship at the time of the picture, and these
-positions are matched one to one with the detections.
+The reports of an AIS file give one position per ship at the time of the image. These positions are
+matched one to one with the detections.
 
 Example:
     >>> from shipdet import ais

@@ -1,4 +1,4 @@
-"""Which columns of an AIS file hold what: MarineCadastre's and the Danish Maritime Authority's."""
+"""Recognize the columns of AIS files of MarineCadastre and the Danish Maritime Authority."""
 
 import re
 from collections.abc import Sequence
@@ -7,8 +7,8 @@ from typing import Self
 
 from shipdet.errors import BadAis
 
-#: Names of columns in lower case, without anything but letters and digits. MarineCadastre writes
-#: BaseDateTime, LAT, VesselName or, since 2025, base_date_time, latitude, vessel_name.
+#: Names of columns in lowercase, letters and digits only. MarineCadastre writes BaseDateTime, LAT,
+#: VesselName or, since 2025, base_date_time, latitude, vessel_name.
 _NAMES = {
     "mmsi": ("mmsi",),
     "time": ("basedatetime", "timestamp"),
@@ -32,7 +32,7 @@ _UTC = ("utc", "gmt", "z")
 
 @dataclass(frozen=True)
 class Columns:
-    """The file's own names of the columns that are read, by what they hold."""
+    """The file's names of the columns that are read, by meaning."""
 
     names: dict[str, str]
 
@@ -41,7 +41,7 @@ class Columns:
         """Find the columns in a header.
 
         Raises:
-            BadAis: a needed column is missing, or the column of times says another zone than UTC.
+            BadAis: A required column is missing, or the times are not in UTC.
         """
         plain = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in reversed(header)}
         found = {}
@@ -63,7 +63,11 @@ class Columns:
 
 
 def _zoned_time(plain: dict[str, str]) -> str | None:
-    """A column of times with its zone in the name, where that is UTC; BadAis for another zone."""
+    """Find a column of times with UTC in its name.
+
+    Raises:
+        BadAis: The name contains another zone.
+    """
     for name, own in plain.items():
         for known in _NAMES["time"]:
             if name.startswith(known):

@@ -14,22 +14,22 @@ from shipdet.errors import BadAis
 from shipdet.gdal import gdal_env
 from shipdet.geometry import BBox, distance_m
 
-#: What a stated length that is e times the measured one costs, in gates of distance.
+#: Cost of a reported length e times the measured one (or the reverse), in gates of distance.
 LENGTH_WEIGHT = 0.25
 NO_DATE = (
     "The imagery has no date, so AIS cannot be matched: use dated imagery such as sentinel2 or a "
     "GeoTIFF that says when it was taken, or give the time with --acquired 2024-05-01T10:56:00Z."
 )
-#: Cost of a pair that cannot be: more than any number of pairs that can.
+#: Cost of an impossible pair, larger than that of all possible pairs together.
 _IMPOSSIBLE = 1e6
 
 
 class SearchedRun(Protocol):
-    """What is needed of a run: :class:`shipdet.report.Run` has it."""
+    """The part of :class:`shipdet.report.Run` that matching needs."""
 
     @property
     def record(self) -> dict[str, Any]:
-        """run.json."""
+        """The content of run.json."""
 
     @property
     def detections(self) -> Detections:
@@ -38,12 +38,12 @@ class SearchedRun(Protocol):
 
 @dataclass(frozen=True)
 class Matches:
-    """Detections with what AIS says of them.
+    """The result of matching detections with AIS.
 
     Attributes:
-        detections: every ship has ``dark``, and a matched one ``mmsi``, ``name`` and
+        detections: The detections, all with ``dark``, and matched ones with ``mmsi``, ``name`` and
             ``ais_distance_m``.
-        contacts: the ships of the AIS file at the time of acquisition.
+        contacts: The ships of the AIS file at the time of acquisition.
     """
 
     detections: Detections
@@ -51,12 +51,12 @@ class Matches:
 
     @property
     def dark(self) -> tuple[Detection, ...]:
-        """Ships that AIS does not know."""
+        """Detections without a ship in AIS."""
         return tuple(ship for ship in self.detections if ship.dark)
 
     @property
     def unseen(self) -> tuple[Contact, ...]:
-        """Ships of the AIS file, inside the picture, without a detection."""
+        """Ships of the AIS file that lie inside the image and have no detection."""
         seen = {ship.mmsi for ship in self.detections}
         return tuple(c for c in self.contacts if c.in_area and c.mmsi not in seen)
 
@@ -67,21 +67,22 @@ def match(
     acquired: str | datetime | None = None,
     area: BBox | None = None,
 ) -> Matches:
-    """Match the ships of a picture with those of an AIS file.
+    """Match the ships of an image with those of an AIS file.
 
     Args:
-        searched: a run, or detections with longitude and latitude.
-        file: see :func:`~shipdet.ais.reading.read_reports`.
-        acquired: when the picture was taken, with its zone; None takes it from a run of dated
-            imagery.
-        area: where the picture lies; None takes it from the run, or the extent of the detections.
+        searched: A run, or detections with longitude and latitude.
+        file: See :func:`~shipdet.ais.reading.read_reports`.
+        acquired: Time of the acquisition, ISO 8601 with a time zone; None to take it from a run of
+            dated imagery.
+        area: The area of the image; None for the run's area, or the extent of the detections.
 
     Returns:
-        The detections with what AIS says of them, and the ships of the file.
+        The matched detections, and the ships of the file.
 
     Raises:
-        BadAis: the picture has no date or place, or the file is of no use for it.
-        BadOption: ``acquired`` is no time with a zone.
+        BadAis: The image has no date or georeference, or the file does not cover it.
+        BadOption: ``acquired`` is not a time with a time zone.
+        MissingExtra: pyarrow is not installed.
 
     Example:
         >>> matches = match(run, "aisdk-2024-05-01.csv", acquired="2024-05-01T10:56:00Z")
@@ -101,13 +102,13 @@ def match(
 
 
 def acquired_of(record: dict[str, Any]) -> str | None:
-    """When the picture of a run was taken, as run.json has it; None where that is not known."""
+    """Return the acquisition time of a run from run.json; None if unknown."""
     said = record.get("source", {}).get("details", {}).get("acquired")
     return str(said) if said else None
 
 
 def area_of(record: dict[str, Any]) -> BBox | None:
-    """Where the picture of a run lies, from run.json; None for a picture without a place."""
+    """Return the area of a run's image from run.json; None without a georeference."""
     raw = record.get("raw")
     if not raw or not raw.get("georeferenced"):
         return None
@@ -124,21 +125,22 @@ def area_of(record: dict[str, Any]) -> BBox | None:
 
 
 def assign(detections: Detections, contacts: Contacts) -> Detections:
-    """Match one to one: as many pairs as the gates allow, at the least sum of distances.
+    """Match detections and ships one to one: the most pairs within the gates, at the lowest cost.
 
-    The distance counts in gates, and a stated length other than the measured one adds to it
-    (Kuhn's assignment, ``scipy.optimize.linear_sum_assignment``).
+    The cost of a pair is its distance in units of the ship's gate, plus a term for the difference
+    between the reported and the measured length. Solved as an assignment problem
+    (``scipy.optimize.linear_sum_assignment``).
 
     Args:
-        detections: with longitude and latitude.
-        contacts: the ships of the AIS file at the time of acquisition.
+        detections: Detections with longitude and latitude.
+        contacts: The ships of the AIS file at the time of acquisition.
 
     Returns:
-        The same detections in the same order, each with ``dark`` and, where matched, ``mmsi``,
+        The detections in the same order, all with ``dark``, and matched ones with ``mmsi``,
         ``name`` and ``ais_distance_m``.
 
     Raises:
-        BadAis: the detections have no longitude and latitude.
+        BadAis: The detections have no longitude and latitude.
     """
     if not detections.items:
         return detections
@@ -176,14 +178,14 @@ def _identified(ship: Detection, pair: tuple[Contact, float] | None) -> Detectio
 
 
 def _extent(detections: Detections) -> BBox:
-    """The area that detections span, and half a kilometer around it."""
+    """Return the bounding box of detections, grown by half a kilometer."""
     places = [(s.lon, s.lat) for s in detections if s.lon is not None and s.lat is not None]
     if not places:
         raise BadAis(
             "There is no ship with a longitude and latitude to match: give the image's area."
         )
     lon, lat = np.array(places).T
-    # Across the 180th meridian the values are split by almost 360 degrees.
+    # Across the antimeridian, longitudes differ by almost 360 degrees.
     if np.ptp(lon) > 180:
         lon = np.where(lon < 0, lon + 360, lon)
     margin = 0.005

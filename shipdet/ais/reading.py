@@ -1,4 +1,4 @@
-"""Read AIS files of any size: only what is near in place and time is kept."""
+"""Read AIS files of any size; only reports near a place and time are kept in memory."""
 
 import math
 import zipfile
@@ -19,12 +19,12 @@ from shipdet.errors import BadAis
 from shipdet.extras import require
 from shipdet.geometry import BBox, Floats
 
-#: Reports are kept from so long before the acquisition until so long after it.
+#: Reports are kept within this many seconds before and after the acquisition.
 WINDOW_S = 3600.0
-#: And within so much of the area: what a ship of 25 knots covers in that time.
+#: Reports are kept within this distance of the area: what a ship covers in an hour at 25 knots.
 MARGIN_M = 46_300.0
 
-_METERS_PER_DEGREE = 111_195.0  # of a great circle on a sphere of the mean radius
+_METERS_PER_DEGREE = 111_195.0  # along a great circle, on a sphere of the mean radius
 _BLOCK_BYTES = 16 * 1024**2
 _HEADER_BYTES = 65_536
 _OPTIONAL_NUMBERS = ("speed", "course", "length", "width")
@@ -40,13 +40,13 @@ class Reports:
         mmsi: int64.
         seconds: float64, seconds after the acquisition (negative before it).
         lonlat: float64 (n, 2), degrees.
-        speed_kn: float64, knots over ground; NaN where not given.
-        course_deg: float64, degrees over ground clockwise from north; NaN where not given.
-        length_m: float64; NaN where not given.
-        width_m: float64; NaN where not given.
-        name: object, str; empty where not given.
-        ship_type: object, str; empty where not given.
-        notes: what a reader of the results should know, in sentences.
+        speed_kn: float64, knots over ground; NaN if missing.
+        course_deg: float64, degrees over ground clockwise from north; NaN if missing.
+        length_m: float64; NaN if missing.
+        width_m: float64; NaN if missing.
+        name: object, str; "" if missing.
+        ship_type: object, str; "" if missing.
+        notes: Sentences for the user.
     """
 
     mmsi: npt.NDArray[np.int64]
@@ -65,22 +65,29 @@ class Reports:
 
 
 def read_reports(file: str | Path, area: BBox, acquired: datetime) -> Reports:
-    """Read what an AIS file tells near an area around a time.
+    """Read the reports of an AIS file near an area and a time.
 
     Args:
-        file: CSV with the columns of MarineCadastre or of the Danish Maritime Authority, plain,
-            ``.gz``, ``.zst``, ``.bz2`` or in a ``.zip`` of one file, or Parquet with them. Rows may
-            have any order.
-        area: where the picture lies, degrees.
-        acquired: when it was taken, with its zone.
+        file: CSV or Parquet with the columns of MarineCadastre or of the Danish Maritime Authority.
+            CSV may be compressed as ``.gz``, ``.zst`` or ``.bz2``, or be the only file of a
+            ``.zip``. Rows can be in any order.
+        area: The area of the image, in degrees.
+        acquired: Time of the acquisition, with a time zone.
 
     Returns:
-        The reports of ``WINDOW_S`` before and after, within ``MARGIN_M`` of the area.
+        The reports within ``WINDOW_S`` seconds of the acquisition and ``MARGIN_M`` meters of the
+        area.
 
     Raises:
-        BadAis: the file cannot be read, lacks columns, is not in UTC, or has no report near the
-            place and time.
+        BadAis: The file is unreadable, lacks columns, is not in UTC, or has no report near the
+            area and time.
         MissingExtra: pyarrow is not installed.
+
+    Example:
+        >>> area = shipdet.BBox(-5.44, 36.12, -5.41, 36.14)
+        >>> reports = read_reports("ais.csv.gz", area, datetime(2024, 5, 1, 10, 56, tzinfo=UTC))
+        >>> len(reports), reports.lonlat.shape
+        (212, (212, 2))
     """
     require("pyarrow", extra="ais")
     import pyarrow as pa
@@ -103,7 +110,7 @@ def read_reports(file: str | Path, area: BBox, acquired: datetime) -> Reports:
 
 
 def _batches(path: Path, stack: ExitStack) -> Iterator[tuple[Columns, Any]]:
-    """Record batches of the columns that are used."""
+    """Yield the used columns in record batches."""
     if path.suffix.lower() in (".parquet", ".pq"):
         import pyarrow.parquet as pq
 
@@ -128,7 +135,7 @@ def _batches(path: Path, stack: ExitStack) -> Iterator[tuple[Columns, Any]]:
         csv.ReadOptions(block_size=_BLOCK_BYTES, column_names=header, skip_rows=1),
         csv.ParseOptions(delimiter=delimiter, invalid_row_handler=lambda row: "skip"),
         csv.ConvertOptions(
-            check_utf8=False,  # names come in all encodings
+            check_utf8=False,  # files use various encodings
             include_columns=list(columns.names.values()),
             column_types=dict.fromkeys(columns.names.values(), pa.string()),
             strings_can_be_null=True,
@@ -139,7 +146,7 @@ def _batches(path: Path, stack: ExitStack) -> Iterator[tuple[Columns, Any]]:
 
 
 def _opened(path: Path, stack: ExitStack) -> Any:
-    """The bytes of a CSV, unpacked while they are read."""
+    """Open a CSV, decompressed while it is read."""
     import pyarrow as pa
 
     if path.suffix.lower() == ".zip":
@@ -153,7 +160,7 @@ def _opened(path: Path, stack: ExitStack) -> Any:
 
 @dataclass
 class _Keeper:
-    """Keeps the reports that are near, and counts the others."""
+    """Keeps the reports near the place and time, and counts the others."""
 
     area: BBox
     acquired: datetime
@@ -166,7 +173,7 @@ class _Keeper:
     timely: int = 0
 
     def add(self, columns: Columns, batch: Any) -> None:
-        """Take a batch of rows."""
+        """Add a batch of rows."""
         import pyarrow as pa
 
         self.rows += batch.num_rows
@@ -180,7 +187,7 @@ class _Keeper:
             self._span(moments[good])
         near = good & (np.abs(seconds) <= WINDOW_S)
         self.timely += int(near.sum())
-        # 0/0 is what a receiver without a fix sends; 181 and 91 mean "not available".
+        # A receiver without a fix sends 0/0; 181 and 91 mean "not available".
         nowhere = ((lon == 0) & (lat == 0)) | (np.abs(lon) > 180) | (np.abs(lat) > 90)
         self.nowhere += int((near & nowhere).sum())
         near &= ~nowhere & _near(lon, lat, self.area)
@@ -208,7 +215,11 @@ class _Keeper:
         self.last = last if self.last is None else max(self.last, last)
 
     def reports(self, title: str) -> Reports:
-        """What was kept; BadAis where that is nothing."""
+        """Return the kept reports.
+
+        Raises:
+            BadAis: No report was kept.
+        """
         if self.first is None or self.last is None:
             what = "has no rows" if not self.rows else "has no row with a time, place and MMSI"
             raise BadAis(f"'{title}' {what}: export it again, with times in UTC.")
@@ -263,7 +274,7 @@ class _Keeper:
 
 
 def _near(lon: Floats, lat: Floats, area: BBox) -> npt.NDArray[np.bool_]:
-    """Whether places are within the margin of an area, across the 180th meridian as well."""
+    """Whether positions are within the margin of an area, also across the antimeridian."""
     reach = MARGIN_M / _METERS_PER_DEGREE
     highest = min(max(abs(area.south), abs(area.north)) + reach, 89.0)
     middle, half = area.center[0], (area.east - area.west) / 2
@@ -296,7 +307,11 @@ def _texts(column: Any) -> list[str]:
 
 
 def _moments(column: Any, title: str) -> Floats:
-    """Seconds since 1970 in UTC, NaN where there is no time; BadAis for another zone's name."""
+    """Convert times to seconds since 1970 in UTC; NaN if missing.
+
+    Raises:
+        BadAis: A time has another zone.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -320,7 +335,7 @@ def _moments(column: Any, title: str) -> Floats:
 
 
 def _cast(texts: Any, kind: Any) -> Any:
-    """Texts as times; unreadable ones become null."""
+    """Parse texts as times; invalid ones become null."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -334,7 +349,7 @@ def _cast(texts: Any, kind: Any) -> Any:
         proper = pc.if_else(pc.match_substring_regex(texts, pattern), texts, None)
         try:
             return proper.cast(kind)
-        except pa.ArrowInvalid:  # the 31st of a month of 30 days
+        except pa.ArrowInvalid:  # for example the 31st of a month of 30 days
             return pa.nulls(len(texts), kind)
 
 

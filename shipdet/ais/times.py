@@ -6,16 +6,16 @@ from shipdet.errors import BadOption
 
 
 def parse_time(value: str | datetime) -> datetime:
-    """A time of acquisition.
+    """Parse a time of acquisition.
 
     Args:
-        value: ISO 8601 with its zone, such as ``2024-05-01T10:56:00Z``, or an aware datetime.
+        value: ISO 8601 with a time zone, such as ``2024-05-01T10:56:00Z``, or an aware datetime.
 
     Returns:
         The time in UTC.
 
     Raises:
-        BadOption: the text is no time, or has no zone: an hour more or less moves a ship by 20 km.
+        BadOption: The value is not a time, or has no time zone.
     """
     moment = _read(value) if isinstance(value, str) else value
     if moment.tzinfo is None:
@@ -36,5 +36,5 @@ def _read(text: str) -> datetime:
 
 
 def utc(moment: datetime) -> str:
-    """A time for a sentence."""
+    """Format a time for a sentence."""
     return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -1,4 +1,4 @@
-"""Where each ship of an AIS file was at one moment."""
+"""Determine the position of each ship of an AIS file at a time."""
 
 import math
 from collections import Counter
@@ -17,23 +17,23 @@ from shipdet.geometry import MEAN_RADIUS_M, BBox, Floats, bearing_deg, distance_
 
 #: Meters per second.
 KNOT = 1852.0 / 3600.0
-#: No ship is faster: what would need more is another ship's report or an error.
+#: Highest plausible speed; a report that needs more is an error or belongs to another ship.
 MAX_SPEED_KN = 60.0
-#: Two reports may be this much farther apart than that speed allows: noise of the positions.
+#: Tolerance of the distance between two reports for noise of the positions.
 NOISE_M = 100.0
-#: Between reports that lie further apart in time a moving ship's place is not known.
+#: Longest time between two reports over which the position of a moving ship is interpolated.
 MAX_GAP_S = 1800.0
-#: After its last report, or before its first, a ship is carried on for so long at most.
+#: Longest time before the first or after the last report over which a ship is extrapolated.
 MAX_CARRY_S = 600.0
-#: A ship that has moved less than this between two reports lay still, whatever time is between.
+#: A ship that moved less than this between two reports is at rest, after any time.
 STILL_M = 200.0
 
-#: A gate's radius for a ship whose place is exactly known: the antenna is not in the middle of
-#: the hull, and the picture's own place has an error.
+#: Smallest radius of a gate: the antenna is not at the center of the hull, and the georeference of
+#: the image has an error.
 GATE_M = 150.0
-#: A ship may have left the straight line by this share of what it covers since the nearest report.
+#: Growth of the gate per distance covered since the nearest report, for deviations in course.
 STRAY = 0.3
-#: No gate is larger: a ship further away than this is another one.
+#: Largest radius of a gate.
 MAX_GATE_M = 3000.0
 
 
@@ -42,18 +42,18 @@ class Contact:
     """A ship of the AIS file at the time of acquisition.
 
     Attributes:
-        mmsi: its Maritime Mobile Service Identity.
-        name: as last given; empty where unknown.
-        lon: degrees.
-        lat: degrees.
-        speed_kn: knots over ground.
-        course_deg: degrees over ground, None where unknown.
-        length_m: as stated, None where unknown.
-        width_m: as stated, None where unknown.
-        ship_type: as the file writes it, a code or a word; empty where unknown.
-        gap_s: seconds between the acquisition and the nearest report.
-        gate_m: a detection further away is another ship.
-        in_area: whether the place lies inside the picture.
+        mmsi: Maritime Mobile Service Identity.
+        name: The last reported name; "" if unknown.
+        lon: Longitude in degrees.
+        lat: Latitude in degrees.
+        speed_kn: Speed over ground in knots.
+        course_deg: Course over ground in degrees; None if unknown.
+        length_m: Reported length; None if unknown.
+        width_m: Reported width; None if unknown.
+        ship_type: Code or word of the file; "" if unknown.
+        gap_s: Seconds between the acquisition and the nearest report.
+        gate_m: Largest distance of a matching detection, in meters.
+        in_area: Whether the position is inside the image.
     """
 
     mmsi: int
@@ -72,13 +72,13 @@ class Contact:
 
 @dataclass(frozen=True)
 class Contacts:
-    """All ships of an AIS file near a picture at the time of its acquisition.
+    """All ships of an AIS file near an image at the time of its acquisition.
 
     Attributes:
-        items: the ships, by MMSI.
-        acquired: the time, UTC.
-        file: name of the AIS file.
-        notes: what a reader of the results should know, in sentences.
+        items: The ships, by MMSI.
+        acquired: The time of acquisition, UTC.
+        file: Name of the AIS file.
+        notes: Sentences for the user.
     """
 
     items: tuple[Contact, ...]
@@ -93,7 +93,7 @@ class Contacts:
         return iter(self.items)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values, for run.json."""
+        """Convert to JSON values, for run.json."""
         return {
             "file": self.file,
             "acquired": self.acquired.isoformat().replace("+00:00", "Z"),
@@ -103,7 +103,7 @@ class Contacts:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """What :meth:`as_dict` wrote."""
+        """Convert from the values of :meth:`as_dict`."""
         return cls(
             tuple(Contact(**item) for item in data["contacts"]),
             parse_time(data["acquired"]),
@@ -113,38 +113,44 @@ class Contacts:
 
 
 def find_contacts(file: str | Path, area: BBox, acquired: str | datetime) -> Contacts:
-    """Read an AIS file and find where its ships were when a picture was taken.
+    """Read an AIS file and determine the positions of its ships at a time.
 
     Args:
-        file: see :func:`~shipdet.ais.reading.read_reports`.
-        area: where the picture lies.
-        acquired: when it was taken.
+        file: See :func:`~shipdet.ais.reading.read_reports`.
+        area: The area of the image, in degrees.
+        acquired: Time of the acquisition, ISO 8601 with a time zone or an aware datetime.
 
     Returns:
-        The ships whose place at that time is known.
+        The ships with a known position at that time.
 
     Raises:
-        BadAis: see :func:`~shipdet.ais.reading.read_reports`.
-        BadOption: ``acquired`` is no time with a zone.
+        BadAis: See :func:`~shipdet.ais.reading.read_reports`.
+        BadOption: ``acquired`` is not a time with a time zone.
+        MissingExtra: pyarrow is not installed.
+
+    Example:
+        >>> area = shipdet.BBox(-5.44, 36.12, -5.41, 36.14)
+        >>> contacts = find_contacts("ais.csv.gz", area, "2024-05-01T10:56:00Z")
+        >>> [(ship.mmsi, ship.lon, ship.lat) for ship in contacts]
     """
     moment = parse_time(acquired)
     return contacts_at(read_reports(file, area, moment), area, moment, Path(file).name)
 
 
 def contacts_at(reports: Reports, area: BBox, acquired: datetime, file: str = "") -> Contacts:
-    """The place of every ship at the time of acquisition.
+    """Determine the position of every ship at the time of acquisition.
 
-    Between two reports a ship goes along the great circle at constant speed. Before its first or
-    after its last report it is carried on by speed and course for ``MAX_CARRY_S``.
+    Interpolates between two reports along the great circle at constant speed. Extrapolates before
+    the first and after the last report by speed and course, for up to ``MAX_CARRY_S``.
 
     Args:
-        reports: of any order, with any errors.
-        area: where the picture lies.
-        acquired: the time to which ``reports.seconds`` refer.
-        file: its name, for the record.
+        reports: Reports in any order; errors are tolerated.
+        area: The area of the image.
+        acquired: The time that ``reports.seconds`` refers to.
+        file: Name of the file, for the record.
 
     Returns:
-        Ships near the area; notes say what was left out.
+        Ships near the area; the notes list what was left out.
     """
     left: Counter[str] = Counter()
     items = []
@@ -182,14 +188,14 @@ def _left_out(left: Counter[str]) -> Iterator[str]:
 
 
 def _is_ship(mmsi: int) -> bool:
-    """Whether an MMSI is a ship's, not a base station's, aircraft's or buoy's (ITU-R M.585)."""
+    """Whether an MMSI belongs to a ship, not a base station, aircraft or buoy (ITU-R M.585)."""
     return 200_000_000 <= mmsi < 800_000_000 or 980_000_000 <= mmsi < 990_000_000
 
 
 def _contact(
     reports: Reports, rows: npt.NDArray[np.intp], area: BBox, left: Counter[str]
 ) -> Contact | None:
-    """One ship from its reports in order of time; None where its place is not known."""
+    """Build a ship from its reports in order of time; None if its position is unknown."""
     new = np.diff(reports.seconds[rows], prepend=-np.inf) > 0
     left["twice"] += int((~new).sum())
     rows = rows[new]
@@ -231,10 +237,10 @@ def _inside(place: Floats, area: BBox) -> bool:
 
 
 def _plausible(seconds: Floats, lonlat: Floats) -> npt.NDArray[np.intp]:
-    """Numbers of the reports of the longest chain in which no step needs an impossible speed.
+    """Return the indices of the longest chain of reports without an implausible speed.
 
-    A report joins the chain whose end it can have come from, the nearest if several; otherwise it
-    begins one. So neither a wrong first report nor two ships with one MMSI spoils the rest.
+    A report joins the nearest chain from whose end it is reachable, or else starts a new one. This
+    tolerates a wrong first report and two ships with the same MMSI.
     """
     steps = distance_m(lonlat[:-1], lonlat[1:])
     if (steps <= MAX_SPEED_KN * KNOT * np.diff(seconds) + NOISE_M).all():
@@ -257,7 +263,7 @@ def _plausible(seconds: Floats, lonlat: Floats) -> npt.NDArray[np.intp]:
 def _placed(
     reports: Reports, rows: npt.NDArray[np.intp]
 ) -> tuple[Floats, float, float | None, float] | None:
-    """Place, speed in m/s, course and seconds to the nearest report, at second 0."""
+    """Return position, speed in m/s, course and seconds to the nearest report, at second 0."""
     seconds, lonlat = reports.seconds[rows], reports.lonlat[rows]
     after = int(np.searchsorted(seconds, 0.0))
     if after < len(rows) and seconds[after] == 0.0:
@@ -290,23 +296,23 @@ def _placed(
 
 
 def _motion(reports: Reports, row: np.intp) -> tuple[float, float | None]:
-    """Speed in m/s, 0 where it is not given or impossible, and course."""
+    """Return speed in m/s, 0 if missing or implausible, and course."""
     speed, course = float(reports.speed_kn[row]), float(reports.course_deg[row])
     usable = math.isfinite(speed) and speed <= MAX_SPEED_KN
     return speed * KNOT if usable else 0.0, course if math.isfinite(course) else None
 
 
 def great_circle(a: Floats, b: Floats, share: float) -> Floats:
-    """A point of the way between two places.
+    """Interpolate along the great circle between two positions.
 
     Args:
-        a: longitude and latitude, degrees.
-        b: the same.
+        a: Longitude and latitude in degrees.
+        b: Longitude and latitude in degrees.
         share: 0 at ``a`` to 1 at ``b``.
 
     Returns:
-        Longitude (-180 to 180) and latitude on the great circle, by spherical interpolation of
-        unit vectors; the 180th meridian is a line like any other.
+        Longitude (-180 to 180) and latitude, by spherical interpolation of unit vectors, which also
+        works across the antimeridian.
     """
     p, q = _vector(a), _vector(b)
     angle = math.atan2(float(np.linalg.norm(np.cross(p, q))), float(p @ q))
@@ -317,12 +323,12 @@ def great_circle(a: Floats, b: Floats, share: float) -> Floats:
 
 
 def carried(place: Floats, course_deg: float, meters: float) -> Floats:
-    """Where a ship is after a distance in meters (before, when negative) on a course.
+    """Move a position along a course.
 
     Args:
-        place: longitude and latitude, degrees.
-        course_deg: clockwise from north.
-        meters: along the great circle.
+        place: Longitude and latitude in degrees.
+        course_deg: Degrees clockwise from north.
+        meters: Distance along the great circle; negative for backwards.
 
     Returns:
         Longitude (-180 to 180) and latitude.

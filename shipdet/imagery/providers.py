@@ -1,4 +1,4 @@
-"""The catalog of imagery providers: a data file, plus what the operator's settings add."""
+"""The catalog of imagery providers: a data file, and a provider from the settings."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ OPEN = re.compile(r"\{[zxys]\}")
 LEFT_OVER = re.compile(
     r"\$?\{[^{}]*\}|%7B.*?%7D|<[^<>]*>|[{}<>]|\bYOUR[_-][A-Z_-]*(KEY|TOKEN|ID)\b", re.IGNORECASE
 )
-"""What templates of other programs and examples have in addresses besides."""
+"""Unresolved placeholders in templates of other programs and in examples."""
 
 
 class _Value(BaseModel):
@@ -95,7 +95,7 @@ class Provider(_Value):
         return "{instance}" in self.url
 
     def public(self) -> dict[str, Any]:
-        """What a visitor may know: everything, but the URL only when it is a base layer."""
+        """Return the values that visitors may see; the URL only of a base layer."""
         hidden = {"blank", "fallback"} | (set() if self.base_layer else {"url"})
         return self.model_dump(mode="json", exclude=hidden)
 
@@ -107,7 +107,7 @@ def _bundled() -> tuple[Provider, ...]:
 
 
 def catalog(settings: Settings | None = None) -> dict[str, Provider]:
-    """All providers by id, in the order to show them; ``xyz`` only when the operator set it."""
+    """Return all providers by id, in display order; ``xyz`` only if it is configured."""
     settings = settings or get_settings()
     providers = {provider.id: provider for provider in _bundled()}
     if settings.xyz_url:
@@ -116,7 +116,11 @@ def catalog(settings: Settings | None = None) -> dict[str, Provider]:
 
 
 def get_provider(provider_id: str, settings: Settings | None = None) -> Provider:
-    """The provider of that id, or UnknownProvider with those that exist."""
+    """Return the provider with an id.
+
+    Raises:
+        UnknownProvider: There is none; the message lists the providers.
+    """
     providers = catalog(settings)
     try:
         return providers[provider_id]
@@ -129,9 +133,10 @@ def get_provider(provider_id: str, settings: Settings | None = None) -> Provider
 def effective_provider(
     provider: Provider, settings: Settings | None = None
 ) -> tuple[Provider, tuple[str, ...]]:
-    """The provider that will really be asked, and what the user must know about it.
+    """Return the provider that is used, which may be the fallback, and notes for the user.
 
-    Raises ProviderRefused for one whose terms forbid the download.
+    Raises:
+        ProviderRefused: The provider's terms forbid the download, or its instance id is missing.
     """
     settings = settings or get_settings()
     if not provider.downloadable:
@@ -149,9 +154,9 @@ def effective_provider(
 
 
 def url_template(provider: Provider, options: ImageryOptions, settings: Settings) -> str:
-    """The URL with only ``{z}``, ``{x}``, ``{y}`` and ``{s}`` left open.
+    """Return the URL with only the placeholders ``{z}``, ``{x}``, ``{y}`` and ``{s}``.
 
-    Holds secrets: never show it.
+    It contains secrets and must not be shown.
     """
     url = provider.url
     if provider.needs_instance:
@@ -172,12 +177,12 @@ def url_template(provider: Provider, options: ImageryOptions, settings: Settings
 
 
 def used_priority(options: ImageryOptions, settings: Settings) -> str:
-    """Which of several acquisitions comes first; BadOption where the name is unknown."""
+    """Return the priority of acquisitions; raises BadOption for an unknown one."""
     return check_priority(options.priority or settings.sentinelhub_priority)
 
 
 def cache_digest(template: str) -> str:
-    """Name of the cache folder for a URL template: one way, so that it gives no secret away."""
+    """Return the name of the cache folder for a URL template, a hash that hides its secrets."""
     return hashlib.sha256(template.encode()).hexdigest()[:16]
 
 
@@ -205,7 +210,7 @@ def _own(settings: Settings) -> Provider:
 
 
 def _check_own(url: str, subdomains: tuple[str, ...]) -> None:
-    """BadOption, without the address, when it is not a template of tiles ready to be asked."""
+    """Check the template of tiles; the message of BadOption omits it, as it may contain a key."""
     setting = "SHIPDET_XYZ_URL"
     if any(sign.isspace() or not sign.isprintable() for sign in url):
         raise BadOption(f"{setting} has white space in it: remove it (a space in a name is %20).")
@@ -235,7 +240,7 @@ def _check_own(url: str, subdomains: tuple[str, ...]) -> None:
 
 
 def _subdomains(text: str) -> tuple[str, ...]:
-    """Names from ``a,b,c``; without a comma each letter is one, as in Leaflet's ``abc``."""
+    """Split ``a,b,c`` into names; without a comma each letter is a name, as in Leaflet."""
     names = tuple(text.replace(",", " ").split() if "," in text else text.strip())
     if not all(re.fullmatch(r"[A-Za-z0-9-]+", name) for name in names):
         raise BadOption("SHIPDET_XYZ_SUBDOMAINS must be names with commas between, such as a,b,c.")

@@ -1,4 +1,4 @@
-"""From the values of an image to 8-bit RGB with coverage, held or piece by piece."""
+"""Convert the values of an image to 8-bit RGB with coverage, at once or by windows."""
 
 from dataclasses import dataclass
 
@@ -13,19 +13,19 @@ from shipdet.mosaic import Mask, Mosaic, Picture, Pixels, Provenance
 from shipdet.progress import Steps
 from shipdet.requests import StretchName
 
-#: With a smaller share of data than this, a run that finds no ship says why.
+#: An image with a smaller share of data gets a note.
 HARDLY_ANY = 0.02
 
 
 @dataclass(frozen=True)
 class Rendering:
-    """How the values of an image become RGB and coverage."""
+    """How the values of an image are converted to RGB and coverage."""
 
     fill: Fill
     stretch: Stretch | None
 
     def apply(self, values: Numbers, covered: Mask, box: PixelBox) -> tuple[Pixels, Mask]:
-        """Values (h, w, 1 or 3) of a window as uint8 (h, w, 3), black without coverage."""
+        """Convert values (h, w, 1 or 3) of a window to uint8 (h, w, 3), black without coverage."""
         if self.fill:
             covered = covered & ~self.fill.within(values, box)
         pixels = values if self.stretch is None else self.stretch.apply(values)
@@ -36,7 +36,7 @@ class Rendering:
 
 @dataclass(frozen=True)
 class LargeRaster:
-    """An image that is too large to hold: every piece is read when it is needed."""
+    """An image too large for memory; windows are read on demand."""
 
     source: RasterValues
     rendering: Rendering
@@ -44,7 +44,7 @@ class LargeRaster:
     provenance: Provenance
 
     def wait(self, bottom: int) -> Steps[None]:
-        """See :class:`~shipdet.mosaic.Picture`; everything is there."""
+        """See :class:`~shipdet.mosaic.Picture`; all rows are available."""
         yield from ()
 
     def read(self, x0: int, y0: int, x1: int, y1: int) -> tuple[Pixels, Mask]:
@@ -98,7 +98,7 @@ def render(
 
 
 def _inner(usable: Mask, filled: Mask) -> Mask:
-    """Cells whose peak is not one of fill: those that are not beside any."""
+    """Return the usable cells that are not next to fill, whose peaks contain no fill."""
     if not filled.any():
         return usable
     import cv2  # takes a while to import
@@ -109,7 +109,7 @@ def _inner(usable: Mask, filled: Mask) -> Mask:
 
 
 def _warnings(seen: Survey, usable: Mask) -> list[str]:
-    """Why a search may find nothing."""
+    """Return notes on why a search may find nothing."""
     values = seen.values[usable]
     if len(values) and (values == values[0]).all():
         return ["Every pixel of the image has the same value: there is nothing to find in it."]

@@ -1,4 +1,4 @@
-"""When to ask again, how long to wait before, and when to give up on a server."""
+"""When to repeat a request, how long to wait, and when to give up on a server."""
 
 import asyncio
 import random
@@ -13,11 +13,10 @@ from shipdet.errors import ProviderUnreachable
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Jittered exponential back-off; tests put in a ``sleep`` that does not wait.
+    """Exponential backoff with jitter; tests replace ``sleep``.
 
-    The wait before repetition n (from 0) is uniform between half and all of
-    ``base_s * 2**n``, at most ``cap_s``; a server's Retry-After counts instead, at most
-    ``retry_after_cap_s``.
+    The wait before repetition n (from 0) is uniform between half and all of ``base_s * 2**n``, at
+    most ``cap_s``. A server's Retry-After takes precedence, at most ``retry_after_cap_s``.
     """
 
     retries: int = 4
@@ -61,7 +60,7 @@ class Breaker:
     alive: bool = field(default=False, init=False)
 
     def success(self) -> None:
-        """The server answered properly."""
+        """Record a valid response."""
         self.failures, self.alive = 0, True
 
     def failure(self, what: str, first: bool) -> None:
@@ -117,17 +116,17 @@ def refused(title: str, status: int, needs_instance: bool) -> str:
 
 @dataclass
 class Pause:
-    """A server's request to slow down, which holds for all tiles and not only for one."""
+    """A server's request to slow down, which applies to all tiles."""
 
     policy: RetryPolicy
     until: float = field(default=0.0, init=False)
 
     def ask(self, seconds: float) -> None:
-        """Let nobody ask the server again for so long."""
+        """Pause all requests for a number of seconds."""
         self.until = max(self.until, time.monotonic() + seconds)
 
     async def wait(self) -> None:
-        """Wait until the server may be asked again."""
+        """Wait until the pause ends."""
         left = self.until - time.monotonic()
         if left > 0:
             await self.policy.sleep(left)

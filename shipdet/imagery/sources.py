@@ -1,4 +1,4 @@
-"""What the downloader asks for tiles: the shape of a source, and the built-in sample as one."""
+"""The protocol of tile sources, and the source of the built-in sample."""
 
 import asyncio
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ NO_PICTURE = "no image there"
 
 @dataclass(frozen=True)
 class Tile:
-    """A tile that was had: RGB pixels, coverage, and whether it came from the cache."""
+    """A tile: RGB pixels, coverage, and whether it came from the cache."""
 
     pixels: Pixels
     covered: Mask
@@ -23,13 +23,12 @@ class Tile:
 
 @dataclass(frozen=True)
 class Gap:
-    """A tile that could not be had.
+    """A missing tile.
 
     Attributes:
-        reason: in a few words.
-        failed: the server failed rather than said no.
-        denied: the server denied access, which is also how object stores answer for a tile that
-            does not exist.
+        reason: Why it is missing, in a few words.
+        failed: Whether the server failed, instead of having no picture.
+        denied: Whether the server denied access; object stores also do so for a missing tile.
     """
 
     reason: str
@@ -38,13 +37,13 @@ class Gap:
 
 
 class Source(Protocol):
-    """What the downloader needs to know about a provider."""
+    """A source of tiles for the downloader."""
 
     async def tile(self, x: int, y: int) -> Tile | Gap:
-        """One tile of the source's zoom."""
+        """Return a tile of the source's zoom."""
 
     def notes(self) -> tuple[str, ...]:
-        """What the reader of the run record should know."""
+        """Return notes for the run record."""
 
 
 class SampleSource:
@@ -62,5 +61,5 @@ class SampleSource:
         return Tile(decoded.pixels, decoded.covered)
 
     def notes(self) -> tuple[str, ...]:
-        """Nothing beyond the provider's own notes."""
+        """Return no notes."""
         return ()

@@ -1,4 +1,4 @@
-"""An evenly spread sample of an image, from which its fill and its brightness are judged."""
+"""Sample an image evenly, to determine its fill and its stretch."""
 
 import math
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from shipdet.mosaic import Mask
 
 Numbers = npt.NDArray[np.generic]
 
-#: Pixels in a sample, at least; an image of fewer than four times as many is its own sample.
+#: Smallest number of sampled pixels; of an image with less than four times as many all are sampled.
 SAMPLED = 1_000_000
 #: Rows that are read at a time.
 STRIP_PX = 512
@@ -21,14 +21,14 @@ STRIP_PX = 512
 
 @dataclass(frozen=True)
 class Calibration:
-    """Values that stand for a reflectance of 0 and, where it is known, of 1."""
+    """The values of a reflectance of 0 and, if known, of 1."""
 
     zero: float = 0.0
     white: float | None = None
 
 
 class RasterValues(Protocol):
-    """The values of an image before they become 8 bits."""
+    """The values of an image before the conversion to 8 bits."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -88,7 +88,7 @@ class Survey:
 
 
 def strips(size: tuple[int, int], multiple: int = 1) -> Iterator[PixelBox]:
-    """All of an image, from the top, in strips whose height is a multiple of a number."""
+    """Divide an image into strips from the top, with a height that is a multiple of a number."""
     width, height = size
     rows = multiple * math.ceil(STRIP_PX / multiple)
     for top in range(0, height, rows):

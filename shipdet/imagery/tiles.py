@@ -1,7 +1,7 @@
-"""Download an area: tiles of a provider, put together and cropped to the pixel.
+"""Download the tiles of an area and assemble them to a picture.
 
-What is done with a picture can begin before the last tile is there: rows are filled in from the
-top, and :meth:`Arrival.wait` waits for those that are needed next.
+Work on the picture can start before the download ends: rows complete from the top, and
+:meth:`Arrival.wait` waits for the rows that are needed next.
 """
 
 import asyncio
@@ -46,12 +46,22 @@ def download(
     *,
     policy: RetryPolicy | None = None,
 ) -> Steps[Mosaic]:
-    """Fetch the imagery of an area, yielding ``fetch`` events; returns the mosaic.
+    """Download the imagery of an area.
 
-    Closing the generator cancels; tiles that were fetched stay in the cache. Raises, before
-    anything is fetched, what :func:`~shipdet.imagery.tile_plan.plan` raises; later ProviderRefused
-    (401, 403), ProviderUnreachable, or NoImagery when not a single tile could be had. A 403 for
-    single tiles among others is a gap.
+    Closing the generator cancels; downloaded tiles stay in the cache. A 403 for single tiles is a
+    gap.
+
+    Yields:
+        ``fetch`` events.
+
+    Returns:
+        The mosaic.
+
+    Raises:
+        ProviderRefused: The server denies access (401, 403), or the terms do not allow downloads.
+        ProviderUnreachable: The server does not answer, or keeps failing.
+        NoImagery: There is not a single tile.
+        ShipdetError: As :func:`~shipdet.imagery.tile_plan.plan`, before the download.
     """
     settings = settings or get_settings()
     acquisition = None
@@ -75,10 +85,10 @@ def arriving(
     folder: Path | None = None,
     policy: RetryPolicy | None = None,
 ) -> Iterator["Arrival"]:
-    """Fetch the imagery of a plan behind the work on it; leaving the context cancels.
+    """Download the imagery of a plan in the background; leaving the context cancels.
 
-    An area of more than ``settings.max_held_pixels`` is kept in a file in ``folder`` instead of in
-    memory. Raises what :func:`download` raises after its plan is made.
+    An area of more than ``settings.max_held_pixels`` is stored in a file in ``folder`` instead of
+    in memory. Raises as :func:`download`, except for the errors of planning.
     """
     settings = settings or get_settings()
     options = options or ImageryOptions()
@@ -104,7 +114,7 @@ def arriving(
 
 
 class Arrival:
-    """A download under way: its picture fills in from the top."""
+    """A download in progress; the rows of its picture complete from the top."""
 
     def __init__(self, assembly: "_Assembly", steps: Steps[Provenance]) -> None:
         self._assembly, self._steps = assembly, steps
@@ -114,17 +124,17 @@ class Arrival:
 
     @property
     def seconds(self) -> float:
-        """How long the download took, whatever else was done meanwhile."""
+        """Duration of the download in seconds."""
         return self._assembly.seconds
 
     def begin(self) -> Steps[None]:
-        """Start fetching; the rest goes on in a thread of its own."""
+        """Start the download, which continues in a thread."""
         for _ in range(2):  # the event before the start, and the first one after it
             if self._result is None:
                 yield from self._step()
 
     def wait(self, bottom: int) -> Steps[None]:
-        """Let all rows above ``bottom`` arrive."""
+        """Wait until all rows above ``bottom`` are downloaded."""
         while self._result is None and self._assembly.rows_done < bottom:
             yield from self._step()
 
@@ -179,7 +189,7 @@ async def tile_source(
 
 @dataclass
 class _Assembly:
-    """The picture while its tiles arrive."""
+    """The state of a download."""
 
     plan: Plan
     provider: Provider
@@ -192,7 +202,7 @@ class _Assembly:
     gaps: Counter[Gap] = field(default_factory=Counter)
 
     async def collect(self, source: Source, report: Report) -> None:
-        """Get all tiles; requests go from the top down, answers come in any order."""
+        """Download all tiles: requested from the top down, received in any order."""
         started = time.perf_counter()
 
         async def one(x: int, y: int) -> tuple[int, int, Tile | Gap]:
@@ -217,7 +227,7 @@ class _Assembly:
             self.seconds = time.perf_counter() - started
 
     async def add(self, x: int, y: int, tile: Tile | Gap) -> None:
-        """Put one tile in its place, or count it as missing."""
+        """Add a tile to the picture, or count it as missing."""
         if isinstance(tile, Gap):
             self.gaps[tile] += 1
             return
@@ -226,7 +236,7 @@ class _Assembly:
         await asyncio.to_thread(self.builder.put, x, y, tile)
 
     def counts(self) -> str:
-        """For the progress line: cached and missing tiles."""
+        """Return the numbers of cached and missing tiles as text."""
         parts = []
         if self.cached:
             parts.append(f"{self.cached} from the cache")

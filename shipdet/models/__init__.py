@@ -1,6 +1,6 @@
-"""Models: found by name, checked, loaded once, run on PyTorch, ONNX Runtime or OpenVINO.
+"""Find models by name, check and load them, and run them on PyTorch, ONNX Runtime or OpenVINO.
 
-Importing this package imports none of them; each is imported when a model is loaded.
+Importing this package imports no runtime; a runtime is imported when a model is loaded.
 """
 
 from shipdet.models.config import ClassifierBlock, ClassifierConfig, ModelConfig, UpscalerConfig

@@ -1,8 +1,8 @@
-"""``config.json``: the only truth about a model, read strictly into frozen values.
+"""Read ``config.json``, which describes a model, into frozen values.
 
 The layout is timm's (``architecture``, ``num_classes``, ``pretrained_cfg``), so that
-``timm.create_model("local-dir:...")`` loads a classifier's folder too; what timm has no word for
-stands in the ``shipdet`` block. Keys that are not known here are kept out of the way.
+``timm.create_model("local-dir:...")`` also loads a classifier's folder. Fields that timm does not
+have are in the ``shipdet`` block. Unknown keys are ignored.
 """
 
 from collections.abc import Mapping
@@ -35,9 +35,9 @@ PositiveTriple = tuple[PositiveFloat, PositiveFloat, PositiveFloat]
 LEAST_CELL_PX = 8
 #: A dense canvas of 1,280 px holds such a window, and what is thrown away around it.
 MAX_WINDOW_PX = 768
-#: What a candidate is judged by: logit of its center; log odds of hull and of water in its box; the
-#: window's margin around it; logarithms of its length and width in network pixels; log odds of hull
-#: and of water around the box, and of the most water near it.
+#: Features of a candidate's score: logit of its center; logits of hull and water in its box; margin
+#: of the window around it; logarithms of length and width in network pixels; logits of hull and
+#: water around the box, and of the highest water near it.
 FEATURES = (
     "center", "hull", "water", "window", "log_length", "log_width", "hull_around", "water_around",
     "water_near",

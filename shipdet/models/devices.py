@@ -1,4 +1,4 @@
-"""What this machine can compute with: processors, threads, backends."""
+"""Detect the devices, threads and backends of this machine."""
 
 import ctypes
 import importlib.util
@@ -173,10 +173,10 @@ def cpu_threads() -> int:
 
 
 def torch_threads() -> int:
-    """Threads for PyTorch: :func:`cpu_threads`, but one where a fork has lost its threads.
+    """Return the number of threads for PyTorch: :func:`cpu_threads`, or 1 in a forked process.
 
-    A forked process has PyTorch's pool of threads but none of its threads, and would wait for
-    them without end.
+    A process forked after PyTorch was imported has its thread pool without its threads, and would
+    wait for them forever.
     """
     return 1 if _Fork.torch else cpu_threads()
 

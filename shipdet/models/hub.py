@@ -1,8 +1,8 @@
-"""From a model's name to a checked folder on this machine.
+"""Resolve a model's name to a checked local folder.
 
 A name is a folder under ``settings.weights_dir``, a local folder, or ``owner/name[@revision]`` on
-the Hugging Face hub. Only an operator's or a shell user's string goes to :func:`resolve`; what a
-web visitor sends goes to :func:`resolve_public`, where it can choose from a list and nothing else.
+the Hugging Face hub. :func:`resolve` is for names from an operator or a shell user;
+:func:`resolve_public` is for names from web visitors, who can choose listed models only.
 """
 
 import hashlib

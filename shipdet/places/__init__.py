@@ -1,4 +1,4 @@
-"""Go to a place: names, coordinates in the usual writings, map links, boxes and tiles.
+"""Find places by name, coordinates in common notations, map links, boxes and tiles.
 
 Example:
     >>> from shipdet.places import find_place

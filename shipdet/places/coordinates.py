@@ -1,8 +1,8 @@
-"""Latitude and longitude as people write them.
+"""Parse latitude and longitude in common notations.
 
-Degrees with a decimal point or comma; degrees, minutes and seconds; signs, or N, S, E and W
-before or after; "lat" and "lon" as labels. Latitude comes first unless letters, labels or a
-number beyond 90 say otherwise.
+Degrees with a decimal point or comma; degrees, minutes and seconds; signs, or N, S, E and W before
+or after the number; "lat" and "lon" as labels. Latitude comes first unless letters, labels or a
+number beyond 90 indicate the other order.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Literal
 
 from shipdet.errors import BadPlace
 
-#: Degrees, minutes and seconds in other characters than ``°'"``, after NFKC.
+#: Other characters for ``°'"``, after NFKC.
 _MARKS = str.maketrans(
     {
         **dict.fromkeys("º˚o", "°"),
@@ -31,7 +31,7 @@ _LETTER_MARKS = re.compile(r"(?<=[\d.,])\s*([dms])(?=\s|\d|[NSEW,;]|$)")
 _TOKEN = re.compile(r"\s*(?:(?P<number>[-+]?\d+(?:\.\d*)?|[-+]?\.\d+)|(?P<other>[°'\"NSEWφλ,;/]))")
 _COMMA_NUMBER = re.compile(r"(?<![\d,.])(\d+),(\d+)(?![\d.])")
 _PACKED = re.compile(r"(\d{4,7}(?:\.\d+)?)\s*([NS])[\s,;]*(\d{5,8}(?:\.\d+)?)\s*([EW])")
-#: What may be in coordinates at all; any other letter makes the text a name.
+#: Characters of coordinates; a text with any other letter is a name.
 _POSSIBLE = re.compile(r"[\d\s°'\"NSEWφλ,;/.+\-]+")
 
 Axis = Literal["lat", "lon"]
@@ -40,7 +40,7 @@ _AXIS: dict[str, Axis] = {"N": "lat", "S": "lat", "E": "lon", "W": "lon", "φ": 
 
 @dataclass
 class _Angle:
-    """One of the two coordinates while it is read: its parts from degrees to seconds."""
+    """One coordinate during parsing: its parts from degrees to seconds."""
 
     parts: list[str]
     marks: list[str]
@@ -49,7 +49,7 @@ class _Angle:
 
     @property
     def axis(self) -> Axis | None:
-        """Whether it is a latitude, where a letter or label says so."""
+        """The axis, if a letter or label specifies it."""
         said = {_AXIS[sign] for sign in (self.hemisphere, self.label) if sign}
         if len(said) > 1:
             label = "lat" if self.label == "φ" else "lon"
@@ -58,7 +58,11 @@ class _Angle:
 
     @property
     def degrees(self) -> float:
-        """The value with its sign; BadPlace where the parts make none."""
+        """The signed value.
+
+        Raises:
+            BadPlace: The parts are not an angle.
+        """
         if not 1 <= len(self.parts) <= 3:
             raise BadPlace(
                 "Give each coordinate as degrees, degrees and minutes, or degrees, minutes and "
@@ -82,17 +86,17 @@ class _Angle:
 
 
 def parse_coordinates(text: str) -> tuple[float, float] | None:
-    """Read a latitude and a longitude.
+    """Parse a latitude and a longitude.
 
     Args:
-        text: anything that a person types or pastes.
+        text: Any text that a user types or pastes.
 
     Returns:
-        (longitude, latitude) in degrees, not checked against the map's range; None where the text
-        is no pair of coordinates, a name for example, or four numbers of a box.
+        (longitude, latitude) in degrees, not checked against the range of the map; None if the text
+        is not a pair of coordinates, for example a name or the four numbers of a box.
 
     Raises:
-        BadPlace: the text is a pair of coordinates with something wrong or ambiguous in it.
+        BadPlace: The text is a pair of coordinates that is invalid or ambiguous.
 
     Example:
         >>> parse_coordinates("N36°07.8' W005°25.8'")
@@ -113,7 +117,7 @@ def parse_coordinates(text: str) -> tuple[float, float] | None:
 
 
 def ambiguous_commas(text: str) -> bool:
-    """Whether four numbers with nothing but commas may also be two with decimal commas."""
+    """Whether four numbers separated by commas may also be two numbers with decimal commas."""
     return bool(re.fullmatch(r"[-+]?\d+,\d+,[-+]?\d+,\d+", _normalized(text)))
 
 
@@ -124,7 +128,7 @@ def has_decimal_commas(text: str) -> bool:
 
 
 def _normalized(text: str) -> str:
-    """The text in plain characters: ``°'"``, minus, points; words as signs."""
+    """Replace variants of ``°'"``, minus and point by plain characters, and words by signs."""
     plain = unicodedata.normalize("NFKC", text.replace("´", "'").replace("º", "°")).strip()
     plain = plain.strip("()[]{}").strip()
     plain = _LABEL.sub(lambda found: " φ " if found[1] else " λ ", plain)
@@ -137,7 +141,7 @@ def _normalized(text: str) -> str:
 
 
 def _with_points(text: str) -> str | None:
-    """The text with decimal commas as points, where that leaves a pair; else None."""
+    """Replace decimal commas by points; None if the result is not a pair."""
     if "." in text or not _COMMA_NUMBER.search(text):
         return None
     changed = _COMMA_NUMBER.sub(r"\1.\2", text)
@@ -146,14 +150,14 @@ def _with_points(text: str) -> str | None:
 
 
 def _unpacked(digits: str, degrees: int) -> str:
-    """Degrees, minutes and seconds apart that were written without a space, as in 360748N."""
+    """Separate degrees, minutes and seconds that are written without spaces, as in 360748N."""
     whole, point, fraction = digits.partition(".")
     parts = [whole[:degrees], *re.findall(r"\d{1,2}", whole[degrees:])]
     return " ".join(parts) + (point + fraction if fraction else "")
 
 
 def _angles(text: str) -> tuple[_Angle, _Angle] | None:
-    """The two coordinates of a text; None where it has another number of numbers."""
+    """Split a text into two coordinates; None if the number of numbers does not fit."""
     tokens = [found.group("number") or found.group("other") for found in _TOKEN.finditer(text)]
     numbers = [token for token in tokens if token[-1].isdigit() or token[-1] == "."]
     signs = [token for token in tokens if token in _AXIS]
@@ -173,7 +177,7 @@ def _angles(text: str) -> tuple[_Angle, _Angle] | None:
 
 
 def _grouped(tokens: list[str]) -> list[_Angle]:
-    """Numbers with their marks, letters and labels, one value for each coordinate."""
+    """Group numbers with their marks, letters and labels into coordinates."""
     prefixed = next((token in "NSEW" for token in tokens if token not in "φλ,;/"), False)
     angles: list[_Angle] = []
     current = _Angle([], [])
@@ -220,12 +224,12 @@ def _grouped(tokens: list[str]) -> list[_Angle]:
 
 
 def _complete(angle: _Angle) -> bool:
-    """Whether a coordinate can take no further number."""
+    """Whether a coordinate has all its numbers."""
     return len(angle.parts) == 3 or '"' in angle.marks
 
 
 def _pair(first: _Angle, second: _Angle) -> tuple[float, float]:
-    """Longitude and latitude from two coordinates in either order."""
+    """Return longitude and latitude from two coordinates in either order."""
     a, b = first.degrees, second.degrees
     axes = (first.axis, second.axis)
     if axes[0] is not None and axes[0] == axes[1]:

@@ -1,4 +1,4 @@
-"""From what a person types or pastes to places."""
+"""Find places from a text that a user types or pastes."""
 
 import re
 
@@ -9,7 +9,7 @@ from shipdet.places.links import parse_link
 from shipdet.places.names import find_names
 from shipdet.places.place import MAX_ZOOM, Place
 
-#: Longer texts are no place; a link of a map service has some hundreds of characters.
+#: Longest text; a link of a map service has some hundreds of characters.
 MAX_TEXT = 2000
 #: Quadkeys of fewer digits show half a continent and look like numbers.
 MIN_QUADKEY = 4
@@ -21,19 +21,20 @@ _BOX = re.compile(rf"[\[(]*\s*{_NUMBER}(?:[\s,;]+{_NUMBER}){{3}}\s*[\])]*")
 
 
 def find_place(text: str) -> list[Place]:
-    """Find the places that a text may mean; needs no network.
+    """Find the places that a text may mean, without network access.
 
     Args:
-        text: the name of a city or port ("Algeciras", "Norfolk, US"); latitude and longitude in
-            the usual writings ("36.13, -5.43", "36°07'48\\"N 5°25'48\\"W"); a link of a map
-            service or a ``geo:`` address; a box ("west, south, east, north"); a tile ("z/x/y") or
-            a quadkey.
+        text: The name of a city or port ("Algeciras", "Norfolk, US"); latitude and longitude in
+            common notations ("36.13, -5.43", "36°07'48\\"N 5°25'48\\"W"); a link of a map service
+            or a ``geo:`` address; a box ("west, south, east, north"); a tile ("z/x/y") or a
+            quadkey.
 
     Returns:
-        At least one place, the likeliest first. Several only for names.
+        At least one place, the most likely first. Only names give several.
 
     Raises:
-        BadPlace: the text has another form, is ambiguous, or is beyond the map; one sentence.
+        BadPlace: The text has another form, is ambiguous, or is a place outside the map.
+        MissingExtra: The text is a name, and the packages of ``shipdet[places]`` are missing.
 
     Example:
         >>> [place.name for place in find_place("Algeciras")][:1]
@@ -86,14 +87,14 @@ def _tile(zoom: int, x: int, y: int) -> Place:
 
 
 def _on_map(west: float, south: float, east: float, north: float) -> BBox:
-    """A tile's box without what rounding puts beyond the map's edge."""
+    """Build the box of a tile, clipped to the map because of rounding."""
     return BBox(
         max(west, -180.0), max(south, -MAX_LATITUDE), min(east, 180.0), min(north, MAX_LATITUDE)
     )
 
 
 def _quadkey(digits: str) -> Place:
-    """Tile of a quadkey: each digit is one level, bit 0 for x and bit 1 for y (Bing Maps)."""
+    """Return the tile of a quadkey: a digit per level, bit 0 for x and bit 1 for y (Bing Maps)."""
     x = sum((int(digit) & 1) << power for power, digit in enumerate(reversed(digits)))
     y = sum((int(digit) >> 1) << power for power, digit in enumerate(reversed(digits)))
     return _tile(len(digits), x, y)

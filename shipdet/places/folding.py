@@ -1,4 +1,4 @@
-"""Names as they are compared."""
+"""Normalize names for comparison."""
 
 import re
 import unicodedata
@@ -9,6 +9,6 @@ _SPACES = re.compile(r" +")
 
 
 def folded(text: str) -> str:
-    """Names without case, accents and punctuation; line ends and bars stay."""
+    """Remove case, accents and punctuation, except line ends and vertical bars."""
     apart = unicodedata.normalize("NFKD", text.casefold()).translate(_PUNCTUATION)
     return _SPACES.sub(" ", _ACCENTS.sub("", apart)).strip()

@@ -1,4 +1,4 @@
-"""The coordinates that a link of a map service or a ``geo:`` address holds."""
+"""Read coordinates from links of map services and ``geo:`` addresses."""
 
 import re
 from urllib.parse import SplitResult, parse_qs, unquote_plus, urlsplit
@@ -8,7 +8,7 @@ from shipdet.geometry import BBox, gsd_at
 from shipdet.places.coordinates import parse_coordinates
 from shipdet.places.place import POINT_ZOOM, VIEW_PX, Place
 
-#: Query fields in which map services put a point, in order of preference.
+#: Query fields of map services that contain a point, in order of preference.
 _POINT_FIELDS = ("q", "query", "ll", "center", "cp", "sll", "daddr", "destination", "marker")
 _LAT_FIELDS, _LON_FIELDS = ("mlat", "lat", "latitude"), ("mlon", "lon", "lng", "longitude")
 _BOX_FIELDS = ("minlon", "minlat", "maxlon", "maxlat")
@@ -25,13 +25,13 @@ def parse_link(text: str) -> Place | None:
     """Read a link.
 
     Args:
-        text: an http(s) or ``geo:`` address, RFC 5870 with Android's ``?q=`` and ``?z=``.
+        text: An http(s) or ``geo:`` address, RFC 5870 with Android's ``?q=`` and ``?z=``.
 
     Returns:
-        The place it shows; None where the text is no link at all.
+        The place; None if the text is not a link.
 
     Raises:
-        BadPlace: the link holds no coordinates, or impossible ones.
+        BadPlace: The link has no coordinates, or invalid ones.
     """
     address = text.strip()
     if address.lower().startswith("geo:"):
@@ -68,7 +68,7 @@ def _geo(rest: str) -> Place:
 
 
 def _from_parts(parts: SplitResult) -> Place | None:
-    """The place of a web address: a pin first, then what the map shows."""
+    """Return the place of a web address: its pin or, without one, the center of its map."""
     path, fragment = unquote_plus(parts.path), unquote_plus(parts.fragment)
     queries = [parts.query, parts.fragment if _FIELD_IN_HASH.match(parts.fragment) else ""]
     fields = {
@@ -103,7 +103,7 @@ def _from_parts(parts: SplitResult) -> Place | None:
 
 
 def _written(value: str) -> tuple[float, float] | None:
-    """The coordinates of a part of a link; most parts are something else."""
+    """Return the coordinates in a part of a link; None if it has none."""
     if value.startswith("@") or not re.search(r"\d", value):
         return None
     try:
@@ -132,7 +132,7 @@ def _rounded(number: str) -> int:
 
 
 def _shown_zoom(shown: re.Match[str]) -> int | None:
-    """The zoom of ``@lat,lon,12z``, or the zoom at which this height in meters fills a map."""
+    """Return the zoom of ``@lat,lon,12z``, or that of a view with this height in meters."""
     lat, size, unit = shown[1], shown[3], shown[4]
     if size is None or unit == "a":
         return None

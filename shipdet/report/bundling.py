@@ -20,7 +20,7 @@ from shipdet.report.finished_run import (
 from shipdet.report.folder import GONE, PARTIAL, new_file
 from shipdet.report.writing import RESULTS, write_results
 
-#: Kinds that are not in the ZIP: they are files of their own, and too large to be sent twice.
+#: Kinds of files left out of the ZIP, because they are large and available separately.
 FULL_SIZE = (*PICTURES, "mosaic")
 
 
@@ -45,7 +45,7 @@ def write_bundle(run: Run, path: str | Path | None = None) -> Path:
     if path is None:
         path = run.folder / (FILTERED_BUNDLE if run.filter.given else BUNDLE)
     with new_file(Path(path)) as draft:
-        while True:  # again where the folder was exchanged meanwhile
+        while True:  # repeat if the folder is replaced meanwhile
             try:
                 if run.filter.given:
                     _pack_filtered(run, draft)
@@ -71,7 +71,7 @@ def _pack_filtered(run: Run, target: Path) -> None:
 
 
 def _state(folder: Path) -> tuple[int, int]:
-    """What identifies the folder's state: inode and time of its record."""
+    """Return inode and modification time of the record, which identify the folder's state."""
     try:
         record = (folder / RECORD).stat()
     except FileNotFoundError:
@@ -82,7 +82,7 @@ def _state(folder: Path) -> tuple[int, int]:
 def _pack(folder: Path, run: Run, target: Path) -> None:
     large = (run.record["files"].get(kind) for kind in FULL_SIZE)
     apart = {CANDIDATES, BUNDLE, FILTERED_BUNDLE, *large}
-    # Images are compressed already and the rest is small: storing takes no time.
+    # Images are compressed already and the rest is small: store without compression.
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as bundle:
         for file in sorted(folder.rglob("*")):
             away = file.name in apart or file.suffix == PARTIAL or file.parent.name == PYRAMIDS
@@ -91,7 +91,7 @@ def _pack(folder: Path, run: Run, target: Path) -> None:
 
 
 def _kept(run: Run) -> list[str]:
-    """Files that are in the ZIP as they are, or that crops are cut from."""
+    """Return the files that are copied into the ZIP, or that crops are cut from."""
     files: dict[str, str] = run.record["files"]
     apart = {*RESULTS.values(), RECORD}
     if not run.record["raw"].get("large"):

@@ -1,4 +1,4 @@
-"""Two runs of the same place compared: which ships stayed, arrived and left."""
+"""Compare two runs of the same place: which ships stayed, arrived and left."""
 
 import csv
 import io
@@ -36,8 +36,8 @@ class Comparison:
         stayed: Pairs of the same ship, as detected by the earlier and by the later run.
         arrived: Ships of the later run only.
         left: Ships of the earlier run only.
-        outside: How many ships lie where only one of the two images has data; they are in none of
-            the lists.
+        outside: Number of ships where only one of the two images has data; they are in none of the
+            lists.
     """
 
     stayed: tuple[tuple[Detection, Detection], ...]
@@ -47,11 +47,11 @@ class Comparison:
 
     @property
     def counts(self) -> dict[Change, int]:
-        """How many ships stayed, arrived and left."""
+        """Numbers of ships that stayed, arrived and left."""
         return {"stayed": len(self.stayed), "arrived": len(self.arrived), "left": len(self.left)}
 
     def rows(self) -> list[tuple[Change, Detection]]:
-        """Every ship with its change; a ship that stayed as the later run has it."""
+        """All ships with their change; ships that stayed are those of the later run."""
         rows: list[tuple[Change, Detection]] = [("stayed", later) for _, later in self.stayed]
         rows += [("arrived", ship) for ship in self.arrived]
         rows += [("left", ship) for ship in self.left]
@@ -92,9 +92,9 @@ class Comparison:
 def compare(earlier: Run, later: Run) -> Comparison:
     """Match the ships of two runs one to one, by place and length.
 
-    Two detections are one ship where their centers are within 30 m or half the longer length, and
-    their lengths differ by at most a factor of 1.5. Of all matchings, the one with the most pairs
-    and the least distance is taken (the assignment problem, Crouse 2016, as in SciPy).
+    Two detections can be the same ship if their centers are within 30 m or half the longer length,
+    and their lengths differ by at most a factor of 1.5. The matching has the most pairs and, among
+    those, the smallest distances (the assignment problem, Crouse 2016, as in SciPy).
 
     Args:
         earlier: The first run.
@@ -162,7 +162,7 @@ def _matched(
 
 
 def _inside(ships: Sequence[Detection], other: Run) -> Any:
-    """Which ships lie in the other run's image: bool (n,)."""
+    """Return which ships lie in the other run's image: bool (n,)."""
     edge = corners_of(other.record)
     west, south = edge.min(axis=0)
     east, north = edge.max(axis=0)

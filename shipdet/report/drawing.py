@@ -22,14 +22,20 @@ def draw_overlay(
     factor: tuple[float, float],
     small_craft: Detections | None = None,
 ) -> Pixels:
-    """The image with every ship's rotated box, number and score, and thin boxes of small craft.
+    """Draw rotated box, number and score of every ship, and thin boxes of small craft.
 
-    ``factor`` (x, y) turns the detections' pixels into pixels of the image. Returns a new uint8
-    array of the same shape.
+    Args:
+        picture: uint8 (h, w, 3); not modified.
+        detections: The ships.
+        factor: Pixels of the picture per pixel of the detections, (x, y).
+        small_craft: Detections that are too short to count.
+
+    Returns:
+        uint8 (h, w, 3).
     """
     image = Image.fromarray(picture).convert("RGB")
     draw = ImageDraw.Draw(image)
-    # Lines and letters that can be read when the whole picture is shown at screen size.
+    # Lines and letters are legible when the whole picture is shown at screen size.
     unit = max(1.0, max(image.size) / 1400)
     font = ImageFont.load_default(size=13 * unit)
     stroke = max(2, round(2 * unit))
@@ -54,7 +60,7 @@ def draw_overlay(
 
 
 def _grown(corners: Floats, by: float) -> Floats:
-    """Corners moved outwards along their diagonals, so that the line does not hide the hull."""
+    """Move corners outward along their diagonals, so that the line does not cover the hull."""
     away = corners - corners.mean(axis=0)
     reach = np.maximum(np.hypot(away[:, 0], away[:, 1]), 1e-6)[:, None]
     return np.asarray(corners + away / reach * by * math.sqrt(2))

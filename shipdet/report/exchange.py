@@ -11,10 +11,13 @@ _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)  # by the kernel o
 
 
 def exchange(one: Path, other: Path, aside: Path) -> None:
-    """Give each of two folders of one file system the other's name, in a single step on Linux.
+    """Swap two directories of the same file system, atomically on Linux.
 
-    Elsewhere, and on file systems without such a step, ``other`` is at ``aside`` for a moment,
-    and comes back after an error. Raises OSError, FileNotFoundError among them.
+    On other systems, and on file systems without this operation, ``other`` is moved to ``aside``
+    for a moment, and back after an error.
+
+    Raises:
+        OSError: A directory does not exist or cannot be renamed.
     """
     library = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
     rename = getattr(library, "renameat2", None)

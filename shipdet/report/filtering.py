@@ -1,4 +1,4 @@
-"""The filter that decides which of a run's ships are shown, counted and exported."""
+"""The filter for the ships of a run that are shown, counted and exported."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ from shipdet.detections import Detection, Detections
 from shipdet.errors import BadArea, BadOption
 from shipdet.requests import Request
 
-#: Whether ships with a mark are the only ones, or are left out; "" takes both.
+#: "only" keeps ships with a mark, "without" those without it, "" both.
 Marked = Literal["", "only", "without"]
 Meters = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -30,10 +30,9 @@ def _option(default: Any, description: str) -> Any:
 
 
 class ShipFilter(Request):
-    """Which ships pass a filter; with the defaults all do.
+    """A filter of ships; the defaults keep all ships.
 
-    Viewer, command line, HTTP and Python take exactly these options. A ship keeps the number that
-    it has in the run.
+    Viewer, command line, HTTP and Python have the same options. Ships keep their numbers.
 
     Example:
         >>> long_ships = run.filtered(min_length_m=100, cut="without")

@@ -40,11 +40,15 @@ PYRAMIDS = "pyramids"  # copies of pictures with tiles, made when they are looke
 class Run:
     """A finished run on disk.
 
-    ``candidates`` are all ships that the model found above the search's lowest score.
-    ``detections`` are those of them that count: with a score of at least ``threshold`` and a length
-    of at least ``min_length_m``, after ``review`` and ``filter``.
-    ``record`` is the content of run.json. ``files`` leaves out files that do not apply (no
-    georeference, no super-resolution, imagery only).
+    ``candidates`` are all ships that the model found above the lowest score of the search.
+    ``detections`` are the ships that count: candidates with a score of at least ``threshold`` and a
+    length of at least ``min_length_m``, after ``review`` and ``filter``. ``record`` is the content
+    of run.json. ``files`` omits kinds that the run does not have (without a georeference, without
+    super-resolution, imagery only).
+
+    Example:
+        >>> run = shipdet.open_run("results/gibraltar")
+        >>> [(ship.lon, ship.lat, ship.length_m) for ship in run.detections]
     """
 
     folder: Path
@@ -62,7 +66,7 @@ class Run:
 
     @property
     def title(self) -> str:
-        """What was searched: the imagery's title, or the image's file name."""
+        """The imagery's title, or the image's file name."""
         source = self.record["source"]
         return str(source["title"] or source["source"])
 
@@ -110,7 +114,7 @@ class Run:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences that a reader of the results should know."""
+        """Sentences for the reader of the results."""
         notes = [*self.record.get("notes", ()), *self.record.get("ais", {}).get("notes", ())]
         sharpened = self.record.get("sharpened")
         if sharpened and sharpened["sharpened"] != sharpened["blocks"]:
@@ -217,10 +221,10 @@ def chip_name(number: int) -> str:
 
 
 def read_run(folder: Path) -> Run:
-    """A run from its folder.
+    """Read a run from its folder.
 
     Raises:
-        BadOption: The folder holds no run that can be read.
+        BadOption: The folder contains no readable run.
     """
     try:
         record = json.loads((folder / RECORD).read_text())

@@ -1,4 +1,4 @@
-"""Run folders: made beside their place, and moved there when complete."""
+"""Run folders: written under a temporary name, and renamed when complete."""
 
 import errno
 import os
@@ -44,7 +44,7 @@ def run_folder(run_id: str, settings: Settings) -> Path:
 
 @contextmanager
 def storage_errors(where: Path) -> Iterator[None]:
-    """Turn a full or forbidden disk into one sentence."""
+    """Convert errors of a full or read-only disk to StorageFull."""
     try:
         yield
     except OSError as error:
@@ -62,7 +62,7 @@ def storage_errors(where: Path) -> Iterator[None]:
 
 @contextmanager
 def _making(folder: Path) -> Iterator[None]:
-    """StorageFull for whatever keeps a folder from being made: /proc, a deleted place, a loop."""
+    """Convert errors of creating a folder to StorageFull: /proc, a deleted parent, a loop."""
     try:
         yield
     except OSError as error:
@@ -73,9 +73,10 @@ def _making(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """A file to write beside its place: it appears there when the block ends without an error.
+    """Yield a temporary path, and rename it to ``path`` if the block ends without an error.
 
-    Raises StorageFull where it cannot be written; an older file of that name then stays.
+    Raises:
+        StorageFull: The file cannot be written; an existing file is unchanged.
     """
     path = Path(os.path.abspath(path))
     with storage_errors(path):
@@ -89,17 +90,17 @@ def new_file(path: Path) -> Iterator[Path]:
 
 
 def save_file(path: Path, content: str | bytes) -> None:
-    """Write a file, whole or not at all; raises as :func:`new_file`."""
+    """Write a file atomically; raises as :func:`new_file`."""
     with new_file(path) as draft:
         draft.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager
 def new_folder(out: Path | None, name: str, settings: Settings) -> Iterator[tuple[Path, Path]]:
-    """A folder to write a run into: yields (where to write, where it will be).
+    """Yield a temporary folder and its final path, to which it is renamed at the end.
 
-    It appears at its place only when the block ends without an error, so a cancelled or failed
-    run leaves nothing behind. ``out`` None means a new folder under the runs folder.
+    If the block raises, the temporary folder is removed, so a cancelled or failed run leaves no
+    files. ``out`` None creates a new folder under the runs folder.
     """
     if out is None:
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
@@ -169,10 +170,12 @@ def sole_writer(final: Path) -> Iterator[None]:
 
 @contextmanager
 def replaced_folder(final: Path) -> Iterator[Path]:
-    """A folder to write a finished run into again; it replaces the run when the block ends.
+    """Yield a temporary folder that atomically replaces a finished run when the block ends.
 
-    Whoever looks sees the old folder or the new one, each complete; after an error it is the old.
-    Raises BadOption when the run has been removed meanwhile.
+    Readers see either the old or the new folder, each complete. After an error the old one stays.
+
+    Raises:
+        BadOption: The run was removed meanwhile.
     """
     partial = final.with_name(f"{final.name}-{secrets.token_hex(3)}{PARTIAL}")
     try:
@@ -185,9 +188,12 @@ def replaced_folder(final: Path) -> Iterator[Path]:
 
 @contextmanager
 def _made(partial: Path) -> Iterator[None]:
-    """A new folder, locked for as long as its process lives; what is there at the end is removed.
+    """Create a folder, locked while its process lives, and remove it at the end.
 
-    One that a killed process has left is replaced. Raises Busy when a living one writes to it.
+    A folder left by a killed process is replaced.
+
+    Raises:
+        Busy: A living process writes to the folder.
     """
     try:
         partial.mkdir()
@@ -220,7 +226,8 @@ def _abandoned(partial: Path) -> bool:
 def try_lock(folder: Path) -> int | None:
     """Lock a folder until the descriptor is closed or the process ends.
 
-    None where another process or thread holds it, or the system has no such locks.
+    Returns:
+        The descriptor; None if the lock is held elsewhere, or the system has no such locks.
     """
     if fcntl is None:
         return None

@@ -119,9 +119,9 @@ def count_sharpened(
     options: UpscaleOptions | None = None,
     focus: Focus | None = None,
 ) -> tuple[int, int]:
-    """How many blocks :func:`upscale` gives to the network with a focus, and how many without.
+    """Count the blocks that :func:`upscale` computes with the network, with and without a focus.
 
-    The mosaic must have arrived; blocks that lack of memory divides count as one.
+    The mosaic must be downloaded. Blocks that are divided for lack of memory count as one.
     """
     blocks = (options or UpscaleOptions()).blocks(upscaler)
     some, whole = (

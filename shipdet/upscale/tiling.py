@@ -1,4 +1,4 @@
-"""A picture enlarged block by block into an array on the host.
+"""Enlarge a picture block by block into an array on the host.
 
 Beside the picture and the result, memory holds one batch of blocks and the strip in which a row of
 blocks fades into the row above, whatever the size of the picture.
