@@ -1,7 +1,7 @@
-"""A training canvas: a piece of a labeled picture at the network's scale, and what is known there.
+"""Training canvases: pieces of labeled pictures at the network's scale, with their labels.
 
-Ships, masks and unknown regions go through the same affine map as the pixels, so that pictures
-with pixels that are not square need nothing of their own.
+Ships, masks and unknown regions are transformed by the same affine map as the pixels, which also
+handles pixels that are not square.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from training.canvases.sensors import annotate, degrade, recolor
 from training.canvases.windows import NET_GSD_M
 from training.data.labeled import UNKNOWN, Floats, LabeledImage, Picture, read_water
 
-#: Pictures finer than this are reduced to it when they are read.
+#: Finer pictures are reduced to this scale when they are read.
 FINEST_M = 0.9
 KEPT_PIXELS = 1_500_000_000
-#: Share of the canvases that carry text.
+#: Share of the canvases onto which text is drawn.
 ANNOTATED = 0.08
 
 
@@ -73,7 +73,7 @@ class _Loaded:
 
 
 class Shelf:
-    """Pictures read once, reduced to :data:`FINEST_M`, and kept while there is room."""
+    """A cache of pictures, reduced to :data:`FINEST_M`."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, _Loaded] = OrderedDict()
@@ -121,9 +121,12 @@ def _load(image: LabeledImage) -> _Loaded:
 
 @dataclass(frozen=True)
 class View:
-    """How a piece is taken: ``center`` (2,) in pixels of the file, ``zoom`` network pixels of the
-    canvas per network pixel on the ground, ``angle`` radians, ``mirrored``, side in pixels, and
-    ``sensor_m`` meters per pixel of a simulated sensor (0: the picture's own)."""
+    """How a piece is cut.
+
+    ``center`` (2,) is in pixels of the file, ``zoom`` in network pixels of the canvas per network
+    pixel on the ground, ``angle`` in radians, and the side in pixels. ``sensor_m`` is meters per
+    pixel of a simulated sensor (0 for the picture's own).
+    """
 
     center: Floats
     zoom: float
@@ -147,7 +150,7 @@ def matrix_of(image: LabeledImage, view: View) -> Floats:
 def take(
     image: LabeledImage, view: View, shelf: Shelf, rng: np.random.Generator, augment: bool = True
 ) -> Canvas:
-    """Cut a piece out of a labeled picture as a satellite of another day might have seen it."""
+    """Cut a piece out of a labeled picture, with random changes of color and sensor."""
     loaded, side = shelf.get(image), view.side
     whole = matrix_of(image, view)
     linear = whole[:, :2] / loaded.share
@@ -177,7 +180,7 @@ def take(
         if loaded.water is None
         else warped(loaded.water, UNKNOWN)
     )
-    # As the canvas shows it: a picture that is enlarged has larger pixels.
+    # Pixel size on the canvas: enlarging a picture enlarges its pixels.
     sensor_m = max(float(np.sqrt(np.prod(image.gsd_m))) * view.zoom, view.sensor_m)
     if augment:
         pixels = recolor(pixels, rng)
@@ -208,7 +211,7 @@ def take(
 
 
 def joined(quarters: list[Canvas]) -> Canvas:
-    """Four canvases as one of twice the side; across the seams nothing is unknown but the seam."""
+    """Join four canvases to one of twice the side; only the seams become unknown."""
     side = quarters[0].pixels.shape[0]
 
     def grid(parts: list[NDArray]) -> NDArray:

@@ -1,4 +1,4 @@
-"""What a batch shows: pieces of large scenes around ships, and mosaics of small pictures."""
+"""Draw batches: pieces of large scenes around ships, and mosaics of small pictures."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Sampler:
     """Draws canvases.
 
     Args:
-        images: what may be seen.
-        stage: how large canvases are, and how often each set is drawn.
-        seed: of the random numbers.
-        hard: places (pixels of the file) by picture that a model took for ships.
+        images: The pictures to draw from.
+        stage: Size of the canvases, and how often each set is drawn.
+        seed: Seed of the random numbers.
+        hard: False alarms of a model, in pixels of the file, by picture.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Sampler:
         }
 
     def _weights(self, pool: list[LabeledImage]) -> np.ndarray:
-        """Pictures with ships, and those whose water is known, are drawn more often."""
+        """Weight pictures with ships or with known water higher."""
         weights = np.array(
             [
                 (1.0 + 2.0 * min(len(image.ships), 6) ** 0.5)
@@ -96,7 +96,7 @@ class Sampler:
         return take(image, view, self.shelf, rng)
 
     def _sensor(self, image: LabeledImage, zoom: float) -> float:
-        """Meters per pixel of an imaginary sensor; 0 for the picture's own."""
+        """Draw the meters per pixel of a simulated sensor; 0 for the picture's own."""
         rng, own = self.rng, float(np.sqrt(np.prod(image.gsd_m))) * zoom
         if rng.random() < 0.5:
             return 0.0
@@ -130,7 +130,7 @@ class Sampler:
             yield batch
 
     def _window(self, canvas: Canvas) -> tuple[np.ndarray, int]:
-        """A window on its own, half of the time with a ship in its middle."""
+        """Cut a single window, half of the time with a ship at its center."""
         rng, side = self.rng, canvas.pixels.shape[0]
         half = WINDOW_PX // 2
         center = rng.uniform(half, side - half, 2)
@@ -156,7 +156,7 @@ def _nchw(pictures: list[np.ndarray]) -> Tensor:
 
 
 def read_hard(path: Path | None) -> dict[str, list[tuple[float, float]]]:
-    """What ``training.learning.mine`` wrote; nothing when None."""
+    """Read the file of ``training.learning.mine``; empty if None."""
     if path is None:
         return {}
     found: dict[str, list[tuple[float, float]]] = json.loads(path.read_text())

@@ -1,7 +1,7 @@
-"""What a satellite and a tile server do to a picture: coarse pixels, haze, noise, JPEG.
+"""Simulate satellites and tile servers: coarse pixels, haze, noise, JPEG.
 
-Canvases are made at the network's 1.9 m; imagery comes at 0.5 to 5 m (PlanetScope 3 m, Esri zoom
-15 2.4 to 4.8 m) and is enlarged to that scale. Training sees the same chain.
+Imagery has 0.5 to 5 m per pixel (PlanetScope 3 m, Esri zoom 15 2.4 to 4.8 m) and is resampled to
+the network's 1.9 m. Training applies the same steps.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Picture = NDArray[np.uint8]
 
 
 def recolor(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Exposure, contrast, gamma, color balance, saturation and haze of another day."""
+    """Change exposure, contrast, gamma, color balance, saturation and haze at random."""
     gamma = np.exp(rng.normal(0, 0.18))
     gain = np.exp(rng.normal(0, 0.16)) * np.exp(rng.normal(0, 0.05, 3))
     lift = rng.uniform(-12, 12) + rng.normal(0, 4, 3)
@@ -37,9 +37,9 @@ def recolor(picture: Picture, rng: np.random.Generator) -> Picture:
 
 
 def annotate(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Write what screenshots of maps carry: names, logos, dots and scale bars.
+    """Draw the text of map screenshots: names, logos, dots and scale bars.
 
-    Such text is as long and as bright as a ship, and is none; the labels stay as they are.
+    Text can be as long and bright as a ship. The labels are unchanged, so it is learned as no ship.
     """
     image = Image.fromarray(picture)
     draw = ImageDraw.Draw(image)
@@ -63,7 +63,7 @@ def annotate(picture: Picture, rng: np.random.Generator) -> Picture:
 
 
 def photographed(picture: Picture, factor: float, blur: float) -> Picture:
-    """The picture in pixels `factor` times as large; the optics blur by `blur` of these before."""
+    """Blur by `blur` large pixels, then average to pixels that are `factor` times as large."""
     height, width = picture.shape[:2]
     soft = cv2.GaussianBlur(picture, (0, 0), blur * factor)
     size = (max(8, round(width / factor)), max(8, round(height / factor)))
@@ -71,7 +71,7 @@ def photographed(picture: Picture, factor: float, blur: float) -> Picture:
 
 
 def degrade(picture: Picture, gsd_m: float, rng: np.random.Generator) -> Picture:
-    """Photograph a canvas at `gsd_m` and enlarge it back to its own size."""
+    """Reduce a canvas to `gsd_m` meters per pixel and enlarge it back to its size."""
     height, width = picture.shape[:2]
     factor = max(1.0, gsd_m / NET_GSD_M)
     small = picture

@@ -1,4 +1,4 @@
-"""What the two answers should be on a canvas, and where they are asked at all.
+"""Targets of the network's two outputs on a canvas, and masks of where they apply.
 
 The map's targets follow CenterNet (Zhou et al. 2019): a Gaussian around each center, here along
 the axes of the hull, and regressed values at the cells around it.
@@ -19,7 +19,7 @@ Target = dict[str, NDArray]
 
 #: Standard deviation of a center's Gaussian as a part of length and width, and the least, in cells.
 SPREAD, LEAST_ALONG, LEAST_ACROSS = 0.09, 0.8, 0.7
-#: A ship of fewer pixels of the sensor than this looks like a whitecap: not asked.
+#: Ships of fewer sensor pixels look like whitecaps and are masked.
 SEEN_PX = 4.0
 #: Meters: shorter craft do not count.
 SHORTEST_M = 9.0
@@ -104,13 +104,13 @@ def targets(canvas: Canvas) -> Target:
 
 
 def _cells(known: NDArray[np.uint8], cells: int) -> NDArray[np.float32]:
-    """1 where a cell is known throughout."""
+    """Return 1 where all pixels of a cell are known."""
     share = cv2.resize(known.astype(np.float32), (cells, cells), interpolation=cv2.INTER_AREA)
     return (share > 0.99).astype(np.float32)
 
 
 def _paint_core(hull: NDArray[np.uint8], known: NDArray[np.uint8], ship: CanvasShip) -> None:
-    """The middle of an upright box is hull whichever way the ship lies."""
+    """Mark the core of an upright box as hull, which holds for any direction of the ship."""
     x, y = ship.corners.mean(axis=0)
     sides = np.linalg.norm(np.diff(ship.corners, axis=0, append=ship.corners[:1]), axis=1)
     radius = max(1, round(0.12 * float(min(sides))))

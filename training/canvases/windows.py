@@ -1,8 +1,8 @@
-"""Which windows of a canvas hold a ship: the labels that dense training learns from.
+"""Labels of a canvas's windows for dense training.
 
-A window is asked about by its center, and centers lie a cell apart. A window is positive when a
-ship's center lies near its own center, so that a ship has one peak in the map of scores and half a
-ship at the border of a window does not count.
+Window centers are one cell apart. A window is positive if the center of a ship is near its own
+center, so a ship has one peak in the map of scores, and half a ship at the border of a window does
+not count.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Placed:
 
 
 def asked_centers(canvas_px: int, edge_px: int = EDGE_PX) -> NDArray[np.float64]:
-    """Centers of the windows that are asked about along one side, in network pixels."""
+    """Return the centers of the labeled windows along one side, in network pixels."""
     return np.arange(edge_px, canvas_px - edge_px + 1, CELL_PX, dtype=np.float64)
 
 
@@ -65,13 +65,13 @@ def label_windows(
     """Labels (rows, columns) of a square canvas: 1 ship, 0 none, -1 unknown.
 
     Args:
-        ships: all the ships on the canvas and near it.
-        gsd_m: resolution of the imagery before it was enlarged to the canvas; decides which
-            ships can be seen at all.
-        unknown: (canvas_px, canvas_px), True where nobody has said whether there are ships. A
-            window is unknown when its middle (the part a positive's center may lie in) touches
-            such a region, or when half of it is unknown.
-        edge_px: see `asked_centers`.
+        ships: All ships on the canvas and near it.
+        gsd_m: Meters per pixel of the imagery before it was enlarged to the canvas, which
+            determines the visible ships.
+        unknown: bool (canvas_px, canvas_px), True where it is unknown whether there are ships. A
+            window is unknown if its middle (where the center of a positive's ship may be) touches
+            such a region, or if half of it is unknown.
+        edge_px: See `asked_centers`.
     """
     centers = asked_centers(canvas_px, edge_px)
     labels = np.full((len(centers), len(centers)), NO_SHIP, dtype=np.int64)
@@ -95,5 +95,5 @@ def label_windows(
 def label_window(
     ships: Sequence[Placed], gsd_m: float = NET_GSD_M, unknown: NDArray[np.bool_] | None = None
 ) -> int:
-    """The label of a window on its own; the ships' places are in its pixels."""
+    """Return the label of a single window; ships are in its pixels."""
     return int(label_windows(ships, WINDOW_PX, gsd_m, unknown, WINDOW_PX // 2)[0, 0])

@@ -1,1 +1,1 @@
-"""Labeled pictures: one reader for every set, and which places are held out together."""
+"""Labeled pictures: a reader for all sets, and the folds of places."""

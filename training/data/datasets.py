@@ -142,7 +142,7 @@ AID_DRY = (
 
 
 def aid_land(root: Path) -> list[Scene]:
-    """Aerial scenes without water worth the name, 2 to 32 m per pixel, which nobody wrote down."""
+    """Aerial scenes without significant water, 2 to 32 m per pixel, exact scale unknown."""
     return [
         Scene(f"aid/{name}/{path.name}", path, None, group=path.name)
         for name in AID_DRY
@@ -155,7 +155,7 @@ AID_SHORE = ("Beach", "Bridge", "River")
 
 
 def aid_shore(root: Path) -> list[Scene]:
-    """Beaches, bridges and rivers in which nobody has seen a boat of five pixels or more."""
+    """Beaches, bridges and rivers without a visible boat of five pixels or more."""
     boats = set((LABELS / "aid_boats.txt").read_text().split())
     paths = [p for name in AID_SHORE for p in sorted((root / "aid" / name).glob("*.jpg"))]
     return [
@@ -196,7 +196,7 @@ def own_labels(root: Path, folder: Path = LABELS) -> list[Scene]:
 
 
 def labeled_only(_root: Path) -> list[Scene]:
-    """A set that came without labels: only pictures that we labeled are scenes of it."""
+    """A set without labels; its scenes are the pictures that we labeled."""
     return []
 
 
@@ -221,7 +221,7 @@ def load_set(name: str, root: Path | None = None) -> list[Scene]:
 
 
 def merged(scene: Scene, ours: Scene | None) -> Scene:
-    """Our labels of an image take precedence; where they name no ship, the set's own remain."""
+    """Merge labels: ours take precedence; without any ship in ours, the set's ships remain."""
     if ours is None:
         return scene
     return Scene(

@@ -1,7 +1,7 @@
-"""Which places are held out together, so that every place is judged by a model that never saw it.
+"""Folds of places, so that every place is evaluated with a model that was not trained on it.
 
-``training/folds/places.json`` lists the places of the labeled sets; pictures of sets that have
-thousands of places (land, shores, single screenshots) fall into a fold by a hash of their name.
+``training/folds/places.json`` lists the places of the labeled sets. Pictures of sets with thousands
+of places (land, shores, single screenshots) are assigned to a fold by a hash of their name.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from training.data.labeled import LabeledImage
 from training.paths import FOLDS
 
 COUNT = 3
-#: Sets whose every picture is a place of its own.
+#: Sets in which every picture is a separate place.
 SINGLE = (
     "aid",
     "resisc",
@@ -27,7 +27,7 @@ SINGLE = (
 
 @lru_cache(maxsize=1)
 def listed() -> dict[str, int]:
-    """Place to fold, as written in places.json."""
+    """Read places.json: fold by place."""
     found: dict[str, int] = json.loads((FOLDS / "places.json").read_text())
     return found
 
@@ -44,10 +44,10 @@ def fold_of(image: LabeledImage) -> int:
 
 
 def seen_by(images: list[LabeledImage], fold: int | None) -> list[LabeledImage]:
-    """What the model of a fold may see; everything when None."""
+    """Return the training pictures of a fold; all pictures if None."""
     return [image for image in images if fold is None or fold_of(image) != fold]
 
 
 def held_out(images: list[LabeledImage], fold: int) -> list[LabeledImage]:
-    """What the model of a fold never sees."""
+    """Return the held-out pictures of a fold."""
     return [image for image in images if fold_of(image) == fold]

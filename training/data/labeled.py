@@ -1,7 +1,6 @@
-"""One reader for every labeled set: a picture, its scale, its ships, and what is known where.
+"""Read all labeled sets: pictures, their scale, their ships, and where labels are complete.
 
-Every pixel has one of three states in each task: known yes, known no, unknown. The sets differ in
-what they label; :data:`SETS` says it once for each of them.
+In each task a pixel is positive, negative or unknown. :data:`SETS` describes what each set labels.
 """
 
 from __future__ import annotations
@@ -373,7 +372,7 @@ def _plain(
 
 
 def land(root: Path | None = None) -> list[LabeledImage]:
-    """Pictures without water worth the name: dry classes of AID, RESISC and EuroSAT."""
+    """Pictures without significant water: dry classes of AID, RESISC and EuroSAT."""
     root = root or data_root()
     images = []
     for kind in datasets.AID_DRY:
@@ -386,7 +385,7 @@ def land(root: Path | None = None) -> list[LabeledImage]:
 
 
 def shores(root: Path | None = None) -> list[LabeledImage]:
-    """Pictures of water and shores in which nobody has seen a ship of 25 m."""
+    """Pictures of water and shores without a visible ship of 25 m or more."""
     root = root or data_root()
     images = [
         LabeledImage(s.name, s.path, (3.0, 3.0), s.name, (), scaled=False)
@@ -441,7 +440,7 @@ def clouds(root: Path | None = None) -> list[LabeledImage]:
 
 
 def with_waters(images: list[LabeledImage], folder: Path = LABELS / "waters") -> list[LabeledImage]:
-    """The same pictures with the water drawn by eye in training/labels/waters laid over."""
+    """Add the hand-drawn water of training/labels/waters to pictures."""
     values = {"water": WATER, "land": LAND, "unknown": UNKNOWN}
     drawn = {}
     for path in sorted(folder.glob("*.json")):

@@ -1,4 +1,4 @@
-"""Splits are made once, written to a file, and read from there ever after."""
+"""Splits of a data set, which are made once, saved, and then read from the file."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def split(groups: Mapping[str, str], seed: int = SEED) -> dict[str, str]:
 
 
 def kept_split(name: str, groups: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """The split of that name: read when it was written before and covers the items, else made."""
+    """Return a split: read from its file if that covers all items, or else made and saved."""
     path = folder / f"{name}.json"
     if path.exists():
         parts: dict[str, str] = json.loads(path.read_text())

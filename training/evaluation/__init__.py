@@ -1,1 +1,1 @@
-"""How good a model is on places that it has not seen."""
+"""Evaluate models on held-out places."""

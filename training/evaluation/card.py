@@ -39,7 +39,7 @@ RESULT = """  - task: {{type: object-detection}}
 FEWEST_SHIPS = 10
 #: What stands around the accuracy table in the README; docs/accuracy.md includes it from there.
 BEGIN, END = "<!-- --8<-- [start:accuracy] -->\n", "<!-- --8<-- [end:accuracy] -->\n"
-#: Of the weights: the most restrictive of the sources' terms that bind weights.
+#: License of the weights: the most restrictive of the sources' terms that apply to weights.
 LICENSE = "cc-by-sa-4.0"
 
 

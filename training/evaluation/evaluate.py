@@ -98,7 +98,7 @@ def gathered(
 
 
 def scored(found: list[Surveyed]) -> list[Floats]:
-    """Scores of each picture's candidates, by a judge that has not seen its set."""
+    """Score each picture's candidates with a judge that is fitted on the other sets."""
     judges: dict[str, Judge] = {}
     for source in {one.image.source for one in found}:
         others = [one for one in found if one.image.source != source]
@@ -140,7 +140,7 @@ def report(found: list[Surveyed], scores: list[Floats], threshold: float) -> dic
 
 
 def cut(value: float | None, digits: int = 3) -> str:
-    """A figure cut off, not rounded; a dash if there is none."""
+    """Format a figure, truncated instead of rounded; a dash if it is None."""
     if value is None:
         return "–"
     # A figure that is exact but for its last bit is not cut to the one below.

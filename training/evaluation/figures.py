@@ -110,7 +110,7 @@ def best_threshold(pooled: Pool) -> float:
 
 
 def figures(pooled: Pool, threshold: float) -> dict[str, float | None]:
-    """What the card says of a set at a threshold; None where there is nothing to tell it by."""
+    """Return the card's figures of a set at a threshold; None where a figure is undefined."""
     counted = pooled.state >= 0
     kept = pooled.scores >= threshold
     hits = int((kept & (pooled.state == 1)).sum())

@@ -50,7 +50,7 @@ RED, YELLOW, GREEN = (255, 60, 60), (255, 220, 0), (80, 230, 80)
 
 @dataclass(frozen=True)
 class Place:
-    """A place to look at: what is there, and how bad it is that it was got wrong.
+    """A false alarm or miss, with its severity.
 
     Attributes:
         image: the picture.
@@ -121,7 +121,7 @@ def plot_training(logs: dict[str, NDArray[np.void]], path: Path) -> None:
 
 
 def save(figure: plt.Figure, path: Path) -> None:
-    """Write a figure and forget it."""
+    """Write a figure and close it."""
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     plt.close(figure)
