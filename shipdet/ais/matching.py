@@ -14,7 +14,7 @@ from shipdet.errors import BadAis
 from shipdet.gdal import gdal_env
 from shipdet.geometry import BBox, distance_m
 
-#: Cost of a reported length e times the measured one (or the reverse), in gates of distance.
+#: Cost per unit of | ln(reported length / measured length) |, in gates of distance.
 LENGTH_WEIGHT = 0.25
 NO_DATE = (
     "The imagery has no date, so AIS cannot be matched: use dated imagery such as sentinel2 or a "
