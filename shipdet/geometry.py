@@ -41,8 +41,8 @@ class BBox:
         BadArea: The numbers are not a box on the Web Mercator map, or it crosses the antimeridian.
 
     Example:
-        >>> BBox(-5.44, 36.12, -5.41, 36.14).center
-        (-5.425, 36.13)
+        >>> BBox(4.0, 51.0, 5.0, 52.0).center
+        (4.5, 51.5)
     """
 
     west: float
