@@ -207,7 +207,7 @@ def test_the_ais_file_of_the_sample_is_offered_with_it(page, values, estimated, 
     assert ais_of(page, ticked, "area").file == "sample"
     assert ais_of(page, ticked, "picture") is None
     answer = place_events.check_ais(page, ticked, "area", settings)
-    assert "ships of ais.csv were in the area at 2024-06-07 10:30 UTC" in answer
+    assert "ships in ais.csv were in the area at 2024-06-07 10:30 UTC" in answer
 
 
 def test_a_time_that_was_filled_in_is_that_of_each_image(page, values):
