@@ -14,7 +14,7 @@ class ScoreClass(NamedTuple):
 
 #: From the best scores down; viewer.js and map.js have the same ones, which a test compares.
 SCORE_CLASSES = (
-    ScoreClass(0.8, "sure", "0.8 and more", (64, 220, 120)),
+    ScoreClass(0.8, "sure", "0.8 or more", (64, 220, 120)),
     ScoreClass(0.5, "likely", "0.5 to 0.8", (255, 196, 0)),
     ScoreClass(0.0, "weak", "below 0.5", (255, 112, 67)),
 )
