@@ -30,7 +30,7 @@ def run(*arguments: str) -> int:
         ([*HERE, "--upscale", "x8"], "not one of"),
         ([*HERE, "--selective"], "needs x4 or x16"),
         ([*HERE, "--threshold", "2"], "between 0 and 1"),
-        ([*HERE, "--date-from", "1.5.2024"], "year-month-day"),
+        ([*HERE, "--date-from", "1.5.2024"], "YYYY-MM-DD"),
         ([*HERE, "--max-cloud", "101"], "max_cloud"),
         (["jobs", "submit", "--file", "no-such.csv"], "cannot be read"),
         (["jobs", "submit", "--name", "abc", "--polygon", "CIRCLE"], "WKT"),
