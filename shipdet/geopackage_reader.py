@@ -28,6 +28,15 @@ _STEPS_AT_ONCE = 100_000
 _ENVELOPES = {0: 0, 1: 32, 2: 48, 3: 48, 4: 64}
 #: Types of WKB, in the lower half of its second word, without ISO's thousands for Z and M.
 _POLYGON, _MULTIPOLYGON = 3, 6
+#: What reading a damaged file raises.
+_DAMAGED = (
+    sqlite3.Error,
+    shapely.errors.ShapelyError,
+    struct.error,
+    OverflowError,
+    ValueError,
+    TypeError,
+)
 _LAYERS = (
     "SELECT g.table_name, g.column_name, s.organization, s.organization_coordsys_id "
     "FROM gpkg_geometry_columns g JOIN gpkg_spatial_ref_sys s ON s.srs_id = g.srs_id "
@@ -68,10 +77,7 @@ def polygons_of(path: Path, most: int) -> Iterator[tuple[str, dict[str, Any]]]:
                     crs = _crs(str(organization), code)
                     yield from ((name, _in_degrees(shape, crs)) for name, shape in found)
                     return
-    except (
-        *(sqlite3.Error, shapely.errors.ShapelyError, struct.error),
-        *(OverflowError, ValueError, TypeError),
-    ):
+    except _DAMAGED:
         raise BadArea(REFUSAL) from None
 
 

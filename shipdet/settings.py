@@ -155,7 +155,7 @@ class Settings(BaseSettings):
     #: app is reachable only from this machine, at localhost. Anyone who knows a run's id can open
     #: and change it.
     history: Literal["auto", "all", "own"] = "auto"
-    # Cluster (leave empty if there is none)
+    # Cluster (leave empty without a cluster)
     kafka: str = Field(default="", description="bootstrap servers, host:port")
     kafka_topic: str = "aoi_jobs"
     kafka_source: Literal["python", "jvm"] = "python"  # jvm: Spark's own connector

@@ -52,7 +52,7 @@ Save = Annotated[
 
 
 class PartFailed(ShipdetError):
-    """Part of what was asked for failed; the results, with the failures, are printed already."""
+    """Part of the work failed; the results and the failures are already printed."""
 
 
 def flag(name: str) -> str:

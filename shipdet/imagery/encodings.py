@@ -22,7 +22,7 @@ def decode_body(body: bytes, header: str, limit: int) -> bytes:
 
     Args:
         body: The body as received, at most ``limit`` bytes.
-        header: The Content-Encoding header, "" if there is none.
+        header: The Content-Encoding header; "" if missing.
         limit: Largest size of the result in bytes.
 
     Raises:

@@ -36,7 +36,7 @@ def proxied(
         limits: Limits of the connections to each host.
 
     Returns:
-        The mounts, and the variable that names the proxy, "" if there is none.
+        The mounts, and the variable that names the proxy; "" without a proxy.
 
     Raises:
         BadOption: The address of a host or a proxy is invalid.

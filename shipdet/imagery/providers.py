@@ -119,7 +119,7 @@ def get_provider(provider_id: str, settings: Settings | None = None) -> Provider
     """Return the provider with an id.
 
     Raises:
-        UnknownProvider: There is none; the message lists the providers.
+        UnknownProvider: No provider has this id; the message lists the providers.
     """
     providers = catalog(settings)
     try:

@@ -32,7 +32,7 @@ class RunInfo:
         ships: Number of ships that count; None if imagery was only downloaded.
         reviewed: Number of reviewed ships.
         size_mb: Size of its files in megabytes.
-        thumbnail: Path of a JPEG of the searched image; None if there is none.
+        thumbnail: Path of a JPEG of the searched image; None for a run without one.
     """
 
     id: str

@@ -128,9 +128,9 @@ def test_colors_tell_how_sure_a_box_is():
 @pytest.mark.parametrize("script", ["ui/static/map.js", "viewer/static/viewer.js"])
 def test_the_scripts_have_the_colors_of_the_pictures(script):
     text = (PROJECT / "shipdet" / script).read_text()
-    told = re.findall(r'\[([\d.]+), "#(\w{6})"(?:, "(?:score )?([^"]+)")?\]', text)
-    assert len(told) == len(SCORE_CLASSES)
-    for (least, color, title), each in zip(told, SCORE_CLASSES, strict=True):
+    classes = re.findall(r'\[([\d.]+), "#(\w{6})"(?:, "(?:score )?([^"]+)")?\]', text)
+    assert len(classes) == len(SCORE_CLASSES)
+    for (least, color, title), each in zip(classes, SCORE_CLASSES, strict=True):
         assert (float(least), bytes.fromhex(color)) == (each.least, bytes(each.color))
         assert title in ("", each.title)
 
