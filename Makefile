@@ -22,7 +22,7 @@ types: .venv/dev-installed
 
 unit: .venv/dev-installed
 	$(BIN)/python -m pytest --ignore tests/e2e -m "not cluster and not kills and not forks" \
-		-n $(WORKERS) --dist loadfile --max-worker-restart 0 $(PYTEST)
+		-n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0 $(PYTEST)
 	$(BIN)/python -m pytest tests/training -m forks \
 		$(patsubst --cov,--cov --cov-append,$(PYTEST)) || [ $$? = 5 ] # 5: none is chosen
 

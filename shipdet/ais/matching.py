@@ -12,7 +12,7 @@ from shipdet.ais.tracks import Contact, Contacts, find_contacts
 from shipdet.detections import Detection, Detections
 from shipdet.errors import BadAis
 from shipdet.gdal import gdal_env
-from shipdet.geometry import BBox, distance_m
+from shipdet.geometry import BBox, distance_m, wrap_longitude
 
 #: Cost per unit of | ln(reported length / measured length) |, in gates of distance.
 LENGTH_WEIGHT = 0.25
@@ -189,7 +189,7 @@ def _extent(detections: Detections) -> BBox:
     if np.ptp(lon) > 180:
         lon = np.where(lon < 0, lon + 360, lon)
     margin = 0.005
-    middle = (float(lon.min() + lon.max()) / 2 + 180) % 360 - 180
+    middle = float(wrap_longitude((lon.min() + lon.max()) / 2))
     half = float(np.ptp(lon)) / 2 + margin / math.cos(math.radians(float(np.abs(lat).max())))
     return BBox(
         max(middle - half, -180.0),

@@ -17,7 +17,7 @@ from shipdet.ais.times import utc
 from shipdet.archives import ZIP_DAMAGE
 from shipdet.errors import BadAis
 from shipdet.extras import require
-from shipdet.geometry import BBox, Floats
+from shipdet.geometry import BBox, Floats, near_longitude
 
 #: Reports are kept within this many seconds before and after the acquisition.
 WINDOW_S = 3600.0
@@ -278,7 +278,7 @@ def _near(lon: Floats, lat: Floats, area: BBox) -> npt.NDArray[np.bool_]:
     reach = MARGIN_M / _METERS_PER_DEGREE
     highest = min(max(abs(area.south), abs(area.north)) + reach, 89.0)
     middle, half = area.center[0], (area.east - area.west) / 2
-    across = np.abs((lon - middle + 180.0) % 360.0 - 180.0)
+    across = np.abs(near_longitude(lon, middle) - middle)
     wide = half + reach / math.cos(math.radians(highest))
     return np.asarray((across <= wide) & (lat >= area.south - reach) & (lat <= area.north + reach))
 

@@ -13,7 +13,14 @@ import numpy.typing as npt
 
 from shipdet.ais.reading import Reports, read_reports
 from shipdet.ais.times import parse_time
-from shipdet.geometry import MEAN_RADIUS_M, BBox, Floats, bearing_deg, distance_m
+from shipdet.geometry import (
+    MEAN_RADIUS_M,
+    BBox,
+    Floats,
+    bearing_deg,
+    distance_m,
+    near_longitude,
+)
 
 #: Meters per second.
 KNOT = 1852.0 / 3600.0
@@ -232,7 +239,7 @@ def _known(values: Floats) -> float | None:
 
 def _inside(place: Floats, area: BBox) -> bool:
     middle, half = area.center[0], (area.east - area.west) / 2
-    across = abs((float(place[0]) - middle + 180.0) % 360.0 - 180.0)
+    across = abs(float(near_longitude(place[0], middle)) - middle)
     return across <= half and area.south <= float(place[1]) <= area.north
 
 

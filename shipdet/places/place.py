@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 from shipdet.errors import BadPlace
-from shipdet.geometry import MAX_LATITUDE, TILE_PX, BBox, lonlat_to_pixel, pixel_to_lonlat
+from shipdet.geometry import (
+    MAX_LATITUDE,
+    TILE_PX,
+    BBox,
+    lonlat_to_pixel,
+    pixel_to_lonlat,
+    wrap_longitude,
+)
 
 #: Assumed size of a map on a page in pixels, to convert between zoom and area.
 VIEW_PX = (1024, 768)
@@ -66,8 +73,7 @@ class Place:
             )
         if abs(lon) > 360:
             raise BadPlace(f"A longitude of {lon:g} does not exist: it lies between -180 and 180.")
-        if abs(lon) > 180:
-            lon = (lon + 180) % 360 - 180
+        lon = float(wrap_longitude(lon))
         zoom = min(max(zoom, 0), MAX_ZOOM)
         label = name or f"{lat:.5f}, {lon:.5f}"
         return cls(label, kind, lon, lat, zoom, _around(lon, lat, zoom))

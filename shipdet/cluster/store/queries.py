@@ -8,6 +8,7 @@ from shipdet.cluster.store.statements import OPEN, Row, free_block, insert_lette
 from shipdet.errors import BadOption
 
 STATUSES = ("queued", "running", "completed", "failed", "cancelled")
+BLOCK_STATUSES = ("queued", "running", "done", "failed")
 MAX_LISTED = 1000
 
 _SHORT = (
@@ -103,7 +104,7 @@ class Figures:
 
 
 def figures(store: Store) -> Figures:
-    """Read the figures of the metrics."""
+    """Read the figures of the metrics; a status that no row has counts 0."""
     rows = store.database.rows
     jobs = rows("SELECT status, count(*) AS n FROM jobs GROUP BY status ORDER BY status")
     blocks = rows(
@@ -113,7 +114,7 @@ def figures(store: Store) -> Figures:
     for row in rows("SELECT name, label, value FROM counters ORDER BY name, label"):
         counters.setdefault(row["name"], {})[row["label"]] = row["value"]
     return Figures(
-        {row["status"]: row["n"] for row in jobs},
-        {row["status"]: row["n"] for row in blocks},
+        dict.fromkeys(STATUSES, 0) | {row["status"]: row["n"] for row in jobs},
+        dict.fromkeys(BLOCK_STATUSES, 0) | {row["status"]: row["n"] for row in blocks},
         counters,
     )
