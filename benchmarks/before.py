@@ -48,7 +48,7 @@ def sample_vs_before(effort: Effort, against: Path) -> float:
     best = dict.fromkeys((against, PROJECT), float("inf"))
     for _ in range(effort.rounds):
         for checkout in best:
-            best[checkout] = min(best[checkout], _seconds(checkout, SAMPLE, 2))
+            best[checkout] = min(best[checkout], _seconds(checkout, SAMPLE, effort.searches))
     return best[against] / best[PROJECT]
 
 

@@ -21,6 +21,11 @@ class Effort:
     streamed_px: int  # side of a GeoTIFF that is searched in strips
     rounds: int
 
+    @property
+    def searches(self) -> int:
+        """Whole searches of a process, of which the first loads the models."""
+        return min(2, self.rounds)
+
 
 EFFORTS = {
     effort.name: effort

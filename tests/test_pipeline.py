@@ -293,7 +293,7 @@ def test_sharpening_makes_a_coarse_picture_usable(server, settings, classifier):
 )
 def test_an_area_over_a_limit_is_refused_before_any_request(server, settings, classifier, limit):
     settings = settings.model_copy(update=limit)
-    with pytest.raises(AreaTooLarge, match=r"needs .* of at most"):
+    with pytest.raises(AreaTooLarge, match=r"needs .* are allowed"):
         whole_run(server, settings, search={"upscale": "x4"})
     with pytest.raises(AreaTooLarge):
         pipeline.estimate(area(server, search={"upscale": "x4"}), settings)

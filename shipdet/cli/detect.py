@@ -22,11 +22,11 @@ from shipdet.cli.parameters import (
     fields_of,
     flag,
     search_of,
+    ship_in_words,
     ships_in_words,
     typed,
 )
 from shipdet.cli.progress_bar import shown
-from shipdet.detections import Detection
 from shipdet.errors import BadOption
 from shipdet.options import with_options
 from shipdet.requests import NOT_DOWNLOADED, AreaRequest, ImageRequest, ImageryOptions, Search
@@ -125,7 +125,7 @@ def detect(
     also = f", and {len(small)} small craft" if len(small) else ""
     print(f"{ships_in_words(len(found))} above {run.threshold:g}{also} in {run.folder}")
     for ship in found:
-        print(_line(ship))
+        print(ship_in_words(ship))
     if "ais" in run.record:
         print("\n".join(lines(run)))
     if save is not None:
@@ -178,24 +178,13 @@ def _batch(
         for image in batch.images:
             print(f"{image.image}: {image.error or ships_in_words(image.ships or 0)}")
         print(f"{ships_in_words(batch.ships)} in {len(files)} images; open {out / 'index.html'}")
+        if batch.ships and not (out / "ships.gpkg").exists():
+            print("ships.gpkg is not written: no image with ships has a georeference")
     if batch.failed:
         raise PartFailed(
             f"{len(batch.failed)} of {len(files)} images could not be searched: see "
             f"{out / 'summary.csv'}."
         )
-
-
-def _line(ship: Detection) -> str:
-    where = (
-        f"{ship.lat:.5f} {ship.lon:.5f}"
-        if ship.lat is not None and ship.lon is not None
-        else f"x {ship.x:.0f} y {ship.y:.0f}"
-    )
-    doubt = "" if ship.raw_support in (None, True) else "  not seen in the raw image"
-    return (
-        f"{ship.id:4d}  {ship.score:6.1%}  {where}  {ship.length_m:5.0f} m long  "
-        f"{ship.axis_deg:3.0f}°{'  cut by the edge' if ship.cut else ''}{doubt}"
-    )
 
 
 @with_options(AreaRequest, Search, leave_out=NOT_DOWNLOADED, style=typed)

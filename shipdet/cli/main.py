@@ -16,6 +16,7 @@ from shipdet.cli.runs import runs
 from shipdet.errors import (
     EngineUnreachable,
     MissingExtra,
+    MissingScale,
     NoImagery,
     OutOfMemory,
     ProviderUnreachable,
@@ -75,7 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ShipdetError as error:
         if "--json" in typed and not isinstance(error, PartFailed):
             print(json.dumps({"error": str(error), "kind": type(error).__name__}))
-        print(error, file=sys.stderr)
+        advice = " The option is --gsd." if isinstance(error, MissingScale) else ""
+        print(f"{error}{advice}", file=sys.stderr)
         return 1 if isinstance(error, CIRCUMSTANCES) else 2
     except (KeyboardInterrupt, Abort):
         print("Interrupted; downloaded tiles are kept.", file=sys.stderr)

@@ -7,6 +7,7 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from shipdet.detections import Detection
 from shipdet.errors import BadArea, ShipdetError
 from shipdet.geometry import four_numbers
 from shipdet.options import group
@@ -63,6 +64,21 @@ def flag(name: str) -> str:
 def ships_in_words(count: int) -> str:
     """A number of ships as the commands print it."""
     return f"{count} ship{'s' * (count != 1)}"
+
+
+def ship_in_words(ship: Detection) -> str:
+    """A ship as the commands print it."""
+    where = (
+        f"{ship.lat:.5f} {ship.lon:.5f}"
+        if ship.lat is not None and ship.lon is not None
+        else f"x {ship.x:.0f} y {ship.y:.0f}"
+    )
+    verdict = f"  {ship.review}" if ship.review else ""
+    doubt = "" if ship.raw_support in (None, True) else "  not seen in the raw image"
+    return (
+        f"{ship.id:4d}  {ship.score:6.1%}  {where}  {ship.length_m:5.0f} m long  "
+        f"{ship.axis_deg:3.0f}°{'  cut by the edge' if ship.cut else ''}{doubt}{verdict}"
+    )
 
 
 def typed(name: str, field: FieldInfo) -> tuple[Any, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from shipdet.cli.parameters import AsJson, Save, given, ships_in_words, typed
+from shipdet.cli.parameters import AsJson, Save, given, ship_in_words, ships_in_words, typed
 from shipdet.cli.serving import review
 from shipdet.errors import BadOption
 from shipdet.options import with_options
@@ -65,10 +65,12 @@ def show(run: RunName, save: Save = None, json_: AsJson = False, **options: Any)
             }  # fmt: skip
         print(json.dumps({"folder": str(found.folder), **record}))
         return
-    print(f"{ships_in_words(len(table))} above {found.threshold:g} in {found.folder}")
+    selected = " (filtered)" if found.filter.given else ""
+    print(f"{ships_in_words(len(table))} above {found.threshold:g}{selected} in {found.folder}")
     for ship in table:
-        verdict = f"  {ship.review}" if ship.review else ""
-        print(f"{ship.id:4d}  {ship.score:6.1%}  {ship.length_m:5.0f} m long{verdict}")
+        print(ship_in_words(ship))
+    if save is not None:
+        print(f"saved to {save}")
 
 
 @runs.command()

@@ -20,6 +20,9 @@ def serve(
 ) -> None:
     """Start the web app.
 
+    Runs are stored in the user's data folder, or in SHIPDET_RUNS_DIR. The documentation lists all
+    settings.
+
     [bold]Example[/bold]
 
     shipdet serve --port 7861

@@ -184,13 +184,14 @@ def _excess(box: PixelBox, passes: int, settings: Settings) -> str:
     tiles, raw = _tile_count(box), box.width * box.height
     searched = raw * UPSCALE ** (2 * passes)
     if tiles > settings.max_tiles:
-        return f"{tiles:,} tiles of at most {settings.max_tiles:,}"
+        return f"{tiles:,} tiles, and at most {settings.max_tiles:,} are allowed"
     if raw > settings.max_raw_pixels:
-        return f"{raw / 1e6:,.0f} million pixels of at most {settings.max_raw_pixels / 1e6:,.0f}"
+        most = settings.max_raw_pixels / 1e6
+        return f"{raw / 1e6:,.0f} million pixels, and at most {most:,.0f} million are allowed"
     if passes and searched > settings.max_searched_pixels:
         return (
             f"{searched / 1e6:,.0f} million pixels after super-resolution x{UPSCALE**passes}, "
-            f"of at most {settings.max_searched_pixels / 1e6:,.0f}"
+            f"and at most {settings.max_searched_pixels / 1e6:,.0f} million are allowed"
         )
     return ""
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from shipdet.errors import BadOption
+from shipdet.geometry import near_longitude
 from shipdet.report import PREVIEW, Run, read_run, run_folder, sole_writer
 from shipdet.report.folder import PARTIAL, storage_errors
+from shipdet.report.record import grid_of
 from shipdet.requests import check_name
 from shipdet.settings import Settings, get_settings
 
@@ -27,7 +29,8 @@ class RunInfo:
         folder: The path of its folder.
         created: Time when it was written, ISO 8601 in UTC.
         source: The imagery provider's title or the image's file name.
-        bbox: West, south, east, north in degrees; None for an image.
+        bbox: West, south, east, north in degrees, the east beyond 180 across the antimeridian;
+            None for an image without a georeference.
         zoom: The map zoom; None for an image.
         ships: Number of ships that count; None if imagery was only downloaded.
         reviewed: Number of reviewed ships.
@@ -151,6 +154,17 @@ def rename_run(run_id: str, name: str, settings: Settings | None = None) -> Run:
     return read_run(target)
 
 
+def _extent(record: dict[str, Any]) -> tuple[float, float, float, float] | None:
+    """The bounding box of a run's image in degrees."""
+    grid = grid_of(record)
+    if not grid.georeferenced:
+        return None
+    corners = grid.lonlat([[0, 0], [grid.width, 0], [grid.width, grid.height], [0, grid.height]])
+    corners[:, 0] = near_longitude(corners[:, 0], corners[0, 0])
+    (west, south), (east, north) = corners.min(axis=0), corners.max(axis=0)
+    return float(west), float(south), float(east), float(north)
+
+
 def _info(folder: Path, record: dict[str, Any]) -> RunInfo:
     inputs, source = record["inputs"], record["source"]
     thumbnail = folder / PREVIEW
@@ -160,7 +174,7 @@ def _info(folder: Path, record: dict[str, Any]) -> RunInfo:
         folder=folder,
         created=record["created"],
         source=source["title"] or source["source"],
-        bbox=tuple(inputs["bbox"]) if "bbox" in inputs else None,
+        bbox=tuple(inputs["bbox"]) if "bbox" in inputs else _extent(record),
         zoom=inputs.get("zoom"),
         ships=record.get("ships"),
         reviewed=sum(record.get("review", {}).get("ships", {}).values()),

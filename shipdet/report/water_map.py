@@ -34,7 +34,7 @@ def write_map(folder: Path, layers: npt.NDArray[np.uint8], grid: Grid) -> dict[s
     known = layers.any(axis=2)
     colors = np.clip(shares @ COLORS, 0, 255)
     rgba = np.dstack([colors, np.where(known, 255, 0)]).astype(np.uint8)
-    Image.fromarray(rgba, "RGBA").save(folder / FILES["map"])
+    Image.fromarray(rgba).save(folder / FILES["map"])
     rows, columns = layers.shape[:2]
     profile = {
         "driver": "GTiff", "width": columns, "height": rows, "count": 3, "dtype": "uint8",

@@ -1,6 +1,7 @@
 """What the page shows, as HTML; nothing here knows gradio."""
 
 import html
+import itertools
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ BACKENDS = {"torch": "PyTorch", "onnx": "ONNX Runtime", "openvino": "OpenVINO"}
 
 IDLE = (
     '<div class="sd-card sd-idle"><h3>Ready</h3><ol>'
-    "<li>Draw a rectangle on the map, keep the sample harbor, or open your own images.</li>"
+    "<li>Open images, draw a rectangle on the map, or keep the sample harbor.</li>"
     "<li>Select the imagery and, optionally, super-resolution.</li>"
     "<li>Press <b>Detect ships</b>.</li></ol></div>"
 )
@@ -117,10 +118,12 @@ class ProgressPanel:
         elif event.stage == "detect":  # of the next of several searches
             self.sighted = 0
         self.current = event
+        # A search takes turns with the download, so only the stages before this one are over.
+        before = itertools.takewhile(lambda stage: stage != event.stage, STAGE_TITLES)
         rows = "".join(
-            f"<li><span>{STAGE_TITLES[stage]}</span><em>{duration(taken)}</em></li>"
-            for stage, taken in self.finished.items()
-            if stage != event.stage
+            f"<li><span>{STAGE_TITLES[stage]}</span><em>{duration(self.finished[stage])}</em></li>"
+            for stage in before
+            if stage in self.finished
         )
         head = f"<h3>{event.title}<em>{html.escape(event.count)}</em></h3>"
         return (
@@ -163,7 +166,7 @@ def finished_box(run: Run) -> str:
     line = f"{ships(found).capitalize()} found"
     weaker = sum(ship.score < run.threshold for ship in run.candidates)
     plural = "" if weaker == 1 else "s"
-    more = f"{weaker:,} weaker candidate{plural} below" if weaker else "no weaker candidates"
+    more = f"{weaker:,} candidate{plural} scored lower" if weaker else "no candidates scored lower"
     seconds = run.record["timings"].get("all")
     took = f" The run took {duration(seconds)}." if seconds else ""
     advice = "" if found else " Lower the threshold to see weaker candidates."

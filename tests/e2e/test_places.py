@@ -213,12 +213,34 @@ def test_own_tiles_are_shown_on_the_map(open_app: OpenApp, tiles: TileServer):
     assert loaded.count() or app.map.locator(".sd-notice").is_visible()
 
 
-def test_the_time_of_the_image_is_filled_in_until_one_is_typed(open_app: OpenApp, tmp_path: Path):
-    file = tmp_path / "20240501_105600_1021_3B_Visual.tif"
-    place = {"crs": "EPSG:32630", "transform": from_origin(280_000, 4_005_000, 3, 3)}
+def write_geotiff(file: Path) -> None:
+    """An image at :data:`ALGECIRAS`."""
+    place = {"crs": "EPSG:32630", "transform": from_origin(281_300, 4_001_200, 3, 3)}
     profile = {"driver": "GTiff", "width": 80, "height": 60, "count": 3, "dtype": "uint8"}
     with rasterio.open(file, "w", **profile, **place) as image:
         image.write(np.random.default_rng(0).integers(0, 90, (3, 60, 80), dtype=np.uint8))
+
+
+def test_a_map_that_was_hidden_or_resized_keeps_its_view(open_app: OpenApp, tmp_path: Path):
+    write_geotiff(tmp_path / "harbor.tif")
+    app = open_app()
+    with app.page.expect_file_chooser() as chooser:
+        app.page.get_by_role("button", name="Open images").click()
+    chooser.value.set_files([tmp_path / "harbor.tif"])
+    wait_until_shown(app, *ALGECIRAS)
+    for width in (600, 1300):
+        app.page.set_viewport_size({"width": width, "height": 900})
+        app.page.wait_for_timeout(1000)
+        assert shows(app, *ALGECIRAS)
+    for display in ("none", "block"):
+        app.page.locator("#map").evaluate("(map, value) => map.style.display = value", display)
+        app.page.wait_for_timeout(500)
+    assert shows(app, *ALGECIRAS)
+
+
+def test_the_time_of_the_image_is_filled_in_until_one_is_typed(open_app: OpenApp, tmp_path: Path):
+    file = tmp_path / "20240501_105600_1021_3B_Visual.tif"
+    write_geotiff(file)
     app = open_app()
     app.page.get_by_text("Identify ships with AIS").click()
     time = app.page.get_by_label("Time of the image")

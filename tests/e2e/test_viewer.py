@@ -65,7 +65,7 @@ def test_ships_are_reviewed_and_exported(open_page: OpenPage, runs: Path, tmp_pa
     page.locator("#by").fill("Ada")
     page.locator("#by").press("Tab")
 
-    page.get_by_role("button", name="Ship 1").click()
+    page.get_by_role("button", name="Ship 1", exact=True).click()
     expect(page.locator("#ship-title")).to_have_text("Ship 1")
     viewer.press("a")  # accepted; the next one is chosen
     expect(page.locator("#ship-title")).to_have_text("Ship 2")
@@ -118,7 +118,7 @@ def test_the_name_of_a_ship_is_text(open_page: OpenPage, runs: Path):
     (run.folder / "run.json").write_text(json.dumps({**run.record, "ais": ais}))
     page = open_page("runs/hostile-20260109-120000-ffffff")
     ViewerPage(page).see("1 ship")
-    page.get_by_role("button", name="Ship 1").click()
+    page.get_by_role("button", name="Ship 1", exact=True).click()
     expect(page.locator(".leaflet-tooltip", has_text=name)).to_be_visible()
     assert page.locator(".leaflet-tooltip img").count() == 0
 
@@ -129,10 +129,26 @@ def test_a_download_waits_for_the_review(open_page: OpenPage, runs: Path, tmp_pa
     viewer = ViewerPage(page)
     viewer.see("4 ships")
     page.route("**/review*", lambda route: (time.sleep(1), route.continue_()))
-    page.get_by_role("button", name="Ship 1").click()
+    page.get_by_role("button", name="Ship 1", exact=True).click()
     viewer.press("r")
     viewer.download("CSV").save_as(tmp_path / "ships.csv")
     assert len((tmp_path / "ships.csv").read_text().splitlines()) == 1 + 3
+
+
+def test_a_ship_rejected_in_its_row_is_struck_out_at_once(open_page: OpenPage, runs: Path):
+    write_run(runs / "dusk-20260108-180000-abcdef", FLEET)
+    page = open_page("runs/dusk-20260108-180000-abcdef")
+    viewer = ViewerPage(page)
+    viewer.see("4 ships")
+    held: list[Route] = []
+    page.route("**/review*", lambda route: held.append(route))
+    page.get_by_role("button", name="Reject ship 2").click()
+    expect(viewer.rows.nth(1)).to_have_attribute("data-review", "rejected")
+    viewer.see("4 ships")  # until the server has taken it
+    held[0].continue_()
+    viewer.saved(1)
+    viewer.see("3 ships")
+    expect(page.locator("#ship-title")).to_have_text("No ship selected")
 
 
 def test_numbers_are_sorted_as_numbers(open_page: OpenPage):

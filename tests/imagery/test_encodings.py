@@ -3,6 +3,7 @@
 import gzip
 import io
 import zlib
+from functools import partial
 
 import brotli
 import numpy as np
@@ -60,10 +61,10 @@ def test_text_stays_as_it_is():
 
 @pytest.mark.parametrize(
     ("compress", "header"), [(gzip.compress, "gzip"), (zlib.compress, "deflate"),
-                             (raw_deflate, "deflate"), (brotli.compress, "br")]
+                             (raw_deflate, "deflate"), (partial(brotli.compress, quality=1), "br")]
 )  # fmt: skip
 def test_a_small_body_that_holds_much_is_refused(compress, header):
-    bomb = compress(bytes(64 * LIMIT))
+    bomb = compress(bytes(16 * LIMIT))
     assert len(bomb) < LIMIT
     with pytest.raises(BadBody, match="more than 4 MiB"):
         decode_body(bomb, header, LIMIT)

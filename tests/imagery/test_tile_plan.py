@@ -68,7 +68,7 @@ def test_too_many_tiles_name_the_numbers_and_the_zoom_that_fits(settings_for):
     settings = settings_for(max_tiles=1024, max_raw_pixels=48_000_000)
     with pytest.raises(AreaTooLarge) as caught:
         plan(BBox(4, 51, 5, 52), 17, get_provider("esri", settings), 0, settings)
-    assert "tiles of at most 1,024" in str(caught.value)
+    assert "and at most 1,024 are allowed" in str(caught.value)
     assert "largest zoom that would fit is 12, at which no ship" in str(caught.value)
 
 
@@ -76,7 +76,7 @@ def test_too_many_searched_pixels_name_sharpening(settings):
     area = BBox(4, 51.9, 4.2, 52.05)
     with pytest.raises(AreaTooLarge) as caught:
         plan(area, 15, get_provider("esri", settings), 1, settings)
-    assert "after super-resolution x4, of at most 256" in str(caught.value)
+    assert "after super-resolution x4, and at most 256 million are allowed" in str(caught.value)
     assert (
         "largest zoom that would fit is 14, or draw a smaller area or use less super-resolution"
         in str(caught.value)

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from shipdet import pipeline
 from shipdet.errors import BadOption, Busy
 from shipdet.progress import Progress
+from shipdet.report.record import grid_of
 from shipdet.viewer import live_searches, viewer_routes
 from tests.helpers.written_runs import write_run
 from tests.viewer.conftest import RUN
@@ -33,6 +34,18 @@ def test_the_list_tells_count_place_size_and_removal(web, run, settings):
     assert entry["bbox"] == [4.0, 51.0, 4.1, 51.1] and entry["size_mb"] > 0
     assert message["kept"] == {"days": settings.runs_max_age_days, "gb": settings.runs_max_gb}
     assert message["every"] and message["running"] == []
+
+
+@pytest.mark.parametrize("lon", [4.1, 180.0])
+def test_a_georeferenced_image_is_listed_with_its_place(web, settings, lon):
+    run = write_run(settings.runs_dir / LATER, lon=lon)
+    record = {**run.record, "inputs": {"image": "harbor.tif"}}
+    (run.folder / "run.json").write_text(json.dumps(record))
+    [entry] = web.post("/viewer/runs.json", json={}).json()["runs"]
+    west, south, east, north = entry["bbox"]
+    middle = [(west + east) / 2, (south + north) / 2]
+    assert grid_of(record).lonlat([[150, 100]])[0] == pytest.approx(middle, abs=1e-4)
+    assert 0 < east - west < 0.01 and 0 < north - south < 0.01
 
 
 def test_a_run_that_is_being_written_is_not_listed(web, run, settings):

@@ -11,6 +11,7 @@ const shipdetMap = {
     const send = (type, content = {}) =>
       page.postMessage({ source: "shipdet-map", type, ...content }, window.origin);
 
+    map.setMinZoom(0); // else that of a layer, and a larger area could not be shown
     L.control.scale({ imperial: false }).addTo(map);
     shipdetMeasure.addTo(map);
     const notice = shipdetMap.notice(map);
@@ -51,7 +52,12 @@ const shipdetMap = {
         L.rectangle(toBounds(bbox), areaStyle).addTo(area);
       }
     }
-    const fit = (bounds) => map.fitBounds(bounds, { padding: [24, 24], animate: false });
+    // What is fitted into a map without a size, as in a hidden frame, is fitted once it has one.
+    let fitLater = map.getSize().x ? null : area.getBounds();
+    function fit(bounds) {
+      if (map.getSize().x) map.fitBounds(bounds, { padding: [24, 24], animate: false });
+      else fitLater = bounds;
+    }
     function report() {
       bringHome();
       send("area", current());
@@ -184,14 +190,13 @@ const shipdetMap = {
       if (source !== page || origin !== window.origin || data?.source !== "shipdet") return;
       go[data.type]?.(data);
     });
-    // The frame is hidden or resized with the page; Leaflet must measure it again, and what was
-    // fitted into a map without a size must be fitted once it has one.
-    let sized = map.getSize().x > 0;
+    // The frame is hidden or resized with the page; Leaflet must measure it again.
     new ResizeObserver(() => {
       map.invalidateSize();
-      const { bbox } = current();
-      if (!sized && map.getSize().x > 0 && bbox) fit(toBounds(bbox));
-      sized = map.getSize().x > 0;
+      if (!fitLater || !map.getSize().x) return;
+      const bounds = fitLater;
+      fitLater = null;
+      fit(bounds);
     }).observe(map.getContainer());
     send("ready");
   },

@@ -36,9 +36,9 @@ function card(run) {
     return element;
   };
   const reviewed = run.reviewed ? `${run.reviewed} reviewed` : "";
-  const lines = [run.title, placeOf(run), when(run.created), reviewed, `${run.size_mb} MB`].filter(Boolean);
+  const lines = [placeOf(run), when(run.created), reviewed, `${run.size_mb} MB`].filter(Boolean);
   return made("li", { class: "card", "data-run": run.id },
-    made("a", { href: pageOf(run.id) }, picture, made("strong", {}, countOf(run)), made("span", { class: "id" }, run.id)),
+    made("a", { href: pageOf(run.id) }, picture, made("strong", {}, run.title), made("span", {}, countOf(run)), made("span", { class: "id" }, run.id)),
     ...lines.map((line) => made("p", {}, line)),
     made("p", { class: "buttons" }, made("label", {}, box, " Compare"),
       button("Rename", () => rename(run)), button("Delete", () => remove(run))));

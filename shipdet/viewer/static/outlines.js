@@ -70,6 +70,12 @@ export class Outlines {
     this.marked = key;
   }
 
+  /** Show a ship as it looks now. */
+  restyle(ship) {
+    this.drawn.get(ship.key)?.setStyle({ weight: 1.5, ...this.look(ship), fillOpacity: 0.01 });
+    this.label();
+  }
+
   label() {
     this.labels.clearLayers();
     if (!this.visible || !this.ships?.length) return;

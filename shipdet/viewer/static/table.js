@@ -24,19 +24,23 @@ export function columnsOf(run) {
     word("name", "Name"), number("mmsi", "MMSI", 0),
     word("dark", "AIS", (ship) => (ship.dark == null ? null : ship.dark ? "dark" : "known")),
   ];
+  const times = new Set(run.ships.map((ship) => ship.acquired)); // one time stands below the image
   return [
     number("id", "Ship", 0), number("score", "Score", 3), number("length_m", "Length (m)", 0),
-    number("width_m", "Width (m)", 0), number("axis_deg", "Axis (°)", 0), ...place,
-    ...(run.ais ? ais : []),
-    ...(run.acquired ? [word("acquired", "Acquired", (ship) => ship.acquired?.slice(0, 16).replace("T", " "))] : []),
-    word("review", "Review"), word("note", "Note", (ship) => remarks(ship) || null),
+    number("width_m", "Width (m)", 0), number("axis_deg", "Axis (°)", 0), word("review", "Review"),
+    ...place, ...(run.ais ? ais : []),
+    ...(times.size > 1 ? [word("acquired", "Acquired", (ship) => ship.acquired?.slice(0, 16).replace("T", " "))] : []),
+    word("note", "Note", (ship) => remarks(ship) || null),
   ];
 }
 
 export class Table {
-  /** @param chosen called with a ship's key; @param crop (ship) => address of its crop */
-  constructor(head, rows, { chosen, crop }) {
-    Object.assign(this, { head, rows, chosen, crop });
+  /**
+   * @param chosen called with a ship's key; @param crop (ship) => address of its crop
+   * @param rejected called with a ship; without it, ships cannot be rejected in the table
+   */
+  constructor(head, rows, { chosen, crop, rejected }) {
+    Object.assign(this, { head, rows, chosen, crop, rejected });
     this.own = []; // columns of the page's own
     this.order = { name: "id", down: false };
     this.drawn = new Map();
@@ -101,10 +105,26 @@ export class Table {
       return made("td", { class: "number" }, button);
     });
     const image = made("img", { src: this.crop(ship), alt: "", loading: "lazy", width: 40, height: 40 });
-    const row = made("tr", { "data-key": ship.key, "data-review": ship.review || null }, made("td", {}, image), ...cells);
+    const first = made("td", {}, made("span", { class: "crop" }, image, this.rejected && this.rejectButton(ship)));
+    const row = made("tr", { "data-key": ship.key, "data-review": ship.review || null }, first, ...cells);
     row.addEventListener("click", () => this.chosen(ship.key));
     this.drawn.set(ship.key, row);
     return row;
+  }
+
+  rejectButton(ship) {
+    const button = made("button", { type: "button", "aria-label": `Reject ship ${ship.id}`, title: "Reject" }, "✕");
+    button.addEventListener("click", (event) => {
+      event.stopPropagation();
+      this.rejected(ship);
+    });
+    return button;
+  }
+
+  /** Show a ship's review in its row. */
+  restyle(ship) {
+    const row = this.drawn.get(ship.key);
+    if (row) row.dataset.review = ship.review;
   }
 
   mark(key, show = true) {

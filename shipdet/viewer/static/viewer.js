@@ -16,6 +16,7 @@ const TITLES = { raw: "Image", upscaled: "Super-resolution" };
 const COLORS = [[0.8, "#40dc78", "score 0.8 or more"], [0.5, "#ffc400", "0.5 to 0.8"], [0, "#ff7043", "below 0.5"]];
 const OTHER = "#d5dce3";
 const WATER = [["#2c6ebe", "water"], ["#967e5c", "land"], ["#ffce40", "hull"]];
+const REVIEWED = { accept: "accepted", reject: "rejected" };
 const WHY = { rejected: "rejected", weak: "below the threshold", short: "too short" };
 const FORMATS = {
   geojson: "GeoJSON", gpkg: "GeoPackage", kml: "KML", parquet: "GeoParquet", csv: "CSV", coco: "COCO",
@@ -33,9 +34,10 @@ const sized = (ship) => `${Math.round(ship.length_m)} m`;
 
 function look(ship) {
   if (ship.why) return { color: OTHER, dashArray: "4 3", label: `${WHY[ship.why]} · ${ship.score.toFixed(2)} · ${sized(ship)}` };
-  const color = COLORS.find(([least]) => ship.score >= least)[1];
+  const rejected = ship.review === REVIEWED.reject; // until the server has taken it
+  const color = rejected ? OTHER : COLORS.find(([least]) => ship.score >= least)[1];
   const review = ship.review ? ` · ${ship.review}` : "";
-  return { color, dashArray: ship.cut ? "8 4" : null, label: `${ship.id} · ${ship.score.toFixed(2)} · ${sized(ship)}${ship.name ? ` · ${ship.name}` : ""}${review}` };
+  return { color, dashArray: rejected ? "4 3" : ship.cut ? "8 4" : null, label: `${ship.id} · ${ship.score.toFixed(2)} · ${sized(ship)}${ship.name ? ` · ${ship.name}` : ""}${review}` };
 }
 
 const cropOf = (ship) => `${here}/crops/${ship.id}.png?v=${run.version}`;
@@ -69,7 +71,9 @@ function begin() {
   right.value = run.layers.at(-1);
   show(byId("view"), "map", run.map);
   show(byId("filters"), "ais", run.ais);
-  table = new Table(byId("head"), byId("rows"), { chosen: (key) => choose(key, "table"), crop: cropOf });
+  table = new Table(byId("head"), byId("rows"), {
+    chosen: (key) => choose(key, "table"), crop: cropOf, rejected: (ship) => picking || decide(ship, "reject"),
+  });
   drawView();
   listen();
 }
@@ -194,6 +198,14 @@ const bowAndStern = (what) => ({
   hint: (count) => `${what}: mark the ${count ? "stern" : "bow"} (click, or arrow keys and Space; Esc cancels)`,
 });
 
+/** Accept or reject a ship; what is seen of it changes before the server answers. */
+function decide(ship, kind) {
+  reviewer.act({ kind, key: ship.key });
+  ship.review = REVIEWED[kind];
+  table.restyle(ship);
+  outlines.restyle(ship);
+}
+
 async function act(kind) {
   if (picking) return;
   const ship = shipOf(chosen);
@@ -205,7 +217,7 @@ async function act(kind) {
   } else if (!ship) return;
   else if (kind === "accept" || kind === "reject") {
     const next = table.beside(1)?.key;
-    reviewer.act({ kind, key: ship.key });
+    decide(ship, kind);
     if (next !== ship.key && !ship.why) choose(next, "review");
   } else {
     const hint = () => `Ship ${ship.id}: mark the new center (click, or arrow keys and Space; Esc cancels)`;
@@ -256,7 +268,8 @@ function start() {
   reviewer = new Reviewer(byId("by"), {
     query: () => filters.query,
     saving: () => (byId("saved").textContent = "Saving …"),
-    failed: (text) => {
+    failed: async (text) => {
+      await reload(); // what was shown as reviewed is not
       tell(text);
       byId("saved").textContent = "Not saved";
     },
