@@ -27,7 +27,8 @@ export function columnsOf(run) {
   const times = new Set(run.ships.map((ship) => ship.acquired)); // one time stands below the image
   return [
     number("id", "Ship", 0), number("score", "Score", 3), number("length_m", "Length (m)", 0),
-    number("width_m", "Width (m)", 0), number("axis_deg", "Axis (°)", 0), word("review", "Review"),
+    number("width_m", "Width (m)", 0), number("axis_deg", "Axis (°)", 0),
+    ...(run.ships.some((ship) => ship.review) ? [word("review", "Review")] : []),
     ...place, ...(run.ais ? ais : []),
     ...(times.size > 1 ? [word("acquired", "Acquired", (ship) => ship.acquired?.slice(0, 16).replace("T", " "))] : []),
     word("note", "Note", (ship) => remarks(ship) || null),
