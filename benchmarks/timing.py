@@ -31,7 +31,7 @@ EFFORTS = {
     effort.name: effort
     for effort in (
         Effort("full", 2048, 1024, 192, 768, 2393, 1024, 40, 10, 20_480, 5),
-        Effort("quick", 2048, 768, 96, 256, 1200, 768, 32, 10, 8_192, 2),
+        Effort("quick", 2048, 768, 96, 256, 1200, 768, 32, 10, 8_192, 3),
         Effort("tiny", 320, 160, 16, 16, 320, 16, 4, 3, 512, 1),  # shows that all of it runs
     )
 }
