@@ -14,7 +14,7 @@ BACKENDS = {"torch": "PyTorch", "onnx": "ONNX Runtime", "openvino": "OpenVINO"}
 
 IDLE = (
     '<div class="sd-card sd-idle"><h3>Ready</h3><ol>'
-    "<li>Open images, draw a rectangle on the map, or keep the sample harbor.</li>"
+    "<li>Drop images on the page, draw a rectangle on the map, or keep the sample harbor.</li>"
     "<li>Select the imagery and, optionally, super-resolution.</li>"
     "<li>Press <b>Detect ships</b>.</li></ol></div>"
 )

@@ -1,5 +1,6 @@
 """Getting somewhere, on a known day, and who it was: in a real browser, with local servers."""
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -236,6 +237,27 @@ def test_a_map_that_was_hidden_or_resized_keeps_its_view(open_app: OpenApp, tmp_
         app.page.locator("#map").evaluate("(map, value) => map.style.display = value", display)
         app.page.wait_for_timeout(500)
     assert shows(app, *ALGECIRAS)
+
+
+DROP = """(data) => {
+    const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([bytes], "harbor.tif"));
+    const drop = new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true });
+    document.body.dispatchEvent(drop);
+    return drop.defaultPrevented;
+}"""
+
+
+@pytest.mark.parametrize("on_the_map", [False, True])
+def test_a_dropped_image_is_opened(open_app: OpenApp, tmp_path: Path, on_the_map: bool):
+    write_geotiff(tmp_path / "harbor.tif")
+    data = base64.b64encode((tmp_path / "harbor.tif").read_bytes()).decode()
+    app = open_app()
+    place = app.map.locator("body") if on_the_map else app.page.locator("body")
+    assert place.evaluate(f"(body, data) => ({DROP})(data)", data), "no page is left for the file"
+    wait_until_shown(app, *ALGECIRAS)
+    expect(app.page.locator("#picture")).to_contain_text("harbor.tif")
 
 
 def test_the_time_of_the_image_is_filled_in_until_one_is_typed(open_app: OpenApp, tmp_path: Path):

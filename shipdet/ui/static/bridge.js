@@ -91,6 +91,7 @@
       type("map-box", JSON.stringify(bbox));
     }
     if (data.type === "select") tellViewer({ type: "select", ship: data.ship });
+    if (data.type === "files") open(data.files);
   });
 
   window.addEventListener("message", ({ source, origin, data }) => {
@@ -105,6 +106,23 @@
       around.style.height = `${data.height + around.offsetHeight - around.clientHeight}px`;
     }
     if (data.type === "changed") type("changed-run", `${data.run} ${Date.now()}`);
+  });
+
+  // Files that are dropped anywhere on the page are opened as with the button.
+  const carriesFiles = (event) => !event.defaultPrevented && event.dataTransfer?.types.includes("Files");
+  function open(files) {
+    const field = document.querySelector(":has(> #open-images) > input[type=file]");
+    if (!field || !files.length) return;
+    const carried = new DataTransfer();
+    for (const file of files) carried.items.add(file);
+    field.files = carried.files;
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+  document.addEventListener("dragover", (event) => { if (carriesFiles(event)) event.preventDefault(); });
+  document.addEventListener("drop", (event) => {
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    open([...event.dataTransfer.files]);
   });
 
   // Choices that are made in a list of the page's own.

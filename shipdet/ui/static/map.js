@@ -76,6 +76,13 @@ const shipdetMap = {
       if (map.getSize().x) send("view", { view: [rounded(lat), rounded(lng), map.getZoom()] });
     });
 
+    for (const type of ["dragover", "drop"]) {
+      document.addEventListener(type, (event) => {
+        event.preventDefault(); // the browser would leave the map for the file
+        if (type === "drop") send("files", { files: [...event.dataTransfer.files] });
+      });
+    }
+
     function showArea(bbox, polygon) {
       const known = current().bbox;
       const same = known && bbox && known.every((value, i) => Math.abs(value - bbox[i]) < 1e-6);
