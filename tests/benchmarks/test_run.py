@@ -10,7 +10,7 @@ from benchmarks import before
 from benchmarks.table import ROWS, table
 from benchmarks.timing import EFFORTS
 from tests.helpers import PROJECT
-from tests.helpers.tiny_models import CAN_UPSCALE
+from tests.helpers.tiny_models import needs_upscalers
 
 RATIOS = {
     "dense_vs_naive",
@@ -29,7 +29,7 @@ MACHINE = {
 }  # fmt: skip
 
 
-@pytest.mark.skipif(not CAN_UPSCALE, reason="RealESRGANer needs basicsr, realesrgan")
+@needs_upscalers
 @pytest.mark.timeout(1200)
 def test_the_tiny_form_gives_every_figure(tmp_path):
     out = tmp_path / "figures.json"
