@@ -41,7 +41,7 @@ def search_vs_pass(effort: Effort) -> float:
 
 
 def first_ships(effort: Effort) -> float:
-    """Share of a warm search of the harbor after which its first ships are told."""
+    """Share of a warm search of the harbor after which its first ships are shown."""
     pixels = harbor(effort.harbor_px, effort.harbor_px * 3 // 5)
     shares = []
     with tempfile.TemporaryDirectory() as folder:

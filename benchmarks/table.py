@@ -64,7 +64,7 @@ ROWS = (
     ),
     Row(
         "first_ships",
-        "first ships of this search told, as a share of all of it",
+        "time until this search shows its first ships, as a share of the whole search",
         0.5,
         "the picture has few canvases, and the first ones show no ship",
         most=True,

@@ -11,7 +11,7 @@ from typer.exceptions import Abort, TyperException
 from shipdet._version import __version__
 from shipdet.cli import ais, catalog, detect, lookup, serving
 from shipdet.cli.jobs import jobs
-from shipdet.cli.parameters import PartFailed
+from shipdet.cli.parameters import PartFailed, flag
 from shipdet.cli.runs import runs
 from shipdet.errors import (
     EngineUnreachable,
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ShipdetError as error:
         if "--json" in typed and not isinstance(error, PartFailed):
             print(json.dumps({"error": str(error), "kind": type(error).__name__}))
-        advice = " The option is --gsd." if isinstance(error, MissingScale) else ""
+        advice = f" The option is {flag('gsd_m')}." if isinstance(error, MissingScale) else ""
         print(f"{error}{advice}", file=sys.stderr)
         return 1 if isinstance(error, CIRCUMSTANCES) else 2
     except (KeyboardInterrupt, Abort):

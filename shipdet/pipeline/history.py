@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from shipdet.errors import BadOption
-from shipdet.geometry import near_longitude
 from shipdet.report import PREVIEW, Run, read_run, run_folder, sole_writer
 from shipdet.report.folder import PARTIAL, storage_errors
-from shipdet.report.record import grid_of
+from shipdet.report.record import corners_of, grid_of
 from shipdet.requests import check_name
 from shipdet.settings import Settings, get_settings
 
@@ -156,13 +155,11 @@ def rename_run(run_id: str, name: str, settings: Settings | None = None) -> Run:
 
 def _extent(record: dict[str, Any]) -> tuple[float, float, float, float] | None:
     """The bounding box of a run's image in degrees."""
-    grid = grid_of(record)
-    if not grid.georeferenced:
+    if not grid_of(record).georeferenced:
         return None
-    corners = grid.lonlat([[0, 0], [grid.width, 0], [grid.width, grid.height], [0, grid.height]])
-    corners[:, 0] = near_longitude(corners[:, 0], corners[0, 0])
-    (west, south), (east, north) = corners.min(axis=0), corners.max(axis=0)
-    return float(west), float(south), float(east), float(north)
+    corners = corners_of(record)
+    (west, south), (east, north) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
+    return west, south, east, north
 
 
 def _info(folder: Path, record: dict[str, Any]) -> RunInfo:

@@ -11,6 +11,13 @@ from tests.helpers.app_page import AppPage
 from tests.helpers.viewer_page import ViewerPage, serious_findings
 
 RUN_MS = 240_000
+#: Keeps the HTML of everything that the panel shows from now on in ``window.panels``.
+KEEP_PANELS = """() => {
+    const panel = document.querySelector("#panel");
+    window.panels = [];
+    const keep = () => window.panels.push(panel.innerHTML);
+    new MutationObserver(keep).observe(panel, { childList: true, subtree: true });
+}"""
 
 
 def run(app: AppPage) -> None:
@@ -46,10 +53,14 @@ def test_a_whole_session_leaves_the_console_empty(open_app: OpenApp, tmp_path: P
     expect(page.locator("#bands input")).to_have_value("From the image")
     page.locator("#gsd input").fill("2.4")
     expect(app.estimate).to_contain_text("without a georeference")
+    page.evaluate(KEEP_PANELS)  # a small image is searched too fast to wait for its stages
     app.detect.click()
     expect(app.panel).to_contain_text("scene.png", timeout=RUN_MS)
     expect(app.panel).to_contain_text("found")
     expect(app.detect).to_be_enabled()
+    panels = page.evaluate("window.panels")
+    assert any("sd-stages" in panel for panel in panels)
+    assert not any("Downloading" in panel for panel in panels)
 
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="History", exact=True).click()

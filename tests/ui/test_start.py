@@ -28,12 +28,9 @@ blocks.close()
 @pytest.mark.parametrize(
     "surroundings",
     [
-        {
-            "HTTP_PROXY": "http://127.0.0.1:9",
-            "ALL_PROXY": "socks5://127.0.0.1:1080",
-            "SSL_CERT_FILE": "/nonexistent.pem",
-        },
+        {"HTTP_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "socks5://127.0.0.1:1080"},
         {"HTTP_PROXY": "http://proxy:port", "NO_PROXY": "localhost,127.0.0.0/8,::1/128"},
+        {"SSL_CERT_FILE": "/nonexistent.pem"},
     ],
 )
 def test_the_app_starts_in_any_surroundings(tmp_path, surroundings):

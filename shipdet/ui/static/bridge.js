@@ -91,7 +91,7 @@
       type("map-box", JSON.stringify(bbox));
     }
     if (data.type === "select") tellViewer({ type: "select", ship: data.ship });
-    if (data.type === "files") open(data.files);
+    if (data.type === "files") openFiles(data.files);
   });
 
   window.addEventListener("message", ({ source, origin, data }) => {
@@ -110,7 +110,7 @@
 
   // Files that are dropped anywhere on the page are opened as with the button.
   const carriesFiles = (event) => !event.defaultPrevented && event.dataTransfer?.types.includes("Files");
-  function open(files) {
+  function openFiles(files) {
     const field = document.querySelector(":has(> #open-images) > input[type=file]");
     if (!field || !files.length) return;
     const carried = new DataTransfer();
@@ -122,7 +122,7 @@
   document.addEventListener("drop", (event) => {
     if (!carriesFiles(event)) return;
     event.preventDefault();
-    open([...event.dataTransfer.files]);
+    openFiles([...event.dataTransfer.files]);
   });
 
   // Choices that are made in a list of the page's own.

@@ -31,11 +31,10 @@ export class Outlines {
     this.renderers ??= {};
     this.renderers[kind] ??= L[kind]({ pane: "ships", padding: 0.5 });
     for (const ship of ships) {
-      const style = this.look(ship);
+      const style = this.style(ship);
       const corners = ship.corners.map(([x, y]) => this.picture.place(x, y));
       const outline = L.polygon(corners, {
-        renderer: this.renderers[kind], pane: "ships", weight: 1.5, fillOpacity: 0.01, ...style,
-        fillColor: style.color,
+        renderer: this.renderers[kind], pane: "ships", ...style, fillColor: style.color,
       });
       outline.bindTooltip(asText(style.label), { sticky: true, className: "label" });
       outline.on("click", (event) => {
@@ -60,19 +59,25 @@ export class Outlines {
   }
 
   mark(key) {
-    const style = (ship) => ({ weight: 1.5, ...this.look(ship) });
+    const before = this.marked;
+    this.marked = key;
     for (const ship of this.ships ?? []) {
-      if (ship.key !== this.marked && ship.key !== key) continue;
+      if (ship.key !== before && ship.key !== key) continue;
       const outline = this.drawn.get(ship.key);
-      outline?.setStyle(ship.key === key ? { weight: 4, fillOpacity: 0.25 } : { ...style(ship), fillOpacity: 0.01 });
+      outline?.setStyle(this.style(ship));
       if (ship.key === key) outline?.bringToFront();
     }
-    this.marked = key;
+  }
+
+  /** A ship's path: as it looks, and thicker if it is the marked one. */
+  style(ship) {
+    const line = ship.key === this.marked ? { weight: 4, fillOpacity: 0.25 } : { weight: 1.5, fillOpacity: 0.01 };
+    return { ...line, ...this.look(ship) };
   }
 
   /** Show a ship as it looks now. */
   restyle(ship) {
-    this.drawn.get(ship.key)?.setStyle({ weight: 1.5, ...this.look(ship), fillOpacity: 0.01 });
+    this.drawn.get(ship.key)?.setStyle(this.style(ship));
     this.label();
   }
 

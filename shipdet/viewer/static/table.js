@@ -30,7 +30,7 @@ export function columnsOf(run) {
     number("width_m", "Width (m)", 0), number("axis_deg", "Axis (°)", 0),
     ...(run.ships.some((ship) => ship.review) ? [word("review", "Review")] : []),
     ...place, ...(run.ais ? ais : []),
-    ...(times.size > 1 ? [word("acquired", "Acquired", (ship) => ship.acquired?.slice(0, 16).replace("T", " "))] : []),
+    ...(run.acquired && times.size > 1 ? [word("acquired", "Acquired", (ship) => ship.acquired?.slice(0, 16).replace("T", " "))] : []),
     word("note", "Note", (ship) => remarks(ship) || null),
   ];
 }
