@@ -1,1 +1,1 @@
-"""What the table of docs/performance.md is made with."""
+"""Benchmarks behind the figures of docs/performance.md."""

@@ -1,7 +1,7 @@
-"""OpenVINO and ONNX Runtime against PyTorch in float32, all on the CPU, for both networks.
+"""Speed of OpenVINO and ONNX Runtime relative to PyTorch, on the CPU, for both networks.
 
-Each computes in the number format that it chooses on this machine; PyTorch in the one that every
-CPU has.
+OpenVINO and ONNX Runtime use their default number format on this machine; PyTorch uses float32,
+which every CPU supports.
 """
 
 from functools import partial
@@ -18,7 +18,7 @@ RUNTIMES = {"openvino": openvino_runtime, "onnx": onnx_runtime}
 
 
 def vs_torch_classifier(effort: Effort) -> dict[str, float]:
-    """How many times faster each surveys a canvas: both answers of the network."""
+    """Return the speedup over PyTorch of a pass over one canvas, by backend."""
     settings = get_settings()
     classifiers = _opened(settings.classifier, "classifier")
     canvas = _noise(effort.canvas_px)
@@ -30,7 +30,7 @@ def vs_torch_classifier(effort: Effort) -> dict[str, float]:
 
 
 def vs_torch_upscaler(effort: Effort) -> dict[str, float]:
-    """How many times faster each enlarges one block with the configured upscaler."""
+    """Return the speedup over PyTorch of enlarging one block, by backend."""
     upscalers = _opened(get_settings().upscaler, "upscaler")
     block = _noise(effort.block_px)
     times = shortest(

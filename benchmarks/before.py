@@ -1,6 +1,6 @@
-"""Whole searches of this checkout against those of an older one, in processes of their own.
+"""Speed of whole searches relative to an older checkout, each in a separate process.
 
-Either checkout searches with its own weights and defaults. An older one must have
+Each checkout uses its own weights and defaults. The older one must have
 ``shipdet.pipeline.iter_area`` and ``iter_image`` with their requests, as all since 2026-11-26 do.
 """
 
@@ -15,9 +15,9 @@ from benchmarks.streaming import write_picture
 from benchmarks.timing import Effort
 from tests.helpers import PROJECT
 
-SAMPLE = (-0.70, 0.04, -0.67, 0.06)  # most of it, inside in every checkout
+SAMPLE = (-0.70, 0.04, -0.67, 0.06)  # most of the sample, covered by every checkout
 
-#: Prints the seconds of the fastest of so many searches; the first one, which loads, is apart.
+#: Prints the seconds of the fastest search, excluding the first (model loading) if there are more.
 _SEARCH = """
 import json, sys, tempfile, time
 from pathlib import Path
@@ -44,7 +44,7 @@ print(min(taken[1:] or taken))
 
 
 def sample_vs_before(effort: Effort, against: Path) -> float:
-    """How many times faster the sample is searched than by the other checkout, warm."""
+    """Return the speedup over the other checkout of a search of the sample, with loaded models."""
     best = dict.fromkeys((against, PROJECT), float("inf"))
     for _ in range(effort.rounds):
         for checkout in best:
@@ -53,7 +53,7 @@ def sample_vs_before(effort: Effort, against: Path) -> float:
 
 
 def large_vs_before(effort: Effort, against: Path) -> float:
-    """How many times faster a large GeoTIFF is searched, once, with the model to be loaded."""
+    """Return the speedup of one search of a large GeoTIFF, including loading the model."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "large.tif")
         write_picture(path, effort.streamed_px, effort.streamed_px)

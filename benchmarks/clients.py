@@ -1,11 +1,12 @@
-"""Many clients at once on the app, each with its own areas: who is answered, and with what.
+"""Load test of the app with many concurrent clients, each requesting its own areas.
 
     python -m benchmarks.clients [--clients 50] [--seconds 600 | --quick] [--json FILE]
 
-Starts app.py and a tile server on this machine. Every client is a gradio_client that asks for one
-small area after another. Counted are answers, requests that wait with a place in the queue, those
-that were refused with a sentence, and faults: no answer and no place, or the run of another area.
-The memory of the app is followed. Linux only; the exit code is 1 where there was a fault.
+Starts app.py and a tile server on this machine. Each client is a gradio_client that requests one
+small area after another. The test counts completed requests, requests that still wait in the queue
+at the end, requests rejected with a message, and faults: neither result nor queue position, or the
+run of another area. It also samples the memory of the app. Linux only; the exit status is 1 if
+there is a fault.
 """
 
 import argparse
@@ -34,9 +35,10 @@ from tests.helpers.app_process import App, running_app
 from tests.helpers.tile_server import TileServer, generated_picture
 
 QUICK_S = 60.0
-#: How long a client waits for its last answer when the time is over; then it counts as waiting.
+#: How long a client waits for its last result after the end; then the request counts as waiting.
 LAST_S = 20.0
-#: All clients open the page's description at the same moment, which the server makes for each.
+#: Timeout of connecting. It is long because the server generates the API description per client,
+#: and all clients connect at the same time.
 CONNECT_S = 120.0
 SAMPLE_S = 2.0
 SIDE_PX = 200
@@ -45,14 +47,14 @@ NAMES = ("west", "south", "east", "north")
 
 @dataclass(frozen=True)
 class Asked:
-    """One request: a square of the picture, and the name of its run."""
+    """One request: a square of the server's image, and the name of the run."""
 
     name: str
     x: int
     y: int
 
     def options(self, server: TileServer) -> dict[str, Any]:
-        """The arguments of /detect_area."""
+        """Return the arguments of /detect_area."""
         box = server.bbox_of(self.x, self.y, self.x + SIDE_PX, self.y + SIDE_PX).as_tuple()
         values = dict(zip(NAMES, box, strict=True))
         return {**values, "provider": "xyz", "zoom": server.zoom, "name": self.name}
@@ -60,7 +62,7 @@ class Asked:
 
 @dataclass
 class Counts:
-    """What became of all requests."""
+    """Outcomes of all requests."""
 
     answered: int = 0
     waiting: int = 0
@@ -72,7 +74,7 @@ class Counts:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, **values: Any) -> None:
-        """Count from any thread: numbers are added, other values appended."""
+        """Add to the counts, from any thread: numbers are added, items of lists appended."""
         with self._lock:
             for name, value in values.items():
                 before = getattr(self, name)
@@ -83,13 +85,16 @@ class Counts:
 
 
 def mixed_up(asked: Asked, server: TileServer, result: dict[str, Any], runs: Path) -> str:
-    """What a run has of another request; "" where all of it is its own.
+    """Describe what in a run belongs to another request.
 
     Args:
         asked: The request.
-        server: Where its tiles come from.
-        result: The record that was answered.
-        runs: The folder of runs, in which run.json and the picture are looked at.
+        server: The tile server.
+        result: The record in the response.
+        runs: The folder of runs, from which run.json and the image are read.
+
+    Returns:
+        A message, or "" if the run is that of the request.
     """
     folder = runs / result["run"]
     record = json.loads((folder / "run.json").read_text())
@@ -107,12 +112,12 @@ def mixed_up(asked: Asked, server: TileServer, result: dict[str, Any], runs: Pat
         pixels = np.asarray(picture.convert("RGB"))
     expected = server.picture[asked.y : asked.y + SIDE_PX, asked.x : asked.x + SIDE_PX]
     if pixels.shape[0] < SIDE_PX or not _within(pixels, expected):
-        return f"{asked.name} has the picture of another area"
+        return f"{asked.name} has the image of another area"
     return ""
 
 
 def _within(pixels: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> bool:
-    """Whether the inside of the expected square is in the picture, a pixel more or less."""
+    """Return whether the image contains the inside of the expected square, within a few pixels."""
     inner = expected[2:-2, 2:-2]
     height, width = inner.shape[:2]
     places = ((y, x) for y in range(6) for x in range(6))
@@ -120,7 +125,7 @@ def _within(pixels: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> boo
 
 
 def requests_of(number: int, server: TileServer) -> Iterator[Asked]:
-    """The squares of a client, one after the other, by chance but the same in every run."""
+    """Yield the random squares of a client, identical in every run."""
     chance = random.Random(number)
     height, width = server.picture.shape[:2]
     for turn in range(1_000_000):
@@ -129,7 +134,7 @@ def requests_of(number: int, server: TileServer) -> Iterator[Asked]:
 
 
 def ask(number: int, app: App, server: TileServer, counts: Counts, until: float) -> None:
-    """One client, until the time is over."""
+    """Run one client until the time ``until``."""
     begun = time.monotonic()
     try:
         client = Client(
@@ -150,12 +155,14 @@ def ask(number: int, app: App, server: TileServer, counts: Counts, until: float)
             while not job.done():
                 status = job.status()
                 if status.rank is not None:
-                    place = max(place or 0, status.rank + 1)  # 0 is the next one
+                    place = max(place or 0, status.rank + 1)  # rank 0 is next
                 if time.monotonic() > until + LAST_S:
                     job.cancel()
                     working = status.code in (Status.PROCESSING, Status.ITERATING)
                     if place is None and not working:
-                        counts.add(faults=f"{asked.name} has no answer and no place: {status.code}")
+                        counts.add(
+                            faults=f"{asked.name} has no result or queue position: {status.code}"
+                        )
                     else:
                         counts.add(waiting=1, places=place or 0)
                     return
@@ -178,7 +185,7 @@ def ask(number: int, app: App, server: TileServer, counts: Counts, until: float)
 
 
 def memory_mb(process: "subprocess.Popen[bytes]") -> float | None:
-    """What a process has in memory now, in MB; None where it has ended."""
+    """Return the resident memory of a process in MB; None if it has ended."""
     try:
         return resident_mb("VmRSS", process.pid)
     except (ValueError, OSError):
@@ -186,7 +193,7 @@ def memory_mb(process: "subprocess.Popen[bytes]") -> float | None:
 
 
 def load(clients: int, seconds: float) -> dict[str, Any]:
-    """Put the load on an app of its own; the figures."""
+    """Start an app, run the clients against it, and return the figures."""
     memory: list[float] = []
     counts = Counts()
     with (
@@ -216,7 +223,7 @@ def load(clients: int, seconds: float) -> dict[str, Any]:
         elif hanging:
             counts.faults.append(f"{hanging} clients hang")
         if not counts.answered:
-            counts.faults.append("nobody was answered")
+            counts.faults.append("no request was completed")
     tenth = max(1, len(memory) // 10)
     return {
         "clients": clients,
@@ -239,13 +246,13 @@ def load(clients: int, seconds: float) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Put the load on, print the figures and write them where asked."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.clients", description=__doc__)
     parser.add_argument("--clients", type=int, default=50)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--seconds", type=float, default=600.0)
     how.add_argument("--quick", dest="seconds", action="store_const", const=QUICK_S)
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args()
     figures = load(options.clients, options.seconds)
     text = json.dumps(figures, indent=1)

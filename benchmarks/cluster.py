@@ -1,10 +1,10 @@
-"""One large area over one worker and over two, and how soon small jobs are done.
+"""Speed of a large area on one and on two workers, and latency and throughput of small jobs.
 
     python -m benchmarks.cluster [--side 16384] [--jobs 40] [--json FILE]
 
-Starts the engines of `make cluster` twice in a folder of its own, with a tile server that shows
-the same piece of sea with two ships over and over. Each worker has one place and one thread, so
-that two of them need two processors and one of them leaves the other idle. Minutes to half an hour.
+Starts the engines of `make cluster` twice, each time in a temporary folder, with a tile server that
+repeats a patch of sea with two ships. Each worker has one core and one thread. Takes between a few
+minutes and half an hour.
 """
 
 import argparse
@@ -40,20 +40,20 @@ from tests.helpers.tile_server import Body, TileServer
 
 LON, LAT, ZOOM = 5.0, 60.0, 17  # 0.6 m per pixel
 PATCH_PX = 1024
-NEAR_M = 48.0  # the scene has no two ships that are nearer to each other
+NEAR_M = 48.0  # ships in the scene are farther apart than this
 SHIPS = ((260.0, 420.0, 150.0, 30.0), (700.0, 1015.0, 110.0, 100.0))  # x, y in px; length m, axis
 TINY_PX = 400
-PAUSE_S = 3.0  # between two jobs at rest
+PAUSE_S = 3.0  # between two jobs, so that the cluster is idle
 
 
 class RepeatedTiles(TileServer):
-    """One patch of tiles repeated over a square of ``side_px``."""
+    """Serves a patch of tiles, repeated over a square of ``side_px``."""
 
     def __init__(self, side_px: int) -> None:
         picture = sea(PATCH_PX, PATCH_PX)
         gsd = gsd_at(LAT, ZOOM)
         for x, y, length, axis in SHIPS:
-            # What reaches over the patch's lower border comes in again at the upper one.
+            # Ships across the lower border continue at the upper one, so that patches join.
             for row in (y, y - PATCH_PX):
                 paint_ship(picture, gsd, (x * gsd, row * gsd), length, length / 6.5, axis)
         super().__init__(picture, west=LON, north=LAT, zoom=ZOOM, image_format="JPEG")
@@ -73,17 +73,17 @@ class RepeatedTiles(TileServer):
 
 @dataclass(frozen=True)
 class Finished:
-    """A large job: seconds from the first block's start to the end, and its ships."""
+    """A completed large job; ``seconds`` count from the start of the first block."""
 
     seconds: float
     blocks: int
     ships: int
-    twice: int  # ships nearer than NEAR_M to another
+    twice: int  # ships nearer than NEAR_M to another, which are duplicates
 
 
 @contextmanager
 def running(folder: Path, tiles: TileServer, workers: int) -> Iterator[tuple[Cluster, Store]]:
-    """A cluster with ``workers`` workers of one core each, and its job store."""
+    """Run a cluster with ``workers`` workers of one core each; yield it and its job store."""
     extra = {
         **tiles.environ(),
         "SHIPDET_PROVIDER": "xyz",
@@ -104,7 +104,11 @@ def running(folder: Path, tiles: TileServer, workers: int) -> Iterator[tuple[Clu
 
 
 def run(store: Store, messages: list[JobMessage]) -> dict[str, dict[str, Any]]:
-    """Submit jobs and wait for all; their rows by id."""
+    """Submit jobs, wait for all, and return their rows by id.
+
+    Raises:
+        SystemExit: A job failed.
+    """
     ids = submit.submit(messages, Settings())
     rows = wait_for(store, ids)
     wrong = {row["error"] for row in rows.values() if row["status"] != "completed"}
@@ -114,7 +118,7 @@ def run(store: Store, messages: list[JobMessage]) -> dict[str, dict[str, Any]]:
 
 
 def large(store: Store, tiles: TileServer, side: int) -> Finished:
-    """One area of ``side`` pixels squared, after small ones that load the models."""
+    """Run one area of ``side`` pixels squared, after small ones that load the models."""
     run(store, [job(tiles, f"warm-{n}", n * TINY_PX, 0, TINY_PX, TINY_PX) for n in range(4)])
     message = job(tiles, f"large-{side}", 0, 0, side, side)
     (row,) = run(store, [message]).values()
@@ -128,7 +132,7 @@ def large(store: Store, tiles: TileServer, side: int) -> Finished:
 
 
 def at_rest(store: Store, tiles: TileServer, count: int = 6) -> float:
-    """Median seconds from submitting a small job to its end while nothing else runs."""
+    """Return the median seconds from submission to completion of a small job on an idle cluster."""
     taken = []
     for number in range(count + 1):
         start = time.monotonic()
@@ -139,7 +143,7 @@ def at_rest(store: Store, tiles: TileServer, count: int = 6) -> float:
 
 
 def per_second(store: Store, tiles: TileServer, count: int) -> float:
-    """Small jobs that are done per second when many are waiting."""
+    """Return the throughput of small jobs, per second, when many are waiting."""
     columns = 8
     rows = run(
         store,
@@ -154,7 +158,7 @@ def per_second(store: Store, tiles: TileServer, count: int) -> float:
 
 
 def memory(cluster: Cluster) -> dict[str, float]:
-    """Most memory so far in MB of every kind of process: an engine's Java, a Python worker."""
+    """Return the peak memory so far in MB, by kind of process."""
     most: dict[str, float] = {}
     sessions = {cluster.processes.pid(name): name for name in cluster.processes.running()}
     for entry in Path("/proc").glob("[0-9]*"):
@@ -177,13 +181,12 @@ def memory(cluster: Cluster) -> dict[str, float]:
 
 
 def measure(side: int, jobs: int) -> dict[str, Any]:
-    """All figures."""
+    """Measure all figures."""
     found: dict[int, Finished] = {}
     figures: dict[str, Any] = {"machine": machine(), "side_px": side}
     for workers in (2, 1):
-        # Not a folder that only we may enter: PostgreSQL runs as somebody else.
         folder = Path(tempfile.mkdtemp(prefix="shipdet-bench-"))
-        folder.chmod(0o755)
+        folder.chmod(0o755)  # PostgreSQL runs as another user
         try:
             with (
                 RepeatedTiles(max(side, 8 * TINY_PX)) as tiles,
@@ -207,11 +210,11 @@ def measure(side: int, jobs: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cluster", description=__doc__)
-    parser.add_argument("--side", type=int, default=16_384, help="of the large area, pixels")
-    parser.add_argument("--jobs", type=int, default=40, help="small ones that wait together")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--side", type=int, default=16_384, help="side of the large area in pixels")
+    parser.add_argument("--jobs", type=int, default=40, help="small jobs that wait together")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args()
     text = json.dumps(rounded(measure(options.side, options.jobs), 2), indent=1)
     print(text)

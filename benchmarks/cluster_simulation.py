@@ -1,11 +1,11 @@
-"""How far the cluster goes: areas per day against workers and a tile service's connections.
+"""Simulate the cluster: areas per day, by number of lanes and of connections to the tile service.
 
     python -m shipdet jobs metrics > metrics.txt
     python -m benchmarks.cluster_simulation --metrics metrics.txt
 
-Areas arrive at random over a day (Poisson) and are cut into blocks; a block holds a lane all the
-time and connections while it fetches, as in shipdet/cluster. Stage times are those that a real
-cluster has measured; nothing else is fitted.
+Areas arrive at random over a day and are cut into blocks. As in shipdet/cluster, a block occupies
+a lane for its whole duration, and a connection while it fetches. Stage times are measured on a real
+cluster; nothing else is fitted.
 """
 
 import argparse
@@ -32,16 +32,20 @@ class Work:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a day was like: seconds from submission to the last block, and shares of use."""
+    """Results for one day: seconds from submission to the last block, and utilization."""
 
     median_s: float
-    late_s: float  # 95 of 100 areas are done by then
+    late_s: float  # 95th percentile
     lanes_used: float
-    connections_used: float  # more than all of them: the day's areas are not done in a day
+    connections_used: float  # above 1, the areas of a day take longer than a day
 
 
 def read_metrics(text: str) -> Work:
-    """Mean seconds per block from the metrics; a model's loading is left out."""
+    """Compute the mean seconds per block from the metrics, without loading of models.
+
+    Raises:
+        SystemExit: The metrics contain no blocks.
+    """
     found = {
         (stage, kind): float(value)
         for kind, stage, value in re.findall(
@@ -49,7 +53,7 @@ def read_metrics(text: str) -> Work:
         )
     }
     if ("all", "count") not in found:
-        raise SystemExit("The metrics have no blocks in them: run some jobs first.")
+        raise SystemExit("The metrics contain no blocks: run some jobs first.")
     blocks = found["all", "count"]
     mean = {stage: found[stage, "sum"] / blocks for stage, kind in found if kind == "sum"}
     fetch = mean.get("fetch", 0.0)
@@ -59,13 +63,22 @@ def read_metrics(text: str) -> Work:
 def simulate(
     areas: int, blocks: int, work: Work, lanes: int, connections: int, seed: int = 1
 ) -> Outcome:
-    """One day of ``areas`` areas of ``blocks`` blocks each."""
+    """Simulate one day.
+
+    Args:
+        areas: Number of areas.
+        blocks: Blocks per area.
+        work: Seconds per block.
+        lanes: Blocks that run at the same time.
+        connections: Connections to the tile service.
+        seed: Seed of the arrival times.
+    """
     rng = random.Random(seed)
     arrivals = sorted(rng.uniform(0, DAY_S) for _ in range(areas))
     left = [blocks] * areas
     ends: list[float] = []
-    queue: deque[int] = deque()  # areas in turn, one entry per block that waits
-    fetching: deque[int] = deque()  # blocks that have a lane and wait for a connection
+    queue: deque[int] = deque()  # waiting blocks, each as the index of its area
+    fetching: deque[int] = deque()  # blocks with a lane that wait for a connection
     events: list[tuple[float, int, str, int]] = [
         (at, number, "arrive", number) for number, at in enumerate(arrivals)
     ]
@@ -105,11 +118,11 @@ def simulate(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print a table for days of 10, 1,000 and 100,000 areas."""
+    """Run the command line: print a table for 10, 1,000 and 100,000 areas per day."""
     parser = argparse.ArgumentParser(prog="benchmarks.cluster_simulation", description=__doc__)
     parser.add_argument("--metrics", type=Path, required=True)
-    parser.add_argument("--blocks", type=int, default=1, help="of one area (1)")
-    parser.add_argument("--connections", type=int, default=4, help="to the tile service (4)")
+    parser.add_argument("--blocks", type=int, default=1, help="blocks per area (1)")
+    parser.add_argument("--connections", type=int, default=4, help="connections to the service (4)")
     parser.add_argument("--lanes", type=int, nargs="+", default=[2, 8, 32, 128])
     parsed = parser.parse_args(arguments)
     work = read_metrics(parsed.metrics.read_text())

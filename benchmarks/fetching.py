@@ -1,4 +1,4 @@
-"""Tiles of a slow server: several at once against one after another, and from the cache."""
+"""Speed of fetching tiles from a slow server over parallel connections, and from the cache."""
 
 import tempfile
 from functools import partial
@@ -17,7 +17,7 @@ CONNECTIONS = 4
 
 
 def fetch_parallel(effort: Effort) -> dict[str, float]:
-    """``speed`` of four connections over one, and ``requests`` of a second run (the cache's)."""
+    """Return the ``speed`` of four connections over one, and the ``requests`` of a cached run."""
     side = effort.tiles
     with (
         TileServer(generated_picture(side, side), delay_s=LATENCY_S, image_format="JPEG") as server,

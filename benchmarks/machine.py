@@ -1,4 +1,4 @@
-"""On what the figures were measured."""
+"""Description of the machine that runs the benchmarks."""
 
 import importlib.metadata
 import os
@@ -10,7 +10,7 @@ from shipdet.models.processors import cpu_precision
 
 
 def machine() -> dict[str, object]:
-    """Processor, threads, memory and versions; ``load`` is what else was running at the start."""
+    """Return processor, threads, memory, versions, and the ``load`` from other work."""
     return {
         "cpu": _cpu(),
         "cores": os.cpu_count(),
@@ -26,7 +26,10 @@ def machine() -> dict[str, object]:
 
 
 def _cpu() -> str:
-    """The model name as the kernel tells it, with family and model: virtual ones hide the rest."""
+    """Return the model name of the processor, with family and model number.
+
+    Virtual machines often report a generic name, which the numbers make specific.
+    """
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -1,14 +1,21 @@
-"""Memory of a process, as Linux counts it."""
+"""Memory of a process on Linux."""
 
 import re
 from pathlib import Path
 
 
 def resident_mb(line: str, process: int | str = "self") -> float:
-    """``VmRSS``, what is in memory now, or ``VmHWM``, the most since the last reset.
+    """Read a value from /proc/PID/status, in MB.
 
-    Not getrusage, whose peak a child takes over from its parent. Raises ValueError for a process
-    without memory: one of the kernel's, or one that has ended; OSError for one that does not exist.
+    This avoids getrusage, whose peak a child inherits from its parent.
+
+    Args:
+        line: ``VmRSS``, the current resident memory, or ``VmHWM``, its peak since the last reset.
+        process: Process id, or "self".
+
+    Raises:
+        ValueError: The process has no memory: it is a kernel thread or has ended.
+        OSError: The process does not exist.
     """
     status = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace")
     found = re.search(rf"^{line}:\s+(\d+) kB$", status, re.MULTILINE)
@@ -18,6 +25,6 @@ def resident_mb(line: str, process: int | str = "self") -> float:
 
 
 def start_counting() -> float:
-    """Forget the peak of what was before, imports for example; MB in memory now."""
+    """Reset the peak of this process, to exclude e.g. imports; return its current MB."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     return resident_mb("VmRSS")

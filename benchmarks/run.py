@@ -1,12 +1,12 @@
-"""All figures of the README's performance table, measured side by side in one run.
+"""Measure all figures of docs/performance.md in one run.
 
     python -m benchmarks.run [--quick | --tiny] [--against CHECKOUT] [--cluster FILE]
         [--json FILE] [--table FILE]
 
-``--against`` measures an older checkout beside this one, ``--cluster`` takes in what
-benchmarks.cluster has written. ``--quick`` takes a few minutes on two cores. ``--tiny`` only shows
-that everything runs: its figures mean nothing. OMP_NUM_THREADS sets the threads of everything that
-is compared.
+``--against`` also measures an older checkout, and ``--cluster`` adds the output of
+benchmarks.cluster. ``--quick`` takes a few minutes on two cores. ``--tiny`` only tests that the
+benchmarks run; its figures are meaningless. OMP_NUM_THREADS sets the number of threads of all
+candidates.
 """
 
 import argparse
@@ -34,10 +34,15 @@ T = TypeVar("T")
 
 
 def measure(effort: Effort, against: Path | None = None) -> dict[str, Any]:
-    """``ratios``, ``further`` figures, and the ``machine``; with those of an older checkout.
+    """Run all benchmarks.
 
-    Where both backends do the same work, the ratio is that of the faster one, which ``further``
-    names beside the other's.
+    Args:
+        effort: Sizes and rounds.
+        against: An older checkout to compare with.
+
+    Returns:
+        ``ratios``, ``further`` figures, and the ``machine``. If several backends do the same work,
+        the ratio is that of the fastest; ``further`` contains its name and the ratios of all.
     """
     here = machine.machine()
     ratios: dict[str, float] = {}
@@ -49,32 +54,32 @@ def measure(effort: Effort, against: Path | None = None) -> dict[str, Any]:
         further[f"{name}_backend"] = best
         further.update({f"{name}_{backend}": value for backend, value in of_backends.items()})
 
-    better("dense_vs_naive", _said(scoring.dense_vs_naive, effort))
-    better("dense_vs_exact", _said(scoring.dense_vs_exact, effort))
-    upscaled = _said(upscaling.upscale_vs_realesrganer, effort)
+    better("dense_vs_naive", _logged(scoring.dense_vs_naive, effort))
+    better("dense_vs_exact", _logged(scoring.dense_vs_exact, effort))
+    upscaled = _logged(upscaling.upscale_vs_realesrganer, effort)
     better("upscale_vs_realesrganer", {name: ratio["speed"] for name, ratio in upscaled.items()})
-    # The memory of the backend whose speed is given.
+    # The memory belongs to the backend whose speed is reported.
     chosen = str(further["upscale_vs_realesrganer_backend"])
     further["upscale_memory"] = upscaled[chosen]["memory"]
     for name, figure in (
         ("classifier", backends.vs_torch_classifier),
         ("upscaler", backends.vs_torch_upscaler),
     ):
-        faster = _said(figure, effort)
+        faster = _logged(figure, effort)
         ratios[f"openvino_vs_torch_{name}"] = faster["openvino"]
         further[f"onnx_vs_torch_{name}"] = faster["onnx"]
-    ratios["search_vs_pass"] = _said(search_time.search_vs_pass, effort)
-    further["first_ships"] = _said(search_time.first_ships, effort)
+    ratios["search_vs_pass"] = _logged(search_time.search_vs_pass, effort)
+    further["first_ships"] = _logged(search_time.first_ships, effort)
     if against is not None:
-        further["sample_vs_before"] = _said(before.sample_vs_before, effort, against)
-        further["large_vs_before"] = _said(before.large_vs_before, effort, against)
-    parts = _said(selective.selective_vs_whole, effort)
+        further["sample_vs_before"] = _logged(before.sample_vs_before, effort, against)
+        further["large_vs_before"] = _logged(before.large_vs_before, effort, against)
+    parts = _logged(selective.selective_vs_whole, effort)
     further |= {f"selective_{name}": value for name, value in parts.items()}
-    fetched = _said(fetching.fetch_parallel, effort)
+    fetched = _logged(fetching.fetch_parallel, effort)
     ratios["fetch_parallel"] = fetched["speed"]
     further["fetch_again_requests"] = fetched["requests"]
-    further["overlap"] = _said(streaming.overlapped, effort)
-    large = _said(streaming.large_picture, effort)
+    further["overlap"] = _logged(streaming.overlapped, effort)
+    large = _logged(streaming.large_picture, effort)
     further |= {f"large_{name}": value for name, value in large.items()}
     further["import_s"] = startup.import_seconds()
     further |= {f"page_{name}": value for name, value in startup.page_starts().items()}
@@ -88,7 +93,7 @@ def measure(effort: Effort, against: Path | None = None) -> dict[str, Any]:
     }
 
 
-def _said(figure: Callable[..., T], *given: object) -> T:
+def _logged(figure: Callable[..., T], *given: object) -> T:
     print(f"{figure.__name__} ...", flush=True)
     value = figure(*given)
     print(f"  {value}", flush=True)
@@ -96,18 +101,18 @@ def _said(figure: Callable[..., T], *given: object) -> T:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure, print the table, and write the requested files."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
     how = parser.add_mutually_exclusive_group()
     for name in ("quick", "tiny"):
         how.add_argument(f"--{name}", dest="effort", action="store_const", const=name)
     parser.set_defaults(effort="full")
-    parser.add_argument("--against", type=Path, help="an older checkout, measured as well")
-    parser.add_argument("--cluster", type=Path, help="figures of benchmarks.cluster, as JSON")
-    parser.add_argument("--json", type=Path, help="write the figures here")
-    parser.add_argument("--table", type=Path, help="write the Markdown table here")
+    parser.add_argument("--against", type=Path, help="also measure this older checkout")
+    parser.add_argument("--cluster", type=Path, help="JSON file of benchmarks.cluster")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--table", type=Path, help="write the table to this file")
     parser.add_argument(
-        "--from", dest="known", type=Path, help="make the table of figures in this JSON file"
+        "--from", dest="known", type=Path, help="read the figures from this JSON file instead"
     )
     options = parser.parse_args(arguments)
     if options.known:

@@ -1,4 +1,4 @@
-"""One pass over a scene against separate windows, one by one and in batches."""
+"""Speed of one dense pass relative to separate windows, one by one and in batches."""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,17 +19,16 @@ from shipdet.progress import finish
 from shipdet.settings import get_settings
 
 BACKENDS = ("torch", "onnx", "openvino")
-GSD_M = 240 / 224  # the ancestor's crops of 224 px are then our window of 240 m
+GSD_M = 240 / 224  # a crop of the baseline, 224 px, is then a window of 240 m
 CROP_PX = 224
 STRIDE_PX = 112
 
 
 def dense_vs_naive(effort: Effort) -> dict[str, float]:
-    """How many times faster a scene is searched than scored one crop at a time, by backend.
+    """Return the speedup of a search over scoring one crop at a time, by backend.
 
-    The search gives both answers, windows one cell apart and the map. The baseline is the
-    ancestor's way (224 px at stride 112: positions 120 m apart) with the same classifier, written
-    as it was there, loaded once.
+    The search computes both outputs: windows one cell apart, and the map. The baseline is the usual
+    loop over crops (224 px at stride 112, which is 120 m) with the same classifier, loaded once.
     """
     scene = _scene(effort.scene_px)
     image = Image.fromarray(scene.pixels)
@@ -42,9 +41,9 @@ def dense_vs_naive(effort: Effort) -> dict[str, float]:
 
 
 def dense_vs_exact(effort: Effort) -> dict[str, float]:
-    """How many times faster the same windows, one cell apart, are scored in one pass, by backend.
+    """Return the speedup of a dense pass over scoring the same windows in batches, by backend.
 
-    The windows are cut beforehand and scored in batches.
+    The time to cut the windows is not included.
     """
     canvas = _scene(effort.canvas_px).pixels
     ratios = {}
@@ -52,14 +51,14 @@ def dense_vs_exact(effort: Effort) -> dict[str, float]:
         classifier = load_classifier(backend=backend, device="cpu")
         windows = _windows(canvas, classifier)
         dense = partial(classifier.dense, canvas[None])
-        dense()  # the windows are too slow to be done once for nothing
+        dense()  # warms up; a warm-up of the windows would take too long
         times = shortest({"dense": dense}, effort.rounds)
         ratios[backend] = seconds(partial(_scored, windows, classifier)) / times["dense"]
     return ratios
 
 
 def one_crop_at_a_time(image: Image.Image) -> Callable[[], list[float]]:
-    """The baseline: scores of all crops, each cut, resized, made a tensor and scored alone."""
+    """Return the baseline: a function that cuts, resizes and scores each crop separately."""
     settings = get_settings()
     folder = resolve(settings.classifier, settings)
     config = folder.config
@@ -93,7 +92,7 @@ def _searched(scene: Mosaic, classifier: Classifier) -> object:
 
 
 def _windows(canvas: Pixels, classifier: Classifier) -> Pixels:
-    """A view of all windows of a canvas at a stride of a cell: (rows, columns, side, side, 3)."""
+    """Return a view of all windows one cell apart, (rows, columns, side, side, 3)."""
     side, cell = classifier.window_px, classifier.cell_px
     shown = np.lib.stride_tricks.sliding_window_view(canvas, (side, side), axis=(0, 1))
     return np.moveaxis(shown[::cell, ::cell], 2, -1)
@@ -105,7 +104,7 @@ def _scored(windows: Pixels, classifier: Classifier) -> None:
 
 
 def _scene(side: int) -> Mosaic:
-    """A generated picture: what a network takes does not depend on what it sees."""
+    """Return an image of noise: the time of a network does not depend on the content."""
     pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
     covered = np.ones((side, side), np.bool_)
     return Mosaic(pixels, Grid(side, side, GSD_M, GSD_M), covered, Provenance("benchmark"))

@@ -1,4 +1,4 @@
-"""A whole search, its files written, against one bare pass of the network over the same ground."""
+"""Time of a whole search, including its files, relative to one bare pass of the network."""
 
 import io
 import tempfile
@@ -25,7 +25,7 @@ SAMPLE_ZOOM, LEFT, TOP, COLUMNS, ROWS = 16, 32640, 32752, 8, 6  # tiles of the s
 
 
 def search_vs_pass(effort: Effort) -> float:
-    """How many times longer a search of a harbor at 3 m takes than the pass, warm."""
+    """Return the time of a search of a harbor at 3 m over that of the pass, with loaded models."""
     pixels = harbor(effort.harbor_px, effort.harbor_px * 3 // 5)
     classifier = load_classifier()
     network = at_scale(pixels, GSD_M, classifier)
@@ -41,24 +41,24 @@ def search_vs_pass(effort: Effort) -> float:
 
 
 def first_ships(effort: Effort) -> float:
-    """Share of a warm search of the harbor after which its first ships are shown."""
+    """Return the fraction of a search after which the first ships are shown, with loaded models."""
     pixels = harbor(effort.harbor_px, effort.harbor_px * 3 // 5)
     shares = []
     with tempfile.TemporaryDirectory() as folder:
         searched(pixels, Path(folder))
         for _ in range(effort.rounds):
             start = time.perf_counter()
-            told = None
+            first = None
             for event in _steps(pixels, Path(folder)):
-                if told is None and event.sighted is not None and event.sighted.ships:
-                    told = time.perf_counter() - start
-            all_of_it = time.perf_counter() - start
-            shares.append((all_of_it if told is None else told) / all_of_it)
+                if first is None and event.sighted is not None and event.sighted.ships:
+                    first = time.perf_counter() - start
+            total = time.perf_counter() - start
+            shares.append((total if first is None else first) / total)
     return min(shares)
 
 
 def searched(pixels: Pixels, folder: Path, backend: str = "") -> Run:
-    """The run of a search of a picture at 3 m."""
+    """Search an image at 3 m per pixel."""
     return finish(_steps(pixels, folder, backend))
 
 
@@ -68,7 +68,7 @@ def _steps(pixels: Pixels, folder: Path, backend: str = "") -> Steps[Run]:
 
 
 def bare_pass(network: Pixels, classifier: Classifier) -> None:
-    """Each pixel of a picture at the network's scale through the network, once."""
+    """Pass an image at the network's scale through the network, canvas by canvas, no overlap."""
     height, width = network.shape[:2]
     for y in range(0, height, CANVAS_PX):
         for x in range(0, width, CANVAS_PX):
@@ -76,7 +76,10 @@ def bare_pass(network: Pixels, classifier: Classifier) -> None:
 
 
 def at_scale(pixels: Pixels, gsd_m: float, classifier: Classifier) -> Pixels:
-    """A picture at the network's scale, its sides rounded to cells; canvases are not too small."""
+    """Resample an image to the network's scale.
+
+    Sides are rounded to whole cells, and cut where the last canvas would be smaller than a window.
+    """
     block = classifier.config.shipdet
     factor = gsd_m * block.window_px / block.window_m
 
@@ -90,7 +93,7 @@ def at_scale(pixels: Pixels, gsd_m: float, classifier: Classifier) -> Pixels:
 
 
 def harbor(width: int, height: int) -> Pixels:
-    """The sample harbor at 3 m per pixel, mirrored over and over until it is large enough."""
+    """Return the sample harbor at 3 m per pixel, extended by mirroring or cut to the size."""
     rows = [np.hstack([_tile(LEFT + x, TOP + y) for x in range(COLUMNS)]) for y in range(ROWS)]
     pixels = np.vstack(rows)
     share = gsd_at(0.06, SAMPLE_ZOOM) / GSD_M
@@ -102,6 +105,6 @@ def harbor(width: int, height: int) -> Pixels:
 
 def _tile(x: int, y: int) -> Pixels:
     data = sample.tile(SAMPLE_ZOOM, x, y)
-    assert data is not None, "the sample has another place"
+    assert data is not None, "the tile is outside the sample"
     with Image.open(io.BytesIO(data)) as image:
         return np.asarray(image.convert("RGB"))

@@ -1,4 +1,4 @@
-"""Super-resolution of a whole picture against only where the raw one could show a ship."""
+"""Speed of super-resolution only around candidates, relative to that of the whole image."""
 
 from functools import partial
 
@@ -18,9 +18,12 @@ UPSCALER = "realesr-general-x4v3"
 
 
 def selective_vs_whole(effort: Effort) -> dict[str, float]:
-    """``speed`` is the time of the whole over that of the selective way, its search included.
+    """Measure selective super-resolution of a roadstead, with ships in one corner.
 
-    A roadstead: water and a group of ships in a corner. ``share`` of the blocks were sharpened.
+    Returns:
+        ``speed``, the time for the whole image over that of selective super-resolution including
+        its search of the raw image, and ``share``, the fraction of blocks that are enlarged by the
+        network.
     """
     raw, settings = _roadstead(effort.roadstead_px), get_settings()
     classifier = load_classifier(backend="onnx", device="cpu")
@@ -30,7 +33,7 @@ def selective_vs_whole(effort: Effort) -> dict[str, float]:
         search = Search(upscale="x4", upscaler=UPSCALER, selective=selective)
         return finish(sharpen(raw, classifier, upscaler, plan_search(search, settings), Clock()))
 
-    result = sharpened(True)  # also warms everything up
+    result = sharpened(True)  # also warms up
     whole, some = (seconds(partial(sharpened, chosen)) for chosen in (False, True))
     return {"speed": whole / some, "share": result.sharpened / result.blocks}
 

@@ -1,10 +1,10 @@
-"""Where the time of a whole search goes, by stage.
+"""Profile a whole search by stage.
 
     python -m benchmarks.stages [--backend NAME] [--width PX] [--json FILE]
 
 Searches the sample harbor at 3 m per pixel with a loaded model and prints the seconds of each
-stage. A stage that another one contains is indented. Threads beside the search, such as GDAL's
-and the network's, are in the time of the stage that waits for them.
+stage. Indented stages are part of the stage above. The work of other threads, such as those of GDAL
+and of the network, counts for the stage that waits for them.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from benchmarks.search_time import harbor, searched
 
 
 class Stage(NamedTuple):
-    """A stage and the function that does it: the end of its file's path, and its name."""
+    """A stage and its function, identified by name and by the end of the path of its file."""
 
     title: str
     file: str
@@ -27,23 +27,23 @@ class Stage(NamedTuple):
 
 
 STAGES = (
-    Stage("models", "pipeline/searching.py", "_load"),
+    Stage("loading models", "pipeline/searching.py", "_load"),
     Stage("survey", "detect/surveying.py", "survey"),
-    Stage("  canvases cut and resampled", "detect/view.py", "cut"),
+    Stage("  cutting and resampling canvases", "detect/view.py", "cut"),
     Stage("  network", "_runtime.py", "survey"),
     Stage("  candidates of a canvas", "detect/surveying.py", "_candidates"),
     Stage("  map of water and hulls", "detect/surveying.py", "_keep_layers"),
-    Stage("  each ship once", "detect/candidates.py", "suppressed"),
-    Stage("ships described", "detect/detector.py", "_detection"),
+    Stage("  suppressing duplicates", "detect/candidates.py", "suppressed"),
+    Stage("describing ships", "detect/detector.py", "_detection"),
     Stage("image, preview, overlay, crops", "report/raster.py", "write_picture"),
     Stage("GeoTIFF", "report/raster.py", "write_geotiff"),
-    Stage("overlay drawn", "report/drawing.py", "draw_overlay"),
-    Stage("crops cut", "report/drawing.py", "crop_ship"),
+    Stage("drawing the overlay", "report/drawing.py", "draw_overlay"),
+    Stage("cutting crops", "report/drawing.py", "crop_ship"),
 )
 
 
 def stages(backend: str, width: int) -> dict[str, float]:
-    """Seconds by stage, in the order in which they are printed, and ``all``."""
+    """Return the seconds by stage, in order of printing, the total ``all``, and ``ships``."""
     pixels = harbor(width, width * 3 // 5)
     profile = cProfile.Profile()
     with tempfile.TemporaryDirectory() as folder:
@@ -64,11 +64,11 @@ def stages(backend: str, width: int) -> dict[str, float]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure, print, and write the requested file."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.stages", description=__doc__)
-    parser.add_argument("--backend", default="", help="the configured one unless given")
-    parser.add_argument("--width", type=int, default=2393, help="of the picture in pixels")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--backend", default="", help="default: the configured backend")
+    parser.add_argument("--width", type=int, default=2393, help="width of the image in pixels")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args(arguments)
     found = stages(options.backend, options.width)
     for title, value in found.items():

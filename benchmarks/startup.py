@@ -1,4 +1,4 @@
-"""How long until something can be done: importing, opening the page, searching again."""
+"""Startup times: importing the package, opening the page, searching a second time."""
 
 import os
 import socket
@@ -22,7 +22,7 @@ AREA = (-0.70, 0.06, -0.685, 0.07)  # a part of the built-in sample
 
 
 def import_seconds() -> float:
-    """``import shipdet`` in a new interpreter, less the time of one that imports nothing."""
+    """Return the seconds of ``import shipdet``: a new interpreter, minus one without imports."""
     return _interpreter("import shipdet") - _interpreter("pass")
 
 
@@ -36,9 +36,14 @@ def _interpreter(statement: str) -> float:
 
 
 def page_starts() -> dict[str, float]:
-    """``s`` from starting ``app.py``, as ``make run`` does when installed, to a page that answers.
+    """Start ``app.py``, as an installed ``make run`` does, and wait for the page.
 
-    ``mb`` is the memory of the app then; Linux only.
+    Returns:
+        ``s``, the seconds until the page responds, and ``mb``, the memory of the app at that time
+        (Linux only).
+
+    Raises:
+        TimeoutError: The page does not respond.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -62,13 +67,15 @@ def page_starts() -> dict[str, float]:
         finally:
             app.terminate()
             app.wait()
-    raise TimeoutError(f"no page within {GIVE_UP_S:g} s")
+    raise TimeoutError(f"the page does not respond within {GIVE_UP_S:g} s")
 
 
 def second_detection() -> dict[str, float]:
-    """A part of the sample searched twice in this process: ``first_s``, ``second_s``, ``loads_s``.
+    """Search a part of the sample twice in this process.
 
-    ``loads_s`` is what the second one took to get its model: nothing is read again.
+    Returns:
+        Seconds of both searches, ``first_s`` and ``second_s``, and ``loads_s``, the seconds in
+        which the second gets its model, which is already in memory.
     """
     from shipdet.models import release_models
 

@@ -1,4 +1,4 @@
-"""Searched piece by piece: the memory that a large picture takes, and a download overlapped."""
+"""Searching in pieces: memory for a large image, and speed of searching during a download."""
 
 import json
 import subprocess
@@ -33,9 +33,11 @@ STRIP_PX = 512
 
 
 def large_picture(effort: Effort) -> dict[str, float]:
-    """``peak_mb`` above the loaded model while a GeoTIFF is searched, in a process of its own.
+    """Search a large GeoTIFF in a separate process.
 
-    ``held_mb`` is what its pixels and coverage alone would take, ``seconds`` the whole run.
+    Returns:
+        Size, ``ships`` and ``seconds`` of the run; ``peak_mb``, its peak memory above that of the
+        loaded model; ``held_mb``, the memory of the whole image with its coverage.
     """
     side = str(effort.streamed_px)
     command = [sys.executable, "-m", "benchmarks.streaming", side, side]
@@ -45,7 +47,7 @@ def large_picture(effort: Effort) -> dict[str, float]:
 
 
 def child(width: int, height: int) -> None:
-    """Search a generated GeoTIFF in pieces and print the figures."""
+    """Search a generated GeoTIFF in pieces and print the figures as JSON."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "large.tif")
         write_picture(path, width, height)
@@ -67,7 +69,7 @@ def child(width: int, height: int) -> None:
 
 
 def write_picture(path: Path, width: int, height: int) -> None:
-    """The same patch of sea with two ships, over and over."""
+    """Write a GeoTIFF that repeats a patch of sea with two ships."""
     patch = sea(PATCH_PX, PATCH_PX)
     for x, y, length, axis in ((300, 250, 180, 30), (700, 750, 240, 100)):
         paint_ship(patch, GSD_M, (x * GSD_M, y * GSD_M), length, length / 6.5, axis)
@@ -85,9 +87,9 @@ def write_picture(path: Path, width: int, height: int) -> None:
 
 
 def overlapped(effort: Effort) -> float:
-    """Downloading and then searching, over searching while tiles arrive.
+    """Return the time of a download followed by a search, over that of both at once.
 
-    The server is as slow as the search: with either stage far slower the ratio is 1.
+    The server is set to be as slow as the search: if either is much slower, the ratio is 1.
     """
     rows, columns = effort.arriving_rows, 4  # several canvases, one below the other
     classifier = load_classifier(device="cpu")
@@ -97,7 +99,7 @@ def overlapped(effort: Effort) -> float:
     ):
 
         def settings() -> Settings:
-            """With an empty cache each time."""
+            """Return settings with a new, empty cache."""
             return Settings(
                 xyz_url=server.url_template, cache_dir=Path(tempfile.mkdtemp(dir=folder))
             )
@@ -105,11 +107,11 @@ def overlapped(effort: Effort) -> float:
         def searched(picture: Picture) -> None:
             finish(detect(picture, classifier, floor=0.5))
 
-        def first_one_then_the_other() -> None:
+        def sequential() -> None:
             chosen = settings()
             searched(finish(download(server.bbox, 17, get_provider("xyz", chosen), None, chosen)))
 
-        def at_once() -> None:
+        def overlapping() -> None:
             chosen = settings()
             planned = plan(server.bbox, 17, get_provider("xyz", chosen), 0, chosen)
             with arriving(planned, None, chosen) as arrival:
@@ -120,9 +122,9 @@ def overlapped(effort: Effort) -> float:
         chosen = settings()
         held = finish(download(server.bbox, 17, get_provider("xyz", chosen), None, chosen))
         took = shortest({"search": lambda: searched(held)}, 1)["search"]
-        server.delay_s = 4 * took / (rows * columns)  # over four connections
-        times = shortest({"one": first_one_then_the_other, "both": at_once}, effort.rounds)
-    return times["one"] / times["both"]
+        server.delay_s = 4 * took / (rows * columns)  # four connections share the tiles
+        times = shortest({"sequential": sequential, "overlapping": overlapping}, effort.rounds)
+    return times["sequential"] / times["overlapping"]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The figures as a Markdown table, each beside its target, and why where it is missed."""
+"""Format the figures as a Markdown table with targets, and reasons for missed targets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,39 +7,49 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Row:
-    """One line: what was compared, its target, and the reason that holds where it is missed."""
+    """One row of the table.
+
+    Attributes:
+        name: Key of the figure.
+        work: What is compared.
+        target: Target value.
+        reason: Why the target is missed, if it is.
+        most: Whether the target is an upper limit instead of a lower one.
+        unit: Unit of figure and target.
+        bf16: Target on processors that are faster in bf16, if different.
+    """
 
     name: str
     work: str
     target: float
     reason: str = ""
-    most: bool = False  # the target is the most that is allowed, not the least
+    most: bool = False
     unit: str = "x"
-    bf16: float | None = None  # the target where processors are faster in bf16
+    bf16: float | None = None
 
 
 ROWS = (
     Row(
         "dense_vs_naive",
-        "2,048 x 2,048 scene searched, against one PIL crop at a time (stride 112)",
+        "search of a 2,048 x 2,048 scene, against one PIL crop at a time (stride 112)",
         15.0,
         "windows at stride 112 overlap by half, so sharing saves a factor of 4 at most, less the "
-        "margins of the canvases; the rest would have to come from the number format, in which "
+        "margins of the canvases; the rest would have to come from the number format, from which "
         "this processor gains little",
     ),
     Row(
         "dense_vs_exact",
-        "windows of a canvas in one pass, against batches of windows, one cell apart",
+        "windows one cell apart in one pass, against batches of windows",
         20.0,
         "sharing saves (window / cell) squared, 64 for a window of 128 px and a cell of 16, less "
-        "what canvases share with their neighbors and mirror at the picture's edges",
+        "the overlap of the canvases and the mirrored pixels at the edges of the image",
     ),
     Row(
         "upscale_vs_realesrganer",
         "x4plus against RealESRGANer, tile 256",
         2.0,
-        "blocks overlap by 48 px against its 10 px, which costs 1.3 to 1.6 times the pixels and "
-        "is what removes the seams",
+        "blocks overlap by 48 px instead of its 10 px, which removes the seams but costs 1.3 to "
+        "1.6 times the pixels",
         bf16=8.0,
     ),
     Row(
@@ -53,34 +63,34 @@ ROWS = (
         "openvino_vs_torch_upscaler",
         "OpenVINO against PyTorch fp32, upscaler",
         2.0,
-        "both run at the rate of a plain matrix product where a processor is not faster in bf16",
+        "without faster bf16, both run at the speed of the underlying matrix products",
     ),
     Row(
         "search_vs_pass",
-        "whole search of a harbor at 3 m, files written, against one bare pass of the network",
+        "whole search of a harbor at 3 m, including files, against one bare pass of the network",
         1.6,
-        "canvases share 64 pixels with each neighbor and reach as far beyond the picture",
+        "canvases overlap their neighbors by 64 pixels and extend as far beyond the image",
         most=True,
     ),
     Row(
         "first_ships",
-        "time until this search shows its first ships, as a share of the whole search",
+        "time until the harbor search shows its first ships, as a fraction of the whole",
         0.5,
-        "the picture has few canvases, and the first ones show no ship",
+        "the image has few canvases, and the first ones show no ship",
         most=True,
         unit="",
     ),
     Row(
         "sample_vs_before",
-        "whole search of the sample, against the checkout before",
+        "whole search of the sample, against the older checkout",
         5.0,
-        "what is left is the network, which was a quarter of the time before",
+        "the rest is the network, which takes a quarter of the time of the older checkout",
     ),
     Row(
         "large_vs_before",
-        "whole search of a large GeoTIFF, against the checkout before",
+        "whole search of a large GeoTIFF, against the older checkout",
         4.0,
-        "what is left is the network and reading and writing the picture",
+        "the rest is the network, and reading and writing the image",
     ),
     Row(
         "cluster_two",
@@ -91,18 +101,18 @@ ROWS = (
     ),
     Row(
         "selective_speed",
-        "super-resolution of a roadstead, whole against only where ships could be",
+        "super-resolution of a roadstead, whole against only around candidates",
         1.0,
-        "the search of the raw picture took longer than the blocks that it saved",
+        "searching the raw image takes longer than enlarging the skipped blocks",
     ),
     Row("fetch_parallel", "100 tiles at 50 ms, four connections against one", 3.0),
     Row("fetch_again_requests", "requests of a second download", 0, most=True, unit=""),
     Row("upscale_memory", "peak memory of RealESRGANer over ours", 2.0),
     Row(
         "overlap",
-        "download, then search, against search while tiles arrive, both equally slow",
+        "download then search, against search during the download, at equal speeds",
         1.3,
-        "the search begins when the first canvas is there, and shares its processors with the "
+        "the search starts once the first canvas is complete, and shares the processors with the "
         "server and the decoding",
     ),
     Row(
@@ -115,16 +125,16 @@ ROWS = (
     Row("import_s", "`import shipdet`", 0.3, most=True, unit=" s"),
     Row(
         "page_s",
-        "start of the installed app to a page that answers",
+        "start of the installed app until the page responds",
         5.0,
-        "the import of gradio takes more than a third of it",
+        "importing gradio takes more than a third of it",
         most=True,
         unit=" s",
     ),
     Row("page_mb", "memory of the app before the first search", 700, most=True, unit=" MB"),
     Row(
         "detection_loads_s",
-        "time to get the models in a second detection",
+        "time to get the models in a second search",
         0.05,
         most=True,
         unit=" s",
@@ -133,7 +143,7 @@ ROWS = (
 
 
 def table(figures: dict[str, Any]) -> str:
-    """Markdown: one row per figure, then the machine in words."""
+    """Format one row per figure, followed by a description of the machine."""
     known = {**figures["further"], **figures["ratios"]}
     lines = ["| work | measured | target | |", "|---|---|---|---|"]
     for row in ROWS:
@@ -163,7 +173,7 @@ def table(figures: dict[str, Any]) -> str:
 
 
 def rounded(values: Mapping[str, Any], digits: int) -> dict[str, Any]:
-    """The figures rounded to this many digits, nested ones too."""
+    """Return the figures rounded to ``digits`` decimals, including nested ones."""
 
     def shorter(value: Any) -> Any:
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Side-by-side timing: the candidates take turns, so that other work on the machine hits all."""
+"""Time candidates in turns, so that other work on the machine affects all of them."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -7,23 +7,37 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured: sides in pixels, and how often each candidate has its turn."""
+    """Sizes of the benchmarks and number of rounds.
+
+    Attributes:
+        name: Name of the effort.
+        scene_px: Side of a scene at 1.07 m per pixel.
+        canvas_px: Side of a canvas.
+        block_px: Side of a block for super-resolution.
+        picture_px: Side of an image that is enlarged in blocks.
+        harbor_px: Width of an image at 3 m per pixel that is searched whole.
+        roadstead_px: Side of an image that is enlarged only around candidates.
+        arriving_rows: Rows of map tiles that are searched during their download.
+        tiles: Map tiles along a side of a downloaded square.
+        streamed_px: Side of a GeoTIFF that is searched in strips.
+        rounds: Rounds per candidate.
+    """
 
     name: str
-    scene_px: int  # scored at 1.07 m per pixel
+    scene_px: int
     canvas_px: int
     block_px: int
-    picture_px: int  # enlarged in blocks
-    harbor_px: int  # width of a picture at 3 m per pixel that is searched whole
-    roadstead_px: int  # enlarged only where ships could be
-    arriving_rows: int  # of map tiles that are searched while they arrive
-    tiles: int  # along a side of a downloaded square
-    streamed_px: int  # side of a GeoTIFF that is searched in strips
+    picture_px: int
+    harbor_px: int
+    roadstead_px: int
+    arriving_rows: int
+    tiles: int
+    streamed_px: int
     rounds: int
 
     @property
     def searches(self) -> int:
-        """Whole searches of a process, of which the first loads the models."""
+        """Number of whole searches per process, of which the first loads the models."""
         return min(2, self.rounds)
 
 
@@ -32,13 +46,18 @@ EFFORTS = {
     for effort in (
         Effort("full", 2048, 1024, 192, 768, 2393, 1024, 40, 10, 20_480, 5),
         Effort("quick", 2048, 768, 96, 256, 1200, 768, 32, 10, 8_192, 3),
-        Effort("tiny", 320, 160, 16, 16, 320, 16, 4, 3, 512, 1),  # shows that all of it runs
+        Effort("tiny", 320, 160, 16, 16, 320, 16, 4, 3, 512, 1),  # tests that everything runs
     )
 }
 
 
 def shortest(work: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Seconds of each one's fastest round; one more warms up if they are several."""
+    """Return the seconds of the fastest round by candidate.
+
+    Args:
+        work: Candidates by name.
+        rounds: Rounds to time. If there are several, another round before them warms up.
+    """
     best = dict.fromkeys(work, float("inf"))
     warm_up = rounds > 1
     for turn in range(rounds + warm_up):
@@ -50,7 +69,7 @@ def shortest(work: Mapping[str, Callable[[], object]], rounds: int) -> dict[str,
 
 
 def seconds(do: Callable[[], object]) -> float:
-    """Seconds of one round."""
+    """Return the seconds of one call."""
     start = time.perf_counter()
     do()
     return time.perf_counter() - start

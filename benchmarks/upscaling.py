@@ -1,8 +1,7 @@
-"""x4plus in our blocks against RealESRGANer (realesrgan 0.3.0) as it is used by everyone.
+"""Speed and memory of x4plus in our blocks, relative to RealESRGANer (realesrgan 0.3.0).
 
-Both enlarge the same picture on the CPU; RealESRGANer with its tile of 256 px and its default
-padding, which on a CPU means float32. Each runs in a process of its own, whose peak memory counts
-from before the model is loaded; Linux only.
+Both enlarge the same image on the CPU. RealESRGANer uses tiles of 256 px, its default padding and
+float32. Each runs in a separate process, whose peak memory includes the model. Linux only.
 """
 
 import contextlib
@@ -25,7 +24,7 @@ TILE_PX = 256
 
 
 def upscale_vs_realesrganer(effort: Effort) -> dict[str, dict[str, float]]:
-    """Time and memory of RealESRGANer over ours, larger is better: per backend speed, memory."""
+    """Return time and memory of RealESRGANer over ours, by backend: ``speed`` and ``memory``."""
     theirs = _in_process("theirs", effort.picture_px)
     ratios = {}
     for backend in ("torch", "onnx", "openvino"):
@@ -74,7 +73,7 @@ def _theirs(side: int) -> dict[str, float]:
 
 
 def _ours(side: int, backend: str) -> dict[str, float]:
-    import torch  # noqa: F401  # counted for neither
+    import torch  # noqa: F401  # excluded from the memory of both
 
     from shipdet.geometry import Grid
     from shipdet.models import compat, load_upscaler  # noqa: F401  # likewise

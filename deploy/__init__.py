@@ -1,1 +1,1 @@
-"""Where the cluster runs: in containers (compose.yaml), or as processes of this machine (local)."""
+"""Run the cluster in containers (compose.yaml) or as processes on this machine (local.py)."""

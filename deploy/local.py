@@ -1,10 +1,10 @@
-"""All engines as ordinary processes of one machine: `make cluster`, and what the tests use.
+"""Run all engines as processes of one machine, for `make cluster` and the tests.
 
-    python -m deploy.local up .cluster       # start everything, print the addresses
-    python -m deploy.local down .cluster     # stop exactly those
+    python -m deploy.local up .cluster       # start all engines and print their addresses
+    python -m deploy.local down .cluster     # stop these engines
 
-One folder holds data, logs, pid files and ``env``: source it and `shipdet jobs ...`
-talks to this cluster. Ports are the usual ones where they are free.
+The folder contains data, logs, pid files and ``env``. Source ``env`` to use the cluster with
+`shipdet jobs ...`. Engines use their default ports if these are free.
 """
 
 import argparse
@@ -32,16 +32,25 @@ PORTS = {
 }
 WORKERS = 2
 PLACES = 2
-# Seven Java programs on one machine: what they save in memory and compiling they need elsewhere.
+# Reduces memory and compilation of the Java programs, which share one machine.
 FRUGAL = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 
 
 @dataclass
 class Cluster:
-    """The engines in a folder.
+    """The engines of a folder.
 
-    ``extra`` are settings for stream, workers and app; each of the Spark ``workers`` has ``places``
-    cores.
+    Attributes:
+        folder: Folder of data, logs, pid files and settings.
+        extra: Additional environment variables of stream, workers and app.
+        usual_ports: Whether to prefer the default ports.
+        workers: Number of Spark workers.
+        places: Cores per worker.
+
+    Example:
+        >>> cluster = Cluster(Path(".cluster"))
+        >>> cluster.start()
+        >>> cluster.stop()
     """
 
     folder: Path
@@ -59,7 +68,15 @@ class Cluster:
             self.env = {}
 
     def start(self, *, stream: bool = True, app: bool = True) -> None:
-        """Start the engines, make tables, bucket and topics, then start stream and app."""
+        """Start the engines, create tables, bucket and topics, then start stream and app.
+
+        Args:
+            stream: Whether to start the stream.
+            app: Whether to start the app.
+
+        Raises:
+            NotStarted: An engine does not start.
+        """
         self.start_storage()
         self.env |= self.extra
         _write_env(self.folder / "env", self.env)
@@ -76,7 +93,11 @@ class Cluster:
             self.processes.wait_for_port("app", self.ports["app"])
 
     def start_storage(self) -> None:
-        """Start the database and the object store, if they do not run."""
+        """Start the database and the object store unless they are running.
+
+        Raises:
+            NotStarted: One of them does not start.
+        """
         if not self.env:
             self.settle()
         if "postgres" in self.processes.running():
@@ -87,20 +108,24 @@ class Cluster:
             self.processes.wait_for_port(name, self.ports[name])
 
     def stop(self) -> None:
-        """Stop what was started here, in the opposite order; data and logs stay."""
+        """Stop all processes in reverse order of start; keep data and logs."""
         self.processes.stop_all(last=("postgres",))
 
     @property
     def ports(self) -> dict[str, int]:
-        """The engines' ports."""
+        """Port of each engine."""
         return {name: int(self.env[f"PORT_{name.upper()}"]) for name in PORTS}
 
     def environ(self) -> dict[str, str]:
-        """The environment of programs that use this cluster."""
+        """Return the environment for programs that use this cluster."""
         return {**os.environ, **self.env, "PYTHONPATH": str(PROJECT)}
 
     def run(self, *arguments: str) -> str:
-        """Run Python to its end with the cluster's settings; returns its standard output."""
+        """Run Python with the cluster's settings and return its standard output.
+
+        Raises:
+            NotStarted: The program fails.
+        """
         done = subprocess.run(
             [sys.executable, *arguments],
             env=self.environ(), cwd=PROJECT, capture_output=True, text=True, check=False,
@@ -114,11 +139,15 @@ class Cluster:
         self.processes.start(name, [sys.executable, *arguments], self.environ(), PROJECT)
 
     def start_stream(self) -> None:
-        """Start the stream; after a kill, again."""
+        """Start the stream, also after it was killed."""
         self.start_python("stream", "-m", "shipdet", "jobs", "stream")
 
     def start_postgres(self) -> None:
-        """Make a database cluster where there is none, and start its server."""
+        """Create the database cluster if it does not exist, and start the server.
+
+        Raises:
+            NotStarted: PostgreSQL is not installed, or initdb fails.
+        """
         data, tools = self.folder / "postgres", _postgres_tools()
         user = _postgres_user(self.folder)
         if not (data / "PG_VERSION").exists():
@@ -197,7 +226,7 @@ class Cluster:
         self.processes.start(name, call, {**self.environ(), **daemon, **env}, PROJECT)
 
     def settle(self) -> None:
-        """Choose ports and secrets, and write them and Spark's settings into the folder."""
+        """Choose ports and secrets; write them and the settings of Spark to the folder."""
         for name in ("logs", "pids", "events", "conf", "spark"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         ports = {n: free_port(p if self.usual_ports else 0) for n, p in PORTS.items()}
@@ -246,7 +275,7 @@ def _write_env(file: Path, env: Mapping[str, str]) -> None:
 
 
 def _tool(name: str) -> str:
-    """A program that pip has installed beside this Python."""
+    """Return the path of a program installed beside this Python, or on the path."""
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:
@@ -255,7 +284,7 @@ def _tool(name: str) -> str:
 
 
 def _postgres_tools() -> Path:
-    """The folder of PostgreSQL's server programs; Debian keeps them out of the path."""
+    """Return the folder of PostgreSQL's server programs, which Debian does not add to the path."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), reverse=True)
     program = found[0] if found else shutil.which("postgres")
     if program is None:
@@ -264,17 +293,17 @@ def _postgres_tools() -> Path:
 
 
 def _postgres_user(folder: Path) -> list[str]:
-    """How to become somebody who may run PostgreSQL, which root may not."""
+    """Return the command prefix to run PostgreSQL as user postgres, which root needs."""
     if os.geteuid() != 0:
         return []
     become = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"]
     if subprocess.run([*become, "test", "-x", str(folder)], cwd="/", check=False).returncode:
-        raise NotStarted(f"the user postgres cannot enter {folder}: choose another folder")
+        raise NotStarted(f"the user postgres cannot access {folder}: choose another folder")
     return become
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Start or stop a cluster from a shell."""
+    """Run the command line: start or stop a cluster."""
     parser = argparse.ArgumentParser(prog="deploy.local", description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("up", "down"))
     parser.add_argument("folder", type=Path)
@@ -285,7 +314,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     running = cluster.processes.running()
     if running:
-        print(f"{', '.join(running)} run already: stop them first.", file=sys.stderr)
+        print(f"Already running: {', '.join(running)}. Stop them first.", file=sys.stderr)
         return 1
     started = time.monotonic()
     try:

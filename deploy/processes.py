@@ -1,4 +1,4 @@
-"""Processes that outlive the program that started them, each with a log and a pid file."""
+"""Background processes that outlive their parent, each with a log and a pid file."""
 
 import os
 import signal
@@ -13,15 +13,19 @@ STOP_S = 15.0
 
 
 class NotStarted(Exception):
-    """An engine cannot be started; the message says why."""
+    """An engine cannot be started."""
 
 
-#: Ports handed out: until somebody listens there, the system may offer one of them again.
-_given: set[int] = set()
+#: Ports already returned: the system may return a port twice until a program listens on it.
+_returned: set[int] = set()
 
 
 def free_port(preferred: int = 0) -> int:
-    """The preferred port of this machine when nobody listens there, else any free one."""
+    """Return the preferred port if it is free, otherwise another free port.
+
+    Raises:
+        NotStarted: No port is free.
+    """
     for port in (preferred, *([0] * 20)):
         with socket.socket() as server:
             server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -30,26 +34,39 @@ def free_port(preferred: int = 0) -> int:
             except OSError:
                 continue
             found = int(server.getsockname()[1])
-        if found == preferred or found not in _given:
-            _given.add(found)
+        if found == preferred or found not in _returned:
+            _returned.add(found)
             return found
     raise NotStarted("this machine has no free port")
 
 
 class Processes:
-    """The processes of a folder: ``logs/NAME.log`` and ``pids/NAME``.
+    """The processes of a folder, with ``logs/NAME.log`` and ``pids/NAME``.
 
-    A pid file holds the process's id and the time of its start, so that another program that has
-    got the same id since is never stopped.
+    A pid file contains the id and the start time of the process, so that a later process with the
+    same id is never stopped.
+
+    Args:
+        folder: The folder, with the subfolders logs and pids.
     """
 
     def __init__(self, folder: Path) -> None:
         self.logs, self.pids = folder / "logs", folder / "pids"
 
     def start(self, name: str, call: Sequence[str], env: Mapping[str, str], cwd: Path) -> None:
-        """Start a process in a session of its own; NotStarted when it is running already."""
+        """Start a process in a new session.
+
+        Args:
+            name: Name of the process.
+            call: Program and arguments.
+            env: Its environment.
+            cwd: Its working directory.
+
+        Raises:
+            NotStarted: A process of this name is running.
+        """
         if self.pid(name) is not None:
-            raise NotStarted(f"{name} is running already")
+            raise NotStarted(f"{name} is already running")
         with (self.logs / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 call, env=dict(env), cwd=cwd, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
@@ -58,7 +75,7 @@ class Processes:
         (self.pids / name).write_text(f"{process.pid} {_birth(process.pid)}")
 
     def pid(self, name: str) -> int | None:
-        """The id of a process that still runs."""
+        """Return the id of a process, or None if it is not running."""
         file = self.pids / name
         if not file.exists():
             return None
@@ -66,32 +83,32 @@ class Processes:
         return int(pid) if birth and _birth(int(pid)) == birth else None
 
     def running(self) -> list[str]:
-        """Names of the folder's processes that still run."""
+        """Return the names of the running processes."""
         names = sorted(file.name for file in self.pids.glob("*"))
         return [name for name in names if self.pid(name) is not None]
 
     def signal(self, name: str, number: signal.Signals) -> None:
-        """Send a signal to a process and all that it started in its session."""
+        """Send a signal to all processes in the session of a process."""
         pid = self.pid(name)
         if pid is not None:
             with suppress(ProcessLookupError):
                 os.killpg(pid, number)
 
     def stop(self, name: str) -> None:
-        """Stop a process: politely, then not."""
-        # An interrupt is PostgreSQL's fast way; it would wait for its clients on SIGTERM.
+        """Ask a process to stop, and kill its session after :data:`STOP_S` seconds."""
+        # PostgreSQL disconnects its clients on SIGINT but waits for them on SIGTERM.
         polite = signal.SIGINT if name == "postgres" else signal.SIGTERM
         pid = self.pid(name)
         if pid is not None:
-            os.kill(pid, polite)  # it stops its own children, in its own order
+            os.kill(pid, polite)  # not the whole session: it stops its children itself
             self.gone(name, STOP_S)
-            with suppress(ProcessLookupError):  # what is left of its session
+            with suppress(ProcessLookupError):  # the rest of its session
                 os.killpg(pid, signal.SIGKILL)
             self.gone(name, STOP_S)
         (self.pids / name).unlink(missing_ok=True)
 
     def gone(self, name: str, patience_s: float) -> bool:
-        """Whether a process ends within ``patience_s``."""
+        """Return whether a process ends within ``patience_s`` seconds."""
         end = time.monotonic() + patience_s
         while self.pid(name) is not None:
             if time.monotonic() > end:
@@ -100,13 +117,23 @@ class Processes:
         return True
 
     def stop_all(self, last: Sequence[str] = ()) -> None:
-        """Stop every process of the folder, the youngest first."""
+        """Stop all processes, the most recently started first, those named in ``last`` last."""
         files = sorted(self.pids.glob("*"), key=lambda file: -file.stat().st_mtime)
         for file in sorted(files, key=lambda file: file.name in last):
             self.stop(file.name)
 
     def wait_for_port(self, name: str, port: int, patience_s: float = 180.0) -> None:
-        """Wait until something listens on a port of this machine; NotStarted with the log's end."""
+        """Wait until a program listens on a port of this machine.
+
+        Args:
+            name: Process that should listen.
+            port: The port.
+            patience_s: Longest wait in seconds.
+
+        Raises:
+            NotStarted: The process ends, or the wait is over; the message contains the end of its
+                log.
+        """
         end = time.monotonic() + patience_s
         while True:
             with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
@@ -120,9 +147,9 @@ class Processes:
 
 
 def _birth(pid: int) -> str:
-    """When a process began, in clock ticks since boot; empty when it is gone or a zombie."""
+    """Return the start time of a process in clock ticks since boot; "" if it has ended."""
     with suppress(OSError, ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # our own dead child would stay in the table
+        os.waitpid(pid, os.WNOHANG)  # reap our own child, which stays a zombie otherwise
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

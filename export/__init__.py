@@ -1,1 +1,1 @@
-"""Getting models into hub layout, into ONNX and onto the hub."""
+"""Convert models to hub layout, export them to ONNX and 8 bits, and upload them to the hub."""

@@ -1,8 +1,8 @@
-"""``python -m export.checkpoint IN OUT``: a foreign checkpoint becomes a model folder.
+"""``python -m export.checkpoint IN OUT``: convert a checkpoint to a model folder.
 
-IN is a .pth (read with ``weights_only``, so that no code in it runs) or an ncnn .param with its
-.bin beside it. Real-ESRGAN's networks are recognized by their tensors; for a classifier,
-config.json must lie beside IN.
+IN is a .pth file (read with ``weights_only``, so that code in it does not run) or an ncnn .param
+file with its .bin file beside it. Real-ESRGAN networks are recognized by their tensors. A
+classifier needs config.json beside IN.
 """
 
 import argparse
@@ -28,10 +28,20 @@ State = dict[str, Tensor]
 
 
 def convert(source: Path, target: Path) -> Path:
-    """Write a model folder from a checkpoint and load it once, strictly.
+    """Write a model folder from a checkpoint, after loading its weights strictly.
+
+    Args:
+        source: The checkpoint, .pth or .param.
+        target: The model folder. If the checkpoint is rejected, an existing model in it is kept.
+
+    Returns:
+        ``target``.
 
     Raises:
-        BadModel: not a checkpoint of a network that we know.
+        BadModel: The file is not a checkpoint of a supported network.
+
+    Example:
+        >>> convert(Path("RealESRGAN_x4plus.pth"), Path("weights/my-upscaler"))
     """
     state: State
     if source.suffix == ".param":
@@ -45,24 +55,24 @@ def convert(source: Path, target: Path) -> Path:
         weights = Path(draft) / "model.safetensors"
         save_file({name: value.contiguous() for name, value in state.items()}, weights)
         raw["shipdet"]["sha256"] = file_sha256(weights)
-        for graphs in ("onnx", "int8"):  # of other weights
+        for graphs in ("onnx", "int8"):  # entries of a copied config.json are for other weights
             raw["shipdet"].pop(graphs, None)
         load_weights(build(parse_config(json.dumps(raw), str(target))), weights)
-        # A checkpoint that is refused leaves the model that was there.
+        # Only after the strict load, so that a rejected checkpoint keeps the existing model.
         weights.replace(target / "model.safetensors")
     write_config(target, raw)
     return target
 
 
 def _from_pickle(source: Path) -> State:
-    """The state of a .pth: the averaged weights where there are such, else the plain ones."""
+    """Read the weights of a .pth file, preferably the averaged ones."""
     try:
         content = torch.load(source, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise BadModel(f"There is no file {source}.") from None
+        raise BadModel(f"{source} does not exist.") from None
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError):
         raise BadModel(
-            f"{source} is not a checkpoint, or holds more than tensors, which is not loaded."
+            f"{source} is not a checkpoint, or contains more than tensors, which is never loaded."
         ) from None
     for key in ("params_ema", "params", "state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
@@ -74,11 +84,11 @@ def _from_pickle(source: Path) -> State:
 
 
 def _raw_config(state: State, source: Path) -> dict[str, Any]:
-    """config.json for a state: recognized by its tensors, else the one beside the checkpoint."""
+    """Derive config.json from the tensors, or read the file beside the checkpoint."""
     if "conv_first.weight" in state and "body.0.rdb1.conv1.weight" in state:
         first = state["conv_first.weight"]
         if first.shape[1] != 3:
-            raise BadModel(f"{source} does not enlarge four times, and nothing else is supported.")
+            raise BadModel(f"{source} does not enlarge x4: only x4 models are supported.")
         params: dict[str, Any] = {
             "num_feat": first.shape[0],
             "num_block": _count(state, r"body\.(\d+)\.rdb1\.conv1\.weight"),
@@ -87,26 +97,26 @@ def _raw_config(state: State, source: Path) -> dict[str, Any]:
         return _upscaler("RRDBNet", params)
     if "body.0.weight" in state and state["body.0.weight"].ndim == 4:
         if "body.1.weight" not in state:
-            raise BadModel(
-                f"{source} has an activation without weights, which cannot be identified."
-            )
+            raise BadModel(f"{source} has activations without weights: only PReLU is supported.")
         params = {
             "num_feat": state["body.0.weight"].shape[0],
-            # The first and the last are beside num_conv convolutions; each but the last has slopes.
+            # num_conv excludes the first and last convolution; PReLU follows all but the last.
             "num_conv": (_count(state, r"body\.(\d+)\.weight") - 3) // 2,
             "act_type": "prelu",
         }
         return _upscaler("SRVGGNetCompact", params)
     beside = source.parent / "config.json"
     if not beside.is_file():
-        raise BadModel(f"{source} is not Real-ESRGAN: put the model's config.json beside it.")
+        raise BadModel(
+            f"{source} is not a Real-ESRGAN model: put the model's config.json beside it."
+        )
     raw: dict[str, Any] = json.loads(beside.read_text(encoding="utf-8"))
     parse_config(json.dumps(raw), str(beside))
     return raw
 
 
 def _count(state: State, pattern: str) -> int:
-    """One more than the largest number in the names that match."""
+    """Return one more than the largest index in the names that match."""
     return 1 + max(int(m[1]) for name in state if (m := re.fullmatch(pattern, name)))
 
 
@@ -120,10 +130,10 @@ def _upscaler(architecture: str, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _from_ncnn(layers: list[ncnn.Layer], source: Path) -> tuple[dict[str, Any], State]:
-    """Name the tensors of an ncnn model by the network that has as many, in the same order."""
+    """Assign the tensors of an ncnn model, in order, to the names of the network that fits them."""
     convolutions = [layer for layer in layers if layer.kind == "Convolution"]
     if len(convolutions) < 3:
-        raise BadModel(f"{source} is not one of Real-ESRGAN's networks.")
+        raise BadModel(f"{source} is not a Real-ESRGAN network.")
     feat = convolutions[0].weight.shape[0]
     if len(convolutions) != len(layers):
         count = len(convolutions) - 2
@@ -140,19 +150,19 @@ def _from_ncnn(layers: list[ncnn.Layer], source: Path) -> tuple[dict[str, Any], 
     numbers = [n for layer in layers for n in (layer.weight, layer.bias) if n is not None]
     expected = build(parse_config(json.dumps(raw), str(source))).state_dict()
     if [tuple(v.shape) for v in expected.values()] != [n.shape for n in numbers]:
-        raise BadModel(f"{source} is not one of Real-ESRGAN's networks: its layers differ.")
+        raise BadModel(f"{source} is not a Real-ESRGAN network: its layers differ.")
     tensors = (torch.from_numpy(n.copy()) for n in numbers)
     return raw, dict(zip(expected, tensors, strict=True))
 
 
 def main() -> None:
-    """Read the command line and convert."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m export.checkpoint", description=__doc__)
     parser.add_argument("source", type=Path, metavar="IN", help=".pth, or .param with .bin")
     parser.add_argument("target", type=Path, metavar="OUT", help="the model folder to write")
     arguments = parser.parse_args()
     folder = convert(arguments.source, arguments.target)
-    print(f"{folder} is written; describe the model in {folder / 'README.md'}.")
+    print(f"Wrote {folder}. Describe the model in {folder / 'README.md'}.")
 
 
 if __name__ == "__main__":

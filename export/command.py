@@ -1,4 +1,4 @@
-"""What the three commands share: errors as one sentence, config.json kept as it was written."""
+"""Helpers of the export commands: error reporting and writing config.json."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ from shipdet.errors import ShipdetError
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a command; exit with 2 and one sentence when the user can do something about it."""
+    """Run a command; on a `ShipdetError`, print its message and exit with status 2."""
     try:
         main()
     except ShipdetError as error:
@@ -19,5 +19,5 @@ def run(main: Callable[[], None]) -> None:
 
 
 def write_config(folder: Path, raw: dict[str, Any]) -> None:
-    """Write a folder's config.json as people read it."""
+    """Write a folder's config.json with indentation."""
     (folder / "config.json").write_text(json.dumps(raw, indent=2) + "\n", encoding="utf-8")

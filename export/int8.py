@@ -1,14 +1,15 @@
-"""``python -m export.int8 weights/MODEL --labels FILE``: an 8-bit graph, judged before it stays.
+"""``python -m export.int8 weights/MODEL --labels FILE``: quantize a model to 8 bits and verify it.
 
-NNCF measures the range of every layer's values on canvases of real pictures (``--images``, by
-default those of the labels) and makes a graph for OpenVINO whose backbone multiplies in 8 bits; see
-:data:`MULTIPLICATIONS`. Both graphs then search the labeled pictures. Where F1 is
-lower by more than 0.3 points nothing is written; else openvino/int8.xml and .bin come into the
-folder and config.json vouches for them, without which the runtime does not use them.
+NNCF measures the range of each layer's activations on canvases of real images (``--images``, by
+default those of the labels) and writes a graph for OpenVINO whose backbone multiplies in 8 bits
+(see :data:`MULTIPLICATIONS`). The float and the 8-bit graph then search the labeled images. If F1
+drops by more than 0.3 points, nothing is written. Otherwise openvino/int8.xml and .bin are added to
+the folder, and their checksums to config.json, without which the runtime does not use them.
 
-A model that was trained on the labeled pictures judges itself too well. ``--held-out MODEL`` names
-one that has not seen them: it is made and judged in the same way, and decides.
-Needs the package nncf. Labels: see export.labeled_pictures.
+F1 on images that a model was trained on hides the loss. ``--held-out MODEL`` names a model that was
+not trained on the labeled images; it is quantized in the same way and evaluated instead.
+
+Requires the package nncf. For the format of the labels, see export.labeled_pictures.
 """
 
 import argparse
@@ -36,13 +37,13 @@ from shipdet.models.openvino_runtime import open_classifier
 from shipdet.models.runtime import Pixels
 from shipdet.settings import get_settings
 
-#: F1 may fall by this much.
+#: Largest accepted loss of F1.
 MOST_LOST = 0.003
-#: Canvases on which ranges are measured, and their side in network pixels.
+#: Number of canvases on which ranges are measured, and their side in network pixels.
 CANVASES, CANVAS_PX = 96, 256
-#: What runs in 8 bits: convolutions and matrix products of the backbone, whose names begin so. The
-#: first layer, whose input is pixels, the map head and the margins are most of the error and little
-#: of the time, and so are sums and layer norms; see docs/experiments.md.
+#: Operations that run in 8 bits: convolutions and matrix products of the backbone, whose names
+#: start with IN_8_BITS. The first layer, the map head, the margins, sums and layer norms would
+#: cause most of the error but take little of the time; see docs/experiments.md.
 MULTIPLICATIONS = ("Convolution", "GroupConvolution", "MatMul")
 IN_8_BITS = "/stages."
 
@@ -53,21 +54,22 @@ def export(
     labeled: Sequence[LabeledPicture],
     held_out: ModelFolder | None = None,
 ) -> dict[str, float]:
-    """Write, judge and enter a classifier's 8-bit graph.
+    """Quantize a classifier, verify the 8-bit graph, and add it to the model folder.
 
     Args:
-        folder: the model; its folder is written to.
-        canvases: uint8 (1, h, w, 3), of real pictures at the network's scale.
-        labeled: searched with both graphs.
-        held_out: judged instead of the model itself.
+        folder: The model, to whose folder the graph is added.
+        canvases: uint8 (1, h, w, 3), crops of real images at the network's scale.
+        labeled: Images that are searched with both graphs.
+        held_out: Model that is evaluated instead of ``folder``.
 
     Returns:
-        ``f1`` and ``f1_fp32``, ``ships``, and ``bytes`` of the graph.
+        ``f1`` and ``f1_fp32``, the number of ``ships``, and the size of the graph in ``bytes``.
 
     Raises:
-        BadModel: the model has no map head, or finds too little in 8 bits.
+        BadModel: The model has no map head, or F1 drops by more than :data:`MOST_LOST`.
+        MissingExtra: NNCF is not installed.
     """
-    # Beside the folder: moving within a disk cannot fail halfway.
+    # The draft is on the same file system, so that moving a file is atomic.
     with tempfile.TemporaryDirectory(prefix=".int8-", dir=folder.path.parent) as place:
         draft = _draft(folder, canvases, Path(place, "model"))
         judged = folder if held_out is None else held_out
@@ -85,7 +87,7 @@ def export(
         print(f"float32: {full}\nint8: {short}")
         if not short.f1 >= full.f1 - MOST_LOST:
             raise BadModel(
-                f"In 8 bits {judged.name} has an F1 of {short.f1:.3f} instead of {full.f1:.3f}: "
+                f"In 8 bits, F1 of {judged.name} drops from {full.f1:.3f} to {short.f1:.3f}: "
                 "nothing was written."
             )
         raw = json.loads((draft.path / "config.json").read_text(encoding="utf-8"))
@@ -98,10 +100,10 @@ def export(
 
 
 def _draft(folder: ModelFolder, canvases: Sequence[Pixels], place: Path) -> ModelFolder:
-    """A copy of a model with its 8-bit graph: what is judged is what will run."""
+    """Copy a model and add its 8-bit graph, so that the verified files are the ones that run."""
     config = folder.config
     if not isinstance(config, ClassifierConfig) or config.shipdet.map is None:
-        raise BadModel(f"{folder.name} does not search pictures: only such models run in int8.")
+        raise BadModel(f"{folder.name} has no map head, so it cannot run in 8 bits.")
     place.mkdir()
     for name in (WEIGHTS, MAP_WEIGHTS):
         shutil.copy2(folder.path / name, place / name)
@@ -116,7 +118,12 @@ def _draft(folder: ModelFolder, canvases: Sequence[Pixels], place: Path) -> Mode
 
 
 def quantize(graph: Path, canvases: Sequence[Pixels], target: Path) -> None:
-    """Write the 8-bit form of an ONNX graph as ``target`` (.xml) and the .bin beside it.
+    """Quantize an ONNX graph to ``target`` (.xml) and a .bin file beside it.
+
+    Args:
+        graph: The ONNX file.
+        canvases: uint8 (1, h, w, 3), inputs on which ranges are measured.
+        target: The .xml file to write.
 
     Raises:
         MissingExtra: NNCF is not installed.
@@ -131,7 +138,7 @@ def quantize(graph: Path, canvases: Sequence[Pixels], target: Path) -> None:
         full,
         nncf.Dataset(list(canvases)),
         subset_size=len(canvases),
-        # Activations of this network are not symmetric: GELU hardly goes below zero.
+        # Asymmetric activations: GELU is hardly negative.
         preset=nncf.QuantizationPreset.MIXED,
         ignored_scope=nncf.IgnoredScope(names=_kept(full), validate=False),
     )
@@ -139,7 +146,7 @@ def quantize(graph: Path, canvases: Sequence[Pixels], target: Path) -> None:
 
 
 def _kept(model: Any) -> list[str]:
-    """Names of the operations that stay in float32."""
+    """Return the names of the operations that stay in float32."""
     return [
         operation.get_friendly_name()
         for operation in model.get_ordered_ops()
@@ -155,10 +162,10 @@ def _tallied(folder: ModelFolder, labeled: Sequence[LabeledPicture], precision: 
 
 
 def canvases_of(pictures: Sequence[LabeledPicture], config: ClassifierConfig) -> list[Pixels]:
-    """Canvases of pictures in turn, one around a ship, the next one anywhere.
+    """Cut canvases from images, alternately around a ship and at random.
 
     Raises:
-        BadImage: a picture cannot be read.
+        BadImage: An image cannot be read.
     """
     random = np.random.default_rng(0)
     order = random.permutation(len(pictures))[:CANVASES]
@@ -182,7 +189,7 @@ def _canvas(
 
 
 def main() -> None:
-    """Read the command line, make the graph and judge it."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m export.int8",
         description=__doc__,
@@ -190,25 +197,26 @@ def main() -> None:
     )
     parser.add_argument("model", help="a model folder, e.g. weights/shipdet-pico")
     parser.add_argument("--labels", type=Path, action="append", required=True, metavar="FILE",
-                        help="labels of pictures to judge by")  # fmt: skip
+                        help="labels of the images to evaluate on")  # fmt: skip
     parser.add_argument("--images", type=Path, action="append", metavar="FILE",
-                        help="labels of the pictures whose canvases are measured")  # fmt: skip
-    parser.add_argument("--held-out", metavar="MODEL", help="has not seen the labeled pictures")
+                        help="labels of the images to measure ranges on")  # fmt: skip
+    parser.add_argument("--held-out", metavar="MODEL",
+                        help="evaluate this model, not trained on the labeled images")  # fmt: skip
     arguments = parser.parse_args()
     settings = get_settings()
     folder = resolve(arguments.model, settings)
     held_out = resolve(arguments.held_out, settings) if arguments.held_out else None
-    labeled = _some(read_labels(arguments.labels))
-    measured = _some(read_labels(arguments.images)) if arguments.images else labeled
+    labeled = _not_empty(read_labels(arguments.labels))
+    measured = _not_empty(read_labels(arguments.images)) if arguments.images else labeled
     if not isinstance(folder.config, ClassifierConfig):
-        raise BadModel(f"{folder.name} finds no ships: only ship models run in int8.")
+        raise BadModel(f"{folder.name} finds no ships: only ship models can run in 8 bits.")
     export(folder, canvases_of(measured, folder.config), labeled, held_out)
 
 
-def _some(pictures: Iterable[LabeledPicture]) -> list[LabeledPicture]:
+def _not_empty(pictures: Iterable[LabeledPicture]) -> list[LabeledPicture]:
     found = list(pictures)
     if not found:
-        raise BadOption("The labels name no pictures.")
+        raise BadOption("The labels contain no images.")
     return found
 
 

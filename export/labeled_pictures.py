@@ -1,9 +1,9 @@
-"""Labeled pictures, and how well a model finds their ships.
+"""Read labeled images, and count how many of their ships a model finds.
 
-Labels are in the form in which a run is saved as labels.json: ``{"images": [{"file", "gsd_x_m",
-"gsd_y_m", "complete", "ships": [{"corners"}], "unknown": [[x0, y0, x1, y1]]}]}``, in pixels, the
-first edge of the corners along the length. A file is beside its labels, or has a full path.
-``smallest_m`` says that shorter ships are not labeled.
+Labels have the format of a run's labels.json: ``{"images": [{"file", "gsd_x_m", "gsd_y_m",
+"complete", "ships": [{"corners"}], "unknown": [[x0, y0, x1, y1]]}]}``, in pixels, with the first
+edge of the corners along the length. ``file`` is an absolute path or relative to the labels. If
+``smallest_m`` is given, shorter ships are not labeled.
 """
 
 import json
@@ -25,15 +25,15 @@ from shipdet.mosaic import Mosaic
 
 @dataclass(frozen=True)
 class LabeledPicture:
-    """A picture and what is known of it, in its pixels.
+    """An image with its labels, in pixels.
 
     Attributes:
-        path: of the picture.
-        gsd_m: meters per pixel (across, down).
-        corners: of each ship, (4, 2), the first edge along the length.
-        unknown: (n, 4) boxes in which nothing is known about ships.
-        complete: False where unlabeled ships may lie anywhere.
-        shortest_m: ships shorter than this do not count.
+        path: Image file.
+        gsd_m: Meters per pixel (across, down).
+        corners: Corners (4, 2) of each ship, with the first edge along the length.
+        unknown: Boxes (n, 4) that may contain unlabeled ships.
+        complete: False if unlabeled ships are possible anywhere.
+        shortest_m: Shorter ships do not count.
     """
 
     path: Path
@@ -44,25 +44,27 @@ class LabeledPicture:
     shortest_m: float
 
     def read(self) -> Mosaic:
-        """The picture, whole.
+        """Read the whole image.
 
         Raises:
-            BadImage: it cannot be read, or is too large to be held.
+            BadImage: The image cannot be read, or is too large for memory.
         """
         scene = open_raster(self.path, self.gsd_m[0])
         if not isinstance(scene, Mosaic):
-            raise BadImage(f"{self.path} is too large to be held: cut it.")
+            raise BadImage(
+                f"{self.path} is too large to be read whole: cut it into smaller images."
+            )
         height, width = scene.coverage.shape
         return replace(scene, grid=Grid(width, height, *self.gsd_m))
 
     def known(self) -> KnownShips:
-        """The ships in meters from the top left corner."""
+        """Return the ships, in meters from the top left corner."""
         outlines = [corners * np.array(self.gsd_m) for corners in self.corners]
         lengths = np.array([float(np.linalg.norm(each[1] - each[0])) for each in outlines])
         return KnownShips(outlines, lengths, lengths >= self.shortest_m, self.shortest_m)
 
     def is_unknown(self, places: Floats) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Whether the absence of a label says nothing at pixels (n, 2)."""
+        """Return bool (n,), True for pixels (n, 2) where unlabeled ships are possible."""
         if not self.complete:
             return np.ones(len(places), np.bool_)
         x, y = places[:, :1], places[:, 1:]
@@ -72,7 +74,13 @@ class LabeledPicture:
 
 @dataclass(frozen=True)
 class Tally:
-    """How many ships are found, how many are missed and how many detections are false."""
+    """Counts of an evaluation.
+
+    Attributes:
+        hits: Ships that are found.
+        false: False alarms.
+        ships: All ships that count.
+    """
 
     hits: int
     false: int
@@ -85,10 +93,10 @@ class Tally:
 
 
 def read_labels(files: Iterable[Path]) -> list[LabeledPicture]:
-    """The pictures of some labels.
+    """Read the images of label files.
 
     Raises:
-        BadOption: a file cannot be read, or is not in the form.
+        BadOption: A file cannot be read, or does not have the format of labels.json.
     """
     return [picture for file in files for picture in _read(file)]
 
@@ -110,16 +118,14 @@ def _read(file: Path) -> Iterator[LabeledPicture]:
     except OSError as error:
         raise BadOption(f"{file} cannot be read ({error.strerror}).") from None
     except (ValueError, KeyError, TypeError):
-        raise BadOption(
-            f"{file} has no labels in the form in which a run is saved as labels.json."
-        ) from None
+        raise BadOption(f"{file} does not have the format of a run's labels.json.") from None
 
 
 def tallied(pictures: Iterable[LabeledPicture], classifier: Classifier) -> Tally:
-    """Search the pictures with a model's own threshold and count.
+    """Search the images at the model's threshold, and count hits and false alarms.
 
     Raises:
-        BadImage: a picture cannot be read.
+        BadImage: An image cannot be read.
     """
     hits = false = ships = 0
     for picture in pictures:

@@ -1,7 +1,7 @@
-"""Reading Real-ESRGAN's ncnn form: a .param file (layers) and a .bin file (their numbers).
+"""Read Real-ESRGAN models in ncnn format: a .param file (layers) and a .bin file (weights).
 
-Only convolutions and PReLU slopes carry numbers in these networks. They stand in the order in which
-they run, which is also that of the PyTorch networks' state; so they are matched by order, and by
+Only convolutions and PReLU layers have weights in these networks. They are stored in order of
+execution, which is also the order of the PyTorch state dict, so they are matched by order and by
 shape. Format: https://github.com/Tencent/ncnn/wiki/param-and-model-file-structure
 """
 
@@ -22,7 +22,13 @@ Array = npt.NDArray[np.floating]
 
 
 class Layer(NamedTuple):
-    """A layer with numbers: (outputs, inputs, 3, 3) weights and a bias, or slopes alone."""
+    """A layer with weights.
+
+    Attributes:
+        kind: "Convolution" or "PReLU".
+        weight: (outputs, inputs, k, k) of a convolution, or slopes (outputs,) of PReLU.
+        bias: (outputs,), or None.
+    """
 
     kind: str
     weight: Array
@@ -30,22 +36,26 @@ class Layer(NamedTuple):
 
 
 def read(param: Path, binary: Path) -> list[Layer]:
-    """The layers that carry numbers, in running order.
+    """Read the layers that have weights, in order of execution.
+
+    Args:
+        param: The .param file.
+        binary: The .bin file.
 
     Raises:
-        BadModel: not an ncnn model, or of another kind than Real-ESRGAN's networks.
+        BadModel: The files are not an ncnn model, or do not fit each other.
     """
     try:
         lines = param.read_text(encoding="ascii").split("\n")
         data = binary.read_bytes()
     except (OSError, UnicodeDecodeError):
-        raise BadModel(f"{param} and {binary.name} beside it are not readable.") from None
+        raise BadModel(f"{param}, or {binary.name} beside it, cannot be read.") from None
     if lines[0].strip() != _MAGIC:
         raise BadModel(f"{param} is not an ncnn .param file in text form.")
     try:
         layers = list(_layers(lines[2:], data))
     except (ValueError, KeyError, IndexError):
-        raise BadModel(f"{binary} does not fit {param.name}: one of them is damaged.") from None
+        raise BadModel(f"{binary} does not match {param.name}: one of them is damaged.") from None
     return layers
 
 
@@ -67,11 +77,11 @@ def _layers(lines: list[str], data: bytes) -> Iterator[Layer]:
         bias, at = _numbers(data, at, outputs, _FLOAT32) if values.get("5") == "1" else (None, at)
         yield Layer("Convolution", weight.reshape(outputs, -1, kernel, kernel), bias)
     if at != len(data):
-        raise ValueError("numbers are left over")
+        raise ValueError("the file has more weights than the layers")
 
 
 def _numbers(data: bytes, at: int, count: int, flag: int) -> tuple[Array, int]:
-    """Numbers from an offset on, and the offset after them; float16 is padded to 4 bytes."""
+    """Read ``count`` numbers at an offset; return them and the next offset, padded to 4 bytes."""
     kinds: dict[int, type[np.floating]] = {_FLOAT16: np.float16, _FLOAT32: np.float32}
     kind = kinds[flag]
     values = np.frombuffer(data, np.dtype(kind).newbyteorder("<"), count, at)

@@ -1,10 +1,10 @@
-"""``python -m export.onnx weights/MODEL``: ONNX files, compared with PyTorch before they stay.
+"""``python -m export.onnx weights/MODEL``: export a model to ONNX and compare it with PyTorch.
 
-Writes onnx/model.onnx and onnx/model_fp16.onnx (shipdet.models.onnx_graph describes the graphs) and
-enters their checksums and differences into config.json, without which the runtime does not use
-them. Real images (``--image``) are compared beside generated ones, and the ships that a classifier
-finds in whole scenes (``--scene FILE GSD_M``) too.
-Fails, and leaves and replaces nothing, when a difference is above its tolerance.
+Writes onnx/model.onnx and onnx/model_fp16.onnx (shipdet.models.onnx_graph describes the graphs),
+and adds their checksums and differences to config.json, without which the runtime does not use
+them. The comparison uses generated images, real images (``--image``), and the ships that a
+classifier finds in whole images (``--scene FILE GSD_M``). If a difference exceeds its tolerance,
+the command fails without changing the folder.
 """
 
 import argparse
@@ -34,21 +34,21 @@ def export(
     formats: Sequence[Format],
     scenes: Sequence[Mosaic] = (),
 ) -> dict[str, dict[str, Any]]:
-    """Write, compare and enter a model's ONNX files.
+    """Export a model to ONNX, compare it with PyTorch, and add the files to its folder.
 
     Args:
-        folder: the model; its folder is written to.
-        pictures: real images, parts of which are compared beside generated ones.
-        formats: which files to write.
-        scenes: searched whole with both backends.
+        folder: The model, to whose folder the files are added.
+        pictures: Real images, whose centers are compared in addition to generated images.
+        formats: Number formats to export.
+        scenes: Images that are searched whole with both backends.
 
     Returns:
-        For each file its sha256, opset and differences.
+        For each file, its entry in config.json: sha256, opset and differences.
 
     Raises:
-        BadModel: a difference above the tolerance.
+        BadModel: A difference exceeds its tolerance.
     """
-    # Beside the folder: moving within a disk cannot fail halfway.
+    # The draft is on the same file system, so that moving a file is atomic.
     with tempfile.TemporaryDirectory(prefix=".onnx-", dir=folder.path.parent) as place:
         draft = replace(folder, path=Path(place))
         shutil.copy2(folder.weights, draft.path / WEIGHTS)
@@ -73,7 +73,7 @@ def _written(
     pictures: Sequence[Path],
     scenes: Sequence[Mosaic],
 ) -> dict[str, Any]:
-    """Write and compare one file; returns its entry for config.json."""
+    """Write and compare one file; return its entry for config.json."""
     name = FILES[precision]
     write_graph(draft.config, draft.weights, draft.path / name, precision, draft.map_weights)
     entry: dict[str, Any] = {
@@ -81,7 +81,8 @@ def _written(
         "weights_sha256": draft.sha256,
         "opset": OPSET,
     }
-    # With its entry the draft is a folder like any other: what is compared is what will run.
+    # With its entry in config.json the draft is a complete model folder: the comparison loads it in
+    # the same way as the runtime.
     raw["shipdet"]["onnx"][name] = entry
     write_config(draft.path, raw)
     vouched = resolve(str(draft.path), get_settings())
@@ -94,11 +95,15 @@ def _written(
 
 
 def read_scene(path: str, gsd_m: str) -> Mosaic:
-    """Read an image whole, with its meters per pixel.
+    """Read a whole image.
+
+    Args:
+        path: Image file.
+        gsd_m: Meters per pixel, as text.
 
     Raises:
-        BadImage: it cannot be read, or is too large to be held.
-        BadOption: the scale is not a number, or out of range.
+        BadImage: The image cannot be read, or is too large for memory.
+        BadOption: The scale is not a number, or out of range.
     """
     try:
         scale = float(gsd_m)
@@ -106,23 +111,23 @@ def read_scene(path: str, gsd_m: str) -> Mosaic:
         raise BadOption(f"'{gsd_m}' is not a number of meters per pixel.") from None
     scene = open_raster(path, scale)
     if not isinstance(scene, Mosaic):
-        raise BadImage(f"{path} is too large to be compared: cut it.")
+        raise BadImage(f"{path} is too large to be read whole: cut it into smaller images.")
     return scene
 
 
 def main() -> None:
-    """Read the command line and export."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m export.onnx", description=__doc__)
     parser.add_argument("model", help="a model folder, e.g. weights/shipdet-pico")
-    parser.add_argument("--image", type=Path, action="append", help="a real image to compare")
+    parser.add_argument("--image", type=Path, action="append", help="real image to compare on")
     parser.add_argument("--scene", nargs=2, metavar=("FILE", "GSD_M"), action="append",
-                        help="compare the ships in an image of GSD_M meters per pixel")  # fmt: skip
+                        help="image of GSD_M meters per pixel to compare ships in")  # fmt: skip
     parser.add_argument("--format", choices=get_args(Format), action="append")
     arguments = parser.parse_args()
     folder = resolve(arguments.model, get_settings())
     scenes = [read_scene(*scene) for scene in arguments.scene or ()]
     if scenes and folder.task != "ship-classification":
-        raise BadOption(f"{folder.name} finds no ships, so --scene compares nothing: omit it.")
+        raise BadOption(f"{folder.name} finds no ships: omit --scene.")
     export(folder, arguments.image or (), arguments.format or get_args(Format), scenes)
 
 

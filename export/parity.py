@@ -1,4 +1,4 @@
-"""How far an exported graph is from PyTorch in float32, and how far it may be."""
+"""Differences between an exported graph and PyTorch in float32, and their tolerances."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ from shipdet.settings import get_settings
 Difference = dict[str, float]
 
 SCORE_TOLERANCE: dict[Format, float] = {"fp32": 1e-3, "fp16": 1e-2}
-#: of the map's channels where they are not logits, and of the logits' probabilities
+#: Of the map's channels; logits are compared as probabilities.
 MAP_TOLERANCE: dict[Format, float] = {"fp32": 1e-3, "fp16": 5e-2}
 PIXELS_WITHIN_ONE = 0.999
 CENTER_TOLERANCE_PX = 1.0
@@ -37,7 +37,17 @@ def compare(
     pictures: Sequence[Path] = (),
     scenes: Sequence[Mosaic] = (),
 ) -> Difference:
-    """The differences of a folder's graph, by name; see :func:`excess` for what they may be."""
+    """Compare a folder's graph with PyTorch.
+
+    Args:
+        folder: The model.
+        precision: Number format of the graph.
+        pictures: Real images, whose centers are compared in addition to generated images.
+        scenes: Images in which to compare the detected ships; for classifiers only.
+
+    Returns:
+        Differences by name; :func:`excess` checks them.
+    """
     if isinstance(folder.config, UpscalerConfig):
         return _pixel_difference(folder, folder.config, precision, pictures)
     difference = _score_difference(folder, folder.config, precision, pictures)
@@ -45,7 +55,7 @@ def compare(
 
 
 def excess(difference: Difference, precision: Format) -> list[str]:
-    """Names of the differences that are above their tolerance."""
+    """Return the names of the differences that exceed their tolerance."""
     limits = {
         "score_max": SCORE_TOLERANCE[precision],
         "map_max": MAP_TOLERANCE[precision],
@@ -55,15 +65,14 @@ def excess(difference: Difference, precision: Format) -> list[str]:
         "center_px_max": CENTER_TOLERANCE_PX,
     }
     found = difference | {"pixels_apart": 1 - difference.get("pixels_within_1", 1.0)}
-    # A value that is not a number is not within its limit.
+    # "not <=" instead of ">" so that NaN exceeds its limit.
     return [name for name, limit in limits.items() if not found.get(name, 0.0) <= limit]
 
 
 def _score_difference(
     folder: ModelFolder, config: ClassifierConfig, precision: Format, pictures: Sequence[Path]
 ) -> Difference:
-    """Largest difference of any score and logit: of a dense pass, of windows on their own, and of
-    the map, whose logits are compared as probabilities."""
+    """Return the largest differences in dense scores, scores of single windows, and the map."""
     settings = get_settings()
     session = open_session(graph_file(folder, precision, settings), "cpu", folder.name)
     reference = open_classifier(folder, config, "cpu", settings, "fp32")
@@ -86,7 +95,7 @@ def _score_difference(
 
 
 def _comparable(maps: Maps) -> Maps:
-    """The map with its logits as probabilities."""
+    """Return the map with its logits converted to probabilities."""
     values = maps.copy()
     logits = [MAP_CHANNELS.index(name) for name in ("center", "hull", "water")]
     values[:, logits] = expit(values[:, logits])
@@ -96,7 +105,17 @@ def _comparable(maps: Maps) -> Maps:
 def ship_difference(
     folder: ModelFolder, config: ClassifierConfig, precision: Format, scenes: Sequence[Mosaic]
 ) -> Difference:
-    """How many ships only one backend finds, and how far apart the same ones are in pixels."""
+    """Return the difference in number of ships, and the largest distance to the nearest match.
+
+    Args:
+        folder: The model.
+        config: Its configuration.
+        precision: Number format of the graph.
+        scenes: Images to search with both backends.
+
+    Returns:
+        ``ships``, ``ships_apart`` and ``center_px_max`` (in pixels); {} without scenes.
+    """
     if not scenes:
         return {}
     settings = get_settings()
@@ -115,14 +134,14 @@ def ship_difference(
 
 
 def ships_in(scene: Mosaic, classifier: Classifier, config: ClassifierConfig) -> Detections:
-    """What a search with the model's own settings finds."""
+    """Return the detections in an image at the model's threshold."""
     return finish(detect(scene, classifier, floor=config.shipdet.threshold)).detections
 
 
 def _pixel_difference(
     folder: ModelFolder, config: UpscalerConfig, precision: Format, pictures: Sequence[Path]
 ) -> Difference:
-    """Largest difference in gray levels, and the share of values within one."""
+    """Return the largest difference in gray levels, and the fraction of values within one."""
     settings = get_settings()
     session = open_session(graph_file(folder, precision, settings), "cpu", folder.name)
     reference = open_upscaler(folder, config, "cpu", settings, "fp32")
@@ -135,7 +154,7 @@ def _pixel_difference(
 
 
 def _canvases(pictures: Sequence[Path], side: int, more: int) -> list[Pixels]:
-    """Batches of two sizes: noise, waves, and the middle of real images."""
+    """Return batches of two sizes: noise, waves, and the centers of real images."""
     random = np.random.default_rng(0)
     y, x = np.mgrid[0 : side + more, 0:side]
     waves = 128 + 60 * np.sin(x / 7) + 60 * np.cos(y / 11)

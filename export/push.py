@@ -1,7 +1,7 @@
 """``python -m export.push OWNER/NAME weights/MODEL``: upload a model folder to the hub.
 
-The folder is checked first (config, checksum, strict load is the runtime's). The token is that of
-``hf auth login`` or HF_TOKEN; HF_ENDPOINT chooses another hub.
+The config and checksum of the folder are checked first. The token is that of ``hf auth login`` or
+HF_TOKEN; HF_ENDPOINT selects another hub.
 """
 
 import argparse
@@ -20,20 +20,28 @@ from shipdet.settings import get_settings
 
 
 class PushFailed(ShipdetError):
-    """The hub did not take the model."""
+    """The hub did not accept the model."""
 
 
 def files_of(folder: Path) -> list[str]:
-    """What would be uploaded, as paths inside the folder."""
+    """Return the files to upload, as paths relative to the folder."""
     found = (file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
     return sorted(n for n in found if any(fnmatch.fnmatch(n, p) for p in HUB_FILES))
 
 
 def push(repo: str, folder: Path, private: bool = False) -> str:
-    """Create the repository if there is none, upload in one commit, return the commit's address.
+    """Upload a model folder in one commit, creating the repository if necessary.
+
+    Args:
+        repo: Repository, as owner/name.
+        folder: The model folder.
+        private: Whether to create a private repository.
+
+    Returns:
+        URL of the commit.
 
     Raises:
-        PushFailed: the hub does not answer or refuses.
+        PushFailed: The hub does not answer or rejects the request.
     """
     api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
     try:
@@ -45,11 +53,11 @@ def push(repo: str, folder: Path, private: bool = False) -> str:
             commit_message=f"Upload {folder.name}",
         )
     except HFValidationError:
-        raise PushFailed(f"'{repo}' is not a name that the hub allows: use owner/name.") from None
+        raise PushFailed(f"'{repo}' is not a valid name on the hub: use owner/name.") from None
     except HfHubHTTPError as error:
         raise PushFailed(
             f"The hub refused {repo} ({error.response.status_code}): log in with `hf auth login` "
-            "or set HF_TOKEN to a token that may write there."
+            "or set HF_TOKEN to a token with write access."
         ) from None
     except httpx.TransportError:
         raise PushFailed("The hub does not answer: check the network and try again.") from None
@@ -57,20 +65,20 @@ def push(repo: str, folder: Path, private: bool = False) -> str:
 
 
 def main() -> None:
-    """Read the command line; list the files, and upload them unless it is a dry run."""
+    """Run the command line: list the files and, except in a dry run, upload them."""
     parser = argparse.ArgumentParser(prog="python -m export.push", description=__doc__)
     parser.add_argument("repo", metavar="OWNER/NAME")
     parser.add_argument("folder", type=Path, metavar="weights/MODEL")
     parser.add_argument("--private", action="store_true", help="create a private repository")
-    parser.add_argument("--dry-run", action="store_true", help="only list what would go")
+    parser.add_argument("--dry-run", action="store_true", help="only list the files")
     arguments = parser.parse_args()
     if not arguments.folder.is_dir():
-        raise UnknownModel(f"There is no folder {arguments.folder}.")
+        raise UnknownModel(f"The folder {arguments.folder} does not exist.")
     folder = resolve(str(arguments.folder.resolve()), get_settings()).path
     for name in files_of(folder):
         print(f"{(folder / name).stat().st_size:>12,}  {name}")
     if arguments.dry_run:
-        print(f"Nothing was uploaded; this would go to {arguments.repo}.")
+        print(f"Dry run: nothing was uploaded to {arguments.repo}.")
         return
     print(push(arguments.repo, folder, arguments.private))
 

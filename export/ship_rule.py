@@ -1,4 +1,4 @@
-"""The rule by which detections count as ships, behind every figure of accuracy."""
+"""The matching rule between detections and labeled ships, used for all figures of accuracy."""
 
 from dataclasses import dataclass
 
@@ -8,25 +8,25 @@ import numpy.typing as npt
 
 from shipdet.geometry import Floats
 
-#: A detection counts when its center lies in a ship's box grown by this many meters.
+#: A detection matches a ship if its center lies in the ship's box enlarged by this many meters.
 GROWN_M = 15.0
 #: Shorter ships are not counted.
 SHORTEST_M = 25.0
-#: A labeled craft shorter than this that is measured as a ship is a false alarm; between the two,
-#: it counts neither way.
+#: A detection of at least SHORTEST_M on a labeled craft shorter than this is a false alarm. On a
+#: craft between the two lengths it is ignored.
 CRAFT_M = 20.0
 
 
 @dataclass(frozen=True)
 class KnownShips:
-    """The labeled ships of a picture.
+    """The labeled ships of an image.
 
     Attributes:
-        outlines: of each, (k, 2) in meters.
+        outlines: Outline (k, 2) of each ship, in meters.
         lengths: (m,) meters.
         required: (m,) bool, the ships that count.
-        shortest_m: what lies elsewhere and is measured as shorter counts neither way.
-        scaled: whether the picture's scale is known.
+        shortest_m: Detections away from ships that are measured as shorter are ignored.
+        scaled: Whether the scale of the image is known.
     """
 
     outlines: list[Floats]
@@ -38,13 +38,13 @@ class KnownShips:
 
 @dataclass(frozen=True)
 class Matched:
-    """Detections against ships.
+    """Detections matched with labeled ships.
 
     Attributes:
-        state: (n,) of the detections: 1 a ship, 0 a false alarm, -1 counts neither way.
-        ship: (n,) which labeled ship, -1 for none.
+        state: (n,) of the detections: 1 correct, 0 false alarm, -1 ignored.
+        ship: (n,) index of the matched ship, -1 for none.
         required: (m,) bool, the ships that count.
-        lengths: (m,) meters as labeled.
+        lengths: (m,) labeled lengths in meters.
     """
 
     state: npt.NDArray[np.int64]
@@ -60,14 +60,14 @@ def match(
     unknown: npt.NDArray[np.bool_],
     ships: KnownShips,
 ) -> Matched:
-    """Give every detection, best first, the nearest free ship that it may be.
+    """Match each detection, in descending order of score, with the nearest free ship in reach.
 
     Args:
-        centers: (n, 2) meters, as the outlines.
-        lengths: (n,) measured, meters.
-        scores: (n,) by which they are ordered.
-        unknown: (n,) where the absence of a label says nothing.
-        ships: what is labeled.
+        centers: (n, 2) meters, in the same coordinates as the outlines.
+        lengths: (n,) measured lengths in meters.
+        scores: (n,) scores.
+        unknown: (n,) bool, True where unlabeled ships are possible.
+        ships: The labeled ships.
     """
     hulls = [cv2.convexHull(outline.astype(np.float32)) for outline in ships.outlines]
     state = np.full(len(scores), 0, np.int64)
@@ -83,7 +83,7 @@ def match(
         if near:
             used, _, _, number = min(near)
             if used:
-                # A second detection of one ship is false, unless it lies where nobody looked.
+                # A duplicate is a false alarm, except where an unlabeled ship is possible.
                 state[index] = -1 if unknown[index] else 0
                 continue
             taken.add(number)

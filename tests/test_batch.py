@@ -122,7 +122,7 @@ def test_the_command_saves_the_ships_of_one_image(scans, tmp_path, classifier, c
     image, table = str(scans / "scan 1.png"), tmp_path / "ships.csv"
     out = ["--out", str(tmp_path / "run")]
     assert cli.main([*asked, image, *out, "--save", str(tmp_path / "ships.shp")]) == 2
-    assert "ends in no known format" in capsys.readouterr().err
+    assert "has no known suffix" in capsys.readouterr().err
     assert not (tmp_path / "run").exists(), "it is refused before the search"
     assert cli.main([*asked, image, *out, "--save", str(table)]) == 0
     assert f"saved to {table}" in capsys.readouterr().out

@@ -99,12 +99,12 @@ def test_a_run_without_a_search_has_no_ships_to_change(run, tmp_path):
     downloaded, before = pipeline.open_run(folder), (folder / "run.json").read_bytes()
     review = pipeline.Review().add((10, 10), (60, 10))
     for change in (match, refilter, lambda run: pipeline.save_review(run, review)):
-        with pytest.raises(BadOption, match="not searched: search its area first"):
+        with pytest.raises(BadOption, match="only downloaded imagery: search its area first"):
             change(downloaded)
     assert (folder / "run.json").read_bytes() == before
 
 
 def test_a_run_that_is_gone_is_one_sentence(run):
     shutil.rmtree(run.folder)
-    with pytest.raises(BadOption, match="not on disk any more"):
+    with pytest.raises(BadOption, match="no longer on disk"):
         refilter(run)

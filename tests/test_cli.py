@@ -203,7 +203,7 @@ def test_selective_upscaling_tells_how_many_blocks_it_upscaled(
     monkeypatch.setattr(sharpening, "FOCUS_SHARE", 20.0)  # more than the small model ever scores
     asked = ["detect", "--image", str(tmp_path / "scene.png"), "--gsd", "4", "--quiet"]
     assert run(*asked, "--upscale", "x4", "--selective", "--out", str(tmp_path / "found")) == 0
-    assert "0 of 1 blocks were enlarged with super-resolution" in capsys.readouterr().err
+    assert "Super-resolution was applied to 0 of 1 blocks" in capsys.readouterr().err
 
 
 def test_an_error_is_json_too_when_json_is_asked_for(

@@ -73,7 +73,7 @@ def test_the_sample_is_matched_with_its_ais_file(classifier, tmp_path, capsys):
     answer = json.loads(capsys.readouterr().out)["ais"]
     assert answer["matched"] + len(answer["unseen"]) == 19
     assert run("ais", str(out), "sample", "--acquired", "2024-07-07T10:30:00Z") == 2
-    assert "take the AIS file of that time" in capsys.readouterr().err
+    assert "use the AIS file of that time" in capsys.readouterr().err
 
 
 def test_the_areas_of_a_file_are_searched_one_by_one(classifier, tmp_path, monkeypatch, capsys):
@@ -120,7 +120,7 @@ def test_the_areas_of_a_file_are_searched_one_by_one(classifier, tmp_path, monke
         (["detect", "--bbox", "4", "51", "4.01", "51.01", "--provider", "esri", "--ais", "x.csv"],
          "has no date"),
         (["detect", "--sample", "--ais", "sample", "--acquired", "noon"], "is not a time"),
-        (["ais", "none", "sample"], "holds no run"),
+        (["ais", "none", "sample"], "is not the folder of a run"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_in_one_sentence(arguments, says, capsys):

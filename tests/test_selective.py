@@ -58,8 +58,8 @@ def test_upscaling_only_the_blocks_around_ships_finds_the_same(
         assert one.score == pytest.approx(other.score, abs=0.02)
         assert one.raw_score == pytest.approx(other.raw_score, abs=0.1)
         assert one.raw_support is other.raw_support is True
-    assert any("2 of 6 blocks were enlarged with super-resolution" in note for note in some.notes)
-    assert not any("blocks were enlarged" in note for note in whole.notes)
+    assert any("Super-resolution was applied to 2 of 6 blocks" in note for note in some.notes)
+    assert not any("Super-resolution was applied" in note for note in whole.notes)
 
 
 def test_featureless_sea_needs_no_network(settings, classifier, upscaler, tmp_path):

@@ -1,4 +1,4 @@
-"""Where data come from and where things go."""
+"""Folders that training reads from and writes to."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ FOLDS = REPOSITORY / "training" / "folds"
 
 
 def data_root() -> Path:
-    """The folder of image sets: SHIPDET_DATA, or ../shared/data beside the repository."""
+    """Return the folder of image sets: SHIPDET_DATA, or ../shared/data beside the repository."""
     named = os.environ.get("SHIPDET_DATA")
     return Path(named) if named else REPOSITORY.parent / "shared" / "data"

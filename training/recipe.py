@@ -1,4 +1,4 @@
-"""A recipe: everything that decides what a training run does, read from YAML."""
+"""Training recipes: all hyperparameters of a run, read from YAML."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from timm.scheduler import CosineLRScheduler
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast a stage learns.
+    """Length and learning rate of a stage.
 
     Attributes:
-        steps: optimizer updates of the whole stage.
-        minutes: time limit; the cosine is compressed so that it still ends at zero.
-        lr: peak learning rate of AdamW, reached after `warmup` (a fraction of the stage).
-        clip: largest norm of the gradient.
-        ema: decay of the weights' moving average, per step.
-        bf16: mixed precision, on machines that are faster in it.
+        steps: Optimizer updates in the stage.
+        minutes: Time limit. The cosine is compressed so that it still ends at zero.
+        lr: Peak learning rate of AdamW, reached after `warmup`.
+        weight_decay: Weight decay of matrices and kernels.
+        warmup: Warm-up as a fraction of the stage.
+        clip: Largest norm of the gradient.
+        ema: Decay per step of the moving average of the weights.
+        bf16: Train in mixed precision on machines where it is faster.
+        save_every_s: Seconds between checkpoints.
     """
 
     steps: int
@@ -37,13 +40,13 @@ class Schedule:
     save_every_s: float = 120.0
 
     def progress(self, step: int, elapsed_s: float) -> float:
-        """Part of the stage that is done, 0 to 1."""
+        """Return the completed fraction of the stage, 0 to 1."""
         return min(1.0, max(step / self.steps, elapsed_s / (60 * self.minutes)))
 
     def scheduler(self, optimizer: torch.optim.Optimizer) -> CosineLRScheduler:
-        """Linear warm-up, then half a cosine down to zero; its time is :meth:`progress`.
+        """Return a schedule of linear warm-up and cosine decay to zero, stepped by `progress`.
 
-        A parameter group's ``lr_scale`` multiplies its learning rate.
+        The ``lr_scale`` of a parameter group multiplies its learning rate.
         """
         return CosineLRScheduler(
             optimizer,
@@ -55,18 +58,18 @@ class Schedule:
 
 
 class Frozen(BaseModel):
-    """Values that nothing changes; a misspelt key is an error."""
+    """Base of the immutable recipe models; an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class PretrainStage(Frozen):
-    """Backbone training on the teacher's maps.
+    """Pretraining of the backbone on the teacher's feature maps.
 
     Attributes:
-        folders: of pictures below the data's root, and how often each is drawn from.
-        batch: views per step.
-        size_px: side of a view, a multiple of 32.
+        folders: Image folders below the data root, with their sampling weights.
+        batch: Views per step.
+        size_px: Side of a view, a multiple of 32.
     """
 
     schedule: Schedule
@@ -76,19 +79,19 @@ class PretrainStage(Frozen):
 
 
 class MapStage(Frozen):
-    """Training of both answers on canvases of the labeled sets.
+    """Training of classifier and map head on canvases of the labeled sets.
 
     Attributes:
-        frozen_stages: of the backbone, which stay as they are together with the stem.
-        head_boost: how many times faster the map head learns than the backbone.
-        canvas_px: side of a canvas in network pixels, a multiple of 32.
-        large: canvases of one large picture per step.
-        mosaics: canvases of four small pictures per step.
-        windows: single windows per step.
-        large_shares: how often each set is drawn for a whole canvas.
-        small_shares: how often each set is drawn for a quarter of a mosaic.
-        near_ship: share of the pieces that are centered near a ship, where there are ships.
-        near_hard: share of the draws of a set with hard negatives that go to one of them.
+        frozen_stages: Number of backbone stages that are frozen, together with the stem.
+        head_boost: Learning rate of the map head divided by that of the backbone.
+        canvas_px: Side of a canvas in network pixels, a multiple of 32.
+        large: Canvases per step that are cut from one large image.
+        mosaics: Canvases per step that combine four small images.
+        windows: Single windows per step.
+        large_shares: Sampling weight of each set for a whole canvas.
+        small_shares: Sampling weight of each set for a quarter of a mosaic.
+        near_ship: Probability that a crop of an image with ships is centered near one of them.
+        near_hard: Probability that a crop of a set with hard negatives is centered near one.
     """
 
     schedule: Schedule
@@ -105,7 +108,7 @@ class MapStage(Frozen):
 
 
 class ChipStage(Frozen):
-    """Training on isolated chips: the head alone first, then everything."""
+    """Training on isolated chips: first the head alone, then all layers."""
 
     epochs: int = 30
     frozen_epochs: int = 5
@@ -116,7 +119,7 @@ class ChipStage(Frozen):
 
 
 class Recipe(Frozen):
-    """See the YAML files in training/configs for commented examples."""
+    """A training recipe; training/configs contains commented examples."""
 
     name: str
     architecture: str
@@ -130,5 +133,9 @@ class Recipe(Frozen):
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Read and check a recipe."""
+    """Read and validate a recipe.
+
+    Raises:
+        pydantic.ValidationError: A key is unknown or missing, or a value has the wrong type.
+    """
     return Recipe.model_validate(yaml.safe_load(path.read_text()))

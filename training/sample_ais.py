@@ -1,10 +1,10 @@
-"""Write the AIS file of the synthetic sample from the truth of its ships.
+"""Write the AIS file of the synthetic sample from the ground truth of its ships.
 
     python -m training.sample_ais
 
-Every ship of the sample reports, moving ones on a straight way that leads through their place at
-the time of acquisition, but for: one ship that is silent, one that reports a wrong position, and
-one that reports where there is no ship.
+Moving ships report along a straight track through their position at the time of acquisition.
+Three cases are added for matching: one ship sends no reports, one reports a wrong position, and
+one set of reports comes from a place without a ship.
 """
 
 from collections.abc import Iterator
@@ -21,27 +21,27 @@ HEADER = (
     "MMSI,BaseDateTime,LAT,LON,SOG,COG,Heading,VesselName,IMO,CallSign,VesselType,Status,Length,"
     "Width,Draft,Cargo,TransceiverClass"
 )
-#: No country has these first three digits, so that no ship can be meant.
+#: The first three digits belong to no country, so the number cannot be that of a real ship.
 FIRST_MMSI = 200_000_001
-#: By their places in :func:`shipdet.imagery.sample.truth`.
+#: Indices into :func:`shipdet.imagery.sample.truth`.
 SILENT, WRONG = 7, 8
-#: How far and in which direction the wrong position lies.
+#: Distance and bearing from the ship to its wrong position.
 WRONG_M, WRONG_DEG = 1400.0, 65.0
-#: Meters east and south of the sample's middle, where there is water and no ship.
+#: Meters east and south of the sample's center, where there is water and no ship.
 GHOST_EAST_M, GHOST_SOUTH_M = -1900.0, 650.0
 SPEED_KN = {"container": 11.5, "cargo": 9.0, "ferry": 16.0, "fishing": 5.0, "patrol": 19.0}
-#: AIS codes of kinds of ships (ITU-R M.1371).
+#: AIS ship type codes (ITU-R M.1371).
 TYPES = {"container": 71, "tanker": 80, "bulk": 70, "cargo": 70, "ferry": 60, "tug": 52,
          "fishing": 30, "patrol": 55}  # fmt: skip
 #: Minutes before and after the acquisition, and seconds between reports.
 REACH_MIN, MOVING_S, STILL_S = 20, 30, 180
-#: Noise of a position, the antenna's place included.
+#: Standard deviation of a reported position, including the offset of the antenna.
 NOISE_M = 6.0
 
 
 @dataclass(frozen=True)
 class _Reporter:
-    """A ship as AIS has it at the acquisition."""
+    """The AIS values of a ship at the time of acquisition."""
 
     mmsi: int
     name: str
@@ -55,12 +55,12 @@ class _Reporter:
 
 
 def write_file() -> None:
-    """Write the file where the package has it."""
+    """Write the AIS file into the package."""
     AIS_FILE.write_text(file_text(), encoding="utf-8")
 
 
 def file_text() -> str:
-    """The content of the file, the same on every machine."""
+    """Return the content of the AIS file, identical on every machine."""
     rng = np.random.default_rng(20240607)
     rows = [row for reporter in _reporters() for row in _rows(reporter, rng)]
     return "\n".join([HEADER, *sorted(rows, key=lambda row: row.split(",")[1])]) + "\n"

@@ -1,6 +1,6 @@
-"""AIS: find which ships in a dated image reported their position.
+"""AIS: find out which ships in a dated image reported their position.
 
-The reports of an AIS file give one position per ship at the time of the image. These positions are
+The position of each ship in an AIS file is determined at the time of the image. These positions are
 matched one to one with the detections.
 
 Example:
@@ -10,13 +10,14 @@ Example:
     [3]
 """
 
-from shipdet.ais.matching import NO_DATE, Matches, acquired_of, area_of, assign, match
+from shipdet.ais.matching import NO_DATE, NO_PLACE, Matches, acquired_of, area_of, assign, match
 from shipdet.ais.reading import Reports, read_reports
 from shipdet.ais.times import parse_time
 from shipdet.ais.tracks import Contact, Contacts, contacts_at, find_contacts
 
 __all__ = [
     "NO_DATE",
+    "NO_PLACE",
     "Contact",
     "Contacts",
     "Matches",

@@ -7,8 +7,8 @@ from typing import Self
 
 from shipdet.errors import BadAis
 
-#: Names of columns in lowercase, letters and digits only. MarineCadastre writes BaseDateTime, LAT,
-#: VesselName or, since 2025, base_date_time, latitude, vessel_name.
+#: Column names by meaning, in lowercase, letters and digits only. MarineCadastre uses BaseDateTime,
+#: LAT, VesselName; its files from 2025 on use base_date_time, latitude, vessel_name.
 _NAMES = {
     "mmsi": ("mmsi",),
     "time": ("basedatetime", "timestamp"),
@@ -32,7 +32,7 @@ _UTC = ("utc", "gmt", "z")
 
 @dataclass(frozen=True)
 class Columns:
-    """The file's names of the columns that are read, by meaning."""
+    """The names of the used columns in a file, by meaning."""
 
     names: dict[str, str]
 
@@ -56,7 +56,7 @@ class Columns:
         missing = [title for meaning, title in _NEEDED.items() if meaning not in found]
         if missing:
             raise BadAis(
-                f"The AIS file has no column {' and no column '.join(missing)}: take a file with "
+                f"The AIS file has no column {' and no column '.join(missing)}: use a file with "
                 "the columns of MarineCadastre or of the Danish Maritime Authority."
             )
         return cls(found)
@@ -74,7 +74,7 @@ def _zoned_time(plain: dict[str, str]) -> str | None:
                 if name.removeprefix(known) in _UTC:
                     return own
                 raise BadAis(
-                    f"The times in column '{own[:40]}' do not seem to be in UTC: convert them, and "
-                    "name the column Timestamp."
+                    f"The times in column '{own[:40]}' do not seem to be in UTC: convert them to "
+                    "UTC and name the column Timestamp."
                 )
     return None

@@ -1,4 +1,4 @@
-"""Match detections with the ships of an AIS file."""
+"""Match detections with the ships in an AIS file."""
 
 import math
 from dataclasses import dataclass, replace
@@ -14,18 +14,19 @@ from shipdet.errors import BadAis
 from shipdet.gdal import gdal_env
 from shipdet.geometry import BBox, distance_m, wrap_longitude
 
-#: Cost per unit of | ln(reported length / measured length) |, in gates of distance.
+#: Cost per unit of |ln(reported length / measured length)|, in units of the gate radius.
 LENGTH_WEIGHT = 0.25
+NO_PLACE = "The image has no map reference, so AIS cannot be matched with it."
 NO_DATE = (
     "The imagery has no date, so AIS cannot be matched: use dated imagery such as sentinel2 or a "
-    "GeoTIFF that says when it was taken, or give the time with --acquired 2024-05-01T10:56:00Z."
+    "GeoTIFF with an acquisition time, or give the time with --acquired 2024-05-01T10:56:00Z."
 )
-#: Cost of an impossible pair, larger than that of all possible pairs together.
+#: Cost of an impossible pair; it exceeds the cost of all possible pairs together.
 _IMPOSSIBLE = 1e6
 
 
 class SearchedRun(Protocol):
-    """The part of :class:`shipdet.report.Run` that matching needs."""
+    """The part of :class:`shipdet.report.Run` that the matching needs."""
 
     @property
     def record(self) -> dict[str, Any]:
@@ -41,9 +42,9 @@ class Matches:
     """The result of matching detections with AIS.
 
     Attributes:
-        detections: The detections, all with ``dark``, and matched ones with ``mmsi``, ``name`` and
+        detections: All detections with ``dark``; matched ones also with ``mmsi``, ``name`` and
             ``ais_distance_m``.
-        contacts: The ships of the AIS file at the time of acquisition.
+        contacts: The ships in the AIS file at the time of acquisition.
     """
 
     detections: Detections
@@ -51,12 +52,12 @@ class Matches:
 
     @property
     def dark(self) -> tuple[Detection, ...]:
-        """Detections without a ship in AIS."""
+        """Detections without a matching ship in AIS."""
         return tuple(ship for ship in self.detections if ship.dark)
 
     @property
     def unseen(self) -> tuple[Contact, ...]:
-        """Ships of the AIS file that lie inside the image and have no detection."""
+        """Ships in the AIS file that are inside the image and have no detection."""
         seen = {ship.mmsi for ship in self.detections}
         return tuple(c for c in self.contacts if c.in_area and c.mmsi not in seen)
 
@@ -67,17 +68,16 @@ def match(
     acquired: str | datetime | None = None,
     area: BBox | None = None,
 ) -> Matches:
-    """Match the ships of an image with those of an AIS file.
+    """Match the ships in an image with the ships in an AIS file.
 
     Args:
         searched: A run, or detections with longitude and latitude.
         file: See :func:`~shipdet.ais.reading.read_reports`.
-        acquired: Time of the acquisition, ISO 8601 with a time zone; None to take it from a run of
-            dated imagery.
+        acquired: Time of acquisition, ISO 8601 with a time zone; None for that of the run.
         area: The area of the image; None for the run's area, or the extent of the detections.
 
     Returns:
-        The matched detections, and the ships of the file.
+        The matched detections, and the ships in the file.
 
     Raises:
         BadAis: The image has no date or georeference, or the file does not cover it.
@@ -125,18 +125,18 @@ def area_of(record: dict[str, Any]) -> BBox | None:
 
 
 def assign(detections: Detections, contacts: Contacts) -> Detections:
-    """Match detections and ships one to one: the most pairs within the gates, at the lowest cost.
+    """Match detections and ships one to one: as many pairs as possible, at the lowest cost.
 
-    The cost of a pair is its distance in units of the ship's gate, plus a term for the difference
-    between the reported and the measured length. Solved as an assignment problem
-    (``scipy.optimize.linear_sum_assignment``).
+    The two members of a pair are within the ship's gate. The cost of a pair is their distance in
+    units of the gate radius, plus a term for the difference of the reported and measured lengths
+    (assignment problem, ``scipy.optimize.linear_sum_assignment``).
 
     Args:
         detections: Detections with longitude and latitude.
-        contacts: The ships of the AIS file at the time of acquisition.
+        contacts: The ships in the AIS file at the time of acquisition.
 
     Returns:
-        The detections in the same order, all with ``dark``, and matched ones with ``mmsi``,
+        The detections in the same order, all with ``dark``; matched ones also with ``mmsi``,
         ``name`` and ``ais_distance_m``.
 
     Raises:
@@ -146,7 +146,7 @@ def assign(detections: Detections, contacts: Contacts) -> Detections:
         return detections
     ships = np.array([(s.lon, s.lat) for s in detections], dtype=np.float64)
     if not np.isfinite(ships).all():
-        raise BadAis("The image has no map reference, so AIS cannot be matched with it.")
+        raise BadAis(NO_PLACE)
     pairs: dict[int, tuple[Contact, float]] = {}
     if contacts.items:
         from scipy.optimize import linear_sum_assignment
@@ -178,12 +178,10 @@ def _identified(ship: Detection, pair: tuple[Contact, float] | None) -> Detectio
 
 
 def _extent(detections: Detections) -> BBox:
-    """Return the bounding box of detections, grown by half a kilometer."""
+    """Return the bounding box of detections, enlarged by about 550 m on each side."""
     places = [(s.lon, s.lat) for s in detections if s.lon is not None and s.lat is not None]
     if not places:
-        raise BadAis(
-            "There is no ship with a longitude and latitude to match: give the image's area."
-        )
+        raise BadAis("No ship has a longitude and latitude: give the image's area.")
     lon, lat = np.array(places).T
     # Across the antimeridian, longitudes differ by almost 360 degrees.
     if np.ptp(lon) > 180:

@@ -19,9 +19,9 @@ from shipdet.errors import BadAis
 from shipdet.extras import require
 from shipdet.geometry import BBox, Floats, near_longitude
 
-#: Reports are kept within this many seconds before and after the acquisition.
+#: Reports are kept up to this many seconds before and after the acquisition.
 WINDOW_S = 3600.0
-#: Reports are kept within this distance of the area: what a ship covers in an hour at 25 knots.
+#: Reports are kept within this distance of the area: the path of a ship in an hour at 25 knots.
 MARGIN_M = 46_300.0
 
 _METERS_PER_DEGREE = 111_195.0  # along a great circle, on a sphere of the mean radius
@@ -34,7 +34,7 @@ _ZONE_LETTERS = r"\d\s*[A-Za-z]{2,5}$"
 
 @dataclass(frozen=True)
 class Reports:
-    """AIS reports near a place and time; all arrays have one entry per report.
+    """AIS reports near a place and time; arrays have one entry per report.
 
     Attributes:
         mmsi: int64.
@@ -72,7 +72,7 @@ def read_reports(file: str | Path, area: BBox, acquired: datetime) -> Reports:
             CSV may be compressed as ``.gz``, ``.zst`` or ``.bz2``, or be the only file of a
             ``.zip``. Rows can be in any order.
         area: The area of the image, in degrees.
-        acquired: Time of the acquisition, with a time zone.
+        acquired: Time of acquisition, with a time zone.
 
     Returns:
         The reports within ``WINDOW_S`` seconds of the acquisition and ``MARGIN_M`` meters of the
@@ -93,11 +93,11 @@ def read_reports(file: str | Path, area: BBox, acquired: datetime) -> Reports:
     import pyarrow as pa
 
     path = Path(file)
-    keep = _Keeper(area, acquired)
+    collector = _Collector(area, acquired)
     try:
         with ExitStack() as stack:
             for columns, batch in _batches(path, stack):
-                keep.add(columns, batch)
+                collector.add(columns, batch)
     except OSError as error:
         raise BadAis(
             f"'{path.name}' cannot be read: {error.strerror or 'it is damaged'}."
@@ -106,7 +106,7 @@ def read_reports(file: str | Path, area: BBox, acquired: datetime) -> Reports:
         raise BadAis(
             f"'{path.name}' is not CSV or Parquet, or is damaged: export it again."
         ) from None
-    return keep.reports(path.name)
+    return collector.reports(path.name)
 
 
 def _batches(path: Path, stack: ExitStack) -> Iterator[tuple[Columns, Any]]:
@@ -135,7 +135,7 @@ def _batches(path: Path, stack: ExitStack) -> Iterator[tuple[Columns, Any]]:
         csv.ReadOptions(block_size=_BLOCK_BYTES, column_names=header, skip_rows=1),
         csv.ParseOptions(delimiter=delimiter, invalid_row_handler=lambda row: "skip"),
         csv.ConvertOptions(
-            check_utf8=False,  # files use various encodings
+            check_utf8=False,  # files have various encodings
             include_columns=list(columns.names.values()),
             column_types=dict.fromkeys(columns.names.values(), pa.string()),
             strings_can_be_null=True,
@@ -146,21 +146,21 @@ def _batches(path: Path, stack: ExitStack) -> Iterator[tuple[Columns, Any]]:
 
 
 def _opened(path: Path, stack: ExitStack) -> Any:
-    """Open a CSV, decompressed while it is read."""
+    """Open a CSV file, decompressed on the fly."""
     import pyarrow as pa
 
     if path.suffix.lower() == ".zip":
         archive = stack.enter_context(zipfile.ZipFile(path))
         names = [name for name in archive.namelist() if name.lower().endswith((".csv", ".txt"))]
         if len(names) != 1:
-            raise BadAis(f"'{path.name}' holds {len(names)} CSV files: unpack it and give one.")
+            raise BadAis(f"'{path.name}' has {len(names)} CSV files: unpack it and use one.")
         return stack.enter_context(archive.open(names[0]))
     return stack.enter_context(pa.input_stream(str(path), compression="detect"))
 
 
 @dataclass
-class _Keeper:
-    """Keeps the reports near the place and time, and counts the others."""
+class _Collector:
+    """Collects the reports near the place and time, and counts the others."""
 
     area: BBox
     acquired: datetime
@@ -226,20 +226,20 @@ class _Keeper:
         if not self.timely:
             raise BadAis(
                 f"'{title}' covers {utc(self.first)} to {utc(self.last)}, and the image was "
-                f"taken on {utc(self.acquired)}: take the AIS file of that time."
+                f"taken on {utc(self.acquired)}: use the AIS file of that time."
             )
         if not self.kept:
             lon, lat = self.area.center
             raise BadAis(
                 f"'{title}' has no report within {MARGIN_M / 1000:.0f} km of the image (around "
-                f"{lat:.2f}, {lon:.2f}) at that time: take an AIS file of this area."
+                f"{lat:.2f}, {lon:.2f}) at that time: use an AIS file of this area."
             )
         notes = []
         margin = timedelta(seconds=60)
         if self.acquired < self.first - margin or self.acquired > self.last + margin:
             notes.append(
                 f"The AIS file covers {utc(self.first)} to {utc(self.last)}, not the image's "
-                f"{utc(self.acquired)}: positions are carried on by speed and course."
+                f"{utc(self.acquired)}: positions are extrapolated by speed and course."
             )
         if self.unread:
             notes.append(
@@ -274,7 +274,7 @@ class _Keeper:
 
 
 def _near(lon: Floats, lat: Floats, area: BBox) -> npt.NDArray[np.bool_]:
-    """Whether positions are within the margin of an area, also across the antimeridian."""
+    """Return which positions are within the margin of an area, also across the antimeridian."""
     reach = MARGIN_M / _METERS_PER_DEGREE
     highest = min(max(abs(area.south), abs(area.north)) + reach, 89.0)
     middle, half = area.center[0], (area.east - area.west) / 2
@@ -284,7 +284,7 @@ def _near(lon: Floats, lat: Floats, area: BBox) -> npt.NDArray[np.bool_]:
 
 
 def _numbers(column: Any) -> Floats:
-    """Float64, NaN where there is no number."""
+    """Convert a column to float64; NaN where there is no number."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -292,7 +292,7 @@ def _numbers(column: Any) -> Floats:
         try:
             column = column.cast(pa.float64())
         except pa.ArrowInvalid:
-            plain = pc.replace_substring(column, ",", ".")  # where ; divides the columns
+            plain = pc.replace_substring(column, ",", ".")  # decimal comma
             proper = pc.match_substring_regex(plain, _NUMBER)
             stripped = pc.utf8_trim_whitespace(pc.if_else(proper, plain, None))
             column = stripped.cast(pa.float64())
@@ -307,7 +307,7 @@ def _texts(column: Any) -> list[str]:
 
 
 def _moments(column: Any, title: str) -> Floats:
-    """Convert times to seconds since 1970 in UTC; NaN if missing.
+    """Convert times to seconds since 1970 in UTC; NaN if invalid.
 
     Raises:
         BadAis: A time has another zone.
@@ -322,8 +322,8 @@ def _moments(column: Any, title: str) -> Floats:
     plain = pc.replace_substring_regex(plain, r"\s*(UTC|GMT)$", "")
     if pc.any(pc.match_substring_regex(plain, _ZONE_LETTERS)).as_py():
         raise BadAis(
-            f"The times in column '{title[:40]}' name a time zone that is not UTC: convert them to "
-            "UTC first."
+            f"The times in column '{title[:40]}' have a time zone other than UTC: convert them to "
+            "UTC."
         )
     danish = pc.match_substring_regex(plain, r"^\d{2}/\d{2}/\d{4} \d{2}:\d{2}:\d{2}$")
     if pc.any(danish).as_py():
@@ -349,7 +349,7 @@ def _cast(texts: Any, kind: Any) -> Any:
         proper = pc.if_else(pc.match_substring_regex(texts, pattern), texts, None)
         try:
             return proper.cast(kind)
-        except pa.ArrowInvalid:  # for example the 31st of a month of 30 days
+        except pa.ArrowInvalid:  # such as the 31st of a month with 30 days
             return pa.nulls(len(texts), kind)
 
 

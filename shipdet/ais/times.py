@@ -31,10 +31,10 @@ def _read(text: str) -> datetime:
         return datetime.fromisoformat(text.strip())
     except ValueError:
         raise BadOption(
-            f"'{text[:40]}' is not a time: write it as in 2024-05-01T10:56:00Z."
+            f"'{text[:40]}' is not a time: write it like 2024-05-01T10:56:00Z."
         ) from None
 
 
 def utc(moment: datetime) -> str:
-    """Format a time for a sentence."""
+    """Format a time for a message."""
     return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -1,4 +1,4 @@
-"""Determine the position of each ship of an AIS file at a time."""
+"""Determine the position of each ship in an AIS file at a given time."""
 
 import math
 from collections import Counter
@@ -24,21 +24,21 @@ from shipdet.geometry import (
 
 #: Meters per second.
 KNOT = 1852.0 / 3600.0
-#: Highest plausible speed; a report that needs more is an error or belongs to another ship.
+#: Highest plausible speed; a report that implies more is an error or belongs to another ship.
 MAX_SPEED_KN = 60.0
-#: Tolerance of the distance between two reports for noise of the positions.
+#: Tolerance of the distance between two reports, for position noise.
 NOISE_M = 100.0
 #: Longest time between two reports over which the position of a moving ship is interpolated.
 MAX_GAP_S = 1800.0
-#: Longest time before the first or after the last report over which a ship is extrapolated.
+#: Longest time before the first or after the last report over which a position is extrapolated.
 MAX_CARRY_S = 600.0
-#: A ship that moved less than this between two reports is at rest, after any time.
+#: A ship that moved less than this between two reports is at rest, however long the gap.
 STILL_M = 200.0
 
-#: Smallest radius of a gate: the antenna is not at the center of the hull, and the georeference of
-#: the image has an error.
+#: Smallest radius of a gate, for the offset of the antenna from the center of the hull and for
+#: errors of the image's georeference.
 GATE_M = 150.0
-#: Growth of the gate per distance covered since the nearest report, for deviations in course.
+#: Growth of the gate per distance covered since the nearest report, for changes of course.
 STRAY = 0.3
 #: Largest radius of a gate.
 MAX_GATE_M = 3000.0
@@ -46,7 +46,7 @@ MAX_GATE_M = 3000.0
 
 @dataclass(frozen=True)
 class Contact:
-    """A ship of the AIS file at the time of acquisition.
+    """A ship in the AIS file, at the time of acquisition.
 
     Attributes:
         mmsi: Maritime Mobile Service Identity.
@@ -57,7 +57,7 @@ class Contact:
         course_deg: Course over ground in degrees; None if unknown.
         length_m: Reported length; None if unknown.
         width_m: Reported width; None if unknown.
-        ship_type: Code or word of the file; "" if unknown.
+        ship_type: Code or text in the file; "" if unknown.
         gap_s: Seconds between the acquisition and the nearest report.
         gate_m: Largest distance of a matching detection, in meters.
         in_area: Whether the position is inside the image.
@@ -110,7 +110,7 @@ class Contacts:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Convert from the values of :meth:`as_dict`."""
+        """Restore contacts from the values of :meth:`as_dict`."""
         return cls(
             tuple(Contact(**item) for item in data["contacts"]),
             parse_time(data["acquired"]),
@@ -120,12 +120,12 @@ class Contacts:
 
 
 def find_contacts(file: str | Path, area: BBox, acquired: str | datetime) -> Contacts:
-    """Read an AIS file and determine the positions of its ships at a time.
+    """Read an AIS file and determine the positions of its ships at a given time.
 
     Args:
         file: See :func:`~shipdet.ais.reading.read_reports`.
         area: The area of the image, in degrees.
-        acquired: Time of the acquisition, ISO 8601 with a time zone or an aware datetime.
+        acquired: Time of acquisition, ISO 8601 with a time zone or an aware datetime.
 
     Returns:
         The ships with a known position at that time.
@@ -151,13 +151,13 @@ def contacts_at(reports: Reports, area: BBox, acquired: datetime, file: str = ""
     the first and after the last report by speed and course, for up to ``MAX_CARRY_S``.
 
     Args:
-        reports: Reports in any order; errors are tolerated.
-        area: The area of the image.
+        reports: Reports in any order, possibly with errors.
+        area: The area of the image, in degrees.
         acquired: The time that ``reports.seconds`` refers to.
         file: Name of the file, for the record.
 
     Returns:
-        Ships near the area; the notes list what was left out.
+        The ships near the area, with notes about omitted reports.
     """
     left: Counter[str] = Counter()
     items = []
@@ -179,41 +179,41 @@ def contacts_at(reports: Reports, area: BBox, acquired: datetime, file: str = ""
 def _left_out(left: Counter[str]) -> Iterator[str]:
     if left["twice"]:
         yield (
-            f"{left['twice']:,} AIS reports have the time of another one of their ship: the first "
-            "of them counts."
+            f"{left['twice']:,} AIS reports have the same time as another report of their ship: "
+            "only the first is used."
         )
     if left["jump"]:
         yield (
-            f"{left['jump']:,} AIS reports would need more than {MAX_SPEED_KN:g} knots and were "
-            "left out."
+            f"{left['jump']:,} AIS reports imply more than {MAX_SPEED_KN:g} knots and were left "
+            "out."
         )
     if left["gap"]:
         yield (
-            f"{left['gap']:,} ships have no AIS report near enough to the time of acquisition: "
-            "where they were then is not known."
+            f"{left['gap']:,} ships have no AIS report close enough to the time of acquisition, so "
+            "their positions are unknown."
         )
 
 
 def _is_ship(mmsi: int) -> bool:
-    """Whether an MMSI belongs to a ship, not a base station, aircraft or buoy (ITU-R M.585)."""
+    """Return whether an MMSI is that of a ship; base stations and buoys differ (ITU-R M.585)."""
     return 200_000_000 <= mmsi < 800_000_000 or 980_000_000 <= mmsi < 990_000_000
 
 
 def _contact(
     reports: Reports, rows: npt.NDArray[np.intp], area: BBox, left: Counter[str]
 ) -> Contact | None:
-    """Build a ship from its reports in order of time; None if its position is unknown."""
+    """Build a contact from its reports in order of time; None if the position is unknown."""
     new = np.diff(reports.seconds[rows], prepend=-np.inf) > 0
     left["twice"] += int((~new).sum())
     rows = rows[new]
     kept = _plausible(reports.seconds[rows], reports.lonlat[rows])
     left["jump"] += len(rows) - len(kept)
     rows = rows[kept]
-    placed = _placed(reports, rows)
-    if placed is None:
+    state = _state(reports, rows)
+    if state is None:
         left["gap"] += 1
         return None
-    place, speed_m_s, course, gap_s = placed
+    place, speed_m_s, course, gap_s = state
     length = _known(reports.length_m[rows])
     gate = GATE_M + (length or 0.0) / 2 + STRAY * speed_m_s * gap_s
     return Contact(
@@ -246,7 +246,7 @@ def _inside(place: Floats, area: BBox) -> bool:
 def _plausible(seconds: Floats, lonlat: Floats) -> npt.NDArray[np.intp]:
     """Return the indices of the longest chain of reports without an implausible speed.
 
-    A report joins the nearest chain from whose end it is reachable, or else starts a new one. This
+    A report joins the nearest chain from whose end it is reachable, or starts a new one. This
     tolerates a wrong first report and two ships with the same MMSI.
     """
     steps = distance_m(lonlat[:-1], lonlat[1:])
@@ -267,10 +267,13 @@ def _plausible(seconds: Floats, lonlat: Floats) -> npt.NDArray[np.intp]:
     return np.array(max(chains, key=len), dtype=np.intp)
 
 
-def _placed(
+def _state(
     reports: Reports, rows: npt.NDArray[np.intp]
 ) -> tuple[Floats, float, float | None, float] | None:
-    """Return position, speed in m/s, course and seconds to the nearest report, at second 0."""
+    """Return position, speed in m/s, course and seconds to the nearest report, at second 0.
+
+    None if the position is unknown.
+    """
     seconds, lonlat = reports.seconds[rows], reports.lonlat[rows]
     after = int(np.searchsorted(seconds, 0.0))
     if after < len(rows) and seconds[after] == 0.0:
@@ -303,7 +306,7 @@ def _placed(
 
 
 def _motion(reports: Reports, row: np.intp) -> tuple[float, float | None]:
-    """Return speed in m/s, 0 if missing or implausible, and course."""
+    """Return speed in m/s (0 if missing or implausible) and course (None if missing)."""
     speed, course = float(reports.speed_kn[row]), float(reports.course_deg[row])
     usable = math.isfinite(speed) and speed <= MAX_SPEED_KN
     return speed * KNOT if usable else 0.0, course if math.isfinite(course) else None
@@ -318,8 +321,8 @@ def great_circle(a: Floats, b: Floats, share: float) -> Floats:
         share: 0 at ``a`` to 1 at ``b``.
 
     Returns:
-        Longitude (-180 to 180) and latitude, by spherical interpolation of unit vectors, which also
-        works across the antimeridian.
+        Longitude (-180 to 180) and latitude. Spherical interpolation of unit vectors also works
+        across the antimeridian.
     """
     p, q = _vector(a), _vector(b)
     angle = math.atan2(float(np.linalg.norm(np.cross(p, q))), float(p @ q))

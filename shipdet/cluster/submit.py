@@ -11,20 +11,20 @@ from shipdet.cluster.jobs.job_plan import plan_job
 from shipdet.cluster.jobs.message import JobMessage, check_length
 from shipdet.cluster.store.job_store import Store
 from shipdet.cluster.store.migrations import migrate
-from shipdet.cluster.store.statements import OPEN, Row
+from shipdet.cluster.store.statements import OPEN, Row, name_taken
 from shipdet.errors import BadJob, BadOption, EngineUnreachable, UnknownJob
 from shipdet.settings import Settings
 
-LOOK_S = 1.0  # between two looks while no change is notified
+LOOK_S = 1.0  # between two checks without a notification
 
 
 def open_store(settings: Settings) -> Store:
-    """Open the job store, with an error soon when the database does not answer."""
+    """Open the job store with a short timeout for the database."""
     return Store(Database(settings.postgres, patience_s=5.0))
 
 
 def prepare(settings: Settings) -> list[str]:
-    """Create missing tables, bucket and topics; returns the migrations applied."""
+    """Create the missing tables, bucket and topics; return the applied migrations."""
     applied = migrate(Database(settings.postgres))
     ObjectStore(settings).prepare()
     make_topics(settings)
@@ -32,19 +32,27 @@ def prepare(settings: Settings) -> list[str]:
 
 
 def submit(messages: Sequence[JobMessage], settings: Settings) -> list[str]:
-    """Send jobs to the topic; all are checked before the first is sent.
+    """Send jobs to the topic, after all of them are validated.
+
+    Args:
+        messages: The jobs.
+        settings: Addresses of the engines, defaults and limits.
 
     Returns:
-        Their ids.
+        The ids of the jobs.
 
     Raises:
-        BadJob: Another job has a name.
+        BadJob: Two jobs have the same name.
         EngineUnreachable: An engine does not answer.
-        ShipdetError: As the pipeline for the same request.
+        ShipdetError: The pipeline rejects a request.
+
+    Example:
+        >>> message = JobMessage(name="gibraltar", area=(-5.44, 36.12, -5.41, 36.14))
+        >>> [id] = submit([message], get_settings())
     """
     by_name = {message.name: message for message in messages}
     if len(by_name) < len(messages):
-        raise BadJob("Two of the areas have the same name: give each its own.")
+        raise BadJob("Two areas have the same name: give each a different name.")
     for message in messages:
         check_length(message.encode())
         plan_job(message, settings)
@@ -53,49 +61,46 @@ def submit(messages: Sequence[JobMessage], settings: Settings) -> list[str]:
     )
     for row in known:
         if row["id"] != by_name[row["name"]].id:
-            raise BadJob(
-                f"Another job has the name '{row['name']}' already: choose a new one for a new "
-                "request."
-            )
+            raise name_taken(row["name"])
     send(settings, settings.kafka_topic, ((m.id, m.encode()) for m in messages))
     return [message.id for message in messages]
 
 
 def cancel(store: Store, id_or_name: str) -> Row:
-    """Stop a job at its next block; BadOption when it has ended."""
+    """Stop a job before its next block; BadOption if it has ended."""
     job = store.job(id_or_name)
     if not store.cancel(job["id"]):
-        raise BadOption(f"Job {job['name']} is {store.job(job['id'])['status']} already.")
+        raise BadOption(f"Job {job['name']} is already {store.job(job['id'])['status']}.")
     return store.job(job["id"])
 
 
 def retry(store: Store, id_or_name: str, settings: Settings) -> Row:
-    """Queue a failed or cancelled job again; BadOption for any other."""
+    """Queue a failed or cancelled job again; BadOption for all others."""
     job = store.job(id_or_name)
     message = JobMessage.of(job["message"])
     zoom, blocks = plan_job(message, settings)
     if job["blocks_total"] and (job["zoom"], job["blocks_total"]) != (zoom, len(blocks)):
         raise BadOption(
-            "The settings have changed since, and the job's blocks would be others: submit it "
-            "under a new name."
+            "The settings have changed, so the job would have different blocks: submit it under "
+            "a new name."
         )
     if not store.retry(job["id"], zoom, blocks):
-        raise BadOption(f"Job {job['name']} is {job['status']}: only failed and cancelled ones "
-                        "are tried again.")  # fmt: skip
+        raise BadOption(f"Job {job['name']} is {job['status']}: only failed and cancelled jobs "
+                        "can be retried.")  # fmt: skip
     return store.job(job["id"])
 
 
 def wait(
     store: Store, ids: Sequence[str], timeout_s: float | None = None
 ) -> Iterator[dict[str, Row]]:
-    """Yield the rows of jobs, by id, at every change, until all have ended.
+    """Yield the rows of jobs by id after each change, until all jobs have ended.
 
     A job that the stream has not read yet has no row.
 
     Args:
         store: The job store.
         ids: Ids of jobs.
-        timeout_s: The longest wait; None: no limit.
+        timeout_s: Longest wait; None for no limit.
 
     Raises:
         EngineUnreachable: The jobs have not ended after ``timeout_s``.
@@ -112,11 +117,13 @@ def wait(
             if len(now) == len(set(ids)) and not any(r["status"] in OPEN for r in now.values()):
                 return
             if end is not None and time.monotonic() > end:
-                raise EngineUnreachable("The jobs have not ended in the time given: see the list.")
+                raise EngineUnreachable(
+                    "The jobs have not ended within the time limit: see the list of jobs."
+                )
 
 
 def find_ids(store: Store, names: Sequence[str]) -> list[str]:
-    """Find the ids of jobs given by id or name; an unknown id is returned as it is."""
+    """Return the ids of jobs given by id or name; unknown ids are returned unchanged."""
     found = []
     for name in names:
         try:

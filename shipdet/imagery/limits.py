@@ -2,7 +2,7 @@
 
 import math
 
-from shipdet.errors import BadImage, BadOption
+from shipdet.errors import BadImage, BadOption, MissingScale
 from shipdet.settings import Settings
 
 #: Smallest and largest meters per pixel.
@@ -18,6 +18,19 @@ def check_gsd(gsd_m: float) -> float:
     low, high = GSD_RANGE_M
     if not (math.isfinite(gsd_m) and low <= gsd_m <= high):
         raise BadOption(f"Meters per pixel must be from {low:g} to {high:g}, not {gsd_m:g}.")
+    return gsd_m
+
+
+def given_gsd(name: str, gsd_m: float | None) -> float:
+    """Return the meters per pixel of an image whose file does not have them.
+
+    Raises:
+        MissingScale: They are not given.
+    """
+    if gsd_m is None:
+        raise MissingScale(
+            f"'{name}' does not say how large a pixel is: give the meters per pixel (GSD)."
+        )
     return gsd_m
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from shipdet.errors import BadImage, MissingScale
+from shipdet.errors import BadImage
 from shipdet.geometry import Grid
 from shipdet.imagery import arrays, plain
 from shipdet.imagery.bands import Bands, parse_bands
-from shipdet.imagery.limits import check_gsd, check_size, held_limit
+from shipdet.imagery.limits import check_gsd, check_size, given_gsd, held_limit
 from shipdet.imagery.rendering import render
 from shipdet.imagery.stretch import check_stretch
 from shipdet.imagery.survey import ArrayValues
@@ -103,10 +103,7 @@ def open_raster(
             chosen,
             notes,
         )
-    if gsd_m is None:
-        raise MissingScale(
-            f"'{name}' does not say how large a pixel is: give the meters per pixel (GSD)."
-        )
+    gsd_m = given_gsd(name, gsd_m)
     height, width = covered.shape
     grid = Grid(width, height, gsd_m, gsd_m)
     return render(ArrayValues(values, covered), grid, name, notes, how, hold=True)

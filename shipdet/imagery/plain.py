@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
-from shipdet.errors import BadImage, MissingScale
-from shipdet.imagery.limits import check_size, held_limit
+from shipdet.errors import BadImage
+from shipdet.imagery.limits import check_size, given_gsd, held_limit
 from shipdet.imagery.survey import Numbers
 from shipdet.mosaic import Mask
 from shipdet.settings import Settings
@@ -34,10 +34,7 @@ def read_file(
     try:
         with Image.open(path, formats=("PNG", "JPEG")) as image:
             check_size(name, image.width, image.height, held_limit(settings))
-            if gsd_m is None:
-                raise MissingScale(
-                    f"'{name}' does not say how large a pixel is: give the meters per pixel (GSD)."
-                )
+            given_gsd(name, gsd_m)
             return _deep_colors(path, image, notes) or read_pillow(image, notes)
     except BadImage:
         raise

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from shipdet.ais import NO_DATE, Contacts, acquired_of, area_of, find_contacts
+from shipdet.ais import NO_DATE, NO_PLACE, Contacts, acquired_of, area_of, find_contacts
 from shipdet.errors import BadAis
 from shipdet.geometry import BBox
 from shipdet.imagery import get_provider, sample
@@ -15,8 +15,6 @@ from shipdet.settings import Settings, get_settings
 
 #: Name of the AIS file of the built-in sample.
 SAMPLE = "sample"
-
-NO_PLACE = "The image has no map reference, so AIS cannot be matched with it."
 
 
 def ais_of_area(

@@ -1,4 +1,4 @@
-"""The results of a run: pictures, tables, map files, the record, and a ZIP on request."""
+"""The results of a run: images, tables, map files, the record, and a ZIP on request."""
 
 from shipdet.report.bundling import write_bundle
 from shipdet.report.comparing import Comparison, compare

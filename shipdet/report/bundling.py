@@ -20,7 +20,7 @@ from shipdet.report.finished_run import (
 from shipdet.report.folder import GONE, PARTIAL, new_file
 from shipdet.report.writing import RESULTS, write_results
 
-#: Kinds of files left out of the ZIP, because they are large and available separately.
+#: Kinds of files that the ZIP omits: they are large and available separately.
 FULL_SIZE = (*PICTURES, "mosaic")
 
 
@@ -28,7 +28,7 @@ def write_bundle(run: Run, path: str | Path | None = None) -> Path:
     """Write a ZIP of the run's files without its full-size images.
 
     Args:
-        run: The run; overlay, crops, tables and record contain the ships that pass its filter.
+        run: The run; overlay, crops, tables and record have the ships that pass its filter.
         path: The ZIP; None writes run.zip, or run-filtered.zip, into the run folder.
 
     Returns:
@@ -45,7 +45,7 @@ def write_bundle(run: Run, path: str | Path | None = None) -> Path:
     if path is None:
         path = run.folder / (FILTERED_BUNDLE if run.filter.given else BUNDLE)
     with new_file(Path(path)) as draft:
-        while True:  # repeat if the folder is replaced meanwhile
+        while True:  # repeat if the folder is replaced in the meantime
             try:
                 if run.filter.given:
                     _pack_filtered(run, draft)
@@ -71,7 +71,7 @@ def _pack_filtered(run: Run, target: Path) -> None:
 
 
 def _state(folder: Path) -> tuple[int, int]:
-    """Return inode and modification time of the record, which identify the folder's state."""
+    """Return inode and modification time of the record, which identify a version of the run."""
     try:
         record = (folder / RECORD).stat()
     except FileNotFoundError:
@@ -82,7 +82,7 @@ def _state(folder: Path) -> tuple[int, int]:
 def _pack(folder: Path, run: Run, target: Path) -> None:
     large = (run.record["files"].get(kind) for kind in FULL_SIZE)
     apart = {CANDIDATES, BUNDLE, FILTERED_BUNDLE, *large}
-    # Images are compressed already and the rest is small: store without compression.
+    # The images are already compressed and the other files are small.
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as bundle:
         for file in sorted(folder.rglob("*")):
             away = file.name in apart or file.suffix == PARTIAL or file.parent.name == PYRAMIDS
@@ -91,7 +91,7 @@ def _pack(folder: Path, run: Run, target: Path) -> None:
 
 
 def _kept(run: Run) -> list[str]:
-    """Return the files that are copied into the ZIP, or that crops are cut from."""
+    """Return the files that the ZIP contains or that crops are cut from."""
     files: dict[str, str] = run.record["files"]
     apart = {*RESULTS.values(), RECORD}
     if not run.record["raw"].get("large"):

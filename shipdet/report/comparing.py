@@ -1,4 +1,4 @@
-"""Compare two runs of the same place: which ships stayed, arrived and left."""
+"""Compare two runs of the same place: find ships that stayed, arrived and left."""
 
 import csv
 import io
@@ -21,10 +21,10 @@ from shipdet.report.record import corners_of, grid_of
 
 Change = Literal["stayed", "arrived", "left"]
 
-#: Two detections of one moored ship are at most this far apart, in meters, or half its length.
+#: Largest distance between two detections of one moored ship, in meters; or half its length.
 REACH_M = 30.0
 
-#: Two detections of one ship differ by at most this factor in length.
+#: Largest ratio of the lengths in two detections of one ship.
 LENGTH_FACTOR = 1.5
 
 
@@ -36,8 +36,7 @@ class Comparison:
         stayed: Pairs of the same ship, as detected by the earlier and by the later run.
         arrived: Ships of the later run only.
         left: Ships of the earlier run only.
-        outside: Number of ships where only one of the two images has data; they are in none of the
-            lists.
+        outside: Number of ships outside the other image; they are in none of the lists.
     """
 
     stayed: tuple[tuple[Detection, Detection], ...]
@@ -51,7 +50,7 @@ class Comparison:
         return {"stayed": len(self.stayed), "arrived": len(self.arrived), "left": len(self.left)}
 
     def rows(self) -> list[tuple[Change, Detection]]:
-        """All ships with their change; ships that stayed are those of the later run."""
+        """Return all ships with their change; ships that stayed are those of the later run."""
         rows: list[tuple[Change, Detection]] = [("stayed", later) for _, later in self.stayed]
         rows += [("arrived", ship) for ship in self.arrived]
         rows += [("left", ship) for ship in self.left]
@@ -61,7 +60,7 @@ class Comparison:
         """Write the comparison.
 
         Args:
-            path: A file that ends in .geojson, .gpkg or .csv. Each ship has a ``change``.
+            path: A .geojson, .gpkg or .csv file. Each ship has a ``change``.
 
         Returns:
             The path.
@@ -83,7 +82,7 @@ class Comparison:
             content = json.dumps(_geojson(changes, ships))
         else:
             raise BadOption(
-                f"'{path.name}' ends in no format of a comparison: choose .geojson, .gpkg or .csv."
+                f"'{path.name}' has no suffix of a comparison: choose .geojson, .gpkg or .csv."
             )
         save_file(path, content)
         return path
@@ -94,7 +93,7 @@ def compare(earlier: Run, later: Run) -> Comparison:
 
     Two detections can be the same ship if their centers are within 30 m or half the longer length,
     and their lengths differ by at most a factor of 1.5. The matching has the most pairs and, among
-    those, the smallest distances (the assignment problem, Crouse 2016, as in SciPy).
+    such matchings, the smallest distances (assignment problem, Crouse 2016, as in SciPy).
 
     Args:
         earlier: The first run.
@@ -104,7 +103,7 @@ def compare(earlier: Run, later: Run) -> Comparison:
         The ships that stayed, arrived and left.
 
     Raises:
-        BadOption: The two images cannot be compared.
+        BadOption: Only one run has a georeference, or the images differ in size.
 
     Example:
         >>> changes = shipdet.compare(monday, tuesday)
@@ -153,16 +152,16 @@ def _matched(
     shorter = np.minimum(lengths[0][:, None], lengths[1][None])
     reach_m = np.maximum(REACH_M, longer / 2)
     possible = (apart_m <= reach_m) & (longer <= LENGTH_FACTOR * shorter)
-    from scipy.optimize import linear_sum_assignment  # a tenth of what importing the page takes
+    from scipy.optimize import linear_sum_assignment  # slow to import
 
-    # An impossible pair costs more than all possible ones together.
+    # An impossible pair costs more than all possible pairs together.
     cost = np.where(possible, apart_m / reach_m, 2.0 + min(len(first), len(second)))
     rows, columns = linear_sum_assignment(cost)
     return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if possible[i, j]]
 
 
 def _inside(ships: Sequence[Detection], other: Run) -> Any:
-    """Return which ships lie in the other run's image: bool (n,)."""
+    """Return which ships lie inside the other run's image: bool (n,)."""
     edge = corners_of(other.record)
     west, south = edge.min(axis=0)
     east, north = edge.max(axis=0)

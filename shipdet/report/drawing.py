@@ -11,9 +11,9 @@ from shipdet.geometry import Floats
 from shipdet.mosaic import Pixels
 from shipdet.report.score_colors import score_class
 
-CHIP_M = 300.0  # ground shown around a ship of up to half that length
+CHIP_M = 300.0  # side of a crop on the ground; longer ships get twice their length
 CHIP_PX = 256
-SMALL = (170, 190, 210)  # small craft, which do not count
+SMALL = (170, 190, 210)  # color of small craft
 
 
 def draw_overlay(
@@ -22,12 +22,12 @@ def draw_overlay(
     factor: tuple[float, float],
     small_craft: Detections | None = None,
 ) -> Pixels:
-    """Draw rotated box, number and score of every ship, and thin boxes of small craft.
+    """Draw oriented box, number and score of each ship, and a thin box around small craft.
 
     Args:
-        picture: uint8 (h, w, 3); not modified.
+        picture: The image, uint8 (h, w, 3); not modified.
         detections: The ships.
-        factor: Pixels of the picture per pixel of the detections, (x, y).
+        factor: Pixels of the image per pixel of the detections, (x, y).
         small_craft: Detections that are too short to count.
 
     Returns:
@@ -35,7 +35,7 @@ def draw_overlay(
     """
     image = Image.fromarray(picture).convert("RGB")
     draw = ImageDraw.Draw(image)
-    # Lines and letters are legible when the whole picture is shown at screen size.
+    # Lines and text stay legible when the whole image is shown at screen size.
     unit = max(1.0, max(image.size) / 1400)
     font = ImageFont.load_default(size=13 * unit)
     stroke = max(2, round(2 * unit))
@@ -44,7 +44,7 @@ def draw_overlay(
         corners = _grown(detection.corners * scale, 2 * unit)
         outline = [(float(x), float(y)) for x, y in corners]
         draw.line([*outline, outline[0]], fill=SMALL, width=max(1, stroke // 2), joint="curve")
-    for detection in reversed(detections.items):  # the best on top
+    for detection in reversed(detections.items):  # the best scores on top
         color = score_class(detection.score).color
         corners = _grown(detection.corners * scale, 3 * unit)
         outline = [(float(x), float(y)) for x, y in corners]
@@ -60,7 +60,7 @@ def draw_overlay(
 
 
 def _grown(corners: Floats, by: float) -> Floats:
-    """Move corners outward along their diagonals, so that the line does not cover the hull."""
+    """Move corners outward along the diagonals, so that the line does not cover the hull."""
     away = corners - corners.mean(axis=0)
     reach = np.maximum(np.hypot(away[:, 0], away[:, 1]), 1e-6)[:, None]
     return np.asarray(corners + away / reach * by * math.sqrt(2))
@@ -69,15 +69,22 @@ def _grown(corners: Floats, by: float) -> Floats:
 def crop_ship(
     picture: Pixels, detection: Detection, factor: tuple[float, float], gsd_m: float
 ) -> Pixels:
-    """A square crop around one ship, uint8 (CHIP_PX, CHIP_PX, 3), north up like the picture.
+    """Cut a square around one ship, in the orientation of the image.
 
-    ``gsd_m`` is that of the picture. Beyond the picture's edge the crop is black.
+    Args:
+        picture: The image, uint8 (h, w, 3).
+        detection: The ship.
+        factor: Pixels of the image per pixel of the detection, (x, y).
+        gsd_m: Meters per pixel of the image.
+
+    Returns:
+        uint8 (CHIP_PX, CHIP_PX, 3), black outside the image.
     """
     side_m = max(CHIP_M, 2.0 * detection.length_m)
     side = side_m / gsd_m
     x, y = detection.x * factor[0], detection.y * factor[1]
     step = side / CHIP_PX
-    if step > 1.5:  # shrinking: average, or thin hulls break into dots
+    if step > 1.5:  # shrink by averaging: interpolation would break thin hulls into dots
         left, top = math.floor(x - side / 2), math.floor(y - side / 2)
         size = math.ceil(side)
         square = np.zeros((size, size, 3), np.uint8)
@@ -88,7 +95,7 @@ def crop_ship(
             square[y0 - top : y1 - top, x0 - left : x1 - left] = picture[y0:y1, x0:x1]
         shrunk = cv2.resize(square, (CHIP_PX, CHIP_PX), interpolation=cv2.INTER_AREA)
         return np.asarray(shrunk, np.uint8)
-    # Only the surroundings go into the warp: OpenCV refuses pictures wider than 32,767 px.
+    # Warp only the surroundings: OpenCV rejects images wider than 32,767 px.
     margin = math.ceil(side / 2) + 4
     x0, y0 = max(0, math.floor(x) - margin), max(0, math.floor(y) - margin)
     part = picture[y0 : math.ceil(y) + margin, x0 : math.ceil(x) + margin]

@@ -7,14 +7,19 @@ from pathlib import Path
 
 _AT_FDCWD = -100  # fcntl.h
 _RENAME_EXCHANGE = 2  # linux/fs.h
-_UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)  # by the kernel or the file system
+_UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)  # by kernel or file system
 
 
 def exchange(one: Path, other: Path, aside: Path) -> None:
     """Swap two directories of the same file system, atomically on Linux.
 
-    On other systems, and on file systems without this operation, ``other`` is moved to ``aside``
-    for a moment, and back after an error.
+    On other systems, and on file systems without this operation, ``other`` is briefly moved to
+    ``aside``, and moved back after an error.
+
+    Args:
+        one: A directory.
+        other: The directory to swap it with.
+        aside: An unused path on the same file system.
 
     Raises:
         OSError: A directory does not exist or cannot be renamed.

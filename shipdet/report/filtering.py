@@ -1,4 +1,4 @@
-"""The filter for the ships of a run that are shown, counted and exported."""
+"""The filter of the ships that are displayed, counted and exported."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -13,11 +13,11 @@ from shipdet.detections import Detection, Detections
 from shipdet.errors import BadArea, BadOption
 from shipdet.requests import Request
 
-#: "only" keeps ships with a mark, "without" those without it, "" both.
+#: "only" keeps ships with a property, "without" ships without it, "" all ships.
 Marked = Literal["", "only", "without"]
 Meters = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
-#: Which of two values leaves fewer ships.
+#: Selects the stricter of two values.
 _STRICTER: dict[str, Callable[[Iterable[float]], float]] = {
     "min_score": max, "min_length_m": max, "max_length_m": min,
 }  # fmt: skip
@@ -32,7 +32,7 @@ def _option(default: Any, description: str) -> Any:
 class ShipFilter(Request):
     """A filter of ships; the defaults keep all ships.
 
-    Viewer, command line, HTTP and Python have the same options. Ships keep their numbers.
+    The viewer, the command line, HTTP and Python have the same options. Ships keep their numbers.
 
     Example:
         >>> long_ships = run.filtered(min_length_m=100, cut="without")
@@ -42,8 +42,10 @@ class ShipFilter(Request):
     min_score: Annotated[float, Field(ge=0, le=1)] = _option(0.0, "lowest score, 0 to 1")
     min_length_m: Meters = _option(0.0, "shortest ship, in meters")
     max_length_m: Meters | None = _option(None, "longest ship, in meters")
-    within: str = _option("", "WKT polygon in degrees, in which a ship's center lies")
-    within_px: str = _option("", "WKT polygon in pixels of the raw image, likewise")
+    within: str = _option("", "WKT polygon in degrees that contains a ship's center")
+    within_px: str = _option(
+        "", "WKT polygon in pixels of the raw image that contains a ship's center"
+    )
     cut: Marked = _option("", "ships that are cut by the image's edge")
     near_gap: Marked = _option("", "ships near missing imagery")
     reviewed: Marked = _option("", "ships that a reviewer has accepted, moved, redrawn or added")
@@ -73,10 +75,16 @@ class ShipFilter(Request):
         return self
 
     def narrowed(self, further: Self) -> Self:
-        """The filter that leaves the ships which pass this filter and a further one.
+        """Combine this filter with another one: a ship must pass both.
+
+        Args:
+            further: The other filter.
+
+        Returns:
+            The combined filter.
 
         Raises:
-            BadOption: No one filter does: both have a polygon, or demand the opposite.
+            BadOption: The filters have different polygons or opposite choices.
         """
         both = {**self.given, **further.given}
         for name in self.given.keys() & further.given.keys():
@@ -85,28 +93,28 @@ class ShipFilter(Request):
                 both[name] = _STRICTER[name](values)
             elif values[0] != values[1]:
                 raise BadOption(
-                    f"The ships are filtered by another value of {name} already: filter the whole "
+                    f"The ships are already filtered by another value of {name}: filter the whole "
                     "run instead."
                 )
         return self.check(**both)
 
     @property
     def given(self) -> dict[str, Any]:
-        """The options that differ from their defaults; empty if every ship passes."""
+        """The options that differ from their defaults; empty if the filter keeps all ships."""
         return dict(self.model_dump(exclude_defaults=True))
 
     def of(self, ships: Detections) -> Detections:
-        """The ships that pass, with their numbers unchanged.
+        """Return the ships that pass the filter; their numbers do not change.
 
         Args:
             ships: The ships of a run.
 
         Raises:
-            BadOption: ``within`` is given, and the image has no georeference.
+            BadOption: ``within`` is set and the image has no georeference.
         """
         if not self.given:
             return ships
-        kept = np.array([self._leaves(ship) for ship in ships], np.bool_)
+        kept = np.array([self._passes(ship) for ship in ships], np.bool_)
         if self.within:
             if any(ship.lon is None for ship in ships):
                 raise BadOption(
@@ -117,10 +125,10 @@ class ShipFilter(Request):
         if self.within_px:
             x, y = ships.centers.T
             kept &= shapely.intersects_xy(_pixels(self.within_px), x, y)
-        items = tuple(ship for ship, left in zip(ships, kept, strict=True) if left)
+        items = tuple(ship for ship, passes in zip(ships, kept, strict=True) if passes)
         return Detections(items, ships.floor)
 
-    def _leaves(self, ship: Detection) -> bool:
+    def _passes(self, ship: Detection) -> bool:
         longest_m = math.inf if self.max_length_m is None else self.max_length_m
         return (
             ship.score >= self.min_score
@@ -137,12 +145,12 @@ def _fits(wanted: Marked, marked: bool) -> bool:
 
 
 def _pixels(text: str) -> Any:
-    """A polygon of pixels.
+    """Parse a polygon in pixels.
 
     Raises:
-        BadArea: The text is not such a polygon.
+        BadArea: The text is not a valid WKT polygon.
     """
-    refusal = "Give a WKT POLYGON of pixels, such as POLYGON ((0 0, 90 0, 90 60, 0 0))."
+    refusal = "Give a WKT POLYGON in pixels, such as POLYGON ((0 0, 90 0, 90 60, 0 0))."
     if len(text) > MAX_PIXEL_WKT or not text.strip().upper().startswith("POLYGON"):
         raise BadArea(refusal)
     shape = shapely.from_wkt(text, on_invalid="ignore")

@@ -1,4 +1,4 @@
-"""A finished run: its folder and everything in it."""
+"""A finished run: its folder, record and results."""
 
 import json
 from dataclasses import dataclass, field, replace
@@ -31,20 +31,23 @@ RECORD, BUNDLE = "run.json", "run.zip"
 FILTERED_BUNDLE = "run-filtered.zip"
 REVIEWS = "reviews.json"
 REPORT = "report.html"
-PICTURES = ("raw", "upscaled")  # kinds that are written in the chosen format
+PICTURES = ("raw", "upscaled")  # kinds of files written in the chosen format
 CHIPS = "chips"
-PYRAMIDS = "pyramids"  # copies of pictures with tiles, made when they are looked at
+PYRAMIDS = "pyramids"  # folder of tiled copies of images, written for the viewer
 
 
 @dataclass(frozen=True)
 class Run:
     """A finished run on disk.
 
-    ``candidates`` are all ships that the model found above the lowest score of the search.
-    ``detections`` are the ships that count: candidates with a score of at least ``threshold`` and a
-    length of at least ``min_length_m``, after ``review`` and ``filter``. ``record`` is the content
-    of run.json. ``files`` omits kinds that the run does not have (without a georeference, without
-    super-resolution, imagery only).
+    Attributes:
+        folder: The run's folder.
+        record: The content of run.json.
+        candidates: All ships with at least the lowest score that the search keeps.
+        threshold: Lowest score of a ship that counts.
+        min_length_m: Shortest ship that counts, in meters.
+        review: The reviewer's actions.
+        filter: The filter of ``detections``.
 
     Example:
         >>> run = shipdet.open_run("results/gibraltar")
@@ -72,12 +75,19 @@ class Run:
 
     @property
     def detections(self) -> Detections:
-        """The ships that count and pass ``filter``; numbers start at 1."""
+        """The ships that count and pass ``filter``.
+
+        Candidates count if they reach ``threshold`` and ``min_length_m``, after ``review``. They
+        are numbered from 1 before the filter.
+
+        Raises:
+            BadOption: The filter has a polygon in degrees and the image has no georeference.
+        """
         return self.filter.of(self._counted[0])
 
     @property
     def small_craft(self) -> Detections:
-        """Detections above the threshold that are too short to count, numbered after the ships."""
+        """Detections that are shorter than ``min_length_m``, numbered after the ships."""
         return self._counted[1]
 
     @property
@@ -87,13 +97,17 @@ class Run:
 
     @with_options(ShipFilter)
     def filtered(self, **options: Any) -> Self:
-        """Keep only the ships that pass a filter, of those that are left by the filters before.
+        """Keep only the ships that pass a filter, in addition to earlier filters.
 
-        Detections, tables, saved files and the report of the returned run contain only these ships.
-        The run's folder is not changed.
+        Args:
+            options: The options of :class:`ShipFilter`.
+
+        Returns:
+            A run whose detections, tables, saved files and report have only these ships. The run's
+            folder does not change.
 
         Raises:
-            BadOption: A value is out of range, or cannot be joined with an earlier filter.
+            BadOption: A value is out of range, or cannot be combined with an earlier filter.
 
         Example:
             >>> run.filtered(min_length_m=100).save("long.gpkg")
@@ -114,31 +128,35 @@ class Run:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences for the reader of the results."""
+        """Notes for the user, one sentence each."""
         notes = [*self.record.get("notes", ()), *self.record.get("ais", {}).get("notes", ())]
-        sharpened = self.record.get("sharpened")
-        if sharpened and sharpened["sharpened"] != sharpened["blocks"]:
+        counts = self.record.get("sharpened")
+        if counts and counts["sharpened"] != counts["blocks"]:
             notes.append(
-                f"{sharpened['sharpened']} of {sharpened['blocks']} blocks were enlarged with "
-                "super-resolution: the raw image shows nothing in the others that could be a ship."
+                f"Super-resolution was applied to {counts['sharpened']} of {counts['blocks']} "
+                "blocks; the others have no candidates in the raw image."
             )
-        asked = self.record.get("inputs", {}).get("search", {}).get("image_format")
+        chosen = self.record.get("inputs", {}).get("search", {}).get("image_format")
         pictures = [name for kind, name in self.record["files"].items() if kind in PICTURES]
-        if asked == "jpg" and (longer := [name for name in pictures if name.endswith(".png")]):
+        if chosen == "jpg" and (longer := [name for name in pictures if name.endswith(".png")]):
             notes.append(
-                f"No JPEG is longer than {JPEG_MAX_PX:,} pixels: {' and '.join(longer)} was "
-                "written instead."
+                f"{' and '.join(longer)}: written as PNG, because a JPEG has at most "
+                f"{JPEG_MAX_PX:,} pixels along a side."
             )
         return tuple(notes)
 
     @property
     def files(self) -> dict[str, Path]:
-        """Paths by kind: raw, upscaled, overlay, mosaic, map, geojson, csv, record."""
+        """Paths by kind: raw, upscaled, overlay, mosaic, map, map_tif, geojson, csv, ais, record.
+
+        Some kinds need a georeference, super-resolution, an AIS file or a search; others are left
+        out.
+        """
         names: dict[str, str] = self.record["files"]
         return {kind: self.folder / name for kind, name in names.items()}
 
     def overlay(self) -> Image.Image:
-        """The image with the ships drawn on it, at most 4,096 pixels along a side.
+        """Return the image with the ships drawn on it, at most 4,096 pixels along a side.
 
         Example:
             >>> run.overlay().show()
@@ -150,7 +168,10 @@ class Run:
         return Image.fromarray(draw_overlay(picture, self.detections, factor))
 
     def to_pandas(self) -> "pandas.DataFrame":
-        """The ships as a table, see :func:`shipdet.report.exports.to_pandas`.
+        """Return the ships as a table, see :func:`shipdet.report.exports.to_pandas`.
+
+        Raises:
+            MissingExtra: pandas is not installed.
 
         Example:
             >>> run.to_pandas().sort_values("length_m")
@@ -158,7 +179,7 @@ class Run:
         return exports.to_pandas(self.detections.items)
 
     def to_geodataframe(self) -> "geopandas.GeoDataFrame":
-        """The ships' outlines on the map, see :func:`shipdet.report.exports.to_geodataframe`.
+        """Return the outlines as polygons, see :func:`shipdet.report.exports.to_geodataframe`.
 
         Raises:
             BadOption: The image has no georeference.
@@ -173,16 +194,16 @@ class Run:
         """Write the ships to a file, in the format of its suffix.
 
         Args:
-            path: A file that ends in .geojson, .gpkg, .csv, .kml, .parquet, .coco.json,
-                .labels.json or .zip (YOLO-OBB). The GeoPackage carries a style for QGIS.
-            complete: For .labels.json: whether every ship of 25 m and more is among them, so that
-                training may take everything else as background.
+            path: A file with the suffix .geojson, .gpkg (with a style for QGIS), .csv, .kml,
+                .parquet, .coco.json, .labels.json or .zip (YOLO-OBB).
+            complete: For .labels.json: whether every ship of 25 m and more is included, so that
+                training may treat everything else as background.
 
         Returns:
             The path.
 
         Raises:
-            BadOption: The suffix is unknown, or the image has no georeference.
+            BadOption: The suffix is unknown, or the format needs a georeference and there is none.
             MissingExtra: The format needs a package that is not installed.
             StorageFull: The file cannot be written.
 
@@ -204,6 +225,9 @@ class Run:
 
         Raises:
             StorageFull: The file cannot be written.
+
+        Example:
+            >>> run.report("gibraltar.html")
         """
         target = self.folder / REPORT if path is None else Path(path)
         save_file(target, html_report(self))
@@ -216,7 +240,7 @@ class Run:
 
 
 def chip_name(number: int) -> str:
-    """The file name of a ship's crop."""
+    """Return the file name of a ship's crop."""
     return f"ship_{number:04d}.png"
 
 
@@ -224,7 +248,7 @@ def read_run(folder: Path) -> Run:
     """Read a run from its folder.
 
     Raises:
-        BadOption: The folder contains no readable run.
+        BadOption: The folder has no readable run.
     """
     try:
         record = json.loads((folder / RECORD).read_text())
@@ -234,4 +258,4 @@ def read_run(folder: Path) -> Run:
         shortest_m = record.get("min_length_m", 0.0)
         return Run(folder, record, candidates, record["threshold"], shortest_m, review)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadOption(f"{folder} holds no run of this program: choose another folder.") from error
+        raise BadOption(f"{folder} is not the folder of a run: choose another folder.") from error

@@ -1,4 +1,4 @@
-"""Run folders: written under a temporary name, and renamed when complete."""
+"""Run folders: written under a temporary name and renamed when complete."""
 
 import errno
 import os
@@ -22,19 +22,23 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 RUN_ID = re.compile(r"^\w[\w .-]{0,99}$")
-LOCKED_WITHIN_S = 2.0  # a younger folder may be about to be locked
-PARTIAL = ".partial"  # suffix of a folder that is being written
-ASIDE = f".aside{PARTIAL}"  # suffix of a finished run while another version takes its place
-GONE = "This run is not on disk any more: run the detection again."
-_WRITING: dict[str, threading.Lock] = {}  # by the path of a run
-_UNUSABLE = (  # errors that another folder remedies
+LOCKED_WITHIN_S = 2.0  # a newer folder may not be locked yet
+PARTIAL = ".partial"  # suffix of a file or folder that is being written
+ASIDE = f".aside{PARTIAL}"  # suffix of a finished run while it is being replaced
+GONE = "This run is no longer on disk: run the detection again."
+_WRITING: dict[str, threading.Lock] = {}  # by path of the run
+_UNUSABLE = (  # errors that choosing another folder solves
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY,
     errno.ENAMETOOLONG, errno.EFBIG, errno.EINVAL, errno.ELOOP, errno.EISDIR,
 )  # fmt: skip
 
 
 def run_folder(run_id: str, settings: Settings) -> Path:
-    """The folder of a finished run, by its id; never anything outside the runs folder."""
+    """Return the folder of a finished run by its id, always inside the runs folder.
+
+    Raises:
+        BadOption: There is no such run.
+    """
     folder = settings.runs_dir / run_id
     partial = run_id.endswith(PARTIAL)
     if partial or not RUN_ID.fullmatch(run_id) or not (folder / "run.json").is_file():
@@ -44,7 +48,11 @@ def run_folder(run_id: str, settings: Settings) -> Path:
 
 @contextmanager
 def storage_errors(where: Path) -> Iterator[None]:
-    """Convert errors of a full or read-only disk to StorageFull."""
+    """Convert errors of a full or unwritable disk to StorageFull.
+
+    Args:
+        where: The file or folder, for the message.
+    """
     try:
         yield
     except OSError as error:
@@ -61,22 +69,22 @@ def storage_errors(where: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _making(folder: Path) -> Iterator[None]:
-    """Convert errors of creating a folder to StorageFull: /proc, a deleted parent, a loop."""
+def _creation_errors(folder: Path) -> Iterator[None]:
+    """Convert errors of creating a folder (/proc, deleted parent, link loop) to StorageFull."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise  # another remedy
+            raise  # storage_errors has its own message
         raise StorageFull(f"{folder} cannot be written: choose another results folder.") from error
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path, and rename it to ``path`` if the block ends without an error.
+    """Yield a temporary path and rename it to ``path`` if the block ends without an error.
 
     Raises:
-        StorageFull: The file cannot be written; an existing file is unchanged.
+        StorageFull: The file cannot be written; an existing file does not change.
     """
     path = Path(os.path.abspath(path))
     with storage_errors(path):
@@ -90,7 +98,7 @@ def new_file(path: Path) -> Iterator[Path]:
 
 
 def save_file(path: Path, content: str | bytes) -> None:
-    """Write a file atomically; raises as :func:`new_file`."""
+    """Write a file atomically; raises the errors of :func:`new_file`."""
     with new_file(path) as draft:
         draft.write_bytes(content.encode() if isinstance(content, str) else content)
 
@@ -100,7 +108,17 @@ def new_folder(out: Path | None, name: str, settings: Settings) -> Iterator[tupl
     """Yield a temporary folder and its final path, to which it is renamed at the end.
 
     If the block raises, the temporary folder is removed, so a cancelled or failed run leaves no
-    files. ``out`` None creates a new folder under the runs folder.
+    files.
+
+    Args:
+        out: The final path, new or empty; None for a new folder in the runs folder.
+        name: Start of the new folder's name.
+        settings: ``runs_dir``.
+
+    Raises:
+        BadOption: ``out`` exists and is not an empty folder.
+        Busy: Another run is writing to it.
+        StorageFull: It cannot be written.
     """
     if out is None:
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
@@ -110,22 +128,22 @@ def new_folder(out: Path | None, name: str, settings: Settings) -> Iterator[tupl
         final = check_new(out)
     partial = final.with_name(final.name + PARTIAL)
     with storage_errors(final), ExitStack() as stack:
-        with _making(final):
+        with _creation_errors(final):
             make_parents(final)
-            stack.enter_context(_made(partial))
+            stack.enter_context(_locked_folder(partial))
         yield partial, final
         os.replace(partial, final)
 
 
 def check_new(out: Path) -> Path:
-    """The absolute path of a folder that is new or empty.
+    """Return the absolute path of a folder that is new or empty.
 
     Raises:
-        BadOption: Something is there.
-        StorageFull: It cannot be looked at.
+        BadOption: The path exists and is not an empty folder.
+        StorageFull: The path cannot be read.
     """
-    with storage_errors(out), _making(out):
-        final = out.resolve()  # "." has no name of its own
+    with storage_errors(out), _creation_errors(out):
+        final = out.resolve()  # the path "." has an empty name
         taken = final.exists() and (not final.is_dir() or any(final.iterdir()))
     if taken:
         raise BadOption(f"{out} exists and is not an empty folder: choose another one.")
@@ -133,11 +151,11 @@ def check_new(out: Path) -> Path:
 
 
 def make_parents(path: Path) -> None:
-    """Make the folders above a path.
+    """Create the parent folders of a path.
 
     Raises:
-        OSError: They cannot be made; where the system says that a folder of them does not exist,
-            as below /proc, PermissionError.
+        OSError: They cannot be created; PermissionError where the system reports a missing folder,
+            such as below /proc.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -147,9 +165,10 @@ def make_parents(path: Path) -> None:
 
 @contextmanager
 def sole_writer(final: Path) -> Iterator[None]:
-    """Whoever changes a finished run waits here for the others: threads and, by flock, processes.
+    """Let one writer at a time change a finished run, across threads and processes (flock).
 
-    Raises BadOption when the run has been removed meanwhile.
+    Raises:
+        BadOption: The run was deleted in the meantime.
     """
     path = os.path.realpath(final)
     with _WRITING.setdefault(path, threading.Lock()), ExitStack() as held:
@@ -160,10 +179,10 @@ def sole_writer(final: Path) -> Iterator[None]:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 if os.path.samestat(os.fstat(descriptor), os.stat(path)):
                     break
-                held.close()  # another folder has taken the place of the one that was locked
+                held.close()  # the locked folder was replaced: lock the new one
             except FileNotFoundError:
                 raise BadOption(GONE) from None
-            except OSError:  # a file system without locks
+            except OSError:  # the file system has no locks
                 break
         yield
 
@@ -172,14 +191,16 @@ def sole_writer(final: Path) -> Iterator[None]:
 def replaced_folder(final: Path) -> Iterator[Path]:
     """Yield a temporary folder that atomically replaces a finished run when the block ends.
 
-    Readers see either the old or the new folder, each complete. After an error the old one stays.
+    Readers see either the complete old folder or the complete new one. After an error the old
+    folder remains.
 
     Raises:
-        BadOption: The run was removed meanwhile.
+        BadOption: The run was deleted in the meantime.
+        StorageFull: The new folder cannot be written.
     """
     partial = final.with_name(f"{final.name}-{secrets.token_hex(3)}{PARTIAL}")
     try:
-        with storage_errors(final), _made(partial):
+        with storage_errors(final), _locked_folder(partial):
             yield partial
             exchange(partial, final, partial.with_suffix(ASIDE))
     except FileNotFoundError:
@@ -187,13 +208,13 @@ def replaced_folder(final: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _made(partial: Path) -> Iterator[None]:
-    """Create a folder, locked while its process lives, and remove it at the end.
+def _locked_folder(partial: Path) -> Iterator[None]:
+    """Create a folder, keep it locked during the block, and remove what is left of it at the end.
 
     A folder left by a killed process is replaced.
 
     Raises:
-        Busy: A living process writes to the folder.
+        Busy: Another process is writing to the folder.
     """
     try:
         partial.mkdir()
@@ -215,7 +236,7 @@ def _made(partial: Path) -> Iterator[None]:
 
 
 def _abandoned(partial: Path) -> bool:
-    """Whether the process that wrote a folder was killed: nobody holds its lock."""
+    """Return whether the process that wrote a folder was killed: the folder is not locked."""
     lock = try_lock(partial)
     if lock is None:
         return False
@@ -227,7 +248,7 @@ def try_lock(folder: Path) -> int | None:
     """Lock a folder until the descriptor is closed or the process ends.
 
     Returns:
-        The descriptor; None if the lock is held elsewhere, or the system has no such locks.
+        The descriptor; None if another process holds the lock, or the system has no such locks.
     """
     if fcntl is None:
         return None

@@ -1,4 +1,4 @@
-"""A run as one HTML page: picture, map, table and where everything comes from."""
+"""A run as one HTML page: image, map, table and provenance."""
 
 import base64
 import io
@@ -16,7 +16,7 @@ from shipdet.report.score_colors import score_class
 if TYPE_CHECKING:
     from shipdet.report.finished_run import Run
 
-#: The look of every page.
+#: The stylesheet of all pages.
 STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;"
     "color:#0f1720;background:#fff}table{border-collapse:collapse;width:100%}"
@@ -29,13 +29,13 @@ _MAP_PX = 640  # longest side of the map
 
 
 def html_report(run: "Run") -> str:
-    """A page that needs no other file: the overlay, a map, the table, the provenance.
+    """Return a self-contained page: the overlay, a map, the table and the provenance.
 
     Args:
-        run: A run that was searched.
+        run: A run with results.
 
     Returns:
-        HTML text, some megabytes with the overlay in it.
+        HTML text of a few megabytes, which includes the overlay.
     """
     record = run.record
     ships, small = run.detections.items, run.small_craft.items
@@ -52,7 +52,7 @@ def html_report(run: "Run") -> str:
         f"<title>{escape(run.id)}</title><style>{STYLE}</style>"
         f"<h1>{title}{also}</h1><p>{escape(run.title)}, {escape(record['created'])}</p>"
         f"{overlay}{_map(run, ships)}<h2>Ships</h2>{_table(ships)}"
-        f"<h2>Where it comes from</h2>{_provenance(run)}</html>\n"
+        f"<h2>Provenance</h2>{_provenance(run)}</html>\n"
     )
 
 
@@ -65,7 +65,7 @@ def _overlay(run: "Run") -> bytes:
 
 
 def _map(run: "Run", ships: Sequence[Detection]) -> str:
-    """The outlines north up, with coordinates at the edges; "" without a georeference."""
+    """Return a map of the outlines as SVG, north up; "" without a georeference."""
     if not grid_of(run.record).georeferenced:
         return ""
     edge = corners_of(run.record)
@@ -98,7 +98,7 @@ def _map(run: "Run", ships: Sequence[Detection]) -> str:
         f'<polygon points="{drawn(edge)}" fill="#dce8f0" stroke="#8899aa"/>{"".join(shapes)}</svg>'
         f"<p>West {wrap_longitude(west):.5f}, south {south:.5f}, "
         f"east {wrap_longitude(east):.5f}, north {north:.5f}; "
-        f'<a href="{address}">open the place on OpenStreetMap</a></p>'
+        f'<a href="{address}">open in OpenStreetMap</a></p>'
     )
 
 
@@ -127,7 +127,7 @@ def _provenance(run: "Run") -> str:
         "Terms": source.get("license"),
         "Zoom": source.get("zoom"),
         "Size": f"{raw['width']:,} x {raw['height']:,} pixels of {raw['gsd_m']:.3g} m",
-        "Share with data": None if raw.get("covered") is None else f"{raw['covered']:.1%}",
+        "Coverage": None if raw.get("covered") is None else f"{raw['covered']:.1%}",
         "Ship model": names.get("classifier"),
         "Super-resolution": names.get("upscaler"),
         "Lowest score": f"{run.threshold:g}",

@@ -1,4 +1,4 @@
-"""What a run knows of its ships beyond the image: when it was taken, and what AIS says."""
+"""Add the acquisition of the image and the AIS matches to the ships of a run."""
 
 from dataclasses import asdict, replace
 from typing import Any
@@ -8,11 +8,11 @@ from shipdet.detections import Detections
 
 
 def identified(ships: Detections, record: dict[str, Any]) -> Detections:
-    """Ships with the date of their image and with what AIS says of them.
+    """Add acquisition time, scene and AIS matches to ships.
 
     Args:
-        ships: Of the run.
-        record: run.json; its ``ais`` holds the ships of the AIS file, if one was read.
+        ships: The ships of a run.
+        record: run.json; its ``ais`` has the ships of the AIS file, if one was read.
 
     Returns:
         The same ships in the same order.
@@ -31,15 +31,15 @@ def identified(ships: Detections, record: dict[str, Any]) -> Detections:
 
 
 def ais_record(record: dict[str, Any], ships: Detections) -> dict[str, Any]:
-    """The ``ais`` of run.json with what came of it.
+    """Return the ``ais`` of run.json with the result of the matching.
 
     Args:
         record: run.json with its ``ais``.
-        ships: All that count, matched, and the small craft.
+        ships: The matched ships, and the small craft.
 
     Returns:
-        The ships of the AIS file, the numbers of matched and dark ships, and ``unseen``: the MMSI
-        of those inside the image without a detection.
+        The ships of the AIS file, the numbers of matched and dark ships, and ``unseen``: the MMSIs
+        of AIS ships inside the image without a detection.
     """
     matches = Matches(ships, Contacts.from_dict(record["ais"]))
     return {
@@ -51,10 +51,9 @@ def ais_record(record: dict[str, Any], ships: Detections) -> dict[str, Any]:
 
 
 def ais_geojson(record: dict[str, Any], ships: Detections) -> dict[str, Any]:
-    """The ships of the AIS file at the time of acquisition, as points.
+    """Return the AIS ships inside the image, and all matched ones, as points.
 
-    ``ship`` is the id of the detection that one was matched with; those far outside the image are
-    left out.
+    Positions are those at the time of acquisition. ``ship`` is the id of the matched detection.
     """
     ids = {ship.mmsi: ship.id for ship in ships if ship.mmsi is not None}
     features = []

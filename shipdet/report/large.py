@@ -1,4 +1,4 @@
-"""Pictures that are too large to hold: written in strips, cropped from the file."""
+"""Images that do not fit in memory: written in strips, cropped from the file."""
 
 import os
 import warnings
@@ -16,15 +16,23 @@ from shipdet.mosaic import Picture, Pixels
 from shipdet.progress import HEARTBEAT_S, Progress, Steps
 from shipdet.report.raster import COG, copy_raster, gdal_writing, raster_profile, tag, write_picture
 
-#: Rows that are held at a time.
+#: Rows in memory at a time.
 STRIP_PX = 512
 
 
 def write_large(picture: Picture, geotiff: Path, preview: Path, preview_px: int) -> Steps[float]:
-    """Write an image that is too large to hold, in strips: a COG and a preview.
+    """Write a COG and a preview of an image that does not fit in memory, in strips.
 
-    ``preview`` (JPEG) has at most ``preview_px`` along a side. Returns the share of pixels that
-    have data. Closing the generator stops within seconds.
+    Closing the generator stops within seconds.
+
+    Args:
+        picture: The image.
+        geotiff: The file of the COG.
+        preview: The file of the preview, a JPEG.
+        preview_px: Longest side of the preview.
+
+    Returns:
+        The share of pixels that have data.
     """
     draft, grid = geotiff.with_suffix(".tmp"), picture.grid
     try:
@@ -38,10 +46,20 @@ def write_large(picture: Picture, geotiff: Path, preview: Path, preview_px: int)
 
 
 def read_around(path: Path, x: float, y: float, reach_px: int) -> tuple[Pixels, int, int]:
-    """What a large run's GeoTIFF shows around a pixel: uint8 (h, w, 3), its left and its top."""
+    """Read the surroundings of a pixel from the GeoTIFF of a large run.
+
+    Args:
+        path: The GeoTIFF.
+        x: Column of the pixel.
+        y: Row of the pixel.
+        reach_px: Half the side of the square to read; it is clipped to the image.
+
+    Returns:
+        uint8 (h, w, 3), and the column and row of its upper left pixel.
+    """
     from rasterio.windows import Window
 
-    with _opened(path) as dataset:
+    with _open(path) as dataset:
         left, top = max(0, int(x) - reach_px), max(0, int(y) - reach_px)
         right = min(dataset.width, int(x) + reach_px)
         bottom = min(dataset.height, int(y) + reach_px)
@@ -50,7 +68,7 @@ def read_around(path: Path, x: float, y: float, reach_px: int) -> tuple[Pixels, 
 
 
 def _write_draft(picture: Picture, draft: Path) -> Steps[float]:
-    """An uncompressed GeoTIFF with its mask; the share of pixels that have data."""
+    """Write an uncompressed GeoTIFF with a mask; return the share of pixels that have data."""
     import rasterio
     from rasterio.windows import Window
 
@@ -61,8 +79,8 @@ def _write_draft(picture: Picture, draft: Path) -> Steps[float]:
         "blockysize": STRIP_PX,
         "BIGTIFF": "IF_SAFER",
     }
-    # An Env belongs to a thread, and another one may read the next strip.
-    with gdal_writing(draft, grid), _without_place():
+    # An Env belongs to one thread, and the generator may continue in another one.
+    with gdal_writing(draft, grid), _ignore_missing_georeference():
         dataset = rasterio.open(draft, "w", **profile)
     covered = 0
     with closing(dataset):
@@ -93,17 +111,17 @@ def _copy(draft: Path, target: Path, grid: Grid, **options: Any) -> Steps[None]:
                 yield Progress("report", 0, 0, note=f"writing {target.name}")
         finally:
             if not copying.done():
-                # rasterio cannot interrupt a copy, but one whose source ends fails as soon as it
-                # wants more of it than GDAL's cache has.
+                # rasterio cannot interrupt a copy. Truncating the source makes the copy fail at the
+                # next read beyond GDAL's cache.
                 os.truncate(draft, 0)
         copying.result()
 
 
 def _shrunk(geotiff: Path, most_px: int) -> Pixels:
-    """The image of a GeoTIFF with at most this many pixels along a side: uint8 (h, w, 3)."""
+    """Read a GeoTIFF, reduced to at most ``most_px`` along a side: uint8 (h, w, 3)."""
     from rasterio.enums import Resampling
 
-    with _opened(geotiff) as dataset:
+    with _open(geotiff) as dataset:
         factor = min(1.0, most_px / max(dataset.width, dataset.height))
         size = (max(1, round(dataset.height * factor)), max(1, round(dataset.width * factor)))
         small = dataset.read((1, 2, 3), out_shape=(3, *size), resampling=Resampling.average)
@@ -111,17 +129,17 @@ def _shrunk(geotiff: Path, most_px: int) -> Pixels:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """A GeoTIFF of ours to read, georeferenced or not."""
+def _open(path: Path) -> Iterator[Any]:
+    """Open a GeoTIFF that this package wrote, with or without a georeference."""
     import rasterio
 
-    with gdal_env(), _without_place(), rasterio.open(path, driver="GTiff") as dataset:
+    with gdal_env(), _ignore_missing_georeference(), rasterio.open(path, driver="GTiff") as dataset:
         yield dataset
 
 
 @contextmanager
-def _without_place() -> Iterator[None]:
-    """No warning of a picture without a georeference: a large one is a GeoTIFF all the same."""
+def _ignore_missing_georeference() -> Iterator[None]:
+    """Suppress rasterio's warning about a missing georeference; large images may lack one."""
     from rasterio.errors import NotGeoreferencedWarning
 
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Old runs, and what killed processes left, are removed from the runs folder."""
+"""Remove old runs and the leftovers of killed processes from the runs folder."""
 
 import os
 import re
@@ -10,30 +10,34 @@ from pathlib import Path
 from shipdet.report.folder import ASIDE, PARTIAL, try_lock
 from shipdet.settings import GB, Settings
 
-ABANDONED_H = 6.0  # nothing was written for so long, and no living process holds it
-_LEFT = re.compile(rf"-[0-9a-f]{{6}}{re.escape(PARTIAL)}$")  # as folder.py names them
+ABANDONED_H = 6.0  # an unlocked folder without changes for this long is removed
+_DRAFT = re.compile(rf"-[0-9a-f]{{6}}{re.escape(PARTIAL)}$")  # names of folder.py
 _ASIDE = re.compile(rf"(.+)-[0-9a-f]{{6}}{re.escape(ASIDE)}")
 
 
 def prune(settings: Settings, keep: Path) -> None:
-    """Remove what killed runs left, runs that are too old, then the oldest until the size fits.
+    """Remove leftovers of killed runs, expired runs, and the oldest runs above the size limit.
 
-    ``keep`` is never removed, nor is the folder of a living run. Only folders that a run wrote
-    are touched: they hold a run.json, or are named like one that is being written. The latter
-    count in the size, too.
+    Only folders written by runs are removed: those with a run.json, and those with the name of a
+    folder that is being written. The latter also count toward the size. The folder of an active
+    run is never removed.
+
+    Args:
+        settings: ``runs_dir``, ``runs_max_age_days`` and ``runs_max_gb``.
+        keep: A run that is never removed.
     """
     if not settings.runs_dir.is_dir():
         return
-    _bring_back(settings.runs_dir)
+    _restore(settings.runs_dir)
     runs, total = [], 0
     for folder in settings.runs_dir.iterdir():
         if folder.is_symlink():
             continue
-        with suppress(OSError):  # no run, just removed, or a folder of another user's
+        with suppress(OSError):  # not a run, just removed, or another user's
             if not folder.name.endswith(PARTIAL):
                 runs.append(((folder / "run.json").stat().st_mtime, folder, folder_bytes(folder)))
                 total += runs[-1][2]
-            elif _LEFT.search(folder.name) and not _removed(folder):
+            elif _DRAFT.search(folder.name) and not _remove_abandoned(folder):
                 total += folder_bytes(folder)
     oldest = time.time() - settings.runs_max_age_days * 86_400
     for written, folder, size in sorted(runs):
@@ -43,19 +47,19 @@ def prune(settings: Settings, keep: Path) -> None:
             total -= size
 
 
-def _bring_back(runs_dir: Path) -> None:
-    """Put runs back that a killed process has left aside, unless the new version is there."""
+def _restore(runs_dir: Path) -> None:
+    """Restore runs that a killed process moved aside, unless the new version is in place."""
     for folder in runs_dir.iterdir():
         if named := _ASIDE.fullmatch(folder.name):
-            with suppress(OSError):  # another process does the same
+            with suppress(OSError):  # another process may do the same
                 if (runs_dir / named[1]).exists():
                     shutil.rmtree(folder)
                 else:
                     os.rename(folder, runs_dir / named[1])
 
 
-def _removed(partial: Path) -> bool:
-    """Remove a folder that is being written, if its process is gone and it is old."""
+def _remove_abandoned(partial: Path) -> bool:
+    """Remove a partial folder if it is old and its process is gone; return whether it was."""
     newest = max(path.stat().st_mtime for path in (partial, *partial.rglob("*")))
     if newest > time.time() - ABANDONED_H * 3600:
         return False
@@ -68,5 +72,5 @@ def _removed(partial: Path) -> bool:
 
 
 def folder_bytes(folder: Path) -> int:
-    """The size of all files of a folder, in bytes."""
+    """Return the total size of all files in a folder, in bytes."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

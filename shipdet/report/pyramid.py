@@ -1,7 +1,7 @@
-"""Tiles of a run's images at every scale, cut from its GeoTIFF or from a tiled copy of a picture.
+"""Tiles of a run's images at every zoom, cut from its GeoTIFF or from a tiled copy of an image.
 
-A PNG or JPEG can only be read as a whole, so a copy with tiles and smaller sizes is made in the run
-folder when its first tile is requested. It goes with the run.
+A PNG or JPEG can only be read as a whole. So the first request for a tile writes a tiled copy with
+overviews into the run folder.
 """
 
 import io
@@ -26,25 +26,25 @@ from shipdet.report.folder import GONE
 from shipdet.report.raster import COG, copy_raster
 
 _COPY = {**COG, "compress": "JPEG", "quality": 90, "predictor": "NO", "bigtiff": "IF_SAFER"}
-#: Zooms beyond ``top_zoom`` that have tiles.
-_MORE_ZOOM = 8
-_making = threading.Lock()
+#: Number of zooms above ``top_zoom`` that have tiles.
+_EXTRA_ZOOMS = 8
+_writing_copy = threading.Lock()
 
 
 class Tile(NamedTuple):
-    """An encoded tile: JPEG, or PNG where a part of it has no data."""
+    """An encoded tile: JPEG, or PNG if a part of it has no data."""
 
     content: bytes
     media_type: str
 
 
 def layers(run: Run) -> list[str]:
-    """The layers that a run has tiles of: raw, and upscaled after super-resolution."""
+    """Return the layers of a run: raw, and upscaled after super-resolution."""
     return [name for name in PICTURES if name == "raw" or name in run.record["files"]]
 
 
 def top_zoom(run: Run) -> int:
-    """The zoom at which a tile's pixel is a pixel of the raw image; at 0 one tile holds it all."""
+    """Return the zoom at the scale of the raw image; at zoom 0, one tile covers the image."""
     longest_px = max(run.record["raw"]["width"], run.record["raw"]["height"])
     return max(0, math.ceil(math.log2(longest_px / TILE_PX)))
 
@@ -52,31 +52,31 @@ def top_zoom(run: Run) -> int:
 def cut_tile(
     run: Run, layer: str, zoom: int, x: int, y: int, onto: Run | None = None
 ) -> Tile | None:
-    """One tile of a layer.
+    """Cut one tile of a layer.
 
     Args:
         run: The run.
         layer: raw or upscaled.
-        zoom: Doubles the scale; ``top_zoom`` shows the raw image pixel by pixel. Of all layers the
-            tiles of one number show the same ground.
+        zoom: Each zoom doubles the scale; ``top_zoom`` has the scale of the raw image. A tile
+            covers the same ground in all layers.
         x: Column of the tile.
         y: Row of the tile, from the top.
-        onto: Another run, into whose pixels the image is transformed; ``zoom``, ``x`` and ``y``
-            are then of its tiles.
+        onto: Another run, to whose pixels the image is transformed; ``zoom``, ``x`` and ``y`` then
+            refer to its tiles.
 
     Returns:
-        The tile; None outside the image, or beyond the zooms that have tiles.
+        The tile; None outside the image or the range of zooms.
 
     Raises:
-        BadOption: There is no such layer, or the run was deleted.
+        BadOption: The run has no such layer, or was deleted.
         StorageFull: The tiled copy cannot be written.
     """
     if layer not in layers(run):
         raise BadOption(f"The run has no layer '{layer[:40]}'.")
-    frame, top_of_all = (onto or run).record["raw"], top_zoom(onto or run)
-    if zoom > top_of_all + _MORE_ZOOM or max(x, y) >= 2**zoom:
-        return None  # before any float is made of them
-    side = TILE_PX * 2.0 ** (top_of_all - zoom)  # of the tile, in pixels of the frame
+    frame, frame_zoom = (onto or run).record["raw"], top_zoom(onto or run)
+    if zoom > frame_zoom + _EXTRA_ZOOMS or max(x, y) >= 2**zoom:
+        return None  # before a huge number is converted to float
+    side = TILE_PX * 2.0 ** (frame_zoom - zoom)  # of the tile, in pixels of the frame
     left, top = x * side, y * side
     if not (0 <= left < frame["width"] and 0 <= top < frame["height"]):
         return None
@@ -84,7 +84,7 @@ def cut_tile(
     columns = max(1, round((right - left) / side * TILE_PX))
     rows = max(1, round((bottom - top) / side * TILE_PX))
     try:
-        with _opened(run, layer, onto) as dataset:
+        with _open_layer(run, layer, onto) as dataset:
             scale = (dataset.width / frame["width"], dataset.height / frame["height"])
             box = (left * scale[0], top * scale[1], right * scale[0], bottom * scale[1])
             return _encoded(*_read(dataset, box, (rows, columns)))
@@ -93,7 +93,7 @@ def cut_tile(
 
 
 def _read(dataset: Any, box: tuple[float, ...], shape: tuple[int, int]) -> tuple[Any, Any]:
-    """uint8 (rows, columns, 3) and the mask of a box, in pixels of the dataset."""
+    """Read a box, in pixels of the dataset: uint8 (rows, columns, 3) and its mask."""
     from rasterio.enums import Resampling
     from rasterio.windows import Window
 
@@ -120,14 +120,14 @@ def _encoded(pixels: Any, mask: Any) -> Tile:
 
 
 @contextmanager
-def _opened(run: Run, layer: str, onto: Run | None) -> Iterator[Any]:
-    """A tiled file of a layer, in the pixels of another run where ``onto`` has a place."""
+def _open_layer(run: Run, layer: str, onto: Run | None) -> Iterator[Any]:
+    """Open the tiled file of a layer, in the pixels of ``onto`` if that has a georeference."""
     import rasterio
     from rasterio.enums import Resampling
     from rasterio.errors import NotGeoreferencedWarning
     from rasterio.vrt import WarpedVRT
 
-    path = _tiled(run, layer)
+    path = _tiled_file(run, layer)
     with warnings.catch_warnings(), gdal_env():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with rasterio.open(path, driver="GTiff") as dataset:
@@ -143,18 +143,18 @@ def _opened(run: Run, layer: str, onto: Run | None) -> Iterator[Any]:
                 yield vrt
 
 
-def _tiled(run: Run, layer: str) -> Path:
-    """The GeoTIFF of a layer, made first where there is none."""
+def _tiled_file(run: Run, layer: str) -> Path:
+    """Return the GeoTIFF of a layer; write it first if it does not exist."""
     if layer == "raw" and "mosaic" in run.files:
         return run.files["mosaic"]
     path = run.folder / PYRAMIDS / f"{layer}.tif"
-    with _making:
+    with _writing_copy:
         if not path.is_file():
-            _make(run.files[layer], path)
+            _write_copy(run.files[layer], path)
     return path
 
 
-def _make(picture: Path, path: Path) -> None:
+def _write_copy(picture: Path, path: Path) -> None:
     draft = path.with_name(f"{path.stem}-{secrets.token_hex(3)}.tmp")
     try:
         path.parent.mkdir(exist_ok=True)
@@ -166,8 +166,8 @@ def _make(picture: Path, path: Path) -> None:
         raise BadOption(GONE) from error
     except gdal_errors(OSError) as error:
         raise StorageFull(
-            f"The tiles of {picture.name} cannot be written: free some space on the disk of the "
-            "runs."
+            f"The tiles of {picture.name} cannot be written: free some space on the disk that "
+            "holds the runs."
         ) from error
     finally:
         draft.unlink(missing_ok=True)

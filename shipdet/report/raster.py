@@ -1,4 +1,4 @@
-"""Pictures on disk: PNG, JPEG, and the mosaic as a cloud-optimized GeoTIFF."""
+"""Images on disk: PNG, JPEG, and the mosaic as a cloud-optimized GeoTIFF (COG)."""
 
 import errno
 import io
@@ -21,45 +21,45 @@ from shipdet.mosaic import Mosaic, Picture, Pixels
 from shipdet.report.tiff import is_complete
 
 ImageFormat = Literal["png", "jpg"]
-_PIXEL_BYTES = 4  # red, green, blue and mask; or with the overviews instead of the mask
+_PIXEL_BYTES = 4  # red, green, blue, and the mask or the overviews
 COG = {
     "driver": "COG",
     "compress": "DEFLATE",
-    "level": 1,  # of 9: a third of the default's time for 4 % more bytes
+    "level": 1,  # of 9: a third of the time of the default, 4 % more bytes
     "predictor": "YES",
     "blocksize": 512,
     "overview_resampling": "average",
 }
 _RUN_LENGTHS = 3  # zlib's Z_RLE
-#: Longest side that JPEG can hold.
+#: Longest side of a JPEG.
 JPEG_MAX_PX = 65_500
 THUMBNAIL_PX = 320
 
 
 def write_picture(path: Path, pixels: Pixels, quality: int = 90) -> None:
-    """Write uint8 (height, width, 3) as PNG or JPEG, as the suffix says."""
+    """Write uint8 (height, width, 3) as PNG or JPEG, depending on the suffix."""
     image = Image.fromarray(pixels)
     if path.suffix == ".png":
-        # Only runs of a byte are shortened: four times faster than the default on imagery, whose
-        # longer repetitions save nothing once lines are filtered, and at most 1 % larger.
+        # Run-length encoding alone is four times faster than the default and at most 1 % larger:
+        # filtered lines of imagery have few longer repetitions.
         image.save(path, format="PNG", compress_level=1, compress_type=_RUN_LENGTHS)
     else:
-        # From 90 on color keeps its full resolution.
+        # At 90 and above, color keeps its full resolution.
         image.save(path, format="JPEG", quality=quality, subsampling=0 if quality >= 90 else 2)
 
 
 def read_picture(path: Path) -> Pixels:
-    """Read a picture that :func:`write_picture` wrote: uint8 (height, width, 3)."""
-    # Our own file: its size was checked against the limits before it was computed, and Pillow's
-    # guard against decompression bombs is lower than what x4 may give. Only Image.open has that
-    # guard; taking it away there would take it from uploads that another thread is opening.
+    """Read an image that :func:`write_picture` wrote: uint8 (height, width, 3)."""
+    # Super-resolved images may exceed Pillow's limit for decompression bombs. Only Image.open
+    # checks it, and changing it there would also affect uploads in other threads. These files are
+    # safe: their size is checked against our own limits before they are written.
     kind = PngImageFile if path.suffix == ".png" else JpegImageFile
     with kind(path) as image:
         return np.asarray(image.convert("RGB"))
 
 
 def thumbnail(file: Path) -> bytes:
-    """A JPEG of at most :data:`THUMBNAIL_PX` along a side, of a run's preview."""
+    """Return a JPEG of a run's preview with at most :data:`THUMBNAIL_PX` along a side."""
     out = io.BytesIO()
     with Image.open(file, formats=("JPEG",)) as picture:
         picture.draft("RGB", (THUMBNAIL_PX, THUMBNAIL_PX))
@@ -70,11 +70,14 @@ def thumbnail(file: Path) -> bytes:
 
 @contextmanager
 def gdal_writing(path: Path, grid: Grid) -> Iterator[None]:
-    """GDAL's surroundings for writing a picture to a file, and its failures as one sentence.
+    """Set GDAL's options for writing an image, and convert its errors.
 
-    GDAL does not say why it could not write, and what it had written is often gone again: without
-    room for the picture uncompressed the disk counts as full (OSError, as any other writer has
-    it), otherwise the folder is no good (StorageFull).
+    GDAL does not report why writing fails, and may delete what it has written. So the disk counts
+    as full if the uncompressed image does not fit on it.
+
+    Raises:
+        OSError: The disk is full (ENOSPC).
+        StorageFull: Writing fails for another reason.
     """
     with gdal_env(**WRITING):
         try:
@@ -88,14 +91,14 @@ def gdal_writing(path: Path, grid: Grid) -> Iterator[None]:
 
 
 def write_geotiff(path: Path, mosaic: Mosaic) -> None:
-    """Write the mosaic with its map grid as a COG; pixels without data are masked.
+    """Write a georeferenced mosaic as a COG; pixels without data are masked.
 
-    Needs a georeferenced grid. Tiled 512 px, overviews, DEFLATE, internal mask.
+    The file has tiles of 512 px, overviews, DEFLATE compression and an internal mask.
     """
     from rasterio.io import MemoryFile
 
     profile = raster_profile(mosaic.grid)
-    # The COG driver only copies, and the mask must be inside the file it copies.
+    # The COG driver can only copy a dataset, and its source must include the mask.
     with gdal_writing(path, mosaic.grid), MemoryFile() as memory:
         with memory.open(**profile) as dataset:
             dataset.write(np.moveaxis(mosaic.pixels, -1, 0))
@@ -107,21 +110,23 @@ def write_geotiff(path: Path, mosaic: Mosaic) -> None:
 
 
 def copy_raster(source: Any, target: Path, **options: Any) -> None:
-    """Write a dataset or file in another form, as rasterio does, and see that all of it is there.
+    """Copy a dataset or file to another format, and check that the result is complete.
 
-    Raises RasterioError where it could not be written; GDAL says nothing of a disk that fills up
-    with the last bytes.
+    GDAL does not report a disk that becomes full during the last write.
+
+    Raises:
+        RasterioError: The file cannot be written.
     """
     from rasterio.errors import RasterioIOError
     from rasterio.shutil import copy
 
     copy(source, target, num_threads=gdal_threads(), **options)
     if not is_complete(target):
-        raise RasterioIOError(f"{target.name} was not written to its end")
+        raise RasterioIOError(f"{target.name} is incomplete")
 
 
 def raster_profile(grid: Grid) -> dict[str, Any]:
-    """What rasterio must know of an RGB picture to write it as a GeoTIFF."""
+    """Return rasterio's profile of an RGB image as a GeoTIFF."""
     from rasterio.transform import Affine
 
     profile = {
@@ -138,6 +143,6 @@ def raster_profile(grid: Grid) -> dict[str, Any]:
 
 
 def tag(dataset: Any, picture: Picture) -> None:
-    """Write where a picture comes from into a GeoTIFF."""
+    """Write title and attribution of an image into the tags of a GeoTIFF."""
     source = picture.provenance
     dataset.update_tags(TIFFTAG_IMAGEDESCRIPTION=source.title, TIFFTAG_COPYRIGHT=source.attribution)

@@ -1,4 +1,4 @@
-"""The content of run.json apart from the results: inputs, source, sizes, timings, versions."""
+"""The content of run.json except the results: inputs, source, sizes, timings, versions."""
 
 import importlib.metadata
 import platform
@@ -23,7 +23,7 @@ PACKAGES = (
 
 @dataclass
 class Clock:
-    """Seconds per stage."""
+    """Measures the seconds of each stage."""
 
     stages: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
@@ -38,7 +38,7 @@ class Clock:
             self.stages[name] = time.perf_counter() - before
 
     def timings(self) -> dict[str, float]:
-        """Seconds per stage and in all, for the record."""
+        """Return the seconds per stage and in total (``all``), for the record."""
         total = time.perf_counter() - self.started
         return {name: round(value, 3) for name, value in (*self.stages.items(), ("all", total))}
 
@@ -51,13 +51,19 @@ def imagery_record(
     notes: tuple[str, ...],
     clock: Clock,
 ) -> dict[str, Any]:
-    """run.json without results: inputs, source, sizes, timings, versions.
+    """Return run.json without results: inputs, source, sizes, timings, versions.
 
-    ``covered`` is the share of the raw picture that has data.
+    Args:
+        raw: The raw image.
+        covered: Share of its pixels that have data.
+        upscaled: The image after super-resolution; None without it.
+        inputs: The request.
+        notes: Notes of the plan.
+        clock: The timings.
     """
     source = raw.provenance
     grid = raw.grid
-    # The plan's notes and the download's overlap; each is written once.
+    # The notes of the plan and of the download may repeat each other.
     all_notes = list(dict.fromkeys((*notes, *source.notes)))
     return {
         "format": 1,
@@ -90,7 +96,7 @@ def imagery_record(
 
 
 def grid_of(record: dict[str, Any]) -> Grid:
-    """The grid of a run's raw image, from its record."""
+    """Return the grid of a run's raw image, from its record."""
     raw = record["raw"]
     gsd_x_m, gsd_y_m = raw.get("gsd_x_m", raw["gsd_m"]), raw.get("gsd_y_m", raw["gsd_m"])
     if not raw.get("georeferenced") or not raw.get("transform"):
@@ -110,9 +116,10 @@ def grid_of(record: dict[str, Any]) -> Grid:
 
 
 def corners_of(record: dict[str, Any]) -> Floats:
-    """Longitude/latitude (4, 2) of the corners of a run's raw image, from the upper left.
+    """Return longitude and latitude (4, 2) of the corners of a run's raw image.
 
-    Longitudes go beyond 180 where it crosses the antimeridian. The image must have a georeference.
+    Clockwise from the upper left. Longitudes exceed 180 if the image crosses the antimeridian. The
+    image must have a georeference.
     """
     grid = grid_of(record)
     w, h = grid.width, grid.height
@@ -121,9 +128,9 @@ def corners_of(record: dict[str, Any]) -> Floats:
 
 
 def pixels_of(record: dict[str, Any], lonlat: npt.ArrayLike) -> Floats:
-    """Longitude/latitude (n, 2) in degrees to pixels (n, 2) of a run's raw image.
+    """Convert longitude and latitude (n, 2) to pixels (n, 2) of a run's raw image.
 
-    The inverse of ``grid_of(record).lonlat``; the image must have a georeference.
+    The inverse of ``grid_of(record).lonlat``. The image must have a georeference.
     """
     raw = record["raw"]
     places = np.asarray(lonlat, np.float64).reshape(-1, 2)

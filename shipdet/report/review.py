@@ -1,7 +1,7 @@
-"""A reviewer's actions on a run's ships, kept beside the model's results.
+"""A reviewer's actions on the ships of a run, stored separately from the model's results.
 
-A review never changes ``candidates.json``, the model's own results. Its actions are stored in
-``reviews.json`` in the run folder, with author and time, and are applied to every other result.
+A review never changes ``candidates.json``, which has the model's results. Its actions are stored
+with author and time in ``reviews.json`` of the run folder and applied to all other results.
 """
 
 import getpass
@@ -21,7 +21,7 @@ from shipdet.geometry import Grid, bearing_deg, rectangle
 Kind = Literal["accept", "reject", "move", "redraw", "add"]
 Point = tuple[float, float]
 
-#: Width of a ship that was drawn by bow and stern alone, as a share of its length.
+#: Width of a ship drawn from bow to stern without a width, as a share of its length.
 WIDTH_SHARE = 1 / 6
 
 _MARKS: dict[Kind, Mark] = {
@@ -35,12 +35,13 @@ class Action:
 
     Attributes:
         kind: The action.
-        key: The ship's ``Detection.key``; for an added ship a number of its own.
-        by: Who did it.
-        at: When it was done, ISO 8601 in UTC.
-        points: Pixels of the raw image: the new center of a moved ship, bow and stern of a redrawn
-            or added one.
-        width_m: Width of a redrawn or added ship; None keeps it, or derives it from the length.
+        key: The ship's ``Detection.key``; negative for an added ship.
+        by: The reviewer.
+        at: Time of the action, ISO 8601 in UTC.
+        points: Pixels of the raw image: the new center of a moved ship; bow and stern of a redrawn
+            or added ship.
+        width_m: Width of a redrawn or added ship; None keeps the width of a redrawn ship and
+            derives that of an added ship from its length.
     """
 
     kind: Kind
@@ -63,30 +64,70 @@ class Review:
     actions: tuple[Action, ...] = ()
 
     def accept(self, key: int, by: str = "") -> "Review":
-        """Accept a ship: it counts at any score."""
+        """Accept a ship: it counts at any score.
+
+        Args:
+            key: The ship's ``Detection.key``.
+            by: The reviewer; empty for the user of this process.
+        """
         return self._with("accept", key, by)
 
     def reject(self, key: int, by: str = "") -> "Review":
-        """Reject a ship: it is removed from the results."""
+        """Reject a ship: it is removed from the results.
+
+        Args:
+            key: The ship's ``Detection.key``.
+            by: The reviewer; empty for the user of this process.
+        """
         return self._with("reject", key, by)
 
     def move(self, key: int, center: Point, by: str = "") -> "Review":
-        """Move a ship's center to another pixel of the raw image."""
+        """Move a ship's center to another pixel of the raw image.
+
+        Args:
+            key: The ship's ``Detection.key``.
+            center: The new center (x, y).
+            by: The reviewer; empty for the user of this process.
+
+        Raises:
+            BadOption: A coordinate is not finite.
+        """
         return self._with("move", key, by, (center,))
 
     def redraw(
         self, key: int, bow: Point, stern: Point, width_m: float | None = None, by: str = ""
     ) -> "Review":
-        """Redraw a ship from bow to stern, in pixels of the raw image."""
+        """Redraw a ship from bow to stern, in pixels of the raw image.
+
+        Args:
+            key: The ship's ``Detection.key``.
+            bow: Bow (x, y).
+            stern: Stern (x, y).
+            width_m: The width; None keeps it.
+            by: The reviewer; empty for the user of this process.
+
+        Raises:
+            BadOption: A number is not finite, or the width is not positive.
+        """
         return self._with("redraw", key, by, (bow, stern), width_m)
 
     def add(self, bow: Point, stern: Point, width_m: float | None = None, by: str = "") -> "Review":
-        """Add a ship from bow to stern, in pixels of the raw image."""
+        """Add a ship from bow to stern, in pixels of the raw image.
+
+        Args:
+            bow: Bow (x, y).
+            stern: Stern (x, y).
+            width_m: The width; None for ``WIDTH_SHARE`` of the length.
+            by: The reviewer; empty for the user of this process.
+
+        Raises:
+            BadOption: A number is not finite, or the width is not positive.
+        """
         added = [action.key for action in self.actions if action.kind == "add"]
         return self._with("add", min([0, *added]) - 1, by, (bow, stern), width_m)
 
     def undo(self) -> "Review":
-        """Remove the last action; an empty review stays empty."""
+        """Remove the last action, if there is one."""
         return Review(self.actions[:-1])
 
     def _with(
@@ -110,19 +151,19 @@ class Review:
         return Review((*self.actions, Action(kind, key, by or _user(), at, plain, width_m)))
 
     def applied(self, candidates: Detections, grid: Grid) -> Detections:
-        """Apply the review to candidates, in descending order of score.
+        """Apply the review to candidates.
 
         Args:
-            candidates: What the model found.
+            candidates: The candidates of the model.
             grid: The grid of the raw image.
 
         Returns:
-            The ships without the rejected ones; ``review`` of each says what was done to it. An
-            added ship has the score 1.
+            The ships that are not rejected, in descending order of score, each with its ``review``.
+            An added ship has the score 1.
 
         Raises:
-            BadOption: An action is about a ship that is not there, or draws one that does not fit
-                into the image.
+            BadOption: An action refers to a missing ship, or a drawn ship does not fit in the
+                image.
         """
         ships = {d.key or d.id: d for d in candidates}
         rejected: dict[int, Detection] = {}
@@ -132,7 +173,7 @@ class Review:
                 continue
             ship = ships.get(action.key) or rejected.pop(action.key, None)
             if ship is None:
-                raise BadOption(f"The review is about ship {action.key}, which is not in the run.")
+                raise BadOption(f"The review refers to ship {action.key}, which is not in the run.")
             if action.kind == "reject":
                 rejected[action.key] = ship
                 ships.pop(action.key, None)
@@ -142,7 +183,7 @@ class Review:
         return Detections(tuple(order), candidates.floor)
 
     def summary(self) -> dict[str, Any]:
-        """For run.json: the actions, and the number of ships by their last action."""
+        """Return the actions and the number of ships by their last action, for run.json."""
         last = {action.key: action.kind for action in self.actions}
         counts = {
             kind: sum(k == kind for k in last.values()) for kind in dict.fromkeys(last.values())
@@ -150,16 +191,16 @@ class Review:
         return {"actions": [asdict(action) for action in self.actions], "ships": counts}
 
     def to_json(self) -> str:
-        """The text of reviews.json."""
+        """Return the text of reviews.json."""
         actions = [asdict(action) for action in self.actions]
         return json.dumps({"format": 1, "actions": actions}, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> "Review":
-        """A review from the text of reviews.json.
+        """Parse the text of reviews.json.
 
         Raises:
-            BadOption: The text is no review.
+            BadOption: The text is not a review.
         """
         try:
             return cls(tuple(_action(entry) for entry in json.loads(text)["actions"]))
@@ -192,13 +233,13 @@ def _changed(ship: Detection, action: Action, grid: Grid) -> Detection:
 
 
 def _drawn(ship: Detection | None, action: Action, grid: Grid) -> Detection:
-    """A ship from its bow and stern."""
+    """Return a ship drawn from bow to stern; ``ship`` is the one that it replaces."""
     bow, stern = (np.array(point) for point in action.points)
     scale = np.array([grid.gsd_x_m, grid.gsd_y_m])
     along = (bow - stern) * scale
     length_m = float(np.hypot(*along))
     if length_m <= 0:
-        raise BadOption("A ship's bow and stern must be two places.")
+        raise BadOption("A ship's bow and stern must be different points.")
     width_m = action.width_m or (ship.width_m if ship else length_m * WIDTH_SHARE)
     up_deg = math.degrees(math.atan2(along[0], -along[1])) % 360
     if max(length_m, width_m) > math.hypot(grid.width * scale[0], grid.height * scale[1]):
@@ -227,9 +268,9 @@ def _drawn(ship: Detection | None, action: Action, grid: Grid) -> Detection:
 
 
 def _placed(ship: Detection, grid: Grid) -> Detection:
-    """The ship with longitude and latitude where the grid has such, if it lies in the image."""
+    """Return the ship with longitude and latitude, if the image has a georeference."""
     if not (0 <= ship.x <= grid.width and 0 <= ship.y <= grid.height):
-        raise BadOption("The middle of a ship must lie in the image.")
+        raise BadOption("The center of a ship must lie in the image.")
     if not grid.georeferenced:
         return ship
     [(lon, lat)] = grid.lonlat([(ship.x, ship.y)])
@@ -239,5 +280,5 @@ def _placed(ship: Detection, grid: Grid) -> Detection:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (OSError, KeyError):  # a container's user has no name
+    except (OSError, KeyError):  # the user of a container may have no name
         return "reviewer"

@@ -1,4 +1,4 @@
-"""A finished run's results, written again after a change."""
+"""Rewrite the results of a finished run after a change."""
 
 from collections.abc import Callable
 
@@ -10,28 +10,27 @@ from shipdet.report.writing import copy_pictures, write_results
 
 
 def rewrite(run: Run, change: Callable[[Run], Run]) -> Run:
-    """Change a run and write its results again, without another search.
+    """Change a run and rewrite its results, without another search.
 
-    The folder is replaced as a whole: a reader sees either the old files or the new ones. Changes
-    wait for each other, and each begins with what the one before has left on disk.
+    The folder is replaced atomically: a reader sees either the old files or the new ones.
+    Concurrent changes run one after another, each on the result of the previous one.
 
     Args:
-        run: Which run; it may have been opened before other changes.
-        change: Gets the run as it is on disk, and returns it with another record, threshold,
-            shortest length or review.
+        run: The run; other changes may have been made since it was opened.
+        change: Takes the run on disk and returns it with another record, threshold, shortest
+            length or review.
 
     Returns:
-        The run as it is now.
+        The changed run.
 
     Raises:
-        BadOption: The run was never searched, or was deleted.
+        BadOption: The run only downloaded imagery, or was deleted.
+        StorageFull: The results cannot be written.
     """
     with sole_writer(run.folder):
         before = read_run(run.folder)
         if "ships" not in before.record:
-            raise BadOption(
-                "This run is imagery that was downloaded and not searched: search its area first."
-            )
+            raise BadOption("This run only downloaded imagery: search its area first.")
         after = change(before)
         with replaced_folder(run.folder) as folder:
             copy_pictures(before, folder)

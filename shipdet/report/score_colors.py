@@ -1,10 +1,17 @@
-"""The colors of scores, the same in pictures, files and pages."""
+"""The colors of scores, shared by images, files and pages."""
 
 from typing import NamedTuple
 
 
 class ScoreClass(NamedTuple):
-    """Scores of one color: the lowest of them, a name, the scores in words, and RGB."""
+    """A range of scores with one color.
+
+    Attributes:
+        least: Lowest score.
+        name: Name of the class.
+        title: The range, for a legend.
+        color: RGB.
+    """
 
     least: float
     name: str
@@ -12,7 +19,7 @@ class ScoreClass(NamedTuple):
     color: tuple[int, int, int]
 
 
-#: From the best scores down; viewer.js and map.js have the same ones, which a test compares.
+#: From the highest scores to the lowest; a test compares them with viewer.js and map.js.
 SCORE_CLASSES = (
     ScoreClass(0.8, "sure", "0.8 or more", (64, 220, 120)),
     ScoreClass(0.5, "likely", "0.5 to 0.8", (255, 196, 0)),
@@ -21,5 +28,5 @@ SCORE_CLASSES = (
 
 
 def score_class(score: float) -> ScoreClass:
-    """The class of a score."""
+    """Return the class of a score."""
     return next(each for each in SCORE_CLASSES if score >= each.least)

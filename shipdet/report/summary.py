@@ -21,13 +21,13 @@ from shipdet.report.raster import thumbnail
 
 @dataclass(frozen=True)
 class BatchImage:
-    """What became of one image of a batch.
+    """The result of one image of a batch.
 
     Attributes:
-        image: The image's file.
-        folder: Its run folder; None where it could not be searched.
-        run: The run; None where it could not be searched.
-        error: Why it could not be searched; "" where it was.
+        image: The image file.
+        folder: The run folder; None if the search failed.
+        run: The run; None if the search failed.
+        error: Why the search failed; "" if it succeeded.
     """
 
     image: Path
@@ -37,11 +37,11 @@ class BatchImage:
 
     @property
     def ships(self) -> int | None:
-        """How many ships count; None where the image could not be searched."""
+        """Number of ships that count; None if the search failed."""
         return None if self.run is None else len(self.run.detections)
 
     def row(self) -> dict[str, Any]:
-        """The image as plain JSON values."""
+        """Return the result as JSON values."""
         return {
             "image": str(self.image),
             "folder": None if self.folder is None else str(self.folder),
@@ -52,17 +52,20 @@ class BatchImage:
 
 
 def write_summary(out: Path, images: Sequence[BatchImage]) -> list[Path]:
-    """Write summary.csv (a line per image), ships.csv, ships.gpkg and index.html.
+    """Write summary.csv (one line per image), ships.csv, ships.gpkg and index.html.
 
-    ships.gpkg has the ships of the images with a georeference, and is left out where there is
-    none. Old files are replaced. The page links to the overlays of runs that are folders of
-    ``out``; its small pictures are in it.
+    Existing files are replaced. ships.gpkg has the ships of georeferenced images only. The page
+    includes thumbnails and links to the overlays of runs inside ``out``.
+
+    Args:
+        out: The folder of the batch.
+        images: The results.
 
     Returns:
-        The files.
+        The files; without ships.gpkg if no ship has coordinates.
 
     Raises:
-        StorageFull: The folder cannot be written.
+        StorageFull: A file cannot be written.
     """
     texts = {
         out / "summary.csv": _summary_csv(images),
@@ -133,7 +136,7 @@ def _row(out: Path, image: BatchImage) -> str:
     try:
         data = base64.b64encode(thumbnail(folder / PREVIEW)).decode()
         small = f'<img src="data:image/jpeg;base64,{data}" alt="">'
-    except OSError:  # the rest of the summary is worth having
+    except OSError:  # the summary is useful without the thumbnail
         small = ""
     if folder.resolve().parent == out.resolve():
         link = f'<a href="{quote(folder.name)}/overlay.png">'

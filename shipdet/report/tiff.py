@@ -1,25 +1,25 @@
-"""Whether a TIFF that GDAL has written is all there: GDAL does not tell what fails at the end."""
+"""Check whether a TIFF is complete: GDAL does not report errors of the last write."""
 
 import struct
 from pathlib import Path
 from typing import BinaryIO
 
-#: TIFF's types of the offsets and lengths of tiles and strips: letter of struct.
+#: ``struct`` format by TIFF type, for the offsets and lengths of tiles and strips.
 _TYPES = {3: "H", 4: "I", 16: "Q"}
-#: Tags of where the tiles or strips are, and the tag of how long they are.
+#: Tag of the lengths of strips or tiles by the tag of their offsets.
 _LENGTHS = {273: 279, 324: 325}
 
 
 def is_complete(path: Path) -> bool:
-    """Whether every tile, strip and directory of a TIFF or BigTIFF lies inside the file.
+    """Return whether all tiles, strips and directories of a TIFF or BigTIFF lie inside the file.
 
-    Reads the tables only, so that it costs nothing beside writing the file.
+    Reads only the tables, so it is much faster than writing the file.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
         try:
             return _has_all(file, size)
-        except (struct.error, ValueError, KeyError):  # cut short, or no tables
+        except (struct.error, ValueError, KeyError):  # truncated, or without tables
             return False
 
 

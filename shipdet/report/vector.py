@@ -1,4 +1,4 @@
-"""Detections as GeoJSON (RFC 7946), CSV, and the JSON they are read back from."""
+"""Detections as GeoJSON (RFC 7946), as CSV, and as JSON that can be read back."""
 
 import csv
 import io
@@ -17,16 +17,16 @@ CSV_COLUMNS = (
     *("length_m", "width_m", "axis_deg", "raw_support"),
     *("acquired", "scene", "mmsi", "name", "ais_distance_m", "dark"),
 )
-#: Written for a ship only where they are known.
+#: Properties that are written only if they are known.
 _DATED = ("acquired", "scene", "processing_baseline")
 _AIS = ("mmsi", "name", "ais_distance_m", "dark")
 
 
 def properties(detection: Detection) -> dict[str, Any]:
-    """One ship's properties as plain JSON values.
+    """Return one ship's properties as JSON values.
 
-    Ships of dated imagery have ``acquired``, ``scene`` and ``processing_baseline``; where AIS was
-    asked, ``mmsi``, ``name``, ``ais_distance_m`` and ``dark``.
+    Ships of dated imagery have ``acquired``, ``scene`` and ``processing_baseline``; ships matched
+    against an AIS file have ``mmsi``, ``name``, ``ais_distance_m`` and ``dark``.
     """
     facts: dict[str, Any] = {
         "id": detection.id,
@@ -53,7 +53,7 @@ def properties(detection: Detection) -> dict[str, Any]:
 
 
 def geojson(detections: Detections) -> dict[str, Any]:
-    """A FeatureCollection of the ships' outlines, counter-clockwise, longitude first."""
+    """Return a FeatureCollection of the outlines; ships without coordinates are left out."""
     features = []
     for detection in detections:
         if detection.corners_lonlat is None:
@@ -72,12 +72,12 @@ def geojson(detections: Detections) -> dict[str, Any]:
 
 
 def _geometry(corners: Floats) -> dict[str, Any]:
-    """A Polygon or, where an outline crosses the antimeridian, one MultiPolygon of both sides.
+    """Return a Polygon, or a MultiPolygon if the outline crosses the antimeridian.
 
-    RFC 7946, 3.1.9: coordinates stay within -180 and 180 degrees and the outline is cut there;
-    3.1.6: rings are counter-clockwise.
+    RFC 7946: the outline is cut at the antimeridian, so longitudes stay between -180 and 180
+    degrees (3.1.9); rings are counterclockwise (3.1.6).
     """
-    lon = near_longitude(corners[:, 0], corners[0, 0])  # one piece
+    lon = near_longitude(corners[:, 0], corners[0, 0])  # without a jump at 180 degrees
     if np.abs(lon).max() <= 180.0:
         return _polygon(corners)
     outline = shapely.Polygon(np.stack([lon, corners[:, 1]], axis=-1))
@@ -105,7 +105,7 @@ def _signed_area(ring: list[list[float]]) -> float:
 
 
 def csv_text(detections: Detections) -> str:
-    """A table of the ships; columns are ``CSV_COLUMNS``, empty where a value does not exist."""
+    """Return a table with the columns ``CSV_COLUMNS``; missing values are empty."""
     out = io.StringIO()
     writer = csv.DictWriter(out, CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
@@ -122,12 +122,12 @@ def csv_text(detections: Detections) -> str:
 
 
 def to_json(detections: Detections) -> str:
-    """Everything that :func:`from_json` needs to give the same detections back."""
+    """Return JSON from which :func:`from_json` restores the detections."""
     return json.dumps(as_dict(detections))
 
 
 def as_dict(detections: Detections) -> dict[str, Any]:
-    """The same as plain JSON values."""
+    """Return the content of :func:`to_json` as JSON values."""
     items = [
         {
             **{
@@ -157,12 +157,12 @@ def as_dict(detections: Detections) -> dict[str, Any]:
 
 
 def from_json(text: str) -> Detections:
-    """Detections from what :func:`to_json` wrote."""
+    """Restore detections from the text of :func:`to_json`."""
     return from_dict(json.loads(text))
 
 
 def from_dict(data: dict[str, Any]) -> Detections:
-    """Detections from what :func:`as_dict` made; takes the dictionary apart."""
+    """Restore detections from the values of :func:`as_dict`, which are modified."""
     items = []
     for item in data["items"]:
         outline = item.pop("corners_lonlat")

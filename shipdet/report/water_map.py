@@ -1,4 +1,4 @@
-"""The network's map of water, land and hulls, as a picture and as a GeoTIFF."""
+"""The network's map of water, land and hulls, as an image and as a GeoTIFF."""
 
 from pathlib import Path
 
@@ -16,19 +16,19 @@ FILES = {"map": "map.png", "map_tif": "map.tif"}
 
 
 def write_map(folder: Path, layers: npt.NDArray[np.uint8], grid: Grid) -> dict[str, str]:
-    """Write map.png for the eye and map.tif for a GIS.
+    """Write map.png for display and map.tif for a GIS.
 
     Args:
-        folder: of the run.
-        layers: uint8 (rows, columns, 3), probability of water, land and hull from 0 to 255; all 0
-            where there is no data.
-        grid: of the picture that the map covers.
+        folder: The run folder.
+        layers: uint8 (rows, columns, 3), probabilities of water, land and hull from 0 to 255; all
+            0 where there is no data.
+        grid: The grid of the image that the map covers.
 
     Returns:
-        Names of the files by kind.
+        File names by kind.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: A file cannot be written.
     """
     shares = layers.astype(np.float32) / 255
     known = layers.any(axis=2)
@@ -43,7 +43,7 @@ def write_map(folder: Path, layers: npt.NDArray[np.uint8], grid: Grid) -> dict[s
     if grid.georeferenced:
         scale = rasterio.Affine.scale(grid.width / columns, grid.height / rows)
         profile |= {"crs": grid.crs, "transform": rasterio.Affine(*grid.transform) @ scale}
-    with gdal_env(), rasterio.MemoryFile() as memory:  # to the disk GDAL would not tell its errors
+    with gdal_env(), rasterio.MemoryFile() as memory:  # GDAL does not report disk errors
         with memory.open(**profile) as file:
             file.write(np.moveaxis(layers, 2, 0))
             for band, name in enumerate(("water", "land", "hull"), start=1):

@@ -1,4 +1,4 @@
-"""What a run writes into its folder: images, tables, crops, the record."""
+"""Write the files of a run: images, tables, crops and the record."""
 
 import json
 import math
@@ -43,8 +43,8 @@ from shipdet.report.raster import (
 )
 from shipdet.report.review import Review
 
-OVERLAY_MAX_PX = 4096  # longest side of the overlay; a browser shows no more
-#: by kind; rewritten for another threshold, like the crops, the candidates and the record
+OVERLAY_MAX_PX = 4096  # longest side of the overlay; enough for a browser
+#: Files by kind that depend on the threshold, like the crops, the candidates and the record.
 RESULTS = {
     "overlay": "overlay.png",
     "geojson": "detections.geojson",
@@ -56,9 +56,12 @@ RESULTS = {
 def write_imagery(
     folder: Path, raw: Mosaic, upscaled: Mosaic | None, image_format: ImageFormat, quality: int
 ) -> Steps[dict[str, str]]:
-    """Write raw.*, upscaled.*, mosaic.tif and the preview; returns file names by kind.
+    """Write raw.*, upscaled.*, mosaic.tif and the preview.
 
-    The GeoTIFF is written in a thread beside the others, which lets go of Python's lock as they do.
+    The GeoTIFF is written in a parallel thread, since GDAL and Pillow release the GIL.
+
+    Returns:
+        File names by kind.
     """
     pictures = {
         kind: mosaic
@@ -90,9 +93,10 @@ def _write_preview(file: Path, searched: Mosaic) -> None:
 
 
 def write_large_imagery(folder: Path, picture: Picture) -> Steps[tuple[dict[str, str], float]]:
-    """Like :func:`write_imagery`, for an image that cannot be held: mosaic.tif and the preview.
+    """Write mosaic.tif and the preview of an image that does not fit in memory.
 
-    Returns file names by kind, and the share of pixels that have data.
+    Returns:
+        File names by kind, and the share of pixels that have data.
     """
     files = {"mosaic": "mosaic.tif"}
     covered = yield from write_large(
@@ -102,7 +106,7 @@ def write_large_imagery(folder: Path, picture: Picture) -> Steps[tuple[dict[str,
 
 
 def _picture_name(kind: str, picture: Mosaic, image_format: ImageFormat) -> str:
-    """A picture's file name: PNG where a JPEG cannot be so long."""
+    """Return an image's file name: a PNG if the image is too long for a JPEG."""
     longest_px = max(picture.grid.width, picture.grid.height)
     return f"{kind}.{'png' if longest_px > JPEG_MAX_PX else image_format}"
 
@@ -117,9 +121,19 @@ def write_results(
 ) -> Steps[Run]:
     """Write overlay, GeoJSON, CSV, chips and run.json for a threshold.
 
-    Ships shorter than the record's ``min_length_m`` are small craft: they are drawn, and listed
-    in run.json, but are in no table. Reads the images that :func:`write_imagery` left in the
-    folder, or :func:`copy_pictures`. ``kept`` leaves some of the ships only, and no small craft.
+    Ships shorter than the record's ``min_length_m`` are small craft: they are on the overlay and in
+    run.json, but in no table.
+
+    Args:
+        folder: The folder, with the images of :func:`write_imagery` or :func:`copy_pictures`.
+        record: run.json without results.
+        candidates: All candidates of the search.
+        threshold: Lowest score of a ship.
+        review: The reviewer's actions; None for no review.
+        kept: The filter of the ships; small craft are left out if it has an option. None keeps all.
+
+    Returns:
+        The run.
     """
     review, kept = review or Review(), kept or ShipFilter()
     shortest_m = record.get("min_length_m", 0.0)
@@ -139,7 +153,7 @@ def write_results(
         overlay = draw_overlay(picture, found, factor, small)
         write_picture(folder / files["overlay"], overlay)
 
-    with ThreadPoolExecutor(1) as pool:  # beside the crops
+    with ThreadPoolExecutor(1) as pool:  # in parallel with the crops
         drawn = pool.submit(write_overlay)
         for number, detection in enumerate(found):
             yield Progress("report", number, len(found), "crops")
@@ -179,9 +193,9 @@ def write_results(
 
 
 def copy_pictures(run: Run, folder: Path) -> None:
-    """Put all files of a run but its results into a folder of the same disk, without their bytes.
+    """Hard-link all files of a run except its results into a folder on the same disk.
 
-    They become further names of the same files where the file system has such.
+    Files are copied if the file system has no hard links.
     """
     results = (
         *RESULTS.values(), CHIPS, CANDIDATES, RECORD, BUNDLE, FILTERED_BUNDLE, REVIEWS, REPORT,
@@ -200,7 +214,7 @@ def copy_pictures(run: Run, folder: Path) -> None:
 def _linked(source: str, target: str) -> None:
     try:
         os.link(source, target)
-    except OSError:  # no hard links here
+    except OSError:  # no hard links on this file system
         shutil.copy2(source, target)
 
 
@@ -212,7 +226,7 @@ def _crop_of_large(file: Path, detection: Detection, gsd_m: float) -> Pixels:
 
 
 def write_download(folder: Path, record: dict[str, Any]) -> Run:
-    """Write run.json of a run that only downloaded imagery."""
+    """Write the record of a run that only downloaded imagery."""
     record = {**record, "files": {**record["files"], "record": RECORD}}
     (folder / CANDIDATES).write_text(vector.to_json(Detections()))
     return _recorded(Run(folder, {**record, "threshold": 1.0}, Detections(), 1.0))

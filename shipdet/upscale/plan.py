@@ -1,8 +1,8 @@
-"""How a picture is divided into overlapping blocks, and how neighbors are blended.
+"""Division of an image into overlapping blocks, and the blending of neighbors.
 
-Along each axis all blocks are equally long and evenly spread. Where two overlap, the outer parts
-of the overlap lack surroundings for one of the two and are taken from the other alone; between
-them, over a ramp, one fades into the other.
+Along each axis, all blocks have the same length and are evenly spaced. In the middle of an overlap,
+one block fades into the next over a ramp. On either side of the ramp, pixels come from the block
+whose edge is farther away, because a block is less accurate near its edges.
 """
 
 import math
@@ -13,15 +13,19 @@ import numpy as np
 import numpy.typing as npt
 
 ALIGN_PX = 8
-"""Block lengths are multiples of this, so that pictures of many sizes share few block sizes."""
+"""Block lengths are multiples of this, so that images of many sizes share few block sizes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A block along one axis, in pixels of the picture.
+    """A block along one axis, in pixels of the image.
 
-    The block covers ``start`` to ``stop``; it is used from ``first`` to ``last``. From ``first``
-    to ``full`` it fades in over its predecessor.
+    Attributes:
+        start: First pixel of the block.
+        stop: Its end, exclusive.
+        first: First used pixel, where the block starts to fade in over its predecessor.
+        full: End of the fade.
+        last: End of the used part, exclusive.
     """
 
     start: int
@@ -32,13 +36,16 @@ class Span:
 
 
 def spans(length: int, block_px: int, overlap_px: int, ramp_px: int) -> list[Span]:
-    """Blocks along one axis.
+    """Divide one axis into blocks.
 
     Args:
-        length: of the picture.
-        block_px: longest block; longer than ``overlap_px``.
-        overlap_px: least number of pixels that neighbors share; at least ``ramp_px``.
-        ramp_px: length of the fade in the middle of an overlap.
+        length: Length of the image.
+        block_px: Longest block; longer than ``overlap_px``.
+        overlap_px: Smallest number of pixels that neighbors share; at least ``ramp_px``.
+        ramp_px: Length of the fade in the middle of an overlap.
+
+    Raises:
+        ValueError: The lengths contradict each other.
     """
     if not 0 <= ramp_px <= overlap_px < block_px:
         raise ValueError(f"a block of {block_px} px cannot overlap by {overlap_px} px")
@@ -49,7 +56,7 @@ def spans(length: int, block_px: int, overlap_px: int, ramp_px: int) -> list[Spa
     size = min(block_px, length, ALIGN_PX * math.ceil(needed / ALIGN_PX))
     starts = [i * (length - size) // (count - 1) for i in range(count)]
     ramps = [
-        (before + size + start - ramp_px) // 2  # the middle of what the two share
+        (before + size + start - ramp_px) // 2  # the middle of the overlap
         for before, start in pairwise(starts)
     ]
     firsts = [0, *ramps]
@@ -62,9 +69,9 @@ def spans(length: int, block_px: int, overlap_px: int, ramp_px: int) -> list[Spa
 
 
 def fade(length: int) -> npt.NDArray[np.float32]:
-    """Weights of the new block over a ramp of this many pixels: a half cosine between 0 and 1.
+    """Return the weights of the next block over a ramp: float32 (length,), a half cosine.
 
-    ``fade(n) + fade(n)[::-1]`` is 1, so that two equal blocks blend into the same picture.
+    ``fade(n) + fade(n)[::-1]`` is 1, so blending two equal blocks does not change them.
     """
     middle = (np.arange(length) + 0.5) / length
     return (0.5 - 0.5 * np.cos(np.pi * middle)).astype(np.float32)

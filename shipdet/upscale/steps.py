@@ -1,4 +1,4 @@
-"""The step of the pipeline: a mosaic, enlarged once or twice."""
+"""The super-resolution step of the pipeline: enlarge a mosaic once or twice."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -12,21 +12,21 @@ from shipdet.progress import Progress, Steps
 from shipdet.upscale.focus import Focus
 from shipdet.upscale.tiling import Blocks, count_blocks, tiled
 
-# Measured on a harbor photograph and an Esri mosaic in blocks of 128 px, a ramp of 8 px: the
-# share of pixels that are within one gray level of the picture upscaled in one piece.
+# Share of pixels within one gray level of the same image upscaled in one piece. Measured on a
+# harbor photograph and an Esri mosaic with blocks of 128 px and a ramp of 8 px.
 #
 #   overlap             16      24      32      48      64 px
 #   SRVGGNetCompact   98.4    99.7    99.96  100     100 %    (largest difference at 48 px: 1)
 #   RRDBNet           80.2    86.0    90.1    93.8    96.9 %
 #
-# RRDBNet sees hundreds of pixels (345 convolutions in a row), so no overlap makes its blocks equal
-# to one piece; at 48 px 97.8 % are within two gray levels, for 1.8 times the work of no overlap.
+# The receptive field of RRDBNet spans hundreds of pixels (345 consecutive convolutions), so its
+# blocks differ from one piece at any overlap. At 48 px, 97.8 % are within two gray levels, for 1.8
+# times the computation without overlap.
 OVERLAP_PX = {"RRDBNet": 48, "SRVGGNetCompact": 48}
 RAMP_PX = 8
 
-# Large enough that overlaps do not cost too much, small enough for the memory of a small machine:
-# beside its weights x4plus takes 440 MB for a block of 192 px in float32, general-x4v3 80 MB for
-# one of 256 px.
+# Larger blocks have less overlap, smaller blocks fit on small machines. In float32, in addition to
+# the weights, x4plus needs 440 MB for a block of 192 px, general-x4v3 80 MB for one of 256 px.
 BLOCK_PX = {
     "RRDBNet": {"cpu": 192, "cuda": 512},
     "SRVGGNetCompact": {"cpu": 256, "cuda": 512},
@@ -36,7 +36,14 @@ BATCH = {"cpu": 1, "cuda": 4}
 
 @dataclass(frozen=True, slots=True)
 class UpscaleOptions:
-    """How a picture is divided; None means what suits the network and the device."""
+    """Options of the division into blocks; None for the default of the network and the device.
+
+    Attributes:
+        block_px: Longest side of a block.
+        overlap_px: Smallest overlap of neighbors.
+        ramp_px: Length of the fade in the middle of an overlap.
+        batch: Blocks per call of the network.
+    """
 
     block_px: int | None = None
     overlap_px: int | None = None
@@ -44,10 +51,11 @@ class UpscaleOptions:
     batch: int | None = None
 
     def blocks(self, upscaler: Upscaler) -> Blocks:
-        """The division for an upscaler.
+        """Return the division for an upscaler.
 
         Raises:
-            BadOption: blocks that are all overlap.
+            BadOption: A block is not longer than its overlap, or the overlap is shorter than its
+                ramp.
         """
         network, device = upscaler.config.architecture, upscaler.backend.device
         overlap = OVERLAP_PX[network] if self.overlap_px is None else self.overlap_px
@@ -69,15 +77,22 @@ def upscale(
 ) -> Steps[Mosaic]:
     """Enlarge a mosaic by the upscaler's scale, ``passes`` times.
 
-    Yields after every block, so that closing the generator cancels the step there. Coverage and
-    grid are scaled along; pixels without data stay black and uncovered, and blocks that have
-    nothing else are not computed. Rows that are still arriving are waited for as they are needed.
-    With a ``focus``, in pixels of the mosaic, only blocks that it meets go through the network:
-    the others are interpolated, and blended with their neighbors like all blocks.
+    Closing the generator cancels the step after the current batch of blocks.
+
+    Args:
+        mosaic: The image. Rows that are still downloading are awaited when they are needed.
+        upscaler: The network.
+        passes: 0, 1 or 2.
+        options: The division into blocks; None for the defaults.
+        focus: In pixels of the mosaic; the network processes only blocks that overlap it, other
+            blocks are interpolated. None for the whole image.
+
+    Returns:
+        The enlarged mosaic, with scaled grid and coverage. Pixels without data are black.
 
     Raises:
-        BadOption: passes is not 0, 1 or 2, or the blocks are too small for their overlap.
-        OutOfMemory: even the smallest block is too large for the device.
+        BadOption: ``passes`` is not 0, 1 or 2, or the blocks are too small for their overlap.
+        OutOfMemory: Even the smallest block is too large for the device.
     """
     if passes not in (0, 1, 2):
         raise BadOption("Super-resolution runs once (x4), twice (x16) or not at all.")
@@ -99,7 +114,7 @@ def upscale(
             replace(blocks),
             done,
             total,
-            "all" if arriving else "computed",  # which are empty is not known before
+            "all" if arriving else "computed",  # empty blocks are not known in advance
             mosaic.wait,
             focus,
         )
@@ -119,9 +134,13 @@ def count_sharpened(
     options: UpscaleOptions | None = None,
     focus: Focus | None = None,
 ) -> tuple[int, int]:
-    """Count the blocks that :func:`upscale` computes with the network, with and without a focus.
+    """Count the blocks that :func:`upscale` passes through the network.
 
-    The mosaic must be downloaded. Blocks that are divided for lack of memory count as one.
+    The download of the mosaic must be complete. A block that is divided for lack of memory counts
+    once. The arguments are those of :func:`upscale`.
+
+    Returns:
+        The numbers of blocks with the focus and without it.
     """
     blocks = (options or UpscaleOptions()).blocks(upscaler)
     some, whole = (
@@ -134,7 +153,7 @@ def count_sharpened(
 def _counts(
     coverage: Mask, blocks: Blocks, scale: int, passes: int, focus: Focus | None
 ) -> list[int]:
-    """Blocks for the network, for each pass."""
+    """Count the blocks for the network in each pass."""
     counts = []
     for number in range(passes):
         if number:

@@ -1,7 +1,7 @@
-"""Enlarge a picture block by block into an array on the host.
+"""Enlarge an image block by block.
 
-Beside the picture and the result, memory holds one batch of blocks and the strip in which a row of
-blocks fades into the row above, whatever the size of the picture.
+In addition to the image and the result, only one batch of blocks and the strip where a row of
+blocks fades into the row above are in memory.
 """
 
 from bisect import bisect_right
@@ -27,9 +27,13 @@ Counting = Literal["computed", "all", "none"]
 
 @dataclass
 class Blocks:
-    """How large blocks are and how many go at once; shrinks when the device's memory is too small.
+    """Size of blocks and of batches; both shrink when the device's memory is too small.
 
-    ``overlap_px`` neighbors share, and over ``ramp_px`` in its middle one fades into the other.
+    Attributes:
+        block_px: Longest side of a block.
+        overlap_px: Smallest overlap of neighbors.
+        ramp_px: Length of the fade in the middle of an overlap.
+        batch: Blocks per call of the network.
     """
 
     block_px: int
@@ -38,14 +42,14 @@ class Blocks:
     batch: int = 1
 
     def spans(self, length: int) -> list[Span]:
-        """The blocks along one axis."""
+        """Return the blocks along one axis."""
         return spans(length, self.block_px, self.overlap_px, self.ramp_px)
 
     def shrink(self) -> None:
-        """Halve the batch, or the block when it is alone already.
+        """Halve the batch, or the block size if the batch is a single block.
 
         Raises:
-            OutOfMemory: a smaller block would be all overlap.
+            OutOfMemory: A smaller block would consist of overlap only.
         """
         if self.batch > 1:
             self.batch //= 2
@@ -60,7 +64,7 @@ class Blocks:
 
 
 def count_blocks(coverage: Mask, blocks: Blocks, focus: Focus | None = None) -> int:
-    """How many blocks of a picture have something in them, and meet the focus if there is one."""
+    """Count the blocks with data that overlap the focus, if there is one."""
     height, width = coverage.shape
     across = blocks.spans(width)
     return sum(
@@ -82,24 +86,25 @@ def tiled(
     wait: Callable[[int], Steps[None]] | None = None,
     focus: Focus | None = None,
 ) -> Steps[Pixels]:
-    """Enlarge a picture; pixels without coverage come out black.
+    """Enlarge an image; pixels without data become black.
 
     Args:
         pixels: uint8 (h, w, 3).
-        coverage: bool (h, w); a block without any covered pixel is not computed.
-        upscaler: what enlarges a block.
-        blocks: how to divide; shrunk in place when the device's memory is too small.
-        done: blocks that count as done before the first one.
-        total: blocks in all, for the progress events, which come after every batch.
-        counting: which blocks add to ``done``: parts of a divided block do not.
-        wait: lets the rows above a given one arrive, where they are still on their way.
-        focus: blocks that it does not meet are interpolated and count for nothing; None: no block.
+        coverage: bool (h, w); a block without data is not computed.
+        upscaler: The network.
+        blocks: The division; shrunk in place when the device's memory is too small.
+        done: Number of blocks that are already done, for progress events.
+        total: Total number of blocks.
+        counting: The blocks that increase ``done``: "computed" by the network, "all", or "none"
+            for the parts of a divided block.
+        wait: Waits for the rows above a given one while the image downloads.
+        focus: Blocks that do not overlap it are interpolated and not counted; None for no focus.
 
     Returns:
         uint8 (scale * h, scale * w, 3).
 
     Raises:
-        OutOfMemory: even the smallest block is too large for the device.
+        OutOfMemory: Even the smallest block is too large for the device.
     """
     scale = upscaler.scale
     height, width = coverage.shape
@@ -112,16 +117,16 @@ def tiled(
         waiting = [x for x in across if coverage[y.start : y.stop, x.start : x.stop].any()]
         done += len(across) - len(waiting) if counting == "all" else 0
         while waiting:
-            sharp = [focus is None or focus.meets(y, x) for x in waiting]
-            size = bisect_right(list(accumulate(sharp)), blocks.batch)
+            selected = [focus is None or focus.meets(y, x) for x in waiting]
+            size = bisect_right(list(accumulate(selected)), blocks.batch)
             group, waiting = waiting[:size], waiting[size:]
             sources = [_block(pixels, coverage, y, x) for x in group]
-            chosen = [source for source, wanted in zip(sources, sharp, strict=False) if wanted]
+            chosen = [source for source, wanted in zip(sources, selected, strict=False) if wanted]
             enlarged: Iterator[Pixels] = iter(())
             if chosen:
                 batch = np.stack(chosen)
                 enlarged = iter((yield from _enlarge(batch, upscaler, blocks, done, total)))
-            for x, source, wanted in zip(group, sources, sharp, strict=False):
+            for x, source, wanted in zip(group, sources, selected, strict=False):
                 rows.put(x, next(enlarged) if wanted else _interpolated(source, scale))
             done += len(chosen) if counting != "none" else 0
             yield Progress("upscale", done, total, "blocks")
@@ -133,9 +138,9 @@ def tiled(
 def _enlarge(
     sources: Pixels, upscaler: Upscaler, blocks: Blocks, done: int, total: int
 ) -> Steps[Pixels]:
-    """A batch of equal blocks, enlarged; divided further where the memory is too small for it.
+    """Enlarge a batch of blocks of equal size; divide it if the memory is too small.
 
-    What is finished stays: only the batch that failed is done again, in smaller pieces.
+    After an error only the failed batch is repeated, in smaller parts.
     """
     height, width = sources.shape[1:3]
     while max(height, width) <= blocks.block_px and len(sources) <= blocks.batch:
@@ -159,26 +164,26 @@ def _enlarge(
 
 
 def _interpolated(source: Pixels, scale: int) -> Pixels:
-    """A block enlarged by bicubic interpolation."""
+    """Enlarge a block by bicubic interpolation."""
     size = (source.shape[1] * scale, source.shape[0] * scale)
     return np.asarray(cv2.resize(source, size, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 class _Row:
-    """A row of blocks on its way into the result.
+    """Writes a row of blocks into the result.
 
-    Rows that only this row of blocks has a say in go to the result at once; those over which it
-    fades in are kept aside until the whole row is there.
+    Its upper pixels, which fade in over the row above, are buffered until the row is complete. All
+    others are written immediately.
     """
 
     def __init__(self, result: Pixels, y: Span, scale: int) -> None:
         self._y, self._scale = y, scale
         self._upper = result[y.first * scale : y.full * scale]
         self._rest = result[y.full * scale : y.last * scale]
-        self._aside = np.zeros_like(self._upper)
+        self._buffer = np.zeros_like(self._upper)
 
     def put(self, x: Span, block: Pixels) -> None:
-        """Place an enlarged block, fading over the one to its left."""
+        """Write an enlarged block, faded in over the block to its left."""
         scale, y = self._scale, self._y
         ramp = (y.full - y.first) * scale
         top = (y.first - y.start) * scale
@@ -187,32 +192,32 @@ class _Row:
         used = used[:, left : left + (x.last - x.first) * scale]
         columns = slice(x.first * scale, x.last * scale)
         weight = fade((x.full - x.first) * scale)[None, :, None]
-        for target, source in ((self._aside, used[:ramp]), (self._rest, used[ramp:])):
+        for target, source in ((self._buffer, used[:ramp]), (self._rest, used[ramp:])):
             _blend(target[:, columns], source, weight)
 
     def finish(self) -> None:
-        """Fade the row in over the one above."""
+        """Fade the row in over the row above."""
         weight = fade(len(self._upper))[:, None, None]
-        for start in range(0, self._upper.shape[1], 4096):  # keeps the float copies small
+        for start in range(0, self._upper.shape[1], 4096):  # limits the size of float copies
             columns = slice(start, start + 4096)
-            _mix(self._upper[:, columns], self._aside[:, columns], weight)
+            _mix(self._upper[:, columns], self._buffer[:, columns], weight)
 
 
 def _blend(target: Pixels, source: Pixels, weight: npt.NDArray[np.float32]) -> None:
-    """Write ``source``, mixing its first columns with what is there by ``weight``."""
+    """Write ``source`` to ``target``; blend its first columns by ``weight`` (1, ramp, 1)."""
     ramp = weight.shape[1]
     _mix(target[:, :ramp], source[:, :ramp], weight)
     target[:, ramp:] = source[:, ramp:]
 
 
 def _mix(target: Pixels, source: Pixels, weight: npt.NDArray[np.float32]) -> None:
-    """target + weight * (source - target), in place, rounded."""
+    """Set ``target`` to target + weight * (source - target), rounded."""
     old = target.astype(np.float32)
     target[...] = np.rint(old + weight * (source - old))
 
 
 def _block(pixels: Pixels, coverage: Mask, y: Span, x: Span) -> Pixels:
-    """The pixels of a block, filled where they have no data."""
+    """Return the pixels of a block, filled where they have no data."""
     cut = slice(y.start, y.stop), slice(x.start, x.stop)
     return fill_uncovered(pixels[cut], coverage[cut])
 

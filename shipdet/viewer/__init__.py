@@ -1,7 +1,7 @@
-"""The pages of runs: viewer, history and comparison, as routes of any Starlette app.
+"""The pages of runs: viewer, history and comparison, as routes for any Starlette app.
 
-A page is a static file of ``static/``; what it shows and what is done on it goes through the JSON
-endpoints of ``routes.py``, which other programs may call as well.
+The pages are static files in ``static/``. They read and change runs through the JSON endpoints of
+``routes.py``, which other programs can also call.
 """
 
 from shipdet.extras import require

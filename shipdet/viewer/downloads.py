@@ -1,4 +1,4 @@
-"""Files of a run, made on request from the ships that the filter leaves."""
+"""Files of a run to download, with the ships that pass the filter."""
 
 import shutil
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from shipdet.report.folder import storage_errors
 
 Writer = Callable[[Path], Any]
 
-#: Formats that are made of the ships: what the address says, and the file's ending.
+#: Suffixes of the formats that are generated on request, by the kind in the address.
 MADE = {
     "geojson": ".geojson",
     "gpkg": ".gpkg",
@@ -30,21 +30,22 @@ MADE = {
     "report": ".html",
     "zip": ".zip",
 }
-#: Files of the run that are sent as they are.
+#: Files of the run that are sent unchanged.
 AS_THEY_ARE = ("raw", "upscaled", "mosaic", "map", "map_tif", "record", "ais")
 CHANGES = (".geojson", ".gpkg", ".csv")
 
 
 def run_file(run: Run, kind: str) -> Response:
-    """A file to save, whose name begins with the run's.
+    """Return a file as a download; its name starts with the run's id.
 
     Args:
         run: The run, with its filter.
-        kind: One of ``MADE`` or ``AS_THEY_ARE``.
+        kind: A kind of ``MADE`` or ``AS_THEY_ARE``.
 
     Raises:
-        BadOption: There is no such file of this run.
+        BadOption: The run has no such file.
         MissingExtra: The format needs a package that is not installed.
+        StorageFull: The file cannot be written.
     """
     if kind in AS_THEY_ARE and kind in run.files:
         path = run.files[kind]
@@ -53,16 +54,16 @@ def run_file(run: Run, kind: str) -> Response:
         raise BadOption(f"The run has no file '{kind[:40]}': choose {', '.join(MADE)}.")
     filtered = "-filtered" if run.filter.given else ""
     writers: dict[str, Writer] = {"report": run.report, "zip": partial(write_bundle, run)}
-    return _made(f"{run.id}{filtered}{MADE[kind]}", writers.get(kind, run.save))
+    return _generated(f"{run.id}{filtered}{MADE[kind]}", writers.get(kind, run.save))
 
 
 def changes_file(changes: Comparison, name: str, suffix: str) -> Response:
-    """A comparison to save; raises BadOption for a suffix that is not of ``CHANGES``."""
-    return _made(f"{name}{suffix}", changes.save)
+    """Return a comparison as a download; BadOption if the suffix is not in ``CHANGES``."""
+    return _generated(f"{name}{suffix}", changes.save)
 
 
-def _made(name: str, write: Writer) -> Response:
-    """A file in a folder of its own, which is removed when it has been sent."""
+def _generated(name: str, write: Writer) -> Response:
+    """Write a file into a temporary folder, which is removed after the file is sent."""
     with storage_errors(Path(gettempdir())):
         folder = Path(mkdtemp(prefix="shipdet-"))
     try:

@@ -1,4 +1,4 @@
-"""What a request asks for: run, filter, actions; and who may ask it."""
+"""Parse HTTP requests (run, filter, actions) and check their origin."""
 
 import json
 import os
@@ -16,14 +16,19 @@ from shipdet.report.finished_run import RECORD
 from shipdet.report.folder import GONE
 from shipdet.settings import Settings
 
-MAX_BODY = 1024**2  # bytes; a page sends some hundred
+MAX_BODY = 1024**2  # bytes; pages send a few hundred
 MAX_ACTIONS = 1000
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _CROSS_ORIGIN = "Changes are accepted only from the app's own pages."
 
 
 def run_of(request: Request, settings: Settings, name: str = "run") -> Run:
-    """The run that the address names.
+    """Return the run in the address.
+
+    Args:
+        request: The request.
+        settings: The folder of runs.
+        name: The path parameter with the run's id.
 
     Raises:
         BadOption: There is no such run.
@@ -34,7 +39,7 @@ def run_of(request: Request, settings: Settings, name: str = "run") -> Run:
 
 
 def version_of(run: Run) -> str:
-    """Another text after every change of a run: part of the addresses of what changes with it.
+    """Return a text that differs after every change of a run, for cacheable addresses.
 
     Raises:
         BadOption: The run was deleted.
@@ -51,26 +56,26 @@ def _written(folder: Path) -> os.stat_result:
 
 @lru_cache(maxsize=8)
 def _opened(folder: Path, _mtime_ns: int, _inode: int) -> Run:
-    """A run as it was written then: a viewer asks for dozens of tiles of one."""
+    """Open a version of a run, cached because a viewer requests dozens of its tiles."""
     return open_run(folder)
 
 
 def filter_of(request: Request) -> ShipFilter:
-    """The filter in the query; empty values leave an option at its default.
+    """Return the filter in the query; an empty value means the default.
 
     Raises:
-        BadOption: A value is wrong.
+        BadOption: A value is invalid.
     """
     given = {name: value for name, value in request.query_params.items() if value}
     return ShipFilter.check(**given)
 
 
 async def body_of(request: Request) -> dict[str, Any]:
-    """The JSON object that a page sent to change something.
+    """Return the JSON object in the body of a request that changes something.
 
     Raises:
-        NotYours: It comes from a page of another origin.
-        BadOption: It is no JSON object, or too long.
+        NotYours: The request comes from a page of another origin.
+        BadOption: The body is not a JSON object, or is too long.
     """
     check_origin(request)
     content = b""
@@ -88,10 +93,10 @@ async def body_of(request: Request) -> dict[str, Any]:
 
 
 def check_origin(request: Request) -> None:
-    """Refuse a change that a page of another origin asks for.
+    """Refuse a change requested by a page of another origin.
 
     Raises:
-        NotYours: It does.
+        NotYours: The page has another origin.
     """
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise NotYours(_CROSS_ORIGIN)
@@ -102,14 +107,14 @@ def check_origin(request: Request) -> None:
 
 
 def reviewed(review: Review, body: dict[str, Any]) -> Review:
-    """A review after the actions of a request.
+    """Add the actions of a request to a review.
 
     Raises:
-        BadOption: An action is unknown or lacks something.
+        BadOption: An action is unknown or incomplete.
     """
     actions, by = body.get("actions"), str(body.get("by") or "").strip()[:100]
     if not isinstance(actions, list) or not 0 < len(actions) <= MAX_ACTIONS:
-        raise BadOption(f"Give 1 to {MAX_ACTIONS:,} actions.")
+        raise BadOption(f"Send 1 to {MAX_ACTIONS:,} actions.")
     for action in actions:
         try:
             review = _after(review, action, by)
@@ -146,12 +151,12 @@ def _after(review: Review, action: dict[str, Any], by: str) -> Review:
 
 
 def lists_all(request: Request, settings: Settings) -> bool:
-    """Whether the history lists every run, or those only that the visitor's browser remembers.
+    """Return whether the history lists all runs, or only those that the browser remembers.
 
-    By itself it lists every run where the app can be reached from this machine only and is called
-    by an address of this machine. A website can give its own name the address 127.0.0.1 and is of
-    one origin with the app then; without the ids of runs it can neither open nor delete one. Share
-    links and proxies call the app by their own names as well, so no other answer depends on it.
+    ``auto`` lists all runs only if the app listens on this machine alone and the request names it
+    by a loopback address. A website can resolve its own name to 127.0.0.1 and so share the app's
+    origin, but without the ids it cannot open or delete runs. Only this answer depends on the host
+    name, because share links and proxies use other names.
     """
     if settings.history != "auto":
         return settings.history == "all"

@@ -1,4 +1,4 @@
-"""Searches of the app that are under way: they belong to the server, not to the page that asked."""
+"""Running searches of the app. They belong to the server, not to the page that started them."""
 
 import contextvars
 import secrets
@@ -14,10 +14,10 @@ from typing import Any
 from shipdet.errors import Busy
 from shipdet.progress import HEARTBEAT_S, Progress
 
-#: Progress, then what came of it: the folder of a run, or more.
+#: Progress events, then the result, such as the folder of a run.
 SearchEvents = Generator[Any, None, None]
 
-KEPT_S = 3600.0  # an ended search is kept for an hour
+KEPT_S = 3600.0  # time that an ended search is kept
 
 _known: dict[str, "Running"] = {}
 _lock = threading.Lock()
@@ -25,17 +25,17 @@ _lock = threading.Lock()
 
 @dataclass(eq=False)
 class Running:
-    """One search: whoever knows its id can follow and cancel it, from any page.
+    """A search that any page with its id can follow and cancel.
 
     Attributes:
         id: A secret of the page that started it.
         title: What is searched.
-        started: When it was started, ISO 8601 in UTC.
-        latest: Its last progress; None before the first.
-        result: What its events ended with, once it is finished.
-        error: What ended it, if something did.
-        cancelled: Whether it was cancelled.
-        ended: When it ended, in seconds of ``time.monotonic``; None while it is under way.
+        started: Start time, ISO 8601 in UTC.
+        latest: The latest progress; None before the first event.
+        result: The result; None until the search is finished.
+        error: The error that ended the search, if any.
+        cancelled: Whether the search was cancelled.
+        ended: End time in seconds of ``time.monotonic``; None while the search runs.
     """
 
     title: str
@@ -50,11 +50,11 @@ class Running:
     _steps: int = 0
 
     def cancel(self) -> None:
-        """Stop it at its next step; it leaves nothing behind."""
+        """Cancel the search at its next event; it leaves no files."""
         self.cancelled = self.ended is None
 
     def follow(self) -> Iterator[Progress]:
-        """Its progress from now on, until it ends; a follower that stops does not stop it."""
+        """Yield progress until the search ends; closing this generator does not cancel it."""
         seen = -1
         while True:
             with self._changed:
@@ -70,7 +70,7 @@ class Running:
         return self.ended is not None or self._steps > max(seen, 0)
 
     def work(self, events: Callable[[], SearchEvents]) -> None:
-        """Run the search to its end; for the thread that it has of its own."""
+        """Run the search to its end, in its own thread."""
         try:
             with closing(events()) as steps:
                 for event in steps:
@@ -91,15 +91,18 @@ class Running:
 
 
 def start(title: str, events: Callable[[], SearchEvents], most: int) -> Running:
-    """Start a search in a thread of its own; it ends when it ends, or is cancelled.
+    """Start a search in its own thread.
 
     Args:
         title: What is searched.
-        events: Makes the generator of its events.
-        most: How many may be under way or wait at the same time.
+        events: Creates the generator of its events.
+        most: Largest number of searches that run or wait at the same time.
+
+    Returns:
+        The running search.
 
     Raises:
-        Busy: There are that many.
+        Busy: That many searches already run or wait.
     """
     with _lock:
         for old in [r for r in _known.values() if _is_old(r)]:
@@ -108,19 +111,19 @@ def start(title: str, events: Callable[[], SearchEvents], most: int) -> Running:
             raise Busy("Too many runs are waiting for this machine: try again in a few minutes.")
         running = Running(title)
         _known[running.id] = running
-    context = contextvars.copy_context()  # ZeroGPU finds the visitor's request in it
+    context = contextvars.copy_context()  # ZeroGPU reads the visitor's request from it
     threading.Thread(target=context.run, args=(running.work, events), daemon=True).start()
     return running
 
 
 def find(id_: str) -> Running | None:
-    """A search that is under way, or has ended within the hour."""
+    """Return a search by its id; None if it is unknown or was removed after ``KEPT_S``."""
     with _lock:
         return _known.get(id_)
 
 
 def running_runs() -> list[Running]:
-    """The searches under way, the oldest first."""
+    """Return the running searches, oldest first."""
     with _lock:
         return [running for running in _known.values() if running.ended is None]
 

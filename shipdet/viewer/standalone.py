@@ -1,4 +1,4 @@
-"""The viewer without the rest of the app: for ``shipdet review``."""
+"""The viewer without the rest of the app, for ``shipdet review``."""
 
 import contextlib
 import socket
@@ -22,14 +22,14 @@ from shipdet.viewer.routes import viewer_routes
 def review(folder: Path, settings: Settings, port: int, opened: Callable[[str], object]) -> None:
     """Serve the viewer of a run on this machine until it is interrupted.
 
-    It answers at 127.0.0.1 and localhost only: a website that gives its own name the address of
-    this machine gets nothing.
+    It answers only to the host names 127.0.0.1 and localhost, so a website that resolves its own
+    name to this machine is refused.
 
     Args:
-        folder: The run's.
-        settings: Those of the environment.
-        port: To listen on; 0 chooses a free one.
-        opened: Called with the viewer's address once it can be opened.
+        folder: The run folder.
+        settings: Settings for everything except the runs folder.
+        port: Port to listen on; 0 for a free one.
+        opened: Called with the viewer's address when the server listens.
 
     Raises:
         BadOption: The folder's name cannot be part of an address, or the port is in use.

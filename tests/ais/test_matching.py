@@ -108,7 +108,7 @@ def test_the_area_of_a_run_is_that_of_its_picture(ais_file):
         (None, "imagery has no date", BadAis),
         ("yesterday", "is not a time", BadOption),
         ("2024-05-01T10:56:00", "has no zone", BadOption),
-        ("2024-06-01T10:56:00Z", "take the AIS file of that time", BadAis),
+        ("2024-06-01T10:56:00Z", "use the AIS file of that time", BadAis),
     ],
 )
 def test_what_is_missing_is_said_in_one_sentence(ais_file, acquired, says, error):

@@ -125,7 +125,7 @@ def test_names_in_other_encodings_are_read(tmp_path):
         ("MMSI,Timestamp (CET),Latitude,Longitude\n1,2,3,4\n", "not seem to be in UTC"),
         (
             "MMSI,Timestamp,Latitude,Longitude\n1,2024-05-01 10:56:00 CEST,57.05,10.1\n",
-            "name a time zone",
+            "have a time zone other than UTC",
         ),
         (
             "MMSI,Timestamp,Latitude,Longitude\n1,01/06/2024 10:56:00,57.05,10.1\n",

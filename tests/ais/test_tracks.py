@@ -95,7 +95,7 @@ def test_one_wrong_report_is_left_out():
     found = at((-60, 10.10, 57.05), (-10, 10.9, 57.05), (60, 10.10, 57.05))
     (contact,) = found
     assert (contact.lon, contact.lat) == (10.10, 57.05)
-    assert found.notes == ("1 AIS reports would need more than 60 knots and were left out.",)
+    assert found.notes == ("1 AIS reports imply more than 60 knots and were left out.",)
 
 
 def test_a_wrong_first_report_does_not_spoil_the_rest():
@@ -114,15 +114,15 @@ def test_of_two_ships_with_one_mmsi_more_reports_win():
 def test_reports_of_one_time_count_once():
     found = at((-60, 10.10, 57.05), (-60, 10.11, 57.05), (60, 10.10, 57.05))
     assert found.items[0].lon == 10.10
-    assert "have the time of another" in found.notes[0]
+    assert "have the same time as another" in found.notes[0]
 
 
 def test_a_moving_ship_is_lost_in_a_long_gap():
     found = at((-1700, 10.0, 57.05), (1700, 10.2, 57.05))
     assert not found.items
     assert found.notes == (
-        "1 ships have no AIS report near enough to the time of acquisition: where they were then "
-        "is not known.",
+        "1 ships have no AIS report close enough to the time of acquisition, so their positions "
+        "are unknown.",
     )
 
 

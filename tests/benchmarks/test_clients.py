@@ -50,7 +50,7 @@ def test_a_run_of_another_request_is_found(server, tmp_path):
 def test_the_picture_of_another_request_is_found(server, tmp_path):
     asked, other = Asked("client1-0", 40, 50), Asked("client2-0", 300, 90)
     record = answered(asked, server, tmp_path, of=other)
-    assert "picture of another area" in mixed_up(asked, server, record, tmp_path)
+    assert "image of another area" in mixed_up(asked, server, record, tmp_path)
 
 
 def test_every_client_asks_for_areas_of_its_own(server):

@@ -6,11 +6,13 @@ of the page, which are not made without it.
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Request, Route, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from tests.helpers.app_page import AppPage
 from tests.helpers.app_process import App, running_app
@@ -64,42 +66,63 @@ def screenshots() -> Path | None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    """Chromium, which finds no machine but this one and that of a chosen app."""
+    chosen = urlsplit(os.environ.get("SHIPDET_E2E_URL", "")).hostname
+    reachable = "".join(f", EXCLUDE {name}" for name in ("127.0.0.1", "localhost", chosen) if name)
     with sync_playwright() as playwright:
         # A container has no user namespaces for Chromium's sandbox, and a small /dev/shm.
         options = ["--no-sandbox", "--disable-dev-shm-usage"]
+        options += [f"--host-resolver-rules=MAP * ~NOTFOUND{reachable}"]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
         yield browser
         browser.close()
 
 
-@pytest.fixture
-def open_app(browser: Browser, app_url: str, screenshots: Path | None) -> Iterator[OpenApp]:
-    """Opens the app in a window of a size; fails the test for whatever the browser complains of."""
-    pages: list[AppPage] = []
+@pytest.fixture(scope="session")
+def shared_window(browser: Browser) -> Iterator[BrowserContext]:
+    """One window for all tests, which keeps the page's compiled scripts."""
+    context = browser.new_context(accept_downloads=True)
+    yield context
+    context.close()
+
+
+@contextmanager
+def empty_window(shared_window: BrowserContext, url: str) -> Iterator[BrowserContext]:
+    """Lend the window, without pages, cookies and storage, to a test of the app at an address.
+
+    Raises:
+        AssertionError: The browser complained.
+    """
     faults: list[str] = []
-
-    def open_page(width: int = 1440, height: int = 900, dark: bool = False) -> AppPage:
-        context = browser.new_context(
-            viewport={"width": width, "height": height}, accept_downloads=True
-        )
-        note_faults(context, app_url, faults)
-        page = context.new_page()
-        app = AppPage(page, screenshots)
-        page.route("**/*", lambda route, request: _only_here(app, route, request))
-        pages.append(app)
-        app.open(app_url + ("?__theme=dark" if dark else ""))
-        return app
-
-    yield open_page
-    for app in pages:
-        app.page.context.close()
+    stop = note_faults(shared_window, url, faults)
+    try:
+        yield shared_window
+    finally:
+        stop()
+        for page in shared_window.pages:
+            if page.url.startswith(url):
+                page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
+            page.close()
+        shared_window.clear_cookies()
     assert faults == []
 
 
-def _only_here(app: AppPage, route: Route, request: Request) -> None:
-    local = request.url.startswith(("http://127.0.0.1:", "blob:", "data:"))
-    if local or os.environ.get("SHIPDET_E2E_URL", "-") in request.url:
-        route.continue_()
-    else:
-        app.blocked.append(request.url)
-        route.abort()
+@pytest.fixture
+def window(shared_window: BrowserContext, app_url: str) -> Iterator[BrowserContext]:
+    """The window for a test of the app at ``app_url``."""
+    with empty_window(shared_window, app_url) as window:
+        yield window
+
+
+@pytest.fixture
+def open_app(window: BrowserContext, app_url: str, screenshots: Path | None) -> OpenApp:
+    """Opens the app in a page of a size."""
+
+    def open_page(width: int = 1440, height: int = 900, dark: bool = False) -> AppPage:
+        page = window.new_page()
+        page.set_viewport_size({"width": width, "height": height})
+        app = AppPage(page, screenshots)
+        app.open(app_url + ("?__theme=dark" if dark else ""))
+        return app
+
+    return open_page

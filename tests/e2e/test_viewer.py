@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from shipdet.ais.tracks import Contact, Contacts
 from shipdet.pipeline import open_run
+from tests.e2e.conftest import empty_window
 from tests.helpers.app_page import AppPage
 from tests.helpers.app_process import App, running_app
-from tests.helpers.browser_faults import note_faults
 from tests.helpers.viewer_page import ViewerPage, serious_findings
 from tests.helpers.written_runs import write_run
 
@@ -35,26 +35,18 @@ def runs(own_app: App) -> Path:
 
 
 @pytest.fixture
-def open_page(browser: Browser, own_app: App, runs: Path) -> Iterator[OpenPage]:
+def open_page(shared_window: BrowserContext, own_app: App, runs: Path) -> Iterator[OpenPage]:
     """Opens an address of the app; fails the test for whatever the browser complains of."""
-    pages: list[Page] = []
-    faults: list[str] = []
+    with empty_window(shared_window, own_app.url) as window:
 
-    def opened(path: str, dark: bool = False) -> Page:
-        scheme = "dark" if dark else "light"
-        context = browser.new_context(
-            viewport={"width": 1440, "height": 900}, color_scheme=scheme, accept_downloads=True
-        )
-        note_faults(context, own_app.url, faults)
-        page = context.new_page()
-        pages.append(page)
-        page.goto(f"{own_app.url}{path}")
-        return page
+        def opened(path: str, dark: bool = False) -> Page:
+            page = window.new_page()
+            page.set_viewport_size({"width": 1440, "height": 900})
+            page.emulate_media(color_scheme="dark" if dark else "light")
+            page.goto(f"{own_app.url}{path}")
+            return page
 
-    yield opened
-    for page in pages:
-        page.context.close()
-    assert faults == []
+        yield opened
 
 
 def test_ships_are_reviewed_and_exported(open_page: OpenPage, runs: Path, tmp_path: Path):

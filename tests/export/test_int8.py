@@ -75,7 +75,7 @@ def test_without_full_labels_nothing_is_false(labels, monkeypatch):
 @pytest.mark.parametrize("text", ["", "[]", '{"images": [{"file": "a.png"}]}'])
 def test_other_files_are_no_labels(tmp_path, text):
     (tmp_path / "labels.json").write_text(text)
-    with pytest.raises(BadOption, match=r"has no labels in the form"):
+    with pytest.raises(BadOption, match="does not have the format of a run's labels"):
         read_labels([tmp_path / "labels.json"])
     with pytest.raises(BadOption, match="cannot be read"):
         read_labels([tmp_path / "nowhere.json"])
@@ -121,7 +121,7 @@ def test_a_graph_that_loses_ships_is_not_written(folder, labels, tallies):
     pytest.importorskip("nncf")
     before = files(folder.path.parent)
     tallies(Tally(900, 100, 1000), Tally(890, 100, 1000))
-    with pytest.raises(BadModel, match=r"F1 of 0\.894 instead of 0\.900: nothing was written"):
+    with pytest.raises(BadModel, match=r"drops from 0\.900 to 0\.894: nothing was written"):
         int8.export(folder, made(folder, labels), read_labels([labels]))
     assert files(folder.path.parent) == before
 
@@ -158,5 +158,5 @@ def test_labels_without_pictures_are_refused(weights, tmp_path, monkeypatch):
     Path(tmp_path, "none.json").write_text('{"images": []}')
     arguments = ["int8", str(weights / "tiny-fine"), "--labels", str(tmp_path / "none.json")]
     monkeypatch.setattr(sys, "argv", arguments)
-    with pytest.raises(BadOption, match="name no pictures"):
+    with pytest.raises(BadOption, match="contain no images"):
         int8.main()

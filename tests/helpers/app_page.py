@@ -2,8 +2,9 @@
 
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from playwright.sync_api import FrameLocator, Locator, Page, expect
+from playwright.sync_api import FrameLocator, Locator, Page, Request, expect
 
 from tests.helpers.viewer_page import ViewerPage
 
@@ -16,10 +17,18 @@ class AppPage:
 
     def __init__(self, page: Page, screenshots: Path | None = None) -> None:
         self.page, self.screenshots = page, screenshots
-        self.blocked: list[str] = []
+        #: Addresses that the page wants from other machines, where it finds none.
+        self.others: list[str] = []
 
     def open(self, url: str) -> None:
         """Load the page and wait for its map and its first estimate."""
+        own = (None, "127.0.0.1", urlsplit(url).hostname)
+
+        def note(request: Request) -> None:
+            if urlsplit(request.url).hostname not in own:
+                self.others.append(request.url)
+
+        self.page.on("request", note)
         self.page.goto(url)
         expect(self.map.locator(".leaflet-draw-draw-rectangle")).to_be_visible(timeout=60_000)
         expect(self.estimate).to_contain_text("tiles", timeout=60_000)

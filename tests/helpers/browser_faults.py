@@ -1,12 +1,17 @@
 """What a browser has to complain about: errors of scripts and in the console, refused requests."""
 
+from collections.abc import Callable
+
 from playwright.sync_api import BrowserContext, ConsoleMessage, Response, WebError
 
 
-def note_faults(context: BrowserContext, app_url: str, faults: list[str]) -> None:
+def note_faults(context: BrowserContext, app_url: str, faults: list[str]) -> Callable[[], None]:
     """Add to a list whatever goes wrong on any page of a browser's window.
 
     What other servers refuse does not count.
+
+    Returns:
+        Ends it.
     """
 
     def script(error: WebError) -> None:
@@ -21,6 +26,12 @@ def note_faults(context: BrowserContext, app_url: str, faults: list[str]) -> Non
         if answer.status >= 400 and answer.url.startswith(app_url):
             faults.append(f"{answer.status} {answer.url}")
 
+    def stop() -> None:
+        context.remove_listener("weberror", script)
+        context.remove_listener("console", console)
+        context.remove_listener("response", response)
+
     context.on("weberror", script)
     context.on("console", console)
     context.on("response", response)
+    return stop

@@ -53,7 +53,7 @@ def test_a_run_that_changes_meanwhile_is_packed_as_it_is_then(run, tmp_path, mon
 
 def test_a_run_that_was_deleted_is_reported(run, tmp_path):
     shutil.rmtree(run.folder)
-    with pytest.raises(BadOption, match="not on disk any more"):
+    with pytest.raises(BadOption, match="no longer on disk"):
         pipeline.write_bundle(run, tmp_path / "bay.zip")
 
 
@@ -68,7 +68,7 @@ def test_the_command_packs_into_the_run_folder_or_elsewhere(run, tmp_path, capsy
 def test_no_bundle_of_a_deleted_run_makes_its_folder_again(run):
     shutil.rmtree(run.folder)
     for chosen in (run, run.filtered(min_length_m=100)):
-        with pytest.raises(BadOption, match="not on disk any more"):
+        with pytest.raises(BadOption, match="no longer on disk"):
             pipeline.write_bundle(chosen)
     assert not run.folder.exists()
 

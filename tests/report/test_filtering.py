@@ -59,7 +59,7 @@ def test_a_second_filter_leaves_no_more_ships(run, first, then, left):
 @pytest.mark.parametrize(
     ("first", "then", "expected"),
     [
-        ({"cut": "only"}, {"cut": "without"}, "another value of cut already"),
+        ({"cut": "only"}, {"cut": "without"}, "already filtered by another value of cut"),
         ({"min_length_m": 90}, {"max_length_m": 50}, "swap the two lengths"),
     ],
 )
@@ -116,8 +116,8 @@ def test_files_and_report_hold_what_is_left(run, tmp_path):
         ({"cut": "maybe"}, "only, without"),
         ({"min_length_m": 90, "max_length_m": 50}, "swap the two lengths"),
         ({"within": "POINT (1 2)"}, "POLYGON"),
-        ({"within_px": "POINT (1 2)"}, "POLYGON of pixels"),
-        ({"within_px": "POLYGON ((0 0"}, "POLYGON of pixels"),
+        ({"within_px": "POINT (1 2)"}, "POLYGON in pixels"),
+        ({"within_px": "POLYGON ((0 0"}, "POLYGON in pixels"),
         ({"length": 3}, "no such option"),
     ],
 )

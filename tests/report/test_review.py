@@ -93,7 +93,7 @@ def test_a_broken_review_is_one_sentence(text):
 def test_what_cannot_be_is_refused(run):
     with pytest.raises(BadOption, match="ship 99, which is not in the run"):
         pipeline.save_review(run, run.review.reject(99))
-    with pytest.raises(BadOption, match="two places"):
+    with pytest.raises(BadOption, match="different points"):
         pipeline.save_review(run, run.review.add((5, 5), (5, 5)))
     with pytest.raises(BadOption, match="finite"):
         run.review.move(1, (float("nan"), 2))

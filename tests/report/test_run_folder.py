@@ -241,7 +241,7 @@ def test_nothing_outside_the_runs_folder_is_found(settings, run_id):
     outside = settings.runs_dir.parent / "x"
     outside.mkdir()
     (outside / "run.json").write_text("{}")
-    with pytest.raises(BadOption, match="not on disk any more"):
+    with pytest.raises(BadOption, match="no longer on disk"):
         run_folder(run_id, settings)
 
 
@@ -290,7 +290,7 @@ def test_two_may_replace_a_run_and_the_last_one_wins(settings):
 
 def test_a_run_that_was_removed_meanwhile_is_one_sentence(settings, exchanging):
     run = finished(settings, "run")
-    with pytest.raises(BadOption, match="not on disk any more"), replaced_folder(run):
+    with pytest.raises(BadOption, match="no longer on disk"), replaced_folder(run):
         folder.shutil.rmtree(run)
     assert everything(settings.runs_dir) == []
 

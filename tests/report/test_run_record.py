@@ -204,7 +204,7 @@ def test_an_image_too_long_for_jpeg_is_a_png_with_a_note(tmp_path):
     asked = {"inputs": {"search": {"image_format": "jpg"}}}
     write_download(tmp_path, record_of(mosaic, files) | asked)
     assert read_run(tmp_path).notes == (
-        "No JPEG is longer than 65,500 pixels: raw.png was written instead.",
+        "raw.png: written as PNG, because a JPEG has at most 65,500 pixels along a side.",
     )
 
 

@@ -289,7 +289,7 @@ def test_card_and_readme_have_the_figures_of_the_shipped_model() -> None:
     text = summary(metrics, config["shipdet"]["threshold"])
     assert with_summary(readme, text) == readme
     assert with_summary(readme, "other\n") != readme
-    with pytest.raises(ValueError, match="no marks"):
+    with pytest.raises(ValueError, match="no markers"):
         with_summary("# A README without a table", text)
 
 

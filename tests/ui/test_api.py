@@ -102,7 +102,7 @@ def test_the_bundle_is_made_when_it_is_asked_for(client, served):
         assert json.loads(bundle.read("run.json"))["ships"] == done["result"]["ships"]
         assert "overlay.png" in bundle.namelist() and "raw.png" not in bundle.namelist()
     assert not list((served[0].runs_dir / run).glob("*.zip"))
-    with pytest.raises(AppError, match="not on disk any more"):
+    with pytest.raises(AppError, match="no longer on disk"):
         client.predict("../weights", api_name="/bundle")
 
 

@@ -194,7 +194,7 @@ def test_what_was_sighted_goes_when_a_search_is_cancelled(page, settings):
         ({}, "Cancelled"),
         ({"error": BadImage("This is no image.")}, "This is no image."),
         ({"error": RuntimeError("/secret")}, "Something unexpected"),
-        ({"result": Path("gone-20260101-000000-abcdef")}, "not on disk any more"),
+        ({"result": Path("gone-20260101-000000-abcdef")}, "no longer on disk"),
     ],
 )
 def test_what_ends_a_search_is_reported_and_detect_works_again(page, settings, end, expected):

@@ -58,7 +58,7 @@ def test_the_filter_in_the_query_is_followed(web, run):
         ("min_length_m=x", "Min_length_m"),
         ("cut=maybe", "not one of only, without"),
         ("size=3", "no such option"),
-        ("within_px=POLYGON", "POLYGON of pixels"),
+        ("within_px=POLYGON", "POLYGON in pixels"),
     ],
 )
 def test_a_wrong_filter_is_one_sentence(web, run, query, sentence):

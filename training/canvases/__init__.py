@@ -1,1 +1,1 @@
-"""Canvases: pieces of labeled pictures at the scale of the network, and their targets."""
+"""Training canvases: crops of labeled images at the scale of the network, and their targets."""

@@ -1,7 +1,7 @@
-"""Training canvases: pieces of labeled pictures at the network's scale, with their labels.
+"""Training canvases: crops of labeled images at the network's scale, with their labels.
 
-Ships, masks and unknown regions are transformed by the same affine map as the pixels, which also
-handles pixels that are not square.
+One affine map transforms pixels, ships, masks and unknown regions. It also handles pixels that
+are not square.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from training.canvases.sensors import annotate, degrade, recolor
 from training.canvases.windows import NET_GSD_M
 from training.data.labeled import UNKNOWN, Floats, LabeledImage, Picture, read_water
 
-#: Finer pictures are reduced to this scale when they are read.
+#: Finer images are reduced to this many meters per pixel when they are read.
 FINEST_M = 0.9
+#: Capacity of the image cache, in pixels.
 KEPT_PIXELS = 1_500_000_000
-#: Share of the canvases onto which text is drawn.
+#: Fraction of the canvases on which text is drawn.
 ANNOTATED = 0.08
 
 
@@ -30,11 +31,12 @@ class CanvasShip:
     """A ship on a canvas, in network pixels.
 
     Attributes:
-        corners: (4, 2), the first edge along the length where ``axis``.
-        outline: (n, 2) of the hull, or None where only an upright box is known.
-        length_m: meters on the ground as labeled, before any change of scale; 0 where unknown.
-        seen_px: length in pixels of the (simulated) sensor.
-        sized: whether length and width on the canvas are right.
+        corners: (4, 2), with the first edge along the length if ``axis`` is true.
+        axis: Whether the direction of the keel is known.
+        outline: (n, 2) of the hull, or None if only an upright box is known.
+        length_m: Labeled length on the ground in meters, before any rescaling; 0 if unknown.
+        seen_px: Length in pixels of the (simulated) sensor.
+        sized: Whether length and width on the canvas are correct, that is, the ship is not cut.
     """
 
     corners: Floats
@@ -47,14 +49,14 @@ class CanvasShip:
 
 @dataclass(frozen=True)
 class Canvas:
-    """What the network sees and what is known of it.
+    """Input of the network with its labels.
 
     Attributes:
         pixels: uint8 (side, side, 3).
-        ships: on it or near it.
-        known: bool (side, side), where the absence of a label means that there is no ship.
-        water: uint8 (side, side), 255 water, 0 land or built, 128 unknown.
-        smallest: float32 (side, side), network pixels: shorter ships are not labeled there.
+        ships: Ships on the canvas or overlapping its edge.
+        known: bool (side, side), True where the absence of a label means that there is no ship.
+        water: uint8 (side, side): 255 water, 0 land or structures, 128 unknown.
+        smallest: float32 (side, side), network pixels; shorter ships are unlabeled there.
     """
 
     pixels: Picture
@@ -69,11 +71,11 @@ class _Loaded:
     pixels: Picture
     water: Picture | None
     known: NDArray[np.uint8]
-    share: Floats  # pixels kept per pixel of the file, (across, down)
+    share: Floats  # scale factors from pixels of the file to these pixels, (across, down)
 
 
 class Shelf:
-    """A cache of pictures, reduced to :data:`FINEST_M`."""
+    """Thread-safe least-recently-used cache of images, reduced to :data:`FINEST_M`."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, _Loaded] = OrderedDict()
@@ -81,7 +83,7 @@ class Shelf:
         self._lock = Lock()
 
     def get(self, image: LabeledImage) -> _Loaded:
-        """A picture with its masks."""
+        """Return an image with its masks, reading it on first use."""
         with self._lock:
             if image.name in self._kept:
                 self._kept.move_to_end(image.name)
@@ -108,7 +110,7 @@ def _load(image: LabeledImage) -> _Loaded:
     for polygon in image.unknown:
         cv2.fillPoly(known, [np.round(polygon).astype(np.int32)], 0)
     black = pixels.max(axis=2) == 0
-    if black.mean() > 0.01:  # no data, or land that was blacked out
+    if black.mean() > 0.01:  # no data, or blacked-out land
         known[cv2.dilate(black.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0] = 0
     share = np.minimum(1.0, np.array(image.gsd_m) / FINEST_M)
     size = (max(8, round(width * share[0])), max(8, round(height * share[1])))
@@ -121,11 +123,15 @@ def _load(image: LabeledImage) -> _Loaded:
 
 @dataclass(frozen=True)
 class View:
-    """How a piece is cut.
+    """Geometry of a crop.
 
-    ``center`` (2,) is in pixels of the file, ``zoom`` in network pixels of the canvas per network
-    pixel on the ground, ``angle`` in radians, and the side in pixels. ``sensor_m`` is meters per
-    pixel of a simulated sensor (0 for the picture's own).
+    Attributes:
+        center: (2,) in pixels of the file.
+        zoom: Magnification relative to the network's scale.
+        angle: Rotation in radians.
+        mirrored: Whether the crop is flipped horizontally.
+        side: Side of the canvas in pixels.
+        sensor_m: Meters per pixel of a simulated sensor; 0 for the image's own resolution.
     """
 
     center: Floats
@@ -137,7 +143,10 @@ class View:
 
 
 def matrix_of(image: LabeledImage, view: View) -> Floats:
-    """(2, 3): pixels of the file (from corners, not centers) to network pixels of the canvas."""
+    """Return the affine matrix (2, 3) from pixels of the file to pixels of the canvas.
+
+    In both systems, (0, 0) is the corner of the first pixel, not its center.
+    """
     scale = np.diag(np.array(image.gsd_m) / NET_GSD_M * view.zoom)
     cos, sin = np.cos(view.angle), np.sin(view.angle)
     turn = np.array([[cos, -sin], [sin, cos]])
@@ -150,11 +159,22 @@ def matrix_of(image: LabeledImage, view: View) -> Floats:
 def take(
     image: LabeledImage, view: View, shelf: Shelf, rng: np.random.Generator, augment: bool = True
 ) -> Canvas:
-    """Cut a piece out of a labeled picture, with random changes of color and sensor."""
+    """Cut a canvas from a labeled image.
+
+    Args:
+        image: The labeled image.
+        view: Geometry of the crop.
+        shelf: Cache through which the image is read.
+        rng: Source of randomness.
+        augment: Whether to change colors, draw text and simulate a sensor at random.
+
+    Returns:
+        The canvas with its labels.
+    """
     loaded, side = shelf.get(image), view.side
     whole = matrix_of(image, view)
     linear = whole[:, :2] / loaded.share
-    # Warping picks single pixels: where the canvas is coarser, warp at twice its size and average.
+    # Warping samples single pixels: if the canvas is coarser, warp at twice its size and average.
     fine = 2 if abs(np.linalg.det(linear)) < 0.55 else 1
     half = np.array([0.5, 0.5])
     matrix = np.column_stack([fine * linear, fine * (linear @ half + whole[:, 2]) - half])
@@ -180,7 +200,7 @@ def take(
         if loaded.water is None
         else warped(loaded.water, UNKNOWN)
     )
-    # Pixel size on the canvas: enlarging a picture enlarges its pixels.
+    # Enlarging an image also enlarges the pixels of its sensor.
     sensor_m = max(float(np.sqrt(np.prod(image.gsd_m))) * view.zoom, view.sensor_m)
     if augment:
         pixels = recolor(pixels, rng)
@@ -211,7 +231,7 @@ def take(
 
 
 def joined(quarters: list[Canvas]) -> Canvas:
-    """Join four canvases to one of twice the side; only the seams become unknown."""
+    """Join four canvases into one of twice the side and mark the seams as unknown."""
     side = quarters[0].pixels.shape[0]
 
     def grid(parts: list[NDArray]) -> NDArray:
@@ -226,7 +246,7 @@ def joined(quarters: list[Canvas]) -> Canvas:
         for ship in canvas.ships:
             middle = ship.corners.mean(axis=0)
             if (middle < 0).any() or (middle >= side).any():
-                continue  # its center lies on another quarter
+                continue  # labeled by the quarter that contains its center
             outline = None if ship.outline is None else np.clip(ship.outline, 0, side) + offset
             ships.append(
                 CanvasShip(

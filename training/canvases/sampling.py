@@ -1,4 +1,4 @@
-"""Draw batches: pieces of large scenes around ships, and mosaics of small pictures."""
+"""Sample training batches: crops of large scenes, and mosaics of small images."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from training.recipe import MapStage
 
 
 class Sampler:
-    """Draws canvases.
+    """Samples canvases at random.
 
     Args:
-        images: The pictures to draw from.
-        stage: Size of the canvases, and how often each set is drawn.
-        seed: Seed of the random numbers.
-        hard: False alarms of a model, in pixels of the file, by picture.
+        images: Images to sample from.
+        stage: Size of the canvases and sampling weights of the sets.
+        seed: Seed of the random generator.
+        hard: Hard negatives by image name, in pixels of the file.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Sampler:
         }
 
     def _weights(self, pool: list[LabeledImage]) -> np.ndarray:
-        """Weight pictures with ships or with known water higher."""
+        """Return sampling weights that favor images with ships or with known water."""
         weights = np.array(
             [
                 (1.0 + 2.0 * min(len(image.ships), 6) ** 0.5)
@@ -64,7 +64,7 @@ class Sampler:
         return str(self.rng.choice(names, p=chances / chances.sum()))
 
     def piece(self, source: str, side: int) -> Canvas:
-        """A piece of a picture of a set."""
+        """Return a random canvas of ``side`` pixels from the set ``source``."""
         rng = self.rng
         hard = self.with_hard[source]
         center = None
@@ -96,7 +96,7 @@ class Sampler:
         return take(image, view, self.shelf, rng)
 
     def _sensor(self, image: LabeledImage, zoom: float) -> float:
-        """Draw the meters per pixel of a simulated sensor; 0 for the picture's own."""
+        """Draw the meters per pixel of a simulated sensor; 0 keeps the image's own resolution."""
         rng, own = self.rng, float(np.sqrt(np.prod(image.gsd_m))) * zoom
         if rng.random() < 0.5:
             return 0.0
@@ -105,16 +105,16 @@ class Sampler:
         return float(own * rng.uniform(1.0, 1.35))
 
     def large(self) -> Canvas:
-        """A canvas from one large picture."""
+        """Return a canvas from one large image."""
         return self.piece(self._choose(self.stage.large_shares), self.stage.canvas_px)
 
     def mosaic(self) -> Canvas:
-        """A canvas of four small pictures."""
+        """Return a canvas of four small images."""
         shares, side = self.stage.small_shares, self.stage.canvas_px // 2
         return joined([self.piece(self._choose(shares), side) for _ in range(4)])
 
     def batches(self) -> Iterator[dict[str, Tensor]]:
-        """Endless batches: canvases, their targets, and single windows with labels."""
+        """Yield batches endlessly: canvases, their targets, and single windows with labels."""
         while True:
             canvases = [self.large() for _ in range(self.stage.large)]
             canvases += [self.mosaic() for _ in range(self.stage.mosaics)]
@@ -130,7 +130,7 @@ class Sampler:
             yield batch
 
     def _window(self, canvas: Canvas) -> tuple[np.ndarray, int]:
-        """Cut a single window, half of the time with a ship at its center."""
+        """Cut a single window; 60 % of the draws from a canvas with ships center on a ship."""
         rng, side = self.rng, canvas.pixels.shape[0]
         half = WINDOW_PX // 2
         center = rng.uniform(half, side - half, 2)
@@ -156,7 +156,7 @@ def _nchw(pictures: list[np.ndarray]) -> Tensor:
 
 
 def read_hard(path: Path | None) -> dict[str, list[tuple[float, float]]]:
-    """Read the file of ``training.learning.mine``; empty if None."""
+    """Read hard negatives written by ``training.learning.mine``; return {} if path is None."""
     if path is None:
         return {}
     found: dict[str, list[tuple[float, float]]] = json.loads(path.read_text())

@@ -1,7 +1,7 @@
 """Simulate satellites and tile servers: coarse pixels, haze, noise, JPEG.
 
-Imagery has 0.5 to 5 m per pixel (PlanetScope 3 m, Esri zoom 15 2.4 to 4.8 m) and is resampled to
-the network's 1.9 m. Training applies the same steps.
+Imagery of 0.5 to 5 m per pixel (PlanetScope 3 m, Esri zoom 15 2.4 to 4.8 m) is resampled to the
+network's 1.9 m. These augmentations reproduce the resulting blur and artifacts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Picture = NDArray[np.uint8]
 
 
 def recolor(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Change exposure, contrast, gamma, color balance, saturation and haze at random."""
+    """Randomly change exposure, contrast, gamma, color balance, saturation and haze."""
     gamma = np.exp(rng.normal(0, 0.18))
     gain = np.exp(rng.normal(0, 0.16)) * np.exp(rng.normal(0, 0.05, 3))
     lift = rng.uniform(-12, 12) + rng.normal(0, 4, 3)
@@ -37,9 +37,10 @@ def recolor(picture: Picture, rng: np.random.Generator) -> Picture:
 
 
 def annotate(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Draw the text of map screenshots: names, logos, dots and scale bars.
+    """Draw the annotations of map screenshots: names, logos, dots and scale bars.
 
-    Text can be as long and bright as a ship. The labels are unchanged, so it is learned as no ship.
+    Text can be as long and bright as a ship. The labels do not change, so the network learns that
+    text is not a ship.
     """
     image = Image.fromarray(picture)
     draw = ImageDraw.Draw(image)
@@ -48,7 +49,7 @@ def annotate(picture: Picture, rng: np.random.Generator) -> Picture:
         height = float(rng.uniform(5, 14))
         text = "".join(rng.choice(letters, rng.integers(3, 18)))
         if rng.random() < 0.3:
-            text = "Google Earth"  # in a corner of most screenshots of labeled sets
+            text = "Google Earth"  # appears on most screenshots of the labeled sets
         color = (255, 255, 255) if rng.random() < 0.7 else tuple(rng.integers(0, 256, 3).tolist())
         outline = (0, 0, 0) if rng.random() < 0.5 else None
         x, y = rng.uniform(0, 0.9, 2) * picture.shape[1::-1]
@@ -63,7 +64,7 @@ def annotate(picture: Picture, rng: np.random.Generator) -> Picture:
 
 
 def photographed(picture: Picture, factor: float, blur: float) -> Picture:
-    """Blur by `blur` large pixels, then average to pixels that are `factor` times as large."""
+    """Blur by ``blur`` output pixels, then reduce the image by ``factor``."""
     height, width = picture.shape[:2]
     soft = cv2.GaussianBlur(picture, (0, 0), blur * factor)
     size = (max(8, round(width / factor)), max(8, round(height / factor)))
@@ -71,12 +72,12 @@ def photographed(picture: Picture, factor: float, blur: float) -> Picture:
 
 
 def degrade(picture: Picture, gsd_m: float, rng: np.random.Generator) -> Picture:
-    """Reduce a canvas to `gsd_m` meters per pixel and enlarge it back to its size."""
+    """Simulate a sensor: reduce to ``gsd_m`` meters per pixel, add artifacts, enlarge back."""
     height, width = picture.shape[:2]
     factor = max(1.0, gsd_m / NET_GSD_M)
     small = picture
     if factor > 1.0:
-        # The optics blur by about half a pixel before the detector averages over one.
+        # Optics blur by up to half a pixel before the sensor averages over one.
         small = photographed(picture, factor, float(rng.uniform(0.15, 0.5)))
     elif rng.random() < 0.4:
         small = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.4, 1.2)))

@@ -1,7 +1,7 @@
-"""Targets of the network's two outputs on a canvas, and masks of where they apply.
+"""Training targets of both network outputs on a canvas, and masks of where they apply.
 
-The map's targets follow CenterNet (Zhou et al. 2019): a Gaussian around each center, here along
-the axes of the hull, and regressed values at the cells around it.
+The targets of the map follow CenterNet (Zhou et al. 2019): a Gaussian around each center, here
+aligned with the hull, and regressed values in the cells around it.
 """
 
 from __future__ import annotations
@@ -17,16 +17,19 @@ from training.data.labeled import LAND, WATER
 
 Target = dict[str, NDArray]
 
-#: Standard deviation of a center's Gaussian as a part of length and width, and the least, in cells.
+#: Standard deviation of a center's Gaussian as a fraction of length and width; its minima in cells.
 SPREAD, LEAST_ALONG, LEAST_ACROSS = 0.09, 0.8, 0.7
-#: Ships of fewer sensor pixels look like whitecaps and are masked.
+#: Ships shorter than this many sensor pixels look like whitecaps and are masked.
 SEEN_PX = 4.0
-#: Meters: shorter craft do not count.
+#: Shorter craft, in meters, are masked.
 SHORTEST_M = 9.0
 
 
 def size_of(ship: CanvasShip) -> tuple[float, float, float]:
-    """(length, width, angle) of a ship in network pixels and radians; width 0 where unknown."""
+    """Return (length, width, angle) in network pixels and radians.
+
+    Width and angle are 0 if only an upright box is known.
+    """
     along = ship.corners[1] - ship.corners[0]
     across = ship.corners[2] - ship.corners[1]
     first, second = float(np.hypot(*along)), float(np.hypot(*across))
@@ -36,16 +39,19 @@ def size_of(ship: CanvasShip) -> tuple[float, float, float]:
 
 
 def targets(canvas: Canvas) -> Target:
-    """Arrays for the loss; cells are :data:`MAP_STRIDE_PX` network pixels.
+    """Compute the arrays for the loss; a cell has :data:`MAP_STRIDE_PX` network pixels per side.
 
     Returns:
-        heat: float32 (rows, columns), 1 at the cell of a center.
-        asked: float32 (rows, columns), 0 where a center's absence is not known.
-        hull, hull_asked, water, water_asked: float32 (rows, columns).
+        A dict with these arrays, in which masks are 1 where the loss applies:
+
+        heat: float32 (rows, columns), 1 in the cell of a center.
+        asked: float32 (rows, columns), mask of ``heat``; 0 where an unlabeled ship is possible.
+        hull, hull_asked: float32 (rows, columns), the hulls and their mask.
+        water, water_asked: float32 (rows, columns), the water and its mask.
         size: float32 (6, rows, columns): dx, dy, log length, log width, cos 2a, sin 2a.
-        size_weight: float32 (6, rows, columns).
-        smallest: float32 (rows, columns), logarithm of the shortest labeled length, network px.
-        windows: int64, labels of windows at the corners between cells of 16 px.
+        size_weight: float32 (6, rows, columns), weights of ``size``.
+        smallest: float32 (rows, columns), log of the shortest labeled length in network pixels.
+        windows: int64, labels of windows centered on the corners between cells of 16 px.
     """
     side = canvas.pixels.shape[0]
     cells = side // MAP_STRIDE_PX
@@ -60,7 +66,7 @@ def targets(canvas: Canvas) -> Target:
     for ship in sorted(canvas.ships, key=lambda s: -np.abs(np.ptp(s.corners, axis=0)).max()):
         outline = ship.outline if ship.outline is not None else ship.corners
         polygon = [np.round(outline * 16 - 8).astype(np.int32)]
-        if ship.outline is None:  # somewhere in an upright box: hull or not is unknown
+        if ship.outline is None:  # an upright box does not define the hull's outline
             cv2.fillPoly(hull_known, polygon, 0, shift=4)
             if ship.seen_px >= SEEN_PX:
                 _paint_core(hull, hull_known, ship)
@@ -85,7 +91,6 @@ def targets(canvas: Canvas) -> Target:
     dry = cv2.resize(
         (water == LAND).astype(np.float32), (cells, cells), interpolation=cv2.INTER_AREA
     )
-    # Windows: those whose middle is not known are not asked.
     labels = label_windows(placed, side, NET_GSD_M, ~canvas.known)
     asked = np.where(heat >= 1.0, 1.0, asked).astype(np.float32)
     smallest = canvas.smallest[::MAP_STRIDE_PX, ::MAP_STRIDE_PX]
@@ -104,13 +109,13 @@ def targets(canvas: Canvas) -> Target:
 
 
 def _cells(known: NDArray[np.uint8], cells: int) -> NDArray[np.float32]:
-    """Return 1 where all pixels of a cell are known."""
+    """Return 1 for each cell whose pixels are all known, else 0."""
     share = cv2.resize(known.astype(np.float32), (cells, cells), interpolation=cv2.INTER_AREA)
     return (share > 0.99).astype(np.float32)
 
 
 def _paint_core(hull: NDArray[np.uint8], known: NDArray[np.uint8], ship: CanvasShip) -> None:
-    """Mark the core of an upright box as hull, which holds for any direction of the ship."""
+    """Mark the center of an upright box as hull, which is correct for any heading."""
     x, y = ship.corners.mean(axis=0)
     sides = np.linalg.norm(np.diff(ship.corners, axis=0, append=ship.corners[:1]), axis=1)
     radius = max(1, round(0.12 * float(min(sides))))
@@ -124,7 +129,7 @@ def _paint_center(
     weight: NDArray[np.float32],
     ship: CanvasShip,
 ) -> None:
-    """Add a ship's Gaussian, and its size where that is known."""
+    """Add the Gaussian of a ship, and its size where known."""
     cells = heat.shape[0]
     x, y = ship.corners.mean(axis=0) / MAP_STRIDE_PX
     column, row = int(np.floor(x)), int(np.floor(y))
@@ -164,7 +169,7 @@ def _paint_center(
             if not (0 <= r < cells and 0 <= c < cells):
                 continue
             if heat[r, c] >= 1.0 and (dr or dc):
-                continue  # another ship's center
+                continue  # the center of another ship
             near = 1.0 if not (dr or dc) else 0.4
             size[:, r, c] = values
             size[0, r, c], size[1, r, c] = x - (c + 0.5), y - (r + 0.5)

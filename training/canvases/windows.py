@@ -1,7 +1,7 @@
-"""Labels of a canvas's windows for dense training.
+"""Labels of the windows of a canvas, for dense training.
 
-Window centers are one cell apart. A window is positive if the center of a ship is near its own
-center, so a ship has one peak in the map of scores, and half a ship at the border of a window does
+Window centers are one cell apart. A window is positive if a ship's center is near its own center.
+Each ship thus has one peak in the map of scores, and half a ship at the border of a window does
 not count.
 """
 
@@ -17,31 +17,33 @@ from numpy.typing import NDArray
 CELL_PX = 16
 """Network pixels per cell of the classifier's last feature map (timm's output_stride)."""
 WINDOW_M = 240.0
-"""Ground under a window: the 80 px at 3 m of a shipsnet chip."""
+"""Side of a window on the ground: that of a shipsnet chip, 80 px at 3 m."""
 WINDOW_PX = 128
-"""Network pixels of a window, 1.9 m each: nothing of 3 m imagery is lost, and training on a CPU
-costs a third of what it would at 224 px."""
+"""Side of a window in network pixels of 1.9 m. This preserves the detail of 3 m imagery, and
+training on a CPU costs a third of that at 224 px."""
 NET_GSD_M = WINDOW_M / WINDOW_PX
 POSITIVE = 0.11
-"""Offset of a ship's center, as a part of the window, up to which the window is positive: a
-little more than half the diagonal of the grid of cells, so that every ship has one."""
+"""Largest offset of a ship's center from that of a positive window, as a fraction of the window.
+It slightly exceeds half the diagonal of a cell, so that every ship has a positive window."""
 IGNORED = 0.22
 """Offset up to which a window is neither positive nor negative."""
 LONG_POSITIVE, LONG_IGNORED = 0.07, 0.25
-"""The same as parts of a ship's length, where that is more: the middle of a long ship is vague."""
+"""The same two offsets as fractions of the ship's length, used where they are larger: the center
+of a long ship is hard to locate."""
 EDGE_PX = 2 * CELL_PX
-"""Nearer to a canvas's edge nothing is asked: too little of the ground is seen there."""
+"""Windows centered nearer to the canvas's edge are unlabeled: too much of them lies outside."""
 RESOLVED_PX = 8.0
-"""A ship of fewer imagery pixels than this along its keel is not asked for..."""
+"""Windows around a ship shorter than this, in imagery pixels, are unknown instead of positive."""
 VISIBLE_PX = 5.0
-"""...and one of fewer than this is no ship: nobody could tell it from a whitecap."""
+"""Windows around a ship shorter than this, in imagery pixels, are negative: it cannot be
+distinguished from a whitecap."""
 
 SHIP, NO_SHIP, UNKNOWN = 1, 0, -1
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A ship on a canvas, in network pixels; `angle` is the keel's, radians from +x to +y."""
+    """A ship on a canvas, in network pixels; ``angle`` of the keel in radians from +x to +y."""
 
     x: float
     y: float
@@ -62,16 +64,20 @@ def label_windows(
     unknown: NDArray[np.bool_] | None = None,
     edge_px: int = EDGE_PX,
 ) -> NDArray[np.int64]:
-    """Labels (rows, columns) of a square canvas: 1 ship, 0 none, -1 unknown.
+    """Label the windows of a square canvas.
 
     Args:
         ships: All ships on the canvas and near it.
-        gsd_m: Meters per pixel of the imagery before it was enlarged to the canvas, which
-            determines the visible ships.
-        unknown: bool (canvas_px, canvas_px), True where it is unknown whether there are ships. A
-            window is unknown if its middle (where the center of a positive's ship may be) touches
-            such a region, or if half of it is unknown.
+        canvas_px: Side of the canvas in network pixels.
+        gsd_m: Meters per pixel of the imagery before it is enlarged to the canvas; determines
+            which ships are visible.
+        unknown: bool (canvas_px, canvas_px), True where unlabeled ships are possible. A window is
+            unknown if its center region, in which a ship would make it positive, touches such a
+            region, or if more than half of the window is unknown.
         edge_px: See `asked_centers`.
+
+    Returns:
+        Labels (rows, columns): 1 ship, 0 no ship, -1 unknown.
     """
     centers = asked_centers(canvas_px, edge_px)
     labels = np.full((len(centers), len(centers)), NO_SHIP, dtype=np.int64)
@@ -95,5 +101,5 @@ def label_windows(
 def label_window(
     ships: Sequence[Placed], gsd_m: float = NET_GSD_M, unknown: NDArray[np.bool_] | None = None
 ) -> int:
-    """Return the label of a single window; ships are in its pixels."""
+    """Return the label of a single window; positions of ships are relative to it."""
     return int(label_windows(ships, WINDOW_PX, gsd_m, unknown, WINDOW_PX // 2)[0, 0])

@@ -1,1 +1,1 @@
-"""Labeled pictures: a reader for all sets, and the folds of places."""
+"""Labeled images: a reader for all sets, and the folds of places."""

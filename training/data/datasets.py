@@ -1,4 +1,4 @@
-"""One interface for all our image sets: a picture, its scale, its ships and what is unknown."""
+"""Readers of the image sets that store boxes or only coordinates, with one `Scene` per image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ Picture = NDArray[np.uint8]
 
 
 def read_picture(path: Path) -> Picture:
-    """Pixels, uint8 (height, width, 3) RGB."""
+    """Read an image as uint8 (height, width, 3) RGB.
+
+    Raises:
+        FileNotFoundError: The file is missing or is not an image.
+    """
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if picture is None:
         raise FileNotFoundError(f"cannot read {path}: set SHIPDET_DATA to the image sets")
@@ -27,10 +31,14 @@ def read_picture(path: Path) -> Picture:
 
 @dataclass(frozen=True)
 class Ship:
-    """A ship in an image: `corners` (4, 2) in image pixels, any order around the box.
+    """A labeled ship.
 
-    `upright` marks a box that is parallel to the image: its diagonal, not its longer side, is
-    then nearest to the ship's length.
+    Attributes:
+        corners: (4, 2) in image pixels, in order around the box.
+        kind: Type of ship, as named by the set.
+        length_m: Length in meters; None if unknown.
+        upright: Whether the box is parallel to the image axes. The diagonal of such a box, not its
+            longer side, is nearest to the ship's length.
     """
 
     corners: NDArray[np.float64]
@@ -45,16 +53,18 @@ class Ship:
 
 @dataclass(frozen=True)
 class Scene:
-    """An image and what is known about it.
+    """An image with its labels.
 
     Attributes:
-        name: set and file, for example "harbours/guaymas_1.jpg".
-        gsd_m: meters per pixel; None when unknown.
-        ships: the labeled ones.
-        unknown: polygons (n, 2) in image pixels in which unlabeled ships may lie.
-        sea: polygons of open water, less those of `islands`; false alarms are counted apart there.
-        complete: False when unlabeled ships may lie anywhere outside the labeled ones.
-        group: scenes of one group never fall into different parts of a grouped split.
+        name: Set and file, for example "harbours/guaymas_1.jpg".
+        path: Image file.
+        gsd_m: Meters per pixel; None if unknown.
+        ships: Labeled ships.
+        unknown: Polygons (n, 2) in image pixels that may contain unlabeled ships.
+        sea: Polygons of open water.
+        islands: Polygons of land and structures in ``sea``.
+        complete: False if unlabeled ships are possible anywhere outside the labeled ones.
+        group: Scenes of one group are always in the same part of a grouped split.
     """
 
     name: str
@@ -68,19 +78,19 @@ class Scene:
     group: str = ""
 
     def read(self) -> Picture:
-        """Pixels, uint8 (height, width, 3) RGB."""
+        """Read the image as uint8 (height, width, 3) RGB."""
         return read_picture(self.path)
 
 
 def upright_ship(box: Sequence[float], kind: str = "ship") -> Ship:
-    """A ship from [x0, y0, x1, y1]."""
+    """Return the ship with the upright box [x0, y0, x1, y1]."""
     x0, y0, x1, y1 = box
     corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], dtype=np.float64)
     return Ship(corners, kind, upright=True)
 
 
 def ships_aerial(root: Path) -> list[Scene]:
-    """Google-Earth-style crops of unknown scale, every boat boxed."""
+    """Read Google-Earth-style crops of unknown scale with a box around every boat."""
     folder = root / "ships-aerial"
     return [
         Scene(
@@ -95,7 +105,7 @@ def ships_aerial(root: Path) -> list[Scene]:
 
 
 def planet_scenes(root: Path) -> list[Scene]:
-    """The two labeled PlanetScope harbors; open water is complete."""
+    """Read the two labeled PlanetScope harbors; in open water, labels are complete."""
     folder = root / "planet-scenes"
     return [
         Scene(
@@ -110,7 +120,7 @@ def planet_scenes(root: Path) -> list[Scene]:
 
 
 def planet_land(root: Path) -> list[Scene]:
-    """PlanetScope airports and shores without ships."""
+    """Read PlanetScope airports and shores without ships."""
     return [
         Scene(f"planet-land/{path.name}", path, 3.0, group=path.name)
         for path in sorted((root / "planet-land").glob("*.jpg"))
@@ -118,7 +128,7 @@ def planet_land(root: Path) -> list[Scene]:
 
 
 def harbors(root: Path) -> list[Scene]:
-    """The marina with rotated boxes; the other harbors have only our own labels."""
+    """Read the marina with oriented boxes; the other harbors have only our own labels."""
     folder = root / "harbours"
     return [
         Scene(
@@ -142,7 +152,7 @@ AID_DRY = (
 
 
 def aid_land(root: Path) -> list[Scene]:
-    """Aerial scenes without significant water, 2 to 32 m per pixel, exact scale unknown."""
+    """Read aerial scenes without significant water, 2 to 32 m per pixel, exact scale unknown."""
     return [
         Scene(f"aid/{name}/{path.name}", path, None, group=path.name)
         for name in AID_DRY
@@ -151,11 +161,11 @@ def aid_land(root: Path) -> list[Scene]:
 
 
 AID_SHORE = ("Beach", "Bridge", "River")
-"""AID classes with water; boats are in few of their pictures, which labels/aid_boats.txt names."""
+"""AID classes with water; labels/aid_boats.txt lists the few images with boats."""
 
 
 def aid_shore(root: Path) -> list[Scene]:
-    """Beaches, bridges and rivers without a visible boat of five pixels or more."""
+    """Read beaches, bridges and rivers without a visible boat of five pixels or more."""
     boats = set((LABELS / "aid_boats.txt").read_text().split())
     paths = [p for name in AID_SHORE for p in sorted((root / "aid" / name).glob("*.jpg"))]
     return [
@@ -166,7 +176,7 @@ def aid_shore(root: Path) -> list[Scene]:
 
 
 def own_labels(root: Path, folder: Path = LABELS) -> list[Scene]:
-    """Our own labels: JSON in training/labels, coordinates only; a picture or a list of them."""
+    """Read the labels in training/labels: JSON files with one image or a list of images each."""
     scenes = []
     named = (path for path in sorted(folder.glob("*.json")) if path.name != "corrections.json")
     files = (json.loads(path.read_text()) for path in named)
@@ -196,7 +206,7 @@ def own_labels(root: Path, folder: Path = LABELS) -> list[Scene]:
 
 
 def labeled_only(_root: Path) -> list[Scene]:
-    """A set without labels; its scenes are the pictures that we labeled."""
+    """Return no scenes: the labels of the set are only those of `own_labels`."""
     return []
 
 
@@ -213,7 +223,12 @@ SETS: dict[str, Callable[[Path], list[Scene]]] = {
 
 
 def load_set(name: str, root: Path | None = None) -> list[Scene]:
-    """A set's scenes; our own labels complete or replace those that came with the images."""
+    """Read a set; labels in training/labels extend or replace those of the set.
+
+    Args:
+        name: Key of `SETS`.
+        root: Data root; `data_root` if None.
+    """
     root = root or data_root()
     ours = {scene.name: scene for scene in own_labels(root)}
     scenes = [merged(scene, ours.pop(scene.name, None)) for scene in SETS[name](root)]
@@ -221,7 +236,7 @@ def load_set(name: str, root: Path | None = None) -> list[Scene]:
 
 
 def merged(scene: Scene, ours: Scene | None) -> Scene:
-    """Merge labels: ours take precedence; without any ship in ours, the set's ships remain."""
+    """Merge labels: ours take precedence, but if they have no ships, the set's ships remain."""
     if ours is None:
         return scene
     return Scene(

@@ -1,7 +1,7 @@
-"""Folds of places, so that every place is evaluated with a model that was not trained on it.
+"""Folds of places, so that each place is evaluated with a model that was not trained on it.
 
-``training/folds/places.json`` lists the places of the labeled sets. Pictures of sets with thousands
-of places (land, shores, single screenshots) are assigned to a fold by a hash of their name.
+``training/folds/places.json`` assigns the places of the labeled sets to folds. In sets with
+thousands of places (land, shores, single screenshots), a hash of the name assigns the fold.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from training.data.labeled import LabeledImage
 from training.paths import FOLDS
 
 COUNT = 3
-#: Sets in which every picture is a separate place.
+#: Sets in which every image is a separate place.
 SINGLE = (
     "aid",
     "resisc",
@@ -27,16 +27,16 @@ SINGLE = (
 
 @lru_cache(maxsize=1)
 def listed() -> dict[str, int]:
-    """Read places.json: fold by place."""
+    """Read places.json, a mapping from place to fold."""
     found: dict[str, int] = json.loads((FOLDS / "places.json").read_text())
     return found
 
 
 def fold_of(image: LabeledImage) -> int:
-    """The fold that holds a picture out.
+    """Return the fold that holds an image out.
 
     Raises:
-        KeyError: the place of a labeled set is not in places.json.
+        KeyError: The place is not in places.json.
     """
     if image.source in SINGLE or image.place.startswith("ge-ports/bck"):
         return zlib.crc32(image.place.encode()) % COUNT
@@ -44,10 +44,10 @@ def fold_of(image: LabeledImage) -> int:
 
 
 def seen_by(images: list[LabeledImage], fold: int | None) -> list[LabeledImage]:
-    """Return the training pictures of a fold; all pictures if None."""
+    """Return the training images of a fold; all images if ``fold`` is None."""
     return [image for image in images if fold is None or fold_of(image) != fold]
 
 
 def held_out(images: list[LabeledImage], fold: int) -> list[LabeledImage]:
-    """Return the held-out pictures of a fold."""
+    """Return the held-out images of a fold."""
     return [image for image in images if fold_of(image) == fold]

@@ -1,6 +1,6 @@
-"""Read all labeled sets: pictures, their scale, their ships, and where labels are complete.
+"""Read all labeled sets: images, their scale, their ships, and where labels are complete.
 
-In each task a pixel is positive, negative or unknown. :data:`SETS` describes what each set labels.
+In each task a pixel is positive, negative or unknown. :data:`RULES` states what each set labels.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ Floats = NDArray[np.float64]
 Picture = NDArray[np.uint8]
 
 WATER, LAND, UNKNOWN = 255, 0, 128
-#: An upright box this many times longer than wide belongs to a ship parallel to the picture.
+#: The ship in an upright box with at least this aspect ratio is parallel to the image.
 PARALLEL = 3.2
-#: Length of a ship as a part of the diagonal of its upright box: hulls are pointed.
+#: Length of a ship divided by the diagonal of its upright box; below 1 because hulls are pointed.
 DIAGONAL = 0.96
 
 
-@dataclass(frozen=True, eq=False)  # arrays are not equal or unequal
+@dataclass(frozen=True, eq=False)  # comparing arrays does not give a bool
 class LabeledShip:
-    """One ship.
+    """A labeled ship.
 
     Attributes:
-        corners: (4, 2) pixels; the first edge runs along the length where ``axis`` is known.
-        axis: whether the direction of the keel, and with it length and width, is known.
-        outline: (n, 2) pixels of the hull; the corners where nothing better is known.
-        kind: as the set calls it.
+        corners: (4, 2) pixels; the first edge runs along the length if ``axis`` is true.
+        axis: Whether the direction of the keel, and thus length and width, is known.
+        outline: (n, 2) pixels of the hull, or the corners as an approximation; None if unknown.
+        kind: Type of ship, as named by the set.
     """
 
     corners: Floats
@@ -48,27 +48,28 @@ class LabeledShip:
 
     @property
     def center(self) -> Floats:
-        """(2,) pixels."""
+        """Center (2,) in pixels."""
         return np.asarray(self.corners.mean(axis=0))
 
 
 @dataclass(frozen=True)
 class LabeledImage:
-    """A picture and what is known about it.
+    """An image with its labels.
 
     Attributes:
-        name: set and file, as in "ge-ports/PE_001.jpg".
-        gsd_m: meters per pixel (across, down).
-        scaled: whether the scale is known; where not, ``gsd_m`` is a guess and teaches no length.
-        ships: labeled ones.
-        unknown: (n, 2) polygons, pixels, in which nothing is known about ships.
-        complete: False where unlabeled ships may lie anywhere outside the labeled hulls.
-        smallest_m: ships shorter than this are not labeled in this set.
-        water: path of a water mask, or "land" / "water" where the picture shows nothing else.
-        water_values: how the mask's values are to be read, see :func:`read_water`.
-        painted: (class value, polygon) pairs drawn by eye, over ``water``.
-        place: pictures of one place are never split between folds.
-        source: the set.
+        name: Set and file, for example "ge-ports/PE_001.jpg".
+        path: Image file.
+        gsd_m: Meters per pixel (across, down).
+        place: Place shown in the image; images of one place are always in the same fold.
+        ships: Labeled ships.
+        unknown: Polygons (n, 2) in pixels that may contain unlabeled ships.
+        scaled: Whether the scale is known. If not, ``gsd_m`` is an estimate.
+        complete: False if unlabeled ships are possible anywhere outside the labeled hulls.
+        smallest_m: Ships shorter than this are not labeled in the set.
+        water: Path of a water mask, or "land" or "water" if the image shows nothing else.
+        water_values: Encoding of the mask, see :func:`read_water`.
+        painted: Hand-drawn (class value, polygon) pairs, painted over ``water``.
+        painted_base: Class value outside the hand-drawn polygons; replaces ``water``.
     """
 
     name: str
@@ -87,19 +88,19 @@ class LabeledImage:
 
     @property
     def source(self) -> str:
-        """The set that the picture belongs to."""
+        """The set that the image belongs to."""
         return self.name.split("/")[0]
 
     def read(self) -> Picture:
-        """Pixels, uint8 (height, width, 3) RGB.
+        """Read the image as uint8 (height, width, 3) RGB.
 
         Raises:
-            FileNotFoundError: the picture is not below the data's root.
+            FileNotFoundError: The file is missing or is not an image.
         """
         return datasets.read_picture(self.path)
 
     def length_m(self, ship: LabeledShip) -> float:
-        """A ship's length in meters; from a diagonal where the axis is not known."""
+        """Return a ship's length in meters; without a known axis, estimated from the diagonal."""
         corners = ship.corners * np.array(self.gsd_m)
         sides = np.linalg.norm(np.diff(corners, axis=0, append=corners[:1]), axis=1)
         if ship.axis:
@@ -108,11 +109,19 @@ class LabeledImage:
 
 
 def read_water(image: LabeledImage, height: int, width: int) -> Picture | None:
-    """uint8 (height, width): 255 water, 0 land or built, 128 unknown; None where nothing is known.
+    """Read the water mask of an image.
 
-    Values: "mask" has these three already; "black-unknown" is white on black where black pixels of
-    the picture itself are no data; "ndwi" counts ships, piers and glint as land, so that land near
-    water is unknown; "dubai" is six colors.
+    ``image.water_values`` is one of:
+
+    - "mask": bright pixels are water, dark ones land, others unknown.
+    - "black-unknown": the same, but areas that are black in the image, and land within 2 px of
+      water, are unknown.
+    - "ndwi": the same as "mask", but ships, piers and glint are marked as land, so only land well
+      inland is certain.
+    - "dubai": a mask of land cover in six colors.
+
+    Returns:
+        uint8 (height, width): 255 water, 0 land or structures, 128 unknown. None without a mask.
     """
     known: Picture | None = None
     if image.water == "land":
@@ -148,7 +157,7 @@ def _read_mask(image: LabeledImage, path: Path) -> Picture:
             UNKNOWN
         )
     if image.water_values in ("ndwi", "black-unknown"):
-        # Coarse masks: the shore is right to about a pixel, and ships count as land.
+        # The shore in coarse masks is accurate to about a pixel, and ships are marked as land.
         water = (known == WATER).astype(np.uint8)
         land = (known == LAND).astype(np.uint8)
         near_water = cv2.dilate(water, np.ones((5, 5), np.uint8)) > 0
@@ -161,7 +170,7 @@ def _read_mask(image: LabeledImage, path: Path) -> Picture:
 
 
 def ship_of(entry: dict[str, Any]) -> LabeledShip:
-    """A ship of a labels.json: corners, an outline, or an upright box."""
+    """Return a ship from an entry of labels.json with corners, an outline or an upright box."""
     kind = str(entry.get("kind", "ship"))
     if "corners" in entry:
         corners = np.array(entry["corners"], np.float64)
@@ -173,14 +182,14 @@ def ship_of(entry: dict[str, Any]) -> LabeledShip:
 
 
 def boxed(outline: Floats) -> Floats:
-    """The smallest rotated box around an outline (n, 2), as corners with the length first."""
+    """Return the corners of the smallest oriented box around an outline (n, 2), length first."""
     corners = cv2.boxPoints(cv2.minAreaRect(outline.astype(np.float32))).astype(np.float64)
     first, second = np.linalg.norm(corners[1] - corners[0]), np.linalg.norm(corners[2] - corners[1])
     return corners if first >= second else np.roll(corners, -1, axis=0)
 
 
 def upright(box: Sequence[float], kind: str = "ship") -> LabeledShip:
-    """A ship of [x0, y0, x1, y1]: its axis is known only where the box is long and narrow."""
+    """Return the ship in the box [x0, y0, x1, y1]; its axis is known only if the box is narrow."""
     x0, y0, x1, y1 = box
     width, height = abs(x1 - x0), abs(y1 - y0)
     corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], np.float64)
@@ -197,11 +206,11 @@ def _rectangle(box: Sequence[float]) -> Floats:
 
 @dataclass(frozen=True)
 class SetRule:
-    """What a set of the form labels.json means; see :class:`LabeledImage`."""
+    """How to read a set in labels.json format; see :class:`LabeledImage` for the values."""
 
     smallest_m: float = 25.0
-    gsd_m: float | None = None  # where the set states none
-    complete: bool | None = None  # overrides the set's own word
+    gsd_m: float | None = None  # used if the set states none
+    complete: bool | None = None  # overrides the value of the set
     water_values: str = "mask"
     subfolder: str = ""
     keep: Callable[[dict[str, Any]], bool] = field(default=lambda _entry: True)
@@ -221,16 +230,16 @@ RULES: dict[str, SetRule] = {
     "aquaculture": SetRule(smallest_m=8.0, gsd_m=0.5),
 }
 
-#: Sets whose small craft are labeled although the scale is a guess.
+#: Sets of estimated scale.
 UNSCALED = ("aquaculture", "ships-aerial")
 
 
 def read_set(name: str, root: Path | None = None) -> list[LabeledImage]:
-    """A set in the form labels.json, with what was corrected by eye.
+    """Read a set in labels.json format and apply our corrections.
 
     Args:
-        name: folder below the data's root.
-        root: the data's root; SHIPDET_DATA when None.
+        name: Folder below the data root, a key of `RULES`.
+        root: Data root; `data_root` if None.
     """
     root = root or data_root()
     rule, folder = RULES[name], root / name
@@ -270,7 +279,7 @@ def read_set(name: str, root: Path | None = None) -> list[LabeledImage]:
 
 
 def place_of(name: str, entry: dict[str, Any]) -> str:
-    """The place that a picture shows, coarser than a set's own group where dates share a port."""
+    """Return the place that an image shows; dates and crops of one port share a place."""
     group = str(entry.get("group") or entry["file"])
     if name == "planet-ports":
         return f"{name}/{group.split('/')[0]}"
@@ -298,13 +307,13 @@ def _corrections() -> dict[str, dict[str, Any]]:
 
 
 def own_scenes(root: Path | None = None) -> list[LabeledImage]:
-    """Scenes with labels in training/labels and the sets of rotated boxes that came first."""
+    """Read the images with labels in training/labels, and the sets that these labels extend."""
     root = root or data_root()
     images = []
     for name in ("planet-scenes", "planet-land", "harbours", "mosaics", "aid/Port"):
         for scene in datasets.load_set(name, root):
             if "guaymas" in scene.name or scene.gsd_m is None:
-                continue  # boxes and numbers are burned into the guaymas pictures
+                continue  # boxes and numbers are burned into the guaymas images
             painted = [(WATER, polygon) for polygon in scene.sea]
             painted += [(LAND, polygon) for polygon in scene.islands]
             coarse = scene.gsd_m > 7.0
@@ -314,7 +323,7 @@ def own_scenes(root: Path | None = None) -> list[LabeledImage]:
                     path=scene.path,
                     gsd_m=(scene.gsd_m, scene.gsd_m),
                     place=_own_place(scene.name),
-                    ships=tuple(_from_old(ship) for ship in scene.ships),
+                    ships=tuple(_from_scene(ship) for ship in scene.ships),
                     unknown=scene.unknown,
                     scaled=not scene.name.startswith("aid"),
                     complete=scene.complete,
@@ -332,7 +341,7 @@ def _own_place(name: str) -> str:
     return name
 
 
-def _from_old(ship: datasets.Ship) -> LabeledShip:
+def _from_scene(ship: datasets.Ship) -> LabeledShip:
     if not ship.upright:
         sides = np.linalg.norm(np.diff(ship.corners, axis=0, append=ship.corners[:1]), axis=1)
         corners = ship.corners if sides[0] >= sides[1] else np.roll(ship.corners, -1, axis=0)
@@ -342,7 +351,7 @@ def _from_old(ship: datasets.Ship) -> LabeledShip:
 
 
 def ships_aerial(root: Path | None = None) -> list[LabeledImage]:
-    """Google-Earth-style crops of unknown scale in which every boat is boxed."""
+    """Read Google-Earth-style crops of unknown scale with a box around every boat."""
     root = root or data_root()
     return [
         LabeledImage(
@@ -350,7 +359,7 @@ def ships_aerial(root: Path | None = None) -> list[LabeledImage]:
             path=scene.path,
             gsd_m=(0.4, 0.4),
             place=scene.name,
-            ships=tuple(_from_old(ship) for ship in scene.ships),
+            ships=tuple(_from_scene(ship) for ship in scene.ships),
             scaled=False,
             smallest_m=5.0,
         )
@@ -372,7 +381,7 @@ def _plain(
 
 
 def land(root: Path | None = None) -> list[LabeledImage]:
-    """Pictures without significant water: dry classes of AID, RESISC and EuroSAT."""
+    """Read images without significant water: dry classes of AID, RESISC and EuroSAT."""
     root = root or data_root()
     images = []
     for kind in datasets.AID_DRY:
@@ -385,7 +394,7 @@ def land(root: Path | None = None) -> list[LabeledImage]:
 
 
 def shores(root: Path | None = None) -> list[LabeledImage]:
-    """Pictures of water and shores without a visible ship of 25 m or more."""
+    """Read images of water and shores without a visible ship of 25 m or more."""
     root = root or data_root()
     images = [
         LabeledImage(s.name, s.path, (3.0, 3.0), s.name, (), scaled=False)
@@ -398,7 +407,7 @@ def shores(root: Path | None = None) -> list[LabeledImage]:
 
 
 def water_bodies(root: Path | None = None) -> list[LabeledImage]:
-    """Sentinel-2 pictures with water masks; ships are too small to see in them."""
+    """Read Sentinel-2 images with water masks; ships are too small to be visible in them."""
     root = root or data_root()
     folder = root / "water-bodies"
     images = []
@@ -416,7 +425,7 @@ def water_bodies(root: Path | None = None) -> list[LabeledImage]:
 
 
 def dubai(root: Path | None = None) -> list[LabeledImage]:
-    """Aerial pictures with six-class masks."""
+    """Read aerial images of Dubai with masks of six classes."""
     root = root or data_root()
     return [
         LabeledImage(
@@ -428,7 +437,7 @@ def dubai(root: Path | None = None) -> list[LabeledImage]:
 
 
 def clouds(root: Path | None = None) -> list[LabeledImage]:
-    """Clouds seen by PlanetScope, without ships."""
+    """Read PlanetScope images of clouds, without ships."""
     root = root or data_root()
     files = sorted(p for p in (root / "planet-clouds").rglob("*") if p.suffix in (".jpg", ".png"))
     return [
@@ -440,7 +449,7 @@ def clouds(root: Path | None = None) -> list[LabeledImage]:
 
 
 def with_waters(images: list[LabeledImage], folder: Path = LABELS / "waters") -> list[LabeledImage]:
-    """Add the hand-drawn water of training/labels/waters to pictures."""
+    """Add the hand-drawn water of training/labels/waters to the images that have it."""
     values = {"water": WATER, "land": LAND, "unknown": UNKNOWN}
     drawn = {}
     for path in sorted(folder.glob("*.json")):
@@ -458,7 +467,7 @@ def with_waters(images: list[LabeledImage], folder: Path = LABELS / "waters") ->
 
 
 def sample_harbor() -> list[LabeledImage]:
-    """The app's synthetic sample with its truth: a user's first picture."""
+    """Return the app's synthetic sample with its ground truth."""
     folder = Path(sample.__file__).parent
     entry = json.loads((folder / "harbor.json").read_text())
     gsd = gsd_at(0.0, entry["zoom"])
@@ -478,7 +487,11 @@ def sample_harbor() -> list[LabeledImage]:
 
 
 def everything(root: Path | None = None) -> list[LabeledImage]:
-    """All labeled pictures of all sets."""
+    """Read the labeled images of all sets.
+
+    Args:
+        root: Data root; `data_root` if None.
+    """
     root = root or data_root()
     images = [image for name in RULES for image in read_set(name, root)]
     images += own_scenes(root) + ships_aerial(root) + sample_harbor()

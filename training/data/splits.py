@@ -1,4 +1,4 @@
-"""Splits of a data set, which are made once, saved, and then read from the file."""
+"""Splits of a data set, saved to a file so that they are reproducible."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ SEED = 42
 
 
 def split(groups: Mapping[str, str], seed: int = SEED) -> dict[str, str]:
-    """Part of every item; items of one group share a part.
+    """Assign each item to a part; items of one group share a part.
 
     Args:
-        groups: item -> group. Map every item to itself for a random split.
+        groups: Item to group. Map every item to itself for a random split.
+        seed: Seed of the random generator.
 
     Returns:
-        item -> "train", "validation" or "test", 70/15/15 of the items as nearly as groups allow.
+        Item to "train", "validation" or "test", 70/15/15 % of the items as closely as the groups
+        allow.
     """
     names = sorted(set(groups.values()))
     members: dict[str, list[str]] = {name: [] for name in names}
@@ -31,7 +33,7 @@ def split(groups: Mapping[str, str], seed: int = SEED) -> dict[str, str]:
     filled = np.zeros(len(PARTS))
     parts: dict[str, str] = {}
     for group in sorted(order, key=lambda name: -len(members[name])):
-        # The emptiest part, relative to its share; large groups first so that they still fit.
+        # Fill the part that is farthest below its share. Large groups come first so that they fit.
         part = int(np.argmax((wanted - filled) / np.maximum(wanted, 1e-9)))
         filled[part] += len(members[group])
         parts.update(dict.fromkeys(members[group], PARTS[part]))
@@ -39,7 +41,13 @@ def split(groups: Mapping[str, str], seed: int = SEED) -> dict[str, str]:
 
 
 def kept_split(name: str, groups: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Return a split: read from its file if that covers all items, or else made and saved."""
+    """Read a split from its file, or compute and save it if the file does not cover all items.
+
+    Args:
+        name: Name of the file, without the suffix.
+        groups: Item to group, as in `split`.
+        folder: Folder of the file.
+    """
     path = folder / f"{name}.json"
     if path.exists():
         parts: dict[str, str] = json.loads(path.read_text())

@@ -1,7 +1,7 @@
-"""Write a model's card and the README's table from its metrics.json, so that no figure is typed.
+"""Generate a model's card and the accuracy table of the README from its metrics.json.
 
-python -m training.evaluation.card --model weights/shipdet-pico \
-    --notes training/configs/shipdet_pico.md --readme README.md
+    python -m training.evaluation.card --model weights/shipdet-pico \
+        --notes training/configs/shipdet_pico.md --readme README.md
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ RESULT = """  - task: {{type: object-detection}}
     - {{type: recall, value: {recall}}}
     - {{type: average-precision, value: {ap}}}
 """
-#: A set with fewer ships has no row of its own in the README.
+#: The README's table omits sets with fewer ships.
 FEWEST_SHIPS = 10
-#: What stands around the accuracy table in the README; docs/accuracy.md includes it from there.
+#: Markers around the accuracy table in the README; docs/accuracy.md includes the text between them.
 BEGIN, END = "<!-- --8<-- [start:accuracy] -->\n", "<!-- --8<-- [end:accuracy] -->\n"
-#: License of the weights: the most restrictive of the sources' terms that apply to weights.
+#: License of the weights: the most restrictive terms of the sources that apply to weights.
 LICENSE = "cc-by-sa-4.0"
 
 
 def sources() -> dict[str, dict[str, str]]:
-    """Imagery, source and terms of every set."""
+    """Read the imagery, source and terms of every set."""
     found: dict[str, dict[str, str]] = yaml.safe_load((CONFIGS / "sources.yaml").read_text())
     return found
 
 
 def front(name: str, metrics: dict[str, Any]) -> str:
-    """The card's metadata, with the figures of every set that has ships."""
+    """Format the card's metadata, with the figures of every set that has ships."""
     results = "".join(
         RESULT.format(
             title=SHIPS.get(key, key),
@@ -64,7 +64,7 @@ def front(name: str, metrics: dict[str, Any]) -> str:
 
 
 def sources_table(metrics: dict[str, Any]) -> str:
-    """Every set: its ships in the evaluation, where it comes from, and its terms."""
+    """Format a Markdown table of the sets: evaluated ships, source and terms."""
     lines = ["| set | imagery | ships judged | source | terms |", "|---|---|---|---|---|"]
     for name, entry in sources().items():
         ships = metrics["sets"].get(name, {}).get("ships") or "–"
@@ -75,7 +75,14 @@ def sources_table(metrics: dict[str, Any]) -> str:
 
 
 def card(name: str, config: dict[str, Any], metrics: dict[str, Any], notes: str) -> str:
-    """The text of the card."""
+    """Format the card.
+
+    Args:
+        name: Name of the model.
+        config: Content of its config.json.
+        metrics: Content of its metrics.json.
+        notes: Markdown about recipe and limits.
+    """
     block = config["shipdet"]
     judge = block["map"]["judge"]
     weights = ", ".join(f"{weight:.3g}" for weight in judge["weights"])
@@ -103,7 +110,7 @@ def card(name: str, config: dict[str, Any], metrics: dict[str, Any], notes: str)
 
 
 def summary(metrics: dict[str, Any], threshold: float) -> str:
-    """The README's table: accuracy by set of images with ships, and false alarms without."""
+    """Format the README's table: accuracy by set, and false alarms where there are no ships."""
     sets = [(title, metrics["sets"].get(key)) for key, title in SHIPS.items()]
     rows = [(title, value) for title, value in sets if value and value["ships"] >= FEWEST_SHIPS]
     lines = [
@@ -122,15 +129,15 @@ def summary(metrics: dict[str, Any], threshold: float) -> str:
 
 
 def with_summary(readme: str, text: str) -> str:
-    """The README with another accuracy table.
+    """Replace the accuracy table in the text of the README.
 
     Raises:
-        ValueError: it has no marks around the table.
+        ValueError: The README has no markers around the table.
     """
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not end:
-        raise ValueError("the README has no marks around its accuracy table")
+        raise ValueError("the README has no markers around its accuracy table")
     return before + begin + text + end + after
 
 
@@ -139,8 +146,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--notes", type=Path, required=True, help="recipe, limits")
-    parser.add_argument("--readme", type=Path, help="README that gets the accuracy table")
+    parser.add_argument(
+        "--notes", type=Path, required=True, help="Markdown about recipe and limits"
+    )
+    parser.add_argument("--readme", type=Path, help="README in which to replace the table")
     arguments = parser.parse_args()
     folder: Path = arguments.model
     config = json.loads((folder / "config.json").read_text())

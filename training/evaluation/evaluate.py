@@ -1,13 +1,13 @@
-"""Judge models on the places that they have not seen, and settle judge, threshold and figures.
+"""Evaluate models on held-out places; fit the judge, choose the threshold, compute the figures.
 
     python -m training.evaluation.evaluate --out runs/evaluation \
         --fold 0=training/folds/shipdet-pico/0
     python -m training.evaluation.evaluate --out runs/evaluation \
         --fold 0=training/folds/shipdet-pico/0 --publish weights/shipdet-pico
 
-Every fold's model runs over the places that it was held out from (once: candidates are kept in
-``--out``). The judge that a set is scored with is fitted on the other sets, so that its figures
-are of pictures that no choice has seen; the published judge is fitted on all of them.
+Each fold's model searches the images that its training held out. The candidates are stored in
+``--out`` and reused. A set is scored with a judge fitted on the other sets, so that its figures do
+not depend on a fit to its own images; the published judge is fitted on all sets.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from training.evaluation.figures import Pool, best_threshold, figures, pool
 from training.evaluation.judge import examples, fit
 from training.evaluation.surveys import Surveyed, load, match, save, surveyed
 
-#: Sets whose pictures hold ships, and the name that the card gives them.
+#: Sets with ships, and their titles in the card.
 SHIPS = {
     "planet-ports": "PlanetScope ports, 3 m",
     "planet-scenes": "PlanetScope harbors, 3 m",
@@ -49,18 +49,18 @@ SHIPS = {
 #: Sets without ships.
 LAND = ("aid", "resisc", "eurosat", "planet-land")
 SHORE = ("aquaculture", "planet-corsica", "water-bodies", "dubai-landcover", "planet-clouds")
-#: Pictures taken of a set without ships, at most: they are many, and alike.
+#: Most images that are evaluated from a set without ships; there are thousands of similar ones.
 MOST = 150
-#: A set of at most this many pictures is never thinned.
+#: Sets with at most this many images are not subsampled.
 FEW = 12
 
 
 def chosen(images: Iterable[LabeledImage], every: int = 1) -> list[LabeledImage]:
-    """The pictures that figures are of: those with ships, and a fixed choice of the others.
+    """Return the images to evaluate: those of sets with ships, and a fixed sample of the others.
 
     Args:
-        images: held out.
-        every: takes every nth picture of a set of more than :data:`FEW`.
+        images: Held-out images.
+        every: Keep only every nth image of a set with more than :data:`FEW` images.
     """
     kept: list[LabeledImage] = []
     pools: dict[str, list[LabeledImage]] = {}
@@ -82,7 +82,10 @@ def chosen(images: Iterable[LabeledImage], every: int = 1) -> list[LabeledImage]
 def gathered(
     fold: int, model: Path, out: Path, images: list[LabeledImage], every: int = 1
 ) -> list[Surveyed]:
-    """Candidates of a fold's model on its held-out pictures, computed once."""
+    """Return the candidates of a fold's model on its held-out images.
+
+    They are computed once and stored in ``out``.
+    """
     kept = out / f"candidates_{fold}.npz"
     if kept.exists():
         return load(kept, images)
@@ -98,7 +101,7 @@ def gathered(
 
 
 def scored(found: list[Surveyed]) -> list[Floats]:
-    """Score each picture's candidates with a judge that is fitted on the other sets."""
+    """Score the candidates of each image with a judge fitted on the other sets."""
     judges: dict[str, Judge] = {}
     for source in {one.image.source for one in found}:
         others = [one for one in found if one.image.source != source]
@@ -107,13 +110,13 @@ def scored(found: list[Surveyed]) -> list[Floats]:
 
 
 def of_source(found: list[Surveyed], scores: list[Floats], *sources: str) -> Pool:
-    """The detections of some sets."""
+    """Pool the detections of the given sets."""
     which = [n for n, one in enumerate(found) if one.image.source in sources]
     return pool([found[n] for n in which], [scores[n] for n in which])
 
 
 def craft(found: list[Surveyed], scores: list[Floats], threshold: float) -> tuple[int, int]:
-    """Craft of 10-25 m that were found, and how many of them were measured under 25 m."""
+    """Count the craft of 10-25 m that were found, and those of them measured under 25 m."""
     seen = short = 0
     for one, given in zip(found, scores, strict=True):
         result = match(one, given)
@@ -126,7 +129,7 @@ def craft(found: list[Surveyed], scores: list[Floats], threshold: float) -> tupl
 
 
 def report(found: list[Surveyed], scores: list[Floats], threshold: float) -> dict[str, Any]:
-    """All figures at a threshold."""
+    """Compute all figures at a threshold: by set, for all sets with ships, for land and shore."""
     sources = sorted({one.image.source for one in found})
     result: dict[str, Any] = {"threshold": threshold, "sets": {}}
     for source in sources:
@@ -143,12 +146,12 @@ def cut(value: float | None, digits: int = 3) -> str:
     """Format a figure, truncated instead of rounded; a dash if it is None."""
     if value is None:
         return "–"
-    # A figure that is exact but for its last bit is not cut to the one below.
+    # The epsilon keeps values such as 0.29, whose binary form is slightly below, from dropping.
     return f"{math.floor(value * 10**digits + 1e-9) / 10**digits:.{digits}f}"
 
 
 def table(result: dict[str, Any]) -> str:
-    """The figures as a table of Markdown."""
+    """Format the figures as a Markdown table."""
     lines = [
         "| set | ships | precision | recall | F1 | AP | recall > 100 m | length error "
         "| boxes IoU ≥ 0.5 | false per 100 km² |",
@@ -182,9 +185,9 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument(
-        "--every", type=int, default=1, help="judge every nth picture of large sets only"
+        "--every", type=int, default=1, help="evaluate every nth image of large sets"
     )
-    parser.add_argument("--publish", type=Path, help="model folder that gets judge and threshold")
+    parser.add_argument("--publish", type=Path, help="model folder to write judge and threshold to")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -205,7 +208,7 @@ def main() -> None:
 
 
 def publish(folder: Path, judge: Judge, threshold: float, result: dict[str, Any]) -> None:
-    """Enter judge, threshold and figures into a model folder."""
+    """Write judge, threshold and figures to a model folder."""
     file = folder / "config.json"
     config = json.loads(file.read_text())
     config["shipdet"]["threshold"] = round(threshold, 3)

@@ -1,4 +1,4 @@
-"""Precision, recall, F1, lengths and boxes from matched detections."""
+"""Precision, recall, F1 and errors of length and box, from matched detections."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from training.evaluation.surveys import Surveyed, match
 
 @dataclass(frozen=True)
 class Pool:
-    """Candidates and ships of many pictures.
+    """Candidates and required ships of several images.
 
     Attributes:
-        scores, state: (n,) of the candidates that are long enough to count.
-        ship_scores: (m,) of the required ships: the score of what found each, 0 for none.
-        ship_lengths, measured: (m,) meters; measured is NaN where not found.
-        ious: (m,) of the rotated boxes, NaN where not found or no axis is known.
-        area_km2: of the pictures.
+        scores: (n,) scores of the candidates that are long enough to count.
+        state: (n,) their states, see `export.ship_rule.Matched`.
+        ship_scores: (m,) for each required ship, the score of its candidate; 0 if not found.
+        ship_lengths: (m,) labeled lengths in meters.
+        measured: (m,) measured lengths in meters; NaN if not found.
+        ious: (m,) IoU of the oriented boxes; NaN if not found or the axis is unknown.
+        area_km2: Total area of the images.
     """
 
     scores: Floats
@@ -36,11 +38,16 @@ class Pool:
 
 
 def pool(found: list[Surveyed], scores: list[Floats], min_length_m: float = SHORTEST_M) -> Pool:
-    """Match the detections of pictures whose candidates have these scores."""
+    """Match candidates with ships and pool the results.
+
+    Args:
+        found: Candidates by image.
+        scores: For each image, the scores (n,) of its candidates.
+        min_length_m: Candidates measured as shorter do not count as detections.
+    """
     parts: list[list[Any]] = [[], [], [], [], [], []]
     area = 0.0
     for one, given in zip(found, scores, strict=True):
-        # What is measured as shorter does not count as a ship.
         counted = np.where(one.boxes[:, 2] >= min_length_m, given, 0.0)
         result = match(one, counted)
         kept = counted > 0
@@ -56,7 +63,7 @@ def pool(found: list[Surveyed], scores: list[Floats], min_length_m: float = SHOR
 
 
 def _of_ships(one: Surveyed, result: Matched, scores: Floats) -> tuple[Floats, Floats, Floats]:
-    """Score, measured length and IoU of what found each ship."""
+    """Return the score, measured length and IoU of the candidate matched with each ship."""
     count = len(result.lengths)
     best, measured, ious = np.zeros(count), np.full(count, np.nan), np.full(count, np.nan)
     gsd = np.array(one.image.gsd_m)
@@ -71,7 +78,7 @@ def _of_ships(one: Surveyed, result: Matched, scores: Floats) -> tuple[Floats, F
 
 
 def iou(box: Floats, corners: Floats) -> float:
-    """Intersection over union of a box (5,) and corners (4, 2), same unit."""
+    """Return the intersection over union of a box (5,) and corners (4, 2) in the same unit."""
     mine = ((float(box[0]), float(box[1])), (float(box[2]), float(box[3])), np.degrees(box[4]))
     other = cv2.minAreaRect(corners.astype(np.float32))
     kind, points = cv2.rotatedRectangleIntersection(mine, other)
@@ -82,7 +89,7 @@ def iou(box: Floats, corners: Floats) -> float:
 
 
 def curve(pooled: Pool) -> tuple[Floats, Floats, Floats]:
-    """Thresholds, precision and recall, thresholds falling."""
+    """Return thresholds in descending order, with precision and recall at each."""
     counted = pooled.state >= 0
     scores, hits = pooled.scores[counted], pooled.state[counted] == 1
     order = np.argsort(-scores, kind="stable")
@@ -94,7 +101,7 @@ def curve(pooled: Pool) -> tuple[Floats, Floats, Floats]:
 
 
 def average_precision(pooled: Pool) -> float:
-    """Area under the precision envelope."""
+    """Return the area under the precision envelope."""
     _, precision, recall = curve(pooled)
     if not len(precision):
         return 0.0
@@ -103,14 +110,14 @@ def average_precision(pooled: Pool) -> float:
 
 
 def best_threshold(pooled: Pool) -> float:
-    """The threshold of the highest F1."""
+    """Return the threshold with the highest F1; 1 without candidates."""
     scores, precision, recall = curve(pooled)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
     return float(scores[int(np.argmax(f1))]) if len(f1) else 1.0
 
 
 def figures(pooled: Pool, threshold: float) -> dict[str, float | None]:
-    """Return the card's figures of a set at a threshold; None where a figure is undefined."""
+    """Return the figures of the card at a threshold; None where a figure is undefined."""
     counted = pooled.state >= 0
     kept = pooled.scores >= threshold
     hits = int((kept & (pooled.state == 1)).sum())

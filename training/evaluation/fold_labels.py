@@ -1,4 +1,4 @@
-"""Write the labels of pictures that a fold holds out as one file, for export.int8.
+"""Write the labels of the images that a fold holds out to one file, for export.int8.
 
 python -m training.evaluation.fold_labels --fold 0 --every 4 --out runs/held_out.json
 """
@@ -18,7 +18,7 @@ from training.evaluation.evaluate import SHIPS, chosen
 
 
 def labels_of(images: Iterable[LabeledImage]) -> dict[str, Any]:
-    """Pictures of known scale with their ships, in the form in which a run is saved."""
+    """Return images with their ships in the format of a run's labels.json."""
     return {
         "images": [
             {
@@ -28,14 +28,14 @@ def labels_of(images: Iterable[LabeledImage]) -> dict[str, Any]:
                 "complete": image.complete,
                 "smallest_m": image.smallest_m if image.smallest_m > 30 else 0,
                 "ships": [{"corners": ship.corners.tolist()} for ship in image.ships],
-                "unknown": [_around(region) for region in image.unknown],
+                "unknown": [_bounds(region) for region in image.unknown],
             }
             for image in images
         ]
     }
 
 
-def _around(region: Floats) -> list[float]:
+def _bounds(region: Floats) -> list[float]:
     return [*region.min(axis=0).tolist(), *region.max(axis=0).tolist()]
 
 
@@ -44,15 +44,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--fold", type=int, required=True)
-    parser.add_argument("--seen", action="store_true", help="of what the fold's model may see")
-    parser.add_argument("--every", type=int, default=1, help="every nth picture of large sets")
+    parser.add_argument("--seen", action="store_true", help="training images instead of held-out")
+    parser.add_argument("--every", type=int, default=1, help="every nth image of large sets")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     images = (seen_by if arguments.seen else held_out)(everything(), arguments.fold)
     found = [image for image in chosen(images, arguments.every) if image.source in SHIPS]
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(labels_of(found)))
-    print(f"{len(found)} pictures in {arguments.out}")
+    print(f"{len(found)} images in {arguments.out}")
 
 
 if __name__ == "__main__":

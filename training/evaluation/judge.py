@@ -1,4 +1,4 @@
-"""Fit the judge of candidates on held-out places: logistic regression, every set alike."""
+"""Fit the judge, a logistic regression on the features of candidates from held-out places."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from shipdet.models.config import Judge
 from training.data.labeled import Floats
 from training.evaluation.surveys import Surveyed, match
 
-#: Strength of the penalty on weights, of features that were brought to unit deviation.
+#: Strength of the L2 penalty on the weights of standardized features.
 PENALTY = 1e-3
 
 
 def examples(found: list[Surveyed]) -> tuple[Floats, NDArray[np.int64], Floats]:
-    """Features (n, 9), labels (n,) and weights (n,) of all candidates whose state is known.
+    """Collect the candidates whose state is known, from all images.
 
-    Sets weigh by the square root of their ships, so that none drowns the others.
+    An example has the weight n ** -0.5, where n is the number of ships in its set (plus 20), so
+    that large sets do not dominate.
+
+    Returns:
+        Features (n, 9), labels (n,) and weights (n,).
     """
     features, labels, weights = [], [], []
     sources = {one.image.source for one in found}
@@ -36,12 +40,15 @@ def examples(found: list[Surveyed]) -> tuple[Floats, NDArray[np.int64], Floats]:
 
 
 def fit(features: Floats, labels: NDArray[np.int64], weights: Floats) -> Judge:
-    """The weights and bias of greatest likelihood.
+    """Fit weights and bias by maximum likelihood with an L2 penalty.
 
     Args:
         features: (n, k).
-        labels: (n,), 1 for a ship.
+        labels: (n,), 1 for a ship, 0 otherwise.
         weights: (n,) of the examples.
+
+    Returns:
+        The judge, for features in their original scale.
     """
     mean, deviation = features.mean(axis=0), features.std(axis=0) + 1e-9
     normal = (features - mean) / deviation

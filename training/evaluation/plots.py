@@ -1,11 +1,12 @@
-"""Plots of what an evaluation found: they go beside the weights; contact sheets do not.
+"""Plot an evaluation, and make contact sheets of the worst false alarms and misses.
 
     python -m training.evaluation.plots --evaluation runs/evaluation
     python -m training.evaluation.plots --evaluation runs/evaluation --publish weights/shipdet-pico
     python -m training.evaluation.plots --logs runs/train/all --publish weights/shipdet-pico
 
-Precision and recall per sensor, reliability of the scores, and the worst false alarms and misses
-as contact sheets, which show pixels of the data and are written to the evaluation's folder only.
+The plots (precision and recall by sensor, reliability of the scores, training loss) are written to
+the model folder. Contact sheets show pixels of the data, so they are written only to the folder of
+the evaluation.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from training.evaluation.evaluate import LAND, SHIPS, SHORE, of_source, scored
 from training.evaluation.figures import Pool, average_precision, curve
 from training.evaluation.surveys import Surveyed, load, match
 
-#: Sets of one kind of imagery.
+#: Sets with ships, grouped by kind of imagery.
 SENSORS = {
     "PlanetScope, 3 m": ("planet-ports", "planet-scenes"),
     "aerial look, 0.4–2.2 m": (
@@ -42,7 +43,7 @@ SENSORS = {
 WORST = 60
 TILES_ACROSS = 10
 TILE_PX = 160
-#: Least ground that a tile shows; more around a long ship.
+#: Ground shown by a tile; tiles of long ships show more.
 TILE_M = 240.0
 
 RED, YELLOW, GREEN = (255, 60, 60), (255, 220, 0), (80, 230, 80)
@@ -50,13 +51,13 @@ RED, YELLOW, GREEN = (255, 60, 60), (255, 220, 0), (80, 230, 80)
 
 @dataclass(frozen=True)
 class Place:
-    """A false alarm or miss, with its severity.
+    """A false alarm or miss.
 
     Attributes:
-        image: the picture.
-        box: (5,) x, y, length, width in meters from the picture's corner, angle.
-        badness: the worst has the most.
-        note: of a few characters.
+        image: The labeled image.
+        box: (5,) x, y, length and width in meters from the top left corner, and the angle.
+        badness: Severity; the largest is the worst.
+        note: Caption of a few characters.
     """
 
     image: LabeledImage
@@ -66,7 +67,7 @@ class Place:
 
 
 def plot_precision_recall(pools: dict[str, Pool], threshold: float, path: Path) -> None:
-    """One line per sensor, with a dot at the threshold."""
+    """Plot one precision-recall curve per sensor, with a dot at the threshold."""
     figure, axes = plt.subplots(figsize=(5, 4))
     for name, pooled in pools.items():
         scores, precision, recall = curve(pooled)
@@ -83,7 +84,7 @@ def plot_precision_recall(pools: dict[str, Pool], threshold: float, path: Path) 
 
 
 def reliability(pooled: Pool, bins: int = 8) -> Floats:
-    """Mean score, share of ships and number of candidates of each bin that has some: (k, 3)."""
+    """Return mean score, fraction of ships and number of candidates per non-empty bin, (k, 3)."""
     counted = pooled.state >= 0
     scores, hits = pooled.scores[counted], pooled.state[counted] == 1
     index = np.clip((scores * bins).astype(int), 0, bins - 1)
@@ -96,26 +97,31 @@ def reliability(pooled: Pool, bins: int = 8) -> Floats:
 
 
 def plot_reliability(pooled: Pool, path: Path) -> None:
-    """Share of candidates that are ships against their score."""
+    """Plot the fraction of candidates that are ships against their score."""
     figure, axes = plt.subplots(figsize=(4, 4))
     axes.plot([0, 1], [0, 1], "k:", linewidth=1)
     rows = reliability(pooled)
     axes.plot(rows[:, 0], rows[:, 1], "o-")
     for score, share, count in rows:
         axes.annotate(str(int(count)), (score, share), fontsize=7)
-    axes.set(xlabel="score", ylabel="share that are ships", xlim=(0, 1), ylim=(0, 1.02))
+    axes.set(xlabel="score", ylabel="fraction that are ships", xlim=(0, 1), ylim=(0, 1.02))
     save(figure, path)
 
 
 def plot_training(logs: dict[str, NDArray[np.void]], path: Path) -> None:
-    """Loss of every stage over its minutes; `logs` as read by numpy.genfromtxt(names=True)."""
+    """Plot the loss of every stage over time.
+
+    Args:
+        logs: By stage, the log as read by ``numpy.genfromtxt(names=True)``.
+        path: Image file to write.
+    """
     figure, axes = plt.subplots(figsize=(6, 3.5))
     start = 0.0
     for name, table in logs.items():
         minutes = np.atleast_1d(table["minutes"])
         axes.plot(start + minutes, np.atleast_1d(table["loss"]), "o-", markersize=3, label=name)
         start += float(minutes[-1])
-    axes.set(xlabel="minutes", ylabel="loss (each stage has its own)")
+    axes.set(xlabel="minutes", ylabel="loss (not comparable between stages)")
     axes.legend(fontsize=8)
     save(figure, path)
 
@@ -128,7 +134,7 @@ def save(figure: plt.Figure, path: Path) -> None:
 
 
 def false_alarms(found: list[Surveyed], scores: list[Floats], threshold: float) -> list[Place]:
-    """False alarms, the highest scores first."""
+    """Return the false alarms in descending order of score."""
     places = []
     for one, given in zip(found, scores, strict=True):
         counted = np.where(one.boxes[:, 2] >= SHORTEST_M, given, 0.0)
@@ -140,7 +146,7 @@ def false_alarms(found: list[Surveyed], scores: list[Floats], threshold: float) 
 
 
 def misses(found: list[Surveyed], scores: list[Floats], threshold: float) -> list[Place]:
-    """Missed ships, the longest first."""
+    """Return the missed ships in descending order of length."""
     places = []
     for one, given in zip(found, scores, strict=True):
         counted = np.where(one.boxes[:, 2] >= SHORTEST_M, given, 0.0)
@@ -162,13 +168,13 @@ def misses(found: list[Surveyed], scores: list[Floats], threshold: float) -> lis
 
 
 def contact_sheet(places: Sequence[Place], color: tuple[int, int, int]) -> Picture:
-    """The worst places, :data:`WORST` at most, each in the middle of its tile."""
+    """Draw the first places, at most :data:`WORST`, each at the center of a tile."""
     kept = places[:WORST]
     pictures: dict[str, Picture] = {}
     tiles = []
     for place in kept:
         if place.image.name not in pictures:
-            pictures = {place.image.name: place.image.read()}  # one at a time: they are large
+            pictures = {place.image.name: place.image.read()}  # only one: images are large
         tiles.append(_tile(place, pictures[place.image.name], color))
     blank = np.zeros((TILE_PX, TILE_PX, 3), np.uint8)
     tiles += [blank] * (-len(tiles) % TILES_ACROSS or (0 if tiles else TILES_ACROSS))
@@ -197,7 +203,7 @@ def _outline(tile: Picture, corners: Floats, color: tuple[int, int, int]) -> Non
 
 
 def write_sheet(path: Path, picture: Picture) -> None:
-    """A contact sheet as JPEG."""
+    """Write a contact sheet as JPEG."""
     cv2.imwrite(str(path), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
 
 
@@ -205,9 +211,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--evaluation", type=Path, help="folder that training.evaluation wrote")
-    parser.add_argument("--logs", nargs="+", type=Path, help="folders of log.csv, in their order")
-    parser.add_argument("--publish", type=Path, help="model folder that gets the plots")
+    parser.add_argument(
+        "--evaluation", type=Path, help="output folder of training.evaluation.evaluate"
+    )
+    parser.add_argument(
+        "--logs", nargs="+", type=Path, help="folders with log.csv, in order of training"
+    )
+    parser.add_argument("--publish", type=Path, help="model folder to write the plots to")
     arguments = parser.parse_args()
     if arguments.logs:
         read = {

@@ -2,9 +2,9 @@
 
     python -m training.evaluation.sample --model weights/shipdet-pico
 
-A ship counts as found when a detection at or above the threshold lies within 40 m of its center, or
-on its hull; a detection that is as near to no ship is a false alarm. Training draws some of its
-ships by the same hand, so this says whether the whole way works, not how good a model is.
+A ship is found if a detection at or above the threshold lies within 40 m of its center, or within
+half its length. A detection that is not as near to any ship is a false alarm. The sample is part of
+the training data, so this tests the pipeline, not the accuracy of a model.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ ZOOM = 17
 
 @dataclass(frozen=True)
 class Found:
-    """What a search of the harbor came to.
+    """Result of a search of the harbor.
 
     Attributes:
-        large, large_found: ships over 60 m, all and those found.
-        missed: the others' kinds and lengths.
-        worst_m: distance of a found one's detection from its center, at most.
-        false: longitude, latitude and score of false alarms.
+        large: Number of ships over 60 m.
+        large_found: How many of them are found.
+        missed: Descriptions of those that are not found.
+        worst_m: Largest distance between a found ship over 60 m and its detection.
+        false: Longitude, latitude and score of each false alarm.
     """
 
     large: int
@@ -50,7 +51,7 @@ class Found:
 
 
 def judge(kept: Detections) -> Found:
-    """Hold what was found in the whole harbor against its truth."""
+    """Compare detections in the whole harbor with the ground truth."""
     places = np.array([(d.lon, d.lat) for d in kept]).reshape(-1, 2)
     truth = sample.truth()
     centers = np.array([(ship.lon, ship.lat) for ship in truth])
@@ -78,7 +79,7 @@ def judge(kept: Detections) -> Found:
 
 
 def search(settings: Settings) -> Detections:
-    """Ships of the whole harbor at the model's threshold, as the app searches it."""
+    """Search the whole harbor as the app does, at the model's threshold."""
     run = shipdet.detect_area(sample.bbox(), provider="sample", zoom=ZOOM, settings=settings)
     return run.candidates.above(run.threshold)
 

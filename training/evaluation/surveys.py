@@ -1,6 +1,6 @@
-"""What a model sees in labeled pictures: candidates with their features, matched with the ships.
+"""Run a model on labeled images and match its candidates with the labeled ships.
 
-The network runs once for each picture; scores, thresholds and lengths can then be tried without it.
+The network runs once per image. Stored candidates can be rescored and matched without it.
 """
 
 from __future__ import annotations
@@ -25,15 +25,16 @@ from training.data.labeled import Floats, LabeledImage
 
 @dataclass(frozen=True)
 class Surveyed:
-    """Candidates of a picture, in meters from its top left corner.
+    """Candidates of an image.
 
     Attributes:
-        image: the labeled picture.
-        boxes: (n, 5) x, y, length, width in meters and the angle of the axis.
+        image: The labeled image.
+        boxes: (n, 5) x, y, length and width in meters from the top left corner, and the angle of
+            the axis.
         features: (n, 9), see shipdet.models.config.FEATURES.
-        scores: (n,) as the model's own judge gives them.
-        unknown: (n,) bool, where the absence of a label says nothing.
-        area_km2: of the picture.
+        scores: (n,) scores of the model's own judge.
+        unknown: (n,) bool, True in regions where unlabeled ships are possible.
+        area_km2: Covered area of the image.
     """
 
     image: LabeledImage
@@ -45,11 +46,11 @@ class Surveyed:
 
 
 def as_mosaic(image: LabeledImage) -> Mosaic:
-    """A picture as the detector takes it; black and white borders of no data are uncovered."""
+    """Convert an image for the detector; large black or white areas are no data."""
     pixels = image.read()
     height, width = pixels.shape[:2]
     empty = ((pixels.min(axis=2) >= 250) | (pixels.max(axis=2) == 0)).astype(np.uint8)
-    # Only what is large: ships and shadows have such pixels too.
+    # Erosion keeps only large areas: ships and shadows contain such pixels too.
     empty = cv2.dilate(cv2.erode(empty, np.ones((25, 25), np.uint8)), np.ones((27, 27), np.uint8))
     return Mosaic(
         pixels,
@@ -60,7 +61,13 @@ def as_mosaic(image: LabeledImage) -> Mosaic:
 
 
 def surveyed(image: LabeledImage, classifier: Classifier, mosaic: Mosaic | None = None) -> Surveyed:
-    """Run a model over a labeled picture."""
+    """Run a model on a labeled image.
+
+    Args:
+        image: The labeled image.
+        classifier: The model.
+        mosaic: The image as converted by `as_mosaic`, which is called if this is None.
+    """
     mosaic = mosaic or as_mosaic(image)
     result = finish(survey(mosaic, classifier))
     view, found = result.view, result.candidates
@@ -94,7 +101,7 @@ def _view(view: object) -> tuple[int, int]:
 
 
 def match(found: Surveyed, scores: Floats) -> Matched:
-    """Match the candidates of a picture, in the order of these scores (n,), with its ships."""
+    """Match the candidates of an image, in descending order of ``scores`` (n,), with its ships."""
     image = found.image
     shortest = max(SHORTEST_M, image.smallest_m if image.smallest_m > 30 else SHORTEST_M)
     lengths = np.array([image.length_m(ship) for ship in image.ships])
@@ -109,7 +116,7 @@ def match(found: Surveyed, scores: Floats) -> Matched:
 
 
 def save(found: list[Surveyed], path: Path) -> None:
-    """Keep candidates in an .npz file, to be judged again without the network."""
+    """Write candidates to an .npz file."""
     np.savez_compressed(
         path,
         names=np.array([one.image.name for one in found]),
@@ -123,7 +130,10 @@ def save(found: list[Surveyed], path: Path) -> None:
 
 
 def load(path: Path, images: Iterable[LabeledImage]) -> list[Surveyed]:
-    """What :func:`save` wrote, with the labels of today."""
+    """Read candidates written by :func:`save`, with the current labels of their images.
+
+    Images that are not in ``images`` are skipped.
+    """
     by_name = {image.name: image for image in images}
     with np.load(path) as stored:
         ends = np.cumsum(stored["counts"])[:-1]

@@ -1,6 +1,6 @@
-"""The synthetic harbor of the provider "sample": layout, sea, land, ships, and the scene of them.
+"""Draw the synthetic harbor of the provider "sample": layout, sea, land, ships, whole scene.
 
     python -m training.harbor --out shipdet/imagery/sample
 
-draws the scene again and writes it, with its truth, to the files that the package serves.
+The command writes the scene and its ground truth to the files that the package serves.
 """

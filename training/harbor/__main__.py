@@ -2,7 +2,7 @@
 
     python -m training.harbor --out shipdet/imagery/sample
 
-``harbor.jpg`` is the scene; ``harbor.json`` says where it lies and what its ships are.
+``harbor.jpg`` is the scene; ``harbor.json`` contains its position and its ships.
 """
 
 import argparse
@@ -16,11 +16,11 @@ from PIL import Image
 from training.harbor import harbor_layout
 from training.harbor.scene import render
 
-QUALITY = 93  # with full color: 3 MB, and errors like those of the sensor's own noise
+QUALITY = 93  # without chroma subsampling: 3 MB, with errors as small as the simulated noise
 
 
 def truth() -> dict[str, object]:
-    """Place and ships of the scene, as harbor.json has them."""
+    """Return the content of harbor.json: position and ships of the scene."""
     ships = [
         {
             "lon": ship.lon,
@@ -45,7 +45,7 @@ def truth() -> dict[str, object]:
 
 
 def write(scene: npt.NDArray[np.uint8], folder: Path) -> None:
-    """Write a scene and its truth into a folder."""
+    """Write a scene and its ground truth to a folder."""
     Image.fromarray(scene).save(folder / "harbor.jpg", quality=QUALITY, subsampling=0)
     text = json.dumps(truth(), indent=1) + "\n"
     (folder / "harbor.json").write_text(text, encoding="utf-8")

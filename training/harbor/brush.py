@@ -1,4 +1,4 @@
-"""Antialiased polygons on a picture, in meters."""
+"""Draw antialiased shapes on an image, in meters."""
 
 from collections.abc import Sequence
 
@@ -9,19 +9,24 @@ import numpy.typing as npt
 Color = tuple[int, int, int]
 Points = Sequence[tuple[float, float]] | npt.NDArray[np.float64]
 
-SHIFT = 4  # binary digits after the point that cv2 draws with
+SHIFT = 4  # fractional bits of the coordinates passed to cv2
 
 
 def steps(start: float, stop: float, step: float) -> list[float]:
-    """Numbers from ``start`` up to before ``stop``."""
+    """Return the numbers from ``start`` to ``stop`` (exclusive) in steps of ``step``."""
     return [float(value) for value in np.arange(start, stop, step)]
 
 
 class Brush:
-    """Draws on ``pixels`` (height, width, 3 or 1); local meters go through one transform.
+    """Draws shapes given in local coordinates.
 
-    A local point is (u, v): u along ``heading_deg`` (clockwise from up), v to the right of it;
-    ``origin_px`` is where (0, 0) lies.
+    A local point (u, v) is in meters: u along the heading, v to the right of it.
+
+    Args:
+        pixels: uint8 (height, width) or (height, width, 3), drawn on in place.
+        meters_per_px: Meters per pixel.
+        origin_px: Pixel (x, y) of the local point (0, 0).
+        heading_deg: Direction of u, in degrees clockwise from up.
     """
 
     def __init__(
@@ -55,12 +60,12 @@ class Brush:
         cv2.circle(self.pixels, (int(x), int(y)), size, color, -1, cv2.LINE_AA, SHIFT)
 
     def line(self, points: Points, width: float, color: Color) -> None:
-        """A line, at least one pixel wide."""
+        """Draw a line, at least one pixel wide."""
         thickness = max(1, round(width * self.scale))
         fixed = [self._fixed(points)]
         cv2.polylines(self.pixels, fixed, False, color, thickness, cv2.LINE_AA, SHIFT)
 
     def _fixed(self, points: Points) -> npt.NDArray[np.int32]:
-        # cv2 counts from the middle of the first pixel, we from its corner.
+        # In cv2, (0, 0) is the center of the first pixel; here it is the corner.
         xy = np.asarray(points, np.float64) @ self.matrix + self.origin - 0.5
         return np.asarray(np.round(xy * 2**SHIFT), dtype=np.int32)

@@ -1,7 +1,7 @@
-"""Where things are in the synthetic harbor, in meters east and south of its north-west corner.
+"""Layout of the synthetic harbor, in meters east and south of its north-west corner.
 
-The place is open ocean off Null Island, so that nobody can take it for a real harbor; near the
-equator a Web-Mercator pixel has its nominal size, so meters and pixels differ by one factor.
+The harbor lies in open ocean near Null Island, so that it cannot be mistaken for a real one. Near
+the equator a Web Mercator pixel has its nominal size, so one factor converts meters to pixels.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import numpy as np
 from shipdet.geometry import BBox, Floats, gsd_at, pixel_to_lonlat
 
 REFERENCE_ZOOM = 17
-# Corner and size of the scene in tiles of zoom 15, that is in units of 1024 reference pixels.
+# Corner and size of the scene in tiles of zoom 15, each 1024 reference pixels wide.
 TILE15_X, TILE15_Y, TILES15_WIDE, TILES15_HIGH = 16320, 16376, 4, 3
 UNIT_PX = 1024
 WIDTH_PX, HEIGHT_PX = TILES15_WIDE * UNIT_PX, TILES15_HIGH * UNIT_PX
@@ -25,7 +25,7 @@ State = Literal["moored", "anchored", "moving"]
 
 @dataclass(frozen=True, slots=True)
 class Ship:
-    """A ship of the sample as it really is: middle, size and direction of the bow."""
+    """Ground truth of a ship: center, size and heading."""
 
     lon: float
     lat: float
@@ -61,7 +61,7 @@ _FLEET: tuple[tuple[Kind, State, float, float, float, float, float], ...] = (
     ("patrol", "moving", 4250, 3230, 62, 10, 335),
 )
 
-# The container terminal's quay runs along SOUTH; the pier stands out beyond it.
+# The container terminal's quay is its south side; the pier extends farther south.
 TERMINAL = ((1330, -50), (2290, -50), (2290, 900), (1330, 900))
 BASIN_QUAY = ((2280, -50), (3080, -50), (3080, 585), (2280, 585))
 PIER = ((2750, 560), (2870, 560), (2870, 1240), (2750, 1240))
@@ -72,7 +72,7 @@ BREAKWATER_M = 22.0
 
 
 def bbox() -> BBox:
-    """The whole scene."""
+    """Return the bounding box of the scene."""
     corners = pixel_to_lonlat(
         [[LEFT_PX, TOP_PX], [LEFT_PX + WIDTH_PX, TOP_PX + HEIGHT_PX]], REFERENCE_ZOOM
     )
@@ -81,7 +81,7 @@ def bbox() -> BBox:
 
 
 def truth() -> tuple[Ship, ...]:
-    """Every ship of the scene."""
+    """Return every ship of the scene."""
     ships = []
     for kind, state, east_m, south_m, length_m, width_m, heading in _FLEET:
         lon, lat = pixel_to_lonlat(
@@ -92,7 +92,7 @@ def truth() -> tuple[Ship, ...]:
 
 
 def coast_m(east_m: Floats) -> Floats:
-    """How far south the land reaches, before quays and piers: a bay with capes."""
+    """Return the southern limit of the natural land, a bay with capes, in meters."""
     x = east_m / 1000
     return np.asarray(
         560

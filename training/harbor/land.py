@@ -1,4 +1,4 @@
-"""The coast: fields, a town, roads, beach, and the port's quays, yards, tanks and breakwater."""
+"""Draw the coast: fields, a town, roads, beach, and the port's quays, yards, tanks, breakwater."""
 
 from itertools import pairwise
 
@@ -16,7 +16,7 @@ Pixels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 Rng = np.random.Generator
 
-LAND_ROWS = 960  # no land lies further south, but for pier and breakwater
+LAND_ROWS = 960  # only port structures lie farther south
 SHADOW: Color = (48, 50, 48)
 CONCRETE: Color = (172, 168, 158)
 ROAD: Color = (136, 134, 130)
@@ -29,14 +29,14 @@ ROOFS: tuple[Color, ...] = (
 
 
 def natural_land() -> Mask:
-    """Land without anything built."""
+    """Return the mask of the land without structures."""
     east_m = (np.arange(WIDTH_PX, dtype=np.float64) + 0.5) * GSD_M
     south_m = (np.arange(HEIGHT_PX) + 0.5) * GSD_M
     return np.asarray(south_m[:, None] < harbor_layout.coast_m(east_m)[None, :])
 
 
 def built_land() -> Mask:
-    """Quays, pier, jetty and breakwater."""
+    """Return the mask of quays, pier, jetty and breakwater."""
     mask = np.zeros((HEIGHT_PX, WIDTH_PX), np.uint8)
     brush = Brush(mask, GSD_M)
     for shape in (
@@ -52,7 +52,7 @@ def built_land() -> Mask:
 
 
 def draw_land(scene: Pixels, natural: Mask, built: Mask, rng: Rng) -> None:
-    """Draw all that is not water."""
+    """Draw land and port structures onto the scene, in place."""
     country = np.empty((LAND_ROWS, WIDTH_PX, 3), np.uint8)
     country[:] = FIELDS[0]
     brush = Brush(country, GSD_M)
@@ -175,7 +175,7 @@ def _breakwater(brush: Brush, rng: Rng) -> None:
 
 
 def _cranes(brush: Brush) -> None:
-    """Ship-to-shore cranes: thin booms out over the quay's edge, some over a ship."""
+    """Draw ship-to-shore cranes, whose booms reach over the quay's edge and over some ships."""
     for u in (1420, 1560, 1700, 1850, 2020, 2150):
         brush.line([(u - 9, 856), (u - 9, 918)], 1.5, SHADOW)
         for side in (-4, 4):

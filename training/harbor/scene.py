@@ -1,4 +1,4 @@
-"""The whole harbor at the reference zoom, with what optics and a sensor do to it."""
+"""Render the whole harbor at the reference zoom, including the effects of optics and sensor."""
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def render() -> Pixels:
-    """Draw the scene, uint8 RGB, the same on every machine up to rounding."""
+    """Draw the scene as uint8 (height, width, 3) RGB, reproducible up to rounding."""
     rng = np.random.default_rng(SEED)
     natural, built = natural_land(), built_land()
     scene = draw_sea(natural | built, rng)
@@ -31,7 +31,7 @@ def render() -> Pixels:
 
 
 def _sensor(scene: Pixels, rng: np.random.Generator) -> Pixels:
-    """What optics and sensor do: a little blur, then noise."""
+    """Simulate optics and sensor: slight blur, then noise."""
     blurred = cv2.GaussianBlur(scene, (0, 0), 0.55)
     noise = rng.normal(0, 2.0, (512, 512, 3)).astype(np.float32)
     rows = [blurred[top : top + 512] for top in range(0, HEIGHT_PX, 512)]

@@ -1,4 +1,4 @@
-"""The sea: color by depth, swell, glitter, foam at the shore, wakes."""
+"""Draw the sea: color by depth, swell, whitecaps, surf, wakes."""
 
 import cv2
 import numpy as np
@@ -16,7 +16,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def draw_sea(land: npt.NDArray[np.bool_], rng: np.random.Generator) -> Pixels:
-    """Water everywhere, uint8 RGB; ``land`` says where it becomes shallow."""
+    """Draw water on the whole scene, uint8 RGB; it is shallower near ``land``."""
     small = cv2.resize((~land).astype(np.uint8), (WIDTH_PX // 8, HEIGHT_PX // 8))
     distance_m = cv2.distanceTransform(small, cv2.DIST_L2, 5) * 8 * GSD_M
     height, width = HEIGHT_PX // 8, WIDTH_PX // 8
@@ -24,7 +24,7 @@ def draw_sea(land: npt.NDArray[np.bool_], rng: np.random.Generator) -> Pixels:
     turbid = np.asarray(np.exp(-distance_m / 160.0) * 0.75 + patches, dtype=np.float32)
     shallow = np.clip(cv2.resize(turbid, (WIDTH_PX, HEIGHT_PX)), 0, 1)
 
-    # Two periods that do not divide each other: the repetition cannot be seen.
+    # Periods that do not divide each other hide the repetition.
     swell = tiled(spectral(rng, 1024, 36, 0.35, WAVES_FROM_DEG, 10), HEIGHT_PX, WIDTH_PX)
     chop = tiled(spectral(rng, 720, 8, 0.7, WAVES_FROM_DEG + 12, 2), HEIGHT_PX, WIDTH_PX)
     ripple = tiled(spectral(rng, 500, 2.6, 0.6), HEIGHT_PX, WIDTH_PX)
@@ -40,7 +40,7 @@ def draw_sea(land: npt.NDArray[np.bool_], rng: np.random.Generator) -> Pixels:
 
 
 def draw_foam(scene: Pixels, land: npt.NDArray[np.bool_], rng: np.random.Generator) -> None:
-    """Broken surf along the natural shore."""
+    """Draw broken surf along the natural shore."""
     edge = cv2.distanceTransform((~land).astype(np.uint8), cv2.DIST_L2, 3)
     broken = tiled(spectral(rng, 512, 12, 0.8), HEIGHT_PX, WIDTH_PX)
     strength = np.clip(1 - edge / 5, 0, 1) * np.clip(0.5 + 0.6 * broken, 0, 1) * (edge > 0)
@@ -51,7 +51,7 @@ def draw_foam(scene: Pixels, land: npt.NDArray[np.bool_], rng: np.random.Generat
 
 
 def draw_wake(scene: Pixels, ship: Ship, rng: np.random.Generator) -> None:
-    """A V of waves, the churned strip astern, and the bow wave of a moving ship."""
+    """Draw the V-shaped wake of a moving ship and the churned water astern."""
     fast = ship.kind in ("patrol", "fishing")
     reach_m = 340.0 + 2.2 * ship.length_m if fast else 3.2 * ship.length_m
     theta = np.radians(ship.heading_deg)

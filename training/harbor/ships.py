@@ -1,4 +1,4 @@
-"""Ships seen from above: hull, deck, cargo, superstructure, shadow."""
+"""Draw ships seen from above: hull, deck, cargo, superstructure, shadow."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from training.harbor.brush import Brush, Color, steps
 from training.harbor.harbor_layout import GSD_M, Kind, Ship
 
 SUPERSAMPLING = 4
-SHADOW_DEG = 318.0  # the sun stands in the south-east
+SHADOW_DEG = 318.0  # the sun is in the south-east
 HEIGHT_M: dict[Kind, float] = {
     "container": 24, "tanker": 13, "bulk": 12, "cargo": 10,
     "ferry": 20, "tug": 6, "fishing": 5, "patrol": 6,
@@ -27,7 +27,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def draw_ship(scene: Pixels, ship: Ship, rng: Rng) -> None:
-    """Put a ship and its shadow into the scene, antialiased."""
+    """Draw an antialiased ship with its shadow onto the scene, in place."""
     reach_px = int((ship.length_m / 2 + 45) / GSD_M) + 2
     cx, cy = ship.east_m / GSD_M, ship.south_m / GSD_M
     x0, y0 = int(cx) - reach_px, int(cy) - reach_px
@@ -36,14 +36,14 @@ def draw_ship(scene: Pixels, ship: Ship, rng: Rng) -> None:
     origin = ((cx - x0) * SUPERSAMPLING, (cy - y0) * SUPERSAMPLING)
     picture, mask = ship_alone(ship, side * SUPERSAMPLING, meters, origin, rng)
 
-    # Patches may reach over the edge of the scene: work on a padded copy of what is there.
+    # The patch may extend beyond the scene, so draw on a padded copy.
     patch = _cut(scene, x0, y0, side).astype(np.float32)
     shadow = _shrink(_shadow(mask, HEIGHT_M[ship.kind] / meters), side)
     patch *= 1 - 0.5 * shadow[..., None]
     grain = 1 + 0.05 * rng.standard_normal((side, side, 1)).astype(np.float32)
     alpha = _shrink(mask, side)[..., None]
     colors = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
-    # The picture is black outside the hull, so it is already multiplied by its own coverage.
+    # The image is black outside the hull, so it is already premultiplied by its coverage.
     patch = patch * (1 - alpha) + colors * grain
     _put(scene, np.clip(patch, 0, 255).astype(np.uint8), x0, y0)
 
@@ -51,8 +51,19 @@ def draw_ship(scene: Pixels, ship: Ship, rng: Rng) -> None:
 def ship_alone(
     ship: Ship, side_px: int, meters_per_px: float, origin_px: tuple[float, float], rng: Rng
 ) -> tuple[Pixels, Pixels]:
-    """A ship with its middle at ``origin_px`` (x, y): RGB (side, side, 3), black where nothing is
-    drawn, and the hull's coverage (side, side), 0 to 255."""
+    """Draw a ship on a black background.
+
+    Args:
+        ship: The ship.
+        side_px: Side of the image.
+        meters_per_px: Meters per pixel.
+        origin_px: Pixel (x, y) of the ship's center.
+        rng: Source of randomness.
+
+    Returns:
+        RGB (side, side, 3), black where nothing is drawn, and the hull's coverage (side, side), 0
+        to 255.
+    """
     mask = np.zeros((side_px, side_px), np.uint8)
     outline = hull(ship.length_m, ship.width_m, ship.kind)
     Brush(mask, meters_per_px, origin_px, ship.heading_deg).polygon(outline, (255, 0, 0))
@@ -62,7 +73,7 @@ def ship_alone(
 
 
 def hull(length: float, width: float, kind: Kind) -> list[tuple[float, float]]:
-    """Outline in (u, v) meters from the middle, bow first along u."""
+    """Return the outline as (u, v) in meters from the center, starting at the bow (+u)."""
     half = width / 2
     blunt = kind in ("tanker", "bulk")
     bow = min(length * 0.3, width * (0.75 if blunt else 1.5))
@@ -90,7 +101,7 @@ def _deck(brush: Brush, ship: Ship, hull_color: Color, deck_color: Color) -> Non
 
 
 def _bridge(brush: Brush, u: float, length: float, width: float, height: float) -> None:
-    """A superstructure: its shadow on the deck, tiers, bridge wings and funnel."""
+    """Draw a superstructure: its shadow on the deck, tiers, bridge wings and funnel."""
     brush.box(u + 0.4 * height, 0, length, width, (58, 56, 54))
     brush.box(u, 0, length, width, WHITE)
     brush.box(u + length * 0.18, 0, length * 0.4, width * 0.86, (238, 238, 234))
@@ -110,7 +121,7 @@ def _container(brush: Brush, ship: Ship, rng: Rng) -> None:
         tier = rng.integers(0, len(CARGO))
         for row in range(rows):
             v = (row - (rows - 1) / 2) * 2.5
-            # Neighbors in a bay are often of one owner.
+            # Neighbors in a bay often belong to one owner and have one color.
             pick = tier if rng.random() < 0.35 else rng.integers(0, len(CARGO))
             shade = rng.uniform(0.82, 1.12)
             color = _shade(CARGO[int(pick)], shade)
@@ -229,7 +240,7 @@ def _shade(color: Color, factor: float) -> Color:
 
 
 def _shadow(mask: Pixels, height_px: float) -> Pixels:
-    """The mask smeared away from the sun over a shadow's length."""
+    """Return the mask of the shadow: the ship's mask smeared away from the sun."""
     theta = np.radians(SHADOW_DEG)
     length = height_px * 0.8  # sun at about 51 degrees
     dx, dy = np.sin(theta) * length, -np.cos(theta) * length
@@ -247,7 +258,7 @@ def _shrink(mask: Pixels, side: int) -> npt.NDArray[np.float32]:
 
 
 def _window(scene: Pixels, x0: int, y0: int, side: int) -> tuple[slice, slice, slice, slice]:
-    """Rows and columns of the scene, then of the patch, where the two overlap."""
+    """Return rows and columns of the overlap in the scene, then in the patch."""
     height, width = scene.shape[:2]
     left, right = max(0, x0), min(width, x0 + side)
     top, bottom = max(0, y0), min(height, y0 + side)

@@ -1,4 +1,4 @@
-"""Noise with the look of nature: deterministic, quick, large."""
+"""Generate natural-looking noise, reproducibly and fast on large images."""
 
 import cv2
 import numpy as np
@@ -15,10 +15,19 @@ def spectral(
     direction_deg: float | None = None,
     focus: float = 2.0,
 ) -> Field:
-    """Periodic noise (size, size) of unit variance around a wavelength.
+    """Generate periodic band-limited noise of unit variance.
 
-    ``spread`` is the width of the band in octaves. With a direction (of travel, clockwise from
-    up) it becomes a sea: waves within a cosine power ``focus`` of it.
+    Args:
+        rng: Source of randomness.
+        size: Period in pixels.
+        wavelength_px: Center of the band.
+        spread: Width of the band in octaves.
+        direction_deg: Direction of travel of the waves, in degrees clockwise from up; None for
+            isotropic noise.
+        focus: Exponent of the cosine that weights waves by their angle to this direction.
+
+    Returns:
+        float32 (size, size).
     """
     frequency = np.fft.fftfreq(size).astype(np.float32)
     fy, fx = np.meshgrid(frequency, frequency[: size // 2 + 1].copy(), indexing="ij")
@@ -36,13 +45,13 @@ def spectral(
 
 
 def tiled(field: Field, height: int, width: int) -> Field:
-    """Repeat periodic noise over a larger area."""
+    """Repeat periodic noise over an area (height, width)."""
     rows, columns = -(-height // field.shape[0]), -(-width // field.shape[1])
     return np.tile(field, (rows, columns))[:height, :width]
 
 
 def clouds(rng: np.random.Generator, height: int, width: int, wavelength_px: float) -> Field:
-    """Smooth noise (height, width) of about unit variance that varies over a long wavelength."""
+    """Generate smooth noise (height, width) of about unit variance and a long wavelength."""
     step = wavelength_px / 4
     rows, columns = int(height / step) + 4, int(width / step) + 4
     coarse = cv2.GaussianBlur(rng.standard_normal((rows, columns)).astype(np.float32), (0, 0), 1.2)

@@ -1,1 +1,1 @@
-"""Labeling by eye: a page on which what a model proposes is accepted, redrawn or refused."""
+"""Label images by eye: a page for accepting, redrawing or rejecting a model's proposals."""

@@ -1,12 +1,12 @@
-"""Label ships on a picture with the help of a model, in a browser.
+"""Label the ships in an image in a browser, starting from a model's proposals.
 
     python -m training.labeling.page --image harbours/new.jpg --gsd 0.6 \
         --model weights/shipdet-pico
 
-The picture lies below the data folder. Every proposal is accepted, redrawn (click the bow, then
-the stern), refused, or left open. Then the whole picture is shown, and ships that were missed can
-be drawn on it. The labels are written to training/labels, coordinates only; what a file there has
-held before stays.
+The image is below the data folder. Accept, redraw (click the bow, then the stern) or reject each
+proposal, or mark it as unsure. The page then shows the whole image, on which you can draw missed
+ships. The labels are written to training/labels as coordinates only; labels that are already in
+the file are kept.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from training.paths import data_root
 
 
 class Desk:
-    """What the page's handlers share: the labeling, and the box that is being drawn."""
+    """State shared by the page's event handlers: the labels, and the box being drawn."""
 
     def __init__(self, work: Labeling) -> None:
         self.work = work
@@ -33,18 +33,18 @@ class Desk:
         self.drawn: np.ndarray | None = None
 
     def view(self) -> tuple[Picture, str]:
-        """The crop and a line of text for the page."""
+        """Return the crop and the instructions to show."""
         work = self.work
         picture, _ = work.crop(self.drawn)
         drawing = "now click the stern" if len(self.clicks) == 1 else "click bow and stern"
         if work.current is None:
             drawing = "press Ship to keep it" if self.drawn is not None else drawing
-            message = f"All {len(work.proposals)} looked at: {len(work.ships)} ships (green)."
-            return picture, f"{message} Was one missed? {drawing.capitalize()}. Else save."
+            message = f"{len(work.proposals)} proposals done, {len(work.ships)} ships (green)."
+            return picture, f"{message} To add a ship: {drawing}. When all ships are marked, save."
         return picture, f"Proposal {work.at + 1} of {len(work.proposals)}; {drawing} to redraw."
 
     def click(self, width_m: float, event: gr.SelectData) -> tuple[Picture, str]:
-        """Bow first, then stern."""
+        """Handle a click: the first is the bow, the second the stern."""
         _, matrix = self.work.crop(self.drawn)
         point = np.linalg.solve(matrix[:, :2], np.array(event.index, float) - matrix[:, 2])
         self.clicks.append(point)
@@ -54,7 +54,7 @@ class Desk:
         return self.view()
 
     def decide(self, how: str, kind: str) -> tuple[Picture, str]:
-        """accept, refuse or leave open the current proposal."""
+        """Decide on the current proposal: ``how`` is "accept", "refuse" or "open"."""
         work = self.work
         box = work.current if self.drawn is None else self.drawn
         if how == "accept" and box is not None:
@@ -68,7 +68,7 @@ class Desk:
 
 
 def page(work: Labeling) -> gr.Blocks:
-    """The page for one picture and one person."""
+    """Build the page for one image and one user."""
     desk = Desk(work)
     first, message = desk.view()
     with gr.Blocks(title="Label ships", analytics_enabled=False) as blocks:
@@ -82,7 +82,7 @@ def page(work: Labeling) -> gr.Blocks:
             )
             width = gr.Number(20, label="Width of a redrawn box (m)", minimum=1)
             complete = gr.Checkbox(
-                label="Everything else holds no ship", value=bool(work.kept.get("complete"))
+                label="All ships are labeled or unsure", value=bool(work.kept.get("complete"))
             )
         shown: list[Any] = [picture, text]
         with gr.Row():

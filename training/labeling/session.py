@@ -1,4 +1,4 @@
-"""Labels of a scene in the making: proposals of a model, accepted, redrawn, refused or unknown."""
+"""A labeling session: the proposals of a model for an image, and the labels made from them."""
 
 from __future__ import annotations
 
@@ -20,26 +20,28 @@ from training.evaluation.surveys import as_mosaic
 from training.paths import LABELS
 
 FLOOR = 0.15
-"""Lowest score of a proposal: a false one costs a click, a missing one a ship."""
+"""Lowest score of a proposal. It is low because a false proposal costs only one click."""
 AROUND_M = 360.0
-"""Ground shown around a proposal..."""
+"""Side of the ground shown around a proposal."""
 CROP_PX = 720
-"""...on so many pixels."""
+"""Side of the crop in pixels."""
 
 Corners = NDArray[np.float64]
 
 
 @dataclass
 class Labeling:
-    """A scene with its proposals and what was said about them.
+    """An image with its proposals and labels.
 
     Attributes:
-        image: the picture's path below the data folder.
-        proposals: (n, 4, 2) corners in image pixels, best score first.
-        at: index of the proposal that is looked at; n when all have been: then the whole picture
-            is shown, and ships that nobody proposed can be drawn.
-        ships, unknown: what goes into the file.
-        kept: what the file has held besides these.
+        image: Path of the image below the data folder.
+        picture: Pixels, uint8 (height, width, 3) RGB.
+        gsd_m: Meters per pixel.
+        proposals: Corners (4, 2) in image pixels, in descending order of score.
+        at: Index of the current proposal; ``len(proposals)`` once all are decided.
+        ships: Labeled ships, as in the label file.
+        unknown: Unknown regions, as in the label file.
+        kept: Other entries of an existing label file.
     """
 
     image: str
@@ -53,11 +55,11 @@ class Labeling:
 
     @property
     def current(self) -> Corners | None:
-        """Corners of the proposal that is looked at."""
+        """Corners of the current proposal; None once all are decided."""
         return self.proposals[self.at] if self.at < len(self.proposals) else None
 
     def accept(self, corners: Corners, kind: str = "ship") -> None:
-        """Take a box as a ship; edges 0-1 and 2-3 run along its length."""
+        """Add a box as a ship and go to the next proposal."""
         sides = np.linalg.norm(np.diff(corners, axis=0, append=corners[:1]), axis=1)
         if sides[0] < sides[1]:
             corners, sides = np.roll(corners, -1, axis=0), np.roll(sides, -1)
@@ -71,11 +73,11 @@ class Labeling:
         self._next()
 
     def refuse(self) -> None:
-        """No ship."""
+        """Reject the current proposal and go to the next."""
         self._next()
 
     def leave_open(self) -> None:
-        """Neither ship nor no ship: training and evaluation leave the place out."""
+        """Add the current proposal as an unknown region and go to the next."""
         if self.current is not None:
             low, high = self.current.min(axis=0) - 4, self.current.max(axis=0) + 4
             (x0, y0), (x1, y1) = np.round(low, 1).tolist(), np.round(high, 1).tolist()
@@ -86,9 +88,12 @@ class Labeling:
         self.at = min(self.at + 1, len(self.proposals))
 
     def crop(self, corners: Corners | None = None) -> tuple[Picture, Corners]:
-        """The surroundings of the current proposal, or the whole picture when there is none.
+        """Draw the surroundings of the current proposal, or the whole image once all are decided.
 
-        Labeled ships are green, unknown places gray, the proposal or the drawn box yellow.
+        Labeled ships are green, unknown regions gray, and ``corners`` or else the proposal yellow.
+
+        Args:
+            corners: A box to show instead of the current proposal.
 
         Returns:
             uint8 (720, 720, 3), and the matrix (2, 3) from image pixels to pixels of the crop.
@@ -117,7 +122,7 @@ class Labeling:
         return view, matrix
 
     def entry(self, complete: bool) -> dict[str, Any]:
-        """The file's content; see training/labels/README.md."""
+        """Return the content of the label file; see training/labels/README.md."""
         height, width = self.picture.shape[:2]
         return {
             **self.kept,
@@ -131,19 +136,33 @@ class Labeling:
         }
 
     def save(self, complete: bool, folder: Path = LABELS) -> Path:
-        """Write the labels; ``complete`` says that everything else holds no ship."""
+        """Write the labels and return the path of the file.
+
+        Args:
+            complete: Whether all ships outside the unknown regions are labeled.
+            folder: Folder of the label files.
+        """
         path = label_file(self.image, folder)
         path.write_text(json.dumps(self.entry(complete), indent=1) + "\n")
         return path
 
 
 def label_file(image: str, folder: Path = LABELS) -> Path:
-    """Where the labels of a picture are kept."""
+    """Return the path of the label file of an image."""
     return folder / f"{Path(image).with_suffix('').as_posix().replace('/', '_')}.json"
 
 
 def begin(image: LabeledImage, classifier: Classifier, folder: Path = LABELS) -> Labeling:
-    """Propose what a model finds and nobody has labeled yet; pixels must be square."""
+    """Start a session with the detections of a model that are not labeled yet.
+
+    Args:
+        image: The image.
+        classifier: The model.
+        folder: Folder of the label files.
+
+    Raises:
+        ValueError: The pixels of the image are not square.
+    """
     across, down = image.gsd_m
     if across != down:
         raise ValueError(f"{image.name} has pixels that are not square: {across:g} by {down:g} m")
@@ -159,12 +178,12 @@ def begin(image: LabeledImage, classifier: Classifier, folder: Path = LABELS) ->
 
 
 def inside(point: Corners, polygon: NDArray[np.float32]) -> bool:
-    """Whether a point (2,) lies in a polygon (n, 2)."""
+    """Return whether a point (2,) lies in a polygon (n, 2)."""
     return cv2.pointPolygonTest(polygon, (float(point[0]), float(point[1])), False) >= 0
 
 
 def box_between(bow: Corners, stern: Corners, width_px: float) -> Corners:
-    """Corners (4, 2) of the box from bow to stern; edges 0-1 and 2-3 run along it."""
+    """Return the corners (4, 2) of the box from bow to stern, with the first edge along it."""
     along = bow - stern
     axis_deg = float(np.degrees(np.arctan2(along[0], -along[1]))) % 180.0
     middle = (bow + stern) / 2

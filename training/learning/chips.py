@@ -1,16 +1,17 @@
-"""The shipsnet chip format and the reference recipe for it.
+"""Train a classifier on chips in the shipsnet format.
 
-A folder of 80x80 RGB PNG named `{label}__{scene id}__{longitude}_{latitude}.png` or
-`{label}__{anything}.png`, label 1 = ship, 3 m per pixel.
+Chips are 80x80 RGB PNG files of 3 m per pixel in one folder, named
+``{label}__{scene id}__{longitude}_{latitude}.png`` or ``{label}__{anything}.png``. Label 1 is a
+ship, 0 is none.
 
     python -m training.learning.chips --config training/configs/convnext_base.yaml \
         --data shipsnet/ --out runs/train/base
     python -m training.learning.chips --config training/configs/shipdet_pico.yaml \
         --init training/folds/shipdet-pico/0 --ours 200 --folds 5 --data shipsnet/ --out runs/chips
 
-With ``--folds`` each chip is classified once, by a network that has not been trained on it. With
-``--init`` training begins with a model folder instead of ImageNet's weights from the hub, and
-``--ours`` adds windows of the labeled PlanetScope scenes.
+With ``--folds``, the chips are cross-validated: each is classified by a network that was not
+trained on it. With ``--init``, training starts from a model folder instead of ImageNet weights
+from the hub. ``--ours`` adds windows of the labeled PlanetScope scenes to the training data.
 """
 
 from __future__ import annotations
@@ -44,14 +45,18 @@ from training.recipe import ChipStage, MapStage, Recipe, read_recipe
 OURS = ("planet-ports", "planet-scenes", "planet-land")
 """Sets of labeled scenes that look like the chips."""
 PLACE_DEGREES = 0.01
-"""Chips of a scene whose centers share a cell of this size (about 1 km) are one group."""
+"""Chips of a scene whose centers are in one cell of this size (about 1 km) form one group."""
 
 
 @dataclass(frozen=True)
 class Chip:
-    """A chip's file, its label (1 = ship) and its group: chips of one group may overlap.
+    """A chip.
 
-    The group is scene and place, or the chip's own name where the file does not say them.
+    Attributes:
+        path: Image file.
+        label: 1 for a ship, 0 for none.
+        group: Scene and place, or the name of the file if it does not contain them. Chips of one
+            group may overlap.
     """
 
     path: Path
@@ -59,21 +64,21 @@ class Chip:
     group: str
 
     def pixels(self) -> Picture:
-        """uint8 (80, 80, 3), RGB."""
+        """Read the pixels as uint8 (80, 80, 3) RGB."""
         return cv2.cvtColor(cv2.imread(str(self.path)), cv2.COLOR_BGR2RGB)
 
 
 def read_chip_name(path: Path) -> Chip:
-    """A chip from its file name.
+    """Parse the file name of a chip.
 
     Raises:
-        ValueError: the name is not of the shipsnet format.
+        ValueError: The name is not in the shipsnet format.
     """
     form = re.fullmatch(r"([01])__(.+?)(?:__(-?[\d.]+)_(-?[\d.]+))?", path.stem)
     if form is None:
         raise ValueError(
-            f"{path.name} is neither {{label}}__{{scene}}__{{lon}}_{{lat}}.png nor "
-            "{label}__{name}.png, with a label of 0 or 1"
+            f"{path.name} is not named {{label}}__{{scene}}__{{lon}}_{{lat}}.png or "
+            "{label}__{name}.png with a label of 0 or 1"
         )
     label, scene, longitude, latitude = form.groups()
     group = str(scene)
@@ -84,7 +89,12 @@ def read_chip_name(path: Path) -> Chip:
 
 
 def chips_in(folder: Path) -> list[Chip]:
-    """All chips of a folder, by name."""
+    """Return the chips of a folder, sorted by name.
+
+    Raises:
+        FileNotFoundError: The folder has no chips.
+        ValueError: The name of a PNG file is not in the shipsnet format.
+    """
     chips = [read_chip_name(path) for path in sorted(folder.glob("*.png"))]
     if not chips:
         raise FileNotFoundError(f"no chips (0__*.png, 1__*.png) in {folder}")
@@ -92,7 +102,7 @@ def chips_in(folder: Path) -> list[Chip]:
 
 
 def splits(chips: Sequence[Chip], folder: Path) -> dict[str, dict[str, str]]:
-    """The random and the grouped split, by file name; made once and kept in `folder`."""
+    """Return the random and the grouped split by file name; they are stored in ``folder``."""
     return {
         "random": kept_split("chips-random", {c.path.name: c.path.name for c in chips}, folder),
         "grouped": kept_split("chips-grouped", {c.path.name: c.group for c in chips}, folder),
@@ -100,7 +110,7 @@ def splits(chips: Sequence[Chip], folder: Path) -> dict[str, dict[str, str]]:
 
 
 def folds_of(chips: Sequence[Chip], count: int, seed: int) -> list[int]:
-    """The fold of each chip: groups stay together, and every fold has its share of ships."""
+    """Return the fold of each chip; groups are not split, and ships are spread evenly."""
     members: dict[str, list[int]] = {}
     for index, chip in enumerate(chips):
         members.setdefault(chip.group, []).append(index)
@@ -120,18 +130,23 @@ def folds_of(chips: Sequence[Chip], count: int, seed: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Window:
-    """A window of a labeled scene, as a chip: uint8 (h, w, 3) and its label."""
+    """A window of a labeled scene, used as a chip.
+
+    Attributes:
+        picture: uint8 (h, w, 3) RGB.
+        label: 1 for a ship, 0 for none.
+    """
 
     picture: Picture
     label: int
 
     def pixels(self) -> Picture:
-        """uint8 (h, w, 3), RGB."""
+        """Return the pixels, uint8 (h, w, 3) RGB."""
         return self.picture
 
 
 def windows_of_scenes(stage: MapStage, count: int, seed: int) -> list[Window]:
-    """Windows of the labeled PlanetScope scenes, ships and others, seen as training sees them."""
+    """Sample ``count`` augmented windows, with and without ships, from the PlanetScope scenes."""
     images = [image for image in everything() if image.source in OURS]
     shares = {name: stage.large_shares[name] for name in OURS}
     update = {"large": 1, "mosaics": 0, "windows": 4, "large_shares": shares}
@@ -150,7 +165,7 @@ def windows_of_scenes(stage: MapStage, count: int, seed: int) -> list[Window]:
 
 
 class ChipSet(Dataset[tuple[Tensor, int]]):
-    """Chips enlarged bicubically to the window; augmented only on request."""
+    """Chips enlarged bicubically to the window, optionally augmented."""
 
     def __init__(
         self, chips: Sequence[Chip | Window], window_px: int, augment: bool, seed: int
@@ -172,7 +187,10 @@ class ChipSet(Dataset[tuple[Tensor, int]]):
 
 
 def augmented(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Horizontal flip, brightness, contrast and saturation within 0.2, random erasing at 0.25."""
+    """Flip horizontally, change brightness, contrast and saturation by up to 20 %, erase a part.
+
+    Flips have a probability of 0.5, erasing of 0.25.
+    """
     if rng.random() < 0.5:
         picture = np.ascontiguousarray(picture[:, ::-1])
     value = picture.astype(np.float32) * rng.uniform(0.8, 1.2)
@@ -192,22 +210,22 @@ def augmented(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[n
 
 
 def pretrained_network(architecture: str) -> nn.Module:
-    """ImageNet weights through timm.
+    """Create a two-class network with ImageNet weights from the hub.
 
     Raises:
-        ConnectionError: the Hugging Face hub cannot be reached.
+        ConnectionError: The Hugging Face hub cannot be reached.
     """
     try:
         return timm.create_model(architecture, pretrained=True, num_classes=2)
-    except Exception as error:  # timm and huggingface_hub raise many kinds when offline
+    except Exception as error:  # timm and huggingface_hub raise various types when offline
         raise ConnectionError(
-            f"ImageNet weights of {architecture} could not be had from the Hugging Face hub: "
-            "check the network, or set HF_HOME to a cache that holds them."
+            f"The ImageNet weights of {architecture} cannot be downloaded from the Hugging Face "
+            "hub: check the network, or set HF_HOME to a cache that contains them."
         ) from error
 
 
 def accuracy(model: nn.Module, loader: DataLoader[tuple[Tensor, int]]) -> float:
-    """Share of chips classified rightly."""
+    """Return the fraction of chips that are classified correctly."""
     model.eval()
     device = next(model.parameters()).device
     right = total = 0
@@ -220,7 +238,7 @@ def accuracy(model: nn.Module, loader: DataLoader[tuple[Tensor, int]]) -> float:
 
 
 def first_network(recipe: Recipe, init: Path | None) -> nn.Module:
-    """The recipe's network: a model folder's weights, or ImageNet's from the hub."""
+    """Create the recipe's network with the weights of ``init``, or of ImageNet if it is None."""
     if init is None:
         return pretrained_network(recipe.architecture)
     options = dict(recipe.train_options)
@@ -238,18 +256,18 @@ def train_chips(
     out: Path,
     seed: int,
 ) -> dict[str, float]:
-    """Head first, then everything.
+    """Train first the head, then all layers.
 
     Args:
-        stage: the recipe's.
-        net: trained in place.
-        parts: chips to train on ("train") and to measure on ("test"). Where there are chips for
-            "validation", the weights that are best on them are kept, else the last.
-        out: folder of the log and of the best weights.
-        seed: of the augmentation.
+        stage: Hyperparameters.
+        net: Network, trained in place.
+        parts: Chips for "train", "test" and optionally "validation". With validation chips, the
+            weights of the epoch that is best on them are kept, otherwise those of the last epoch.
+        out: Folder of the log and of the best weights.
+        seed: Seed of the augmentation.
 
     Returns:
-        Share of chips classified correctly, for "test" and "validation".
+        Fraction of chips classified correctly, for "test" and "validation".
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = Student(net).to(device)
@@ -300,7 +318,22 @@ def train_chips(
 def in_folds(
     recipe: Recipe, chips: list[Chip], count: int, init: Path | None, ours: list[Window], out: Path
 ) -> dict[str, float | list[float]]:
-    """Share of chips classified correctly by networks that were not trained on them."""
+    """Cross-validate.
+
+    Args:
+        recipe: Recipe with a `chips` stage.
+        chips: All chips.
+        count: Number of folds.
+        init: Model folder to start from; None for ImageNet weights.
+        ours: Windows added to the training data of every fold.
+        out: Output folder, with one subfolder per fold.
+
+    Returns:
+        Fraction of chips classified correctly, for each of "folds" and for "all" chips.
+
+    Raises:
+        ValueError: The recipe has no `chips` stage.
+    """
     if recipe.chips is None:
         raise ValueError("the recipe has no `chips` stage")
     folds = folds_of(chips, count, recipe.seed)
@@ -322,9 +355,9 @@ def main() -> None:
     )
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True, help="folder of chips")
-    parser.add_argument("--init", type=Path, help="model folder, instead of ImageNet's weights")
+    parser.add_argument("--init", type=Path, help="model folder to start from")
     parser.add_argument("--ours", type=int, default=0, help="windows of labeled scenes to add")
-    parser.add_argument("--folds", type=int, help="train so many networks and judge every chip")
+    parser.add_argument("--folds", type=int, help="number of folds for cross-validation")
     parser.add_argument("--split", choices=("grouped", "random"), default="grouped")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""One training loop for every stage: schedule, moving average, checkpoints, CSV log."""
+"""The training loop of all stages: schedule, moving average, checkpoints, CSV log."""
 
 from __future__ import annotations
 
@@ -22,11 +22,21 @@ from training.recipe import Schedule
 Batch = dict[str, Tensor]
 LossFn = Callable[[nn.Module, Batch], tuple[Tensor, dict[str, float]]]
 Keep = Callable[[dict[str, Tensor]], dict[str, float]]
-"""Takes averaged weights at every checkpoint; may return figures to log."""
+"""Called with the averaged weights at every checkpoint; returns figures to log, or {}."""
+
+
+def use_threads(count: int) -> None:
+    """Set the number of threads of PyTorch, all of which round denormal numbers to zero.
+
+    The gradients of clearly empty cells are denormal, and make a step take more than twice as long.
+    Threads inherit the mode when they start, so this must precede the first parallel operation.
+    """
+    torch.set_flush_denormal(True)
+    torch.set_num_threads(count)
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Decay matrices and kernels; leave biases, norms and layer scales alone."""
+    """Return two parameter groups, with weight decay only for matrices and kernels."""
     trained = [p for p in model.parameters() if p.requires_grad]
     return [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
@@ -35,7 +45,7 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
 
 
 class _Endless(IterableDataset[Batch]):
-    """Batches of an iterator, for a loader's worker."""
+    """Wraps an iterator of batches for the worker of a `DataLoader`."""
 
     def __init__(self, batches: Iterator[Batch]) -> None:
         self.batches = batches
@@ -45,10 +55,10 @@ class _Endless(IterableDataset[Batch]):
 
 
 def made_ahead(batches: Iterator[Batch], depth: int = 4) -> DataLoader[Batch]:
-    """Batches made in another process, up to ``depth`` of them ahead of their use.
+    """Prefetch up to ``depth`` batches in another process.
 
-    The process is forked from this one, so that an iterator of any kind serves. OpenCV's threads
-    do not survive a fork, so this process gives them up before.
+    The process is forked, so that the iterator does not need to be picklable. OpenCV's threads do
+    not survive a fork, so they are disabled first.
     """
     cv2.setNumThreads(1)
     return DataLoader(
@@ -61,7 +71,7 @@ def made_ahead(batches: Iterator[Batch], depth: int = 4) -> DataLoader[Batch]:
 
 
 class CsvLog:
-    """A table that grows by one row at a time and survives a restart."""
+    """Appends rows to a CSV file; a resumed run continues the file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -90,14 +100,17 @@ def fit(
     """Train a model and return its averaged weights.
 
     Args:
-        model: is trained in place.
-        loss_fn: (model, batch) -> (scalar loss, figures to log).
-        batches: an endless iterator, consumed by another process.
-        schedule: how long, and how fast.
-        out: folder of `checkpoint.pt` (resumed from when it exists) and `log.csv`.
-        on_save: called at every checkpoint.
-        groups: of parameters, as `parameter_groups` makes them when there are none; `lr_scale`
-            multiplies a group's learning rate.
+        model: Model, trained in place.
+        loss_fn: Maps (model, batch) to (scalar loss, figures to log).
+        batches: Endless iterator, consumed by another process.
+        schedule: Length and learning rate.
+        out: Folder of `log.csv` and of `checkpoint.pt`, from which training resumes if it exists.
+        on_save: Called at every checkpoint.
+        groups: Parameter groups; those of `parameter_groups` if None. The `lr_scale` of a group
+            multiplies its learning rate.
+
+    Returns:
+        The state dict of the moving average.
     """
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / "checkpoint.pt"
@@ -106,7 +119,7 @@ def fit(
         groups or parameter_groups(model, schedule.weight_decay), lr=schedule.lr, weight_decay=1e-4
     )
     scheduler = schedule.scheduler(optimizer)
-    # The decay grows at the start: (step - 1) / (step + 9), as far as the schedule's.
+    # The decay is min((step - 1) / (step + 9), schedule.ema), so early weights are forgotten.
     average = ModelEmaV3(
         model, decay=schedule.ema, use_warmup=True, warmup_gamma=10, warmup_power=1
     )

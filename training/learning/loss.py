@@ -1,4 +1,4 @@
-"""The losses of both answers: what is unknown has no gradient."""
+"""Losses of both network outputs; unknown pixels have no gradient."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ CENTER, HULL, WATER = (MAP_CHANNELS.index(name) for name in ("center", "hull", "
 SIZE = slice(MAP_CHANNELS.index("dx"), MAP_CHANNELS.index("sin2") + 1)
 LENGTH = MAP_CHANNELS.index("log_length")
 
-#: Exponent of the windows' focal loss.
+#: Exponent of the focal loss of windows.
 WINDOW_FOCUS = 1.5
-#: What each part counts.
+#: Weight of each part of the map's loss.
 WEIGHTS = {
     "center": 1.0,
     "hull": 0.6,
@@ -30,7 +30,15 @@ WEIGHTS = {
 def center_loss(
     logits: Tensor, heat: Tensor, asked: Tensor, exponent: float = 2.0, falloff: float = 4.0
 ) -> Tensor:
-    """Penalty-reduced focal loss (Law and Deng 2018), per ship; tensors (n, rows, columns)."""
+    """Compute the penalty-reduced focal loss (Law and Deng 2018) per ship, for at least 8 ships.
+
+    Args:
+        logits: (n, rows, columns) logits of a center.
+        heat: (n, rows, columns) target, 1 at centers.
+        asked: (n, rows, columns) mask of cells that may count as false.
+        exponent: Focal exponent.
+        falloff: Exponent that reduces the penalty near centers.
+    """
     chance = torch.sigmoid(logits)
     ships = (heat >= 1.0).float()
     found = (1 - chance) ** exponent * F.logsigmoid(logits) * ships
@@ -39,9 +47,9 @@ def center_loss(
 
 
 def small_craft(maps: Tensor, smallest: Tensor, water: Tensor, water_asked: Tensor) -> Tensor:
-    """1 where the network sees a craft shorter than what is labeled there, not on known land.
+    """Return 1 where the predicted length is below the shortest labeled length, except on land.
 
-    A set that does not label small craft does not teach that they are no ships.
+    A set without labels of small craft must not teach that they are not ships.
     """
     shorter = maps[:, LENGTH].detach() < smallest
     land = (water_asked > 0) & (water < 0.5)
@@ -49,7 +57,15 @@ def small_craft(maps: Tensor, smallest: Tensor, water: Tensor, water_asked: Tens
 
 
 def map_loss(maps: Tensor, batch: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
-    """Loss of the map head's answers (n, 9, rows, columns) against :func:`targets`."""
+    """Compute the loss of the map (n, 9, rows, columns).
+
+    Args:
+        maps: Output of the map head.
+        batch: Arrays of `training.canvases.targets.targets`, stacked.
+
+    Returns:
+        The weighted sum, and each part for the log.
+    """
     heat, size, weight = batch["heat"], batch["size"], batch["size_weight"]
     ignored = small_craft(maps, batch["smallest"], batch["water"], batch["water_asked"])
     asked = batch["asked"] * (1 - ignored)
@@ -65,7 +81,7 @@ def map_loss(maps: Tensor, batch: Mapping[str, Tensor]) -> tuple[Tensor, dict[st
     entropy = F.binary_cross_entropy_with_logits(maps[:, WATER], batch["water"], reduction="none")
     parts["water"] = 0.5 * sum(
         (entropy * part).sum() / (part.sum() + 500) for part in (wet, dry)
-    )  # water and land weigh the same
+    )  # water and land have equal weight, whatever their areas
     error = F.smooth_l1_loss(maps[:, SIZE], size, reduction="none", beta=0.1) * weight
     ships = weight.sum((0, 2, 3)).clamp(min=8.0)
     each = error.sum((0, 2, 3)) / ships
@@ -77,15 +93,15 @@ def map_loss(maps: Tensor, batch: Mapping[str, Tensor]) -> tuple[Tensor, dict[st
 
 
 def ship_margin(logits: Tensor) -> Tensor:
-    """Logit of ship minus that of no ship (n,), of two-class logits (n, 2)."""
+    """Return the logit of ship minus that of no ship (n,) for two-class logits (n, 2)."""
     return logits[:, 1] - logits[:, 0]
 
 
 def window_loss(margins: Tensor, labels: Tensor) -> Tensor:
-    """Focal cross-entropy (Lin et al. 2017) of margins against labels of the same shape.
+    """Compute the focal cross-entropy (Lin et al. 2017) of margins and labels of the same shape.
 
-    Labels below 0 do not count. The sum is divided by the number of ships plus a hundredth of all
-    windows, so that canvases without ships still teach.
+    Labels below 0 are ignored. The sum is divided by the number of ships plus a hundredth of all
+    windows plus one, so that canvases without ships contribute too.
     """
     known = labels >= 0
     margin, target = margins[known], labels[known].float()
@@ -96,7 +112,7 @@ def window_loss(margins: Tensor, labels: Tensor) -> Tensor:
 
 
 def rates(margins: Tensor, labels: Tensor) -> dict[str, float]:
-    """Recall and false-alarm rate at equal odds, for the log."""
+    """Return recall and false alarm rate at a margin of 0, for the log; {} if undefined."""
     margin = margins.detach()
     ships, none = margin[labels == 1], margin[labels == 0]
     if not len(ships) or not len(none):

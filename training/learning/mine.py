@@ -1,12 +1,12 @@
-"""Hard negatives: places that a model takes for ships, to be shown more often.
+"""Mine hard negatives: places that a model mistakes for ships, sampled more often in training.
 
     python -m training.learning.mine --model weights/shipdet-pico --out runs/train/hard.json
     python -m training.learning.train ... --hard runs/train/hard.json
 
-Only places where the labels know that there is no ship count. With ``--fold`` only pictures that
-the fold's model may be shown are searched. With ``--evaluation`` nothing is searched: the false
-alarms are those of the folds' models on the places that they had not seen, for a model that may
-be shown all places.
+Only places that are labeled as free of ships count. With ``--fold``, only the training images of
+that fold are searched. With ``--evaluation``, no image is searched: the hard negatives are the
+false alarms of the folds' models on their held-out places, so use them only to train on all
+places.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from training.data.folds import seen_by
 from training.data.labeled import LabeledImage, everything
 from training.evaluation.surveys import Surveyed, load, match, surveyed
 
-#: Lowest score of a false alarm that is worth showing.
+#: Lowest score of a hard negative.
 FLOOR = 0.2
-#: Pictures searched of each set without ships, at most.
+#: Most images without ships that are searched per set.
 MOST = 400
 
 Places = dict[str, list[tuple[float, float]]]
 
 
 def hard_places(found: Iterable[Surveyed], floor: float) -> Places:
-    """False alarms by picture, in pixels of the file; best score first."""
+    """Return the false alarms with a score of at least ``floor``, by image, in file pixels."""
     places: Places = {}
     for one in found:
         state = match(one, one.scores).state
@@ -46,7 +46,7 @@ def hard_places(found: Iterable[Surveyed], floor: float) -> Places:
 
 
 def chosen(images: Iterable[LabeledImage], most: int) -> list[LabeledImage]:
-    """All pictures with ships, and a fixed choice of the others of each set."""
+    """Return all images with ships, and a fixed sample of at most ``most`` others of each set."""
     pools: dict[str, list[LabeledImage]] = {}
     kept = []
     for image in images:
@@ -65,11 +65,11 @@ def main() -> None:
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--model", help="a model folder with a map head")
-    source.add_argument("--evaluation", type=Path, help="what training.evaluation.evaluate wrote")
+    source.add_argument("--evaluation", type=Path, help="output folder of evaluate")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--fold", type=int, help="search only what this fold's model may see")
+    parser.add_argument("--fold", type=int, help="search only this fold's training images")
     parser.add_argument("--floor", type=float, default=FLOOR)
-    parser.add_argument("--most", type=int, default=MOST, help="pictures of a set without ships")
+    parser.add_argument("--most", type=int, default=MOST, help="images without ships per set")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     if arguments.evaluation:
@@ -83,7 +83,7 @@ def main() -> None:
     places = hard_places(found, arguments.floor)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(places) + "\n")
-    print(f"{sum(map(len, places.values()))} places in {len(places)} pictures")
+    print(f"{sum(map(len, places.values()))} places in {len(places)} images")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python -m training.learning.model_folder --run runs/train/all --out weights/shipdet-pico
 
-A judge, a threshold and a calibration that are in the folder already stay.
+Judge, threshold and calibration are kept if the folder already has them.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from training.paths import LABELS, data_root
 
 #: Coarsest imagery, in meters per pixel, in which training shows ships of all lengths.
 GSD_MAX_M = 10.0
-#: Logit of a center below which nothing is looked at: nearly all that lies there is no ship.
+#: Cells with a lower logit of a center are not candidates; almost none of them is a ship.
 LEAST_CENTER = -3.0
-#: A judge that knows nothing yet: the center's logit is the score.
+#: Judge before it is fitted: the score is that of the center alone.
 PLAIN_JUDGE = {"weights": [float(name == "center") for name in FEATURES], "bias": 0.0}
 
 
 def plain_state(state: dict[str, Tensor], architecture: str) -> dict[str, Tensor]:
-    """The weights under the names and shapes of the unmodified architecture, fp16.
+    """Convert weights to the shapes of timm's unmodified architecture, in fp16.
 
     A network trained with linear layers instead of 1x1 convolutions has the same weights without
     the two trailing axes.
 
     Raises:
-        ValueError: they belong to another network.
+        ValueError: The weights belong to another network.
     """
     wanted = timm.create_model(architecture, num_classes=2).state_dict()
     if set(wanted) != set(state):
@@ -48,7 +48,7 @@ def plain_state(state: dict[str, Tensor], architecture: str) -> dict[str, Tensor
 
 
 def data_digest() -> str:
-    """SHA-256 over the names and sizes of the pictures and over all labels of ours."""
+    """Return the SHA-256 of the names and sizes of all images and of labels/**/*.json."""
     digest = hashlib.sha256()
     root = data_root()
     for image in sorted(everything(root), key=lambda image: image.name):
@@ -71,13 +71,16 @@ def write_model(
     """Write model.safetensors, map_head.safetensors and config.json.
 
     Args:
-        folder: made when it is not there.
-        architecture: timm's name.
-        classifier: weights of the two-class network.
-        map_head: weights of the map head; None for a classifier of windows alone.
-        digest: of the data it was trained on.
-        cell_px: network pixels per cell of the last feature map.
-        scoring: how its windows are best scored, "dense" or "exact".
+        folder: Target folder, created if necessary.
+        architecture: Name in timm.
+        classifier: Weights of the two-class network.
+        map_head: Weights of the map head; None for a classifier without a map.
+        digest: Digest of the training data.
+        cell_px: Network pixels per cell of the last feature map.
+        scoring: How to score windows, "dense" or "exact".
+
+    Raises:
+        ValueError: The weights belong to another network.
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights = plain_state(classifier, architecture)
@@ -137,9 +140,9 @@ def _sha256(file: Path) -> str:
 
 
 def mean_state(first: dict[str, Tensor], second: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The mean of two models' weights, of which one was trained on from the other.
+    """Average the weights of two models, one of which was fine-tuned from the other.
 
-    Between such weights the loss is flat, and their mean generalizes better than either
+    The loss between such weights is flat, and their mean often generalizes better than either
     (Wortsman et al. 2022, "Model soups").
     """
     return {name: (value.float() + second[name].float()) / 2 for name, value in first.items()}
@@ -149,8 +152,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--run", type=Path, required=True, help="folder of training.learning.train")
-    parser.add_argument("--average", type=Path, help="another run to take the mean with")
+    parser.add_argument("--run", type=Path, required=True, help="output of training.learning.train")
+    parser.add_argument("--average", type=Path, help="another run to average with")
     parser.add_argument("--architecture", default="convnext_pico_ols")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()

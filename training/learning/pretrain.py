@@ -1,10 +1,10 @@
-"""Teach a backbone to see from above what the teacher sees, before it learns ships.
+"""Pretrain the backbone by distillation, to reproduce the teacher's maps on overhead imagery.
 
     python -m training.learning.pretrain --config training/configs/shipdet_pico.yaml \
         --teacher training/weights/teacher.safetensors --out runs/train/backbone
 
-The teacher's body knows ImageNet. What its maps hold can be learnt from any picture, labeled or
-not, and from every pixel of it: far quicker than features are learnt from labels.
+The body of the teacher has ImageNet weights. Its maps supervise every pixel of any image, labeled
+or not, so features are learned much faster than from labels.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from torch import Tensor, nn
 
 from training.data.datasets import read_picture
 from training.learning.architectures import Pupil, Student, Teacher, build, load_teacher, maps_loss
-from training.learning.engine import Batch, Keep, fit
+from training.learning.engine import Batch, Keep, fit, use_threads
 from training.learning.train import save_classifier
 from training.paths import data_root
 from training.recipe import PretrainStage, Recipe, read_recipe
 
 Picture = NDArray[np.uint8]
 SCALES = (0.4, 2.0)
-"""A picture is shown at anything between these, and larger where it would not fill the view."""
+"""Range of random scales; small images are enlarged further, to fill the view."""
 
 
 def random_view(picture: Picture, size_px: int, rng: np.random.Generator) -> Picture:
-    """A turned, rescaled, recolored crop, uint8 (size_px, size_px, 3)."""
+    """Return a rotated, rescaled, recolored crop, uint8 (size_px, size_px, 3)."""
     height, width = picture.shape[:2]
     least, most = np.log(SCALES)
     scale = max(float(np.exp(rng.uniform(least, most))), size_px / min(height, width))
     side = size_px / scale
     x, y = (float(rng.uniform(side / 2, room - side / 2 + 1e-6)) for room in (width, height))
-    reach = int(np.ceil(0.75 * side)) + 2  # half the diagonal of the view, and a margin
+    reach = int(np.ceil(0.75 * side)) + 2  # half the diagonal of the view, plus a margin
     x0, y0 = max(0, int(x) - reach), max(0, int(y) - reach)
     part = picture[y0 : int(y) + reach, x0 : int(x) + reach]
     if scale < 0.8:
@@ -54,7 +54,15 @@ def random_view(picture: Picture, size_px: int, rng: np.random.Generator) -> Pic
 
 
 class Views:
-    """Views of all pictures below the folders of a stage, in proportion to the folders' weights."""
+    """Samples views of the images in a stage's folders, by the weights of the folders.
+
+    Args:
+        stage: The stage.
+        seed: Seed of the random generator.
+
+    Raises:
+        FileNotFoundError: A folder has no images.
+    """
 
     def __init__(self, stage: PretrainStage, seed: int) -> None:
         self.stage = stage
@@ -66,13 +74,13 @@ class Views:
         ]
         for name, paths in zip(stage.folders, self.paths, strict=True):
             if not paths:
-                raise FileNotFoundError(f"no pictures in {root / name}: set SHIPDET_DATA")
+                raise FileNotFoundError(f"no images in {root / name}: set SHIPDET_DATA")
         weights = np.array(list(stage.folders.values()))
         self.shares = weights / weights.sum()
         self.seen: dict[Path, Picture] = {}
 
     def view(self) -> Picture:
-        """One view of a picture chosen at random."""
+        """Return a random view of a random image."""
         paths = self.paths[self.rng.choice(len(self.shares), p=self.shares)]
         path = paths[self.rng.integers(len(paths))]
         if path not in self.seen:
@@ -80,19 +88,19 @@ class Views:
         return random_view(self.seen[path], self.stage.size_px, self.rng)
 
     def batches(self) -> Iterator[Batch]:
-        """Endless batches."""
+        """Yield batches endlessly."""
         while True:
             stacked = np.stack([self.view() for _ in range(self.stage.batch)])
             yield {"views": torch.from_numpy(stacked).permute(0, 3, 1, 2)}
 
 
 def new_student(recipe: Recipe) -> Student:
-    """The classifier of a recipe, without weights."""
+    """Create the classifier of a recipe with random weights."""
     return build(recipe.architecture, 2, output_stride=recipe.output_stride, **recipe.train_options)
 
 
 def keep_pupil(out: Path, architecture: str) -> Keep:
-    """Write the student of averaged weights to model.safetensors, in timm's own shapes."""
+    """Return a callback that writes the averaged student to model.safetensors."""
 
     def keep(average: dict[str, Tensor]) -> dict[str, float]:
         prefix = "student.net."
@@ -104,7 +112,11 @@ def keep_pupil(out: Path, architecture: str) -> Keep:
 
 
 def pretrain(recipe: Recipe, teacher: Teacher, out: Path) -> None:
-    """Run the stage, resuming what is in `out`, where model.safetensors is left."""
+    """Run the stage and write model.safetensors to ``out``, from which a run also resumes.
+
+    Raises:
+        ValueError: The recipe has no `pretrain` stage.
+    """
     torch.manual_seed(recipe.seed)
     stage = recipe.pretrain
     if stage is None:
@@ -125,11 +137,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--teacher", type=Path, required=True, help="its weights")
+    parser.add_argument("--teacher", type=Path, required=True, help="weights of the teacher")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     recipe = read_recipe(arguments.config)
-    torch.set_num_threads(recipe.threads)
+    use_threads(recipe.threads)
     pretrain(recipe, load_teacher(arguments.teacher), arguments.out)
 
 

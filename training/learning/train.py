@@ -1,9 +1,9 @@
-"""Train both answers of one network: windows and the map.
+"""Train both outputs of the network, the classifier of windows and the map head.
 
     python -m training.learning.train --config training/configs/shipdet_pico.yaml \
         --init weights/shipdet-pico --out runs/train/all --minutes 60
     python -m training.learning.train --config training/configs/shipdet_pico.yaml \
-        --init training/folds/shipdet-pico/b --fold 0 --out runs/train/fold0
+        --init training/folds/shipdet-pico/0 --fold 0 --out runs/train/fold0
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from training.canvases.windows import CELL_PX, EDGE_PX
 from training.data.folds import seen_by
 from training.data.labeled import everything
 from training.learning.architectures import Student
-from training.learning.engine import Batch, Keep, fit, parameter_groups
+from training.learning.engine import Batch, Keep, fit, parameter_groups, use_threads
 from training.learning.loss import map_loss, rates, ship_margin, window_loss
 from training.recipe import MapStage, read_recipe
 
-#: What the window answer counts beside the map.
+#: Weights of the losses of dense and of single windows, relative to the map's loss.
 WINDOW_WEIGHT, SINGLE_WEIGHT = 0.5, 0.2
 
 
 class TwoAnswers(Student):
-    """The classifier and, on its feature maps, the map head.
+    """The classifier with the map head on its feature maps.
 
     Args:
-        architecture: a ConvNeXt of timm's.
-        options: of it, for training; weights are kept under the names of the unmodified one.
+        architecture: Name of a ConvNeXt in timm.
+        options: Options of the architecture for training; they do not change names of weights.
     """
 
     def __init__(self, architecture: str, **options: Any) -> None:
@@ -47,7 +47,7 @@ class TwoAnswers(Student):
         self.head = MapHead([info["num_chs"] for info in net.feature_info])
 
     def freeze(self, stages: int) -> None:
-        """Keep the stem and the first stages as they are."""
+        """Freeze the first ``stages`` stages and, unless that is 0, the stem."""
         if stages:
             self.net.stem.requires_grad_(False)
         for stage in self.net.stages[:stages]:
@@ -55,11 +55,15 @@ class TwoAnswers(Student):
 
 
 def loss_of(model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-    """The map's loss, that of the windows of canvases, and that of windows on their own."""
+    """Compute the sum of the losses of the map, of dense windows and of single windows.
+
+    Returns:
+        The loss, and its parts and rates for the log.
+    """
     maps = model.maps(batch["canvases"])
     loss, figures = map_loss(model.head(maps[:4]).float(), batch)
     labels = batch["windows"]
-    edge = EDGE_PX // CELL_PX - 1  # positions too near to the canvas's edge are not asked
+    edge = EDGE_PX // CELL_PX - 1  # windows near the canvas's edge are unlabeled
     margins = model.dense(maps[3])[:, edge:-edge, edge:-edge].float()
     windows = window_loss(margins, labels)
     single = ship_margin(model(batch["single"]).float())
@@ -70,7 +74,7 @@ def loss_of(model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
 
 
 def groups(model: TwoAnswers, stage: MapStage) -> list[dict[str, Any]]:
-    """Parameter groups: the head learns faster; norms, biases and scales do not decay."""
+    """Return the parameter groups; the map head has a higher learning rate than the backbone."""
     result: list[dict[str, Any]] = []
     for part, scale in ((model.net, 1.0), (model.head, stage.head_boost)):
         for group in parameter_groups(part, stage.schedule.weight_decay):
@@ -79,7 +83,7 @@ def groups(model: TwoAnswers, stage: MapStage) -> list[dict[str, Any]]:
 
 
 def load_state(model: TwoAnswers, folder: Path) -> None:
-    """Fill a model from a folder: the classifier, and the map head where there is one."""
+    """Load the classifier and, if the folder has one, the map head."""
     fill(model.net, load_file(folder / "model.safetensors"))
     if (folder / "map_head.safetensors").exists():
         fill(model.head, load_file(folder / "map_head.safetensors"))
@@ -88,12 +92,12 @@ def load_state(model: TwoAnswers, folder: Path) -> None:
 def fill(module: nn.Module, state: dict[str, Tensor]) -> None:
     """Load weights into a network, strictly by name."""
     own = module.state_dict()
-    # timm's 1x1 convolutions and linear layers hold the same numbers in other shapes.
+    # timm's 1x1 convolutions and linear layers have the same weights in different shapes.
     module.load_state_dict({k: v.reshape(own[k].shape) for k, v in state.items()}, strict=True)
 
 
 def save_state(average: dict[str, Tensor], architecture: str, out: Path) -> None:
-    """Write averaged weights as the two files of a model folder."""
+    """Write averaged weights to model.safetensors and map_head.safetensors."""
     classifier = {k[4:]: v for k, v in average.items() if k.startswith("net.")}
     save_classifier(classifier, architecture, out)
     head = {k[5:]: v.contiguous() for k, v in average.items() if k.startswith("head.")}
@@ -101,7 +105,7 @@ def save_state(average: dict[str, Tensor], architecture: str, out: Path) -> None
 
 
 def save_classifier(state: dict[str, Tensor], architecture: str, out: Path) -> None:
-    """Write a classifier's weights to model.safetensors, in the shapes of the unmodified timm."""
+    """Write a classifier's weights to model.safetensors, in timm's unmodified shapes."""
     reference = timm.create_model(architecture, num_classes=2).state_dict()
     shaped = {k: v.reshape(reference[k].shape).contiguous() for k, v in state.items()}
     _write(shaped, out / "model.safetensors")
@@ -114,7 +118,7 @@ def _write(state: dict[str, Tensor], file: Path) -> None:
 
 
 def kept_in(out: Path, architecture: str) -> Keep:
-    """Writes the averaged weights at every checkpoint."""
+    """Return a callback that writes the averaged weights at every checkpoint."""
 
     def keep(average: dict[str, Tensor]) -> dict[str, float]:
         save_state(average, architecture, out)
@@ -128,10 +132,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--config", type=Path, required=True, help="a recipe with a `map` stage")
-    parser.add_argument("--init", type=Path, required=True, help="model folder to begin with")
+    parser.add_argument("--init", type=Path, required=True, help="model folder to start from")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--fold", type=int, help="hold this fold's places out")
-    parser.add_argument("--minutes", type=float, help="instead of the recipe's")
+    parser.add_argument("--fold", type=int, help="hold out the places of this fold")
+    parser.add_argument("--minutes", type=float, help="time limit, overrides the recipe")
     parser.add_argument("--hard", type=Path, help="mined hard negatives")
     arguments = parser.parse_args()
     recipe = read_recipe(arguments.config)
@@ -139,7 +143,7 @@ def main() -> None:
     if stage is None:
         parser.error(f"{arguments.config} has no `map` stage")
     torch.manual_seed(recipe.seed)
-    torch.set_num_threads(recipe.threads)
+    use_threads(recipe.threads)
     model = TwoAnswers(recipe.architecture, **recipe.train_options)
     load_state(model, arguments.init)
     model.freeze(stage.frozen_stages)
@@ -147,8 +151,8 @@ def main() -> None:
     schedule = stage.schedule
     if arguments.minutes is not None:
         schedule = replace(schedule, minutes=arguments.minutes)
-    # Another part of a run that is resumed shows other canvases.
     images = seen_by(everything(), arguments.fold)
+    # The process id makes each resumed part of a run sample different canvases.
     sampler = Sampler(images, stage, recipe.seed + os.getpid(), read_hard(arguments.hard))
     keep = kept_in(arguments.out, recipe.architecture)
     keep(fit(

@@ -13,16 +13,23 @@ from shipdet.settings import Settings
 
 WAIT_S = 10.0
 PARTITIONS = 4
-LETTER_BYTES = 64 * 1024  # of the refused message that a dead letter holds
+LETTER_BYTES = 64 * 1024  # longest part of a message that a dead letter repeats
 
-_AWAY = "The Kafka broker does not answer: check that it runs and that SHIPDET_KAFKA is right."
+_UNREACHABLE = (
+    "The Kafka broker does not answer: check that it runs and that SHIPDET_KAFKA is right."
+)
 
 
 def send(settings: Settings, topic: str, messages: Iterable[tuple[str, bytes]]) -> None:
-    """Send (key, value) pairs and wait until the broker has all of them.
+    """Send (key, value) pairs and wait until the broker confirms all of them.
+
+    Args:
+        settings: Address of the broker.
+        topic: The topic.
+        messages: Keys and values.
 
     Raises:
-        EngineUnreachable: The broker did not confirm all of them.
+        EngineUnreachable: The broker does not confirm all messages.
     """
     producer = Producer(
         {
@@ -43,15 +50,15 @@ def send(settings: Settings, topic: str, messages: Iterable[tuple[str, bytes]]) 
             try:
                 producer.produce(topic, value, key.encode(), on_delivery=delivered)
                 break
-            except BufferError:  # the client's queue is full: let it send some
+            except BufferError:  # the client's queue is full: wait until it sends some
                 producer.poll(1.0)
     left = producer.flush(WAIT_S + 1)
     if failures or left:
-        raise EngineUnreachable(_AWAY)
+        raise EngineUnreachable(_UNREACHABLE)
 
 
 def send_letters(settings: Settings, letters: Iterable[dict[str, Any]]) -> None:
-    """Publish rows of the outbox of dead letters, as JSON."""
+    """Publish rows of the dead-letter outbox as JSON."""
     send(
         settings,
         settings.kafka_dead_letters,
@@ -60,7 +67,7 @@ def send_letters(settings: Settings, letters: Iterable[dict[str, Any]]) -> None:
 
 
 def make_topics(settings: Settings) -> None:
-    """Create the missing topics; EngineUnreachable when the broker does not answer."""
+    """Create the missing topics; EngineUnreachable if the broker does not answer."""
     client = AdminClient(_address(settings))
     wanted = {settings.kafka_topic, settings.kafka_dead_letters}
     try:
@@ -73,25 +80,25 @@ def make_topics(settings: Settings) -> None:
                 if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
                     raise
     except KafkaException as error:
-        raise EngineUnreachable(_AWAY) from error
+        raise EngineUnreachable(_UNREACHABLE) from error
 
 
 def check_broker(settings: Settings, wait_s: float = 3.0) -> None:
-    """Raise EngineUnreachable unless the broker answers and has the topic of jobs."""
+    """Raise EngineUnreachable unless the broker answers and has the job topic."""
     try:
         known = AdminClient(_address(settings)).list_topics(timeout=wait_s).topics
     except KafkaException as error:
-        raise EngineUnreachable(_AWAY) from error
+        raise EngineUnreachable(_UNREACHABLE) from error
     if settings.kafka_topic not in known:
         raise EngineUnreachable(
-            f"The broker has no topic {settings.kafka_topic}: `shipdet jobs prepare` makes it."
+            f"The broker has no topic {settings.kafka_topic}: `shipdet jobs prepare` creates it."
         )
 
 
 def _address(settings: Settings) -> dict[str, Any]:
     if not settings.kafka:
         raise EngineUnreachable("No broker is configured: set SHIPDET_KAFKA.")
-    # Without log_level the client prints each failed connection to standard error.
+    # With the default log_level, the client prints each failed connection to standard error.
     return {"bootstrap.servers": settings.kafka, "log_level": 0}
 
 

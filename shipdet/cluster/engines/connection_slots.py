@@ -1,4 +1,4 @@
-"""Connections to a tile service, limited over all workers."""
+"""Limit the connections to a tile service across all workers."""
 
 import hashlib
 import time
@@ -17,10 +17,15 @@ POLL_S = 0.1
 
 
 class Slots:
-    """Some of a provider's connections, held until :meth:`give_back`.
+    """A worker's share of the connections to a provider, held until :meth:`give_back`.
 
-    A slot is an advisory lock of a database session, so the server frees the slots of a worker that
-    dies.
+    A slot is an advisory lock of a database session, so the database server releases the slots of a
+    worker that dies.
+
+    Args:
+        database: The database.
+        provider: Id of the provider.
+        limit: Largest number of connections of all workers.
     """
 
     def __init__(self, database: Database, provider: str, limit: int) -> None:
@@ -30,7 +35,10 @@ class Slots:
         self.connection: Connection[DictRow] | None = None
 
     def take(self, most: int) -> Steps[int]:
-        """Wait for a slot and take up to ``most``; returns how many.
+        """Wait for a free slot and take up to ``most``.
+
+        Returns:
+            The number of slots taken.
 
         Raises:
             EngineUnreachable: The database does not answer.
@@ -49,7 +57,7 @@ class Slots:
             raise EngineUnreachable("PostgreSQL does not answer: check that it runs.") from error
 
     def give_back(self) -> None:
-        """Free the slots; a second call does nothing."""
+        """Release the slots; a second call does nothing."""
         if self.connection is not None:
             self.connection.close()
             self.connection = None
@@ -64,7 +72,7 @@ class Slots:
 
 @contextmanager
 def slots(database: Database, provider: str, limit: int) -> Iterator[Slots]:
-    """Slots that are freed at the end of the ``with`` block."""
+    """Yield slots that are released at the end of the ``with`` block."""
     held = Slots(database, provider, limit)
     try:
         yield held

@@ -1,4 +1,4 @@
-"""The connection to PostgreSQL, which is opened again when it is lost."""
+"""The connection to PostgreSQL, reopened after it is lost."""
 
 import logging
 import threading
@@ -16,7 +16,7 @@ CHANNEL = "shipdet_jobs"
 CONNECT_S = 5
 LONGEST_PAUSE_S = 2.0
 
-NO_TABLES = "The database lacks tables: `shipdet jobs prepare` makes them."
+NO_TABLES = "The database lacks tables: `shipdet jobs prepare` creates them."
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +28,11 @@ class Database:
 
     Args:
         address: ``postgresql://user:password@host/database``.
-        patience_s: For how long a transaction is repeated while the server does not answer. Every
-            transaction of this package may run twice without harm.
+        patience_s: Time for which a transaction is retried while the server does not answer. All
+            transactions of this package are idempotent.
+
+    Raises:
+        EngineUnreachable: No database is configured.
     """
 
     def __init__(self, address: str, patience_s: float = 30.0) -> None:
@@ -45,7 +48,7 @@ class Database:
         """Run one transaction and return what ``work`` returns.
 
         Raises:
-            EngineUnreachable: The server does not answer within the patience, or has no tables.
+            EngineUnreachable: The server does not answer within ``patience_s``, or lacks tables.
         """
         end = time.monotonic() + self.patience_s
         pause_s = 0.05
@@ -59,12 +62,12 @@ class Database:
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 self.close()
                 if time.monotonic() + pause_s > end:
-                    # Without the server's text: it may name hosts and users.
+                    # Omit the server's text, which may contain hosts and users.
                     raise EngineUnreachable(
                         "PostgreSQL does not answer: check that it runs and that SHIPDET_POSTGRES "
                         "is right."
                     ) from error
-                log.warning("PostgreSQL does not answer, trying again")
+                log.warning("PostgreSQL does not answer, retrying")
                 time.sleep(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
@@ -98,17 +101,19 @@ class Database:
                 keepalives_count=3,
             )
         except (psycopg.ProgrammingError, UnicodeError):
-            # Without the cause: its text repeats the address, and that holds a password.
+            # Omit the cause: its text repeats the address, which contains a password.
             raise EngineUnreachable(
                 "SHIPDET_POSTGRES is not an address of PostgreSQL: write "
                 "postgresql://user:password@host/database."
             ) from None
 
     def changes(self, timeout_s: float) -> Iterator[str]:
-        """Yield the ids of jobs that change, until none has changed for ``timeout_s``.
+        """Yield the ids of jobs that change, until none changes for ``timeout_s``.
 
-        The first value is an empty string, once the server listens: from then on no change is
-        missed.
+        The first value is an empty string; after it, no change is missed.
+
+        Raises:
+            EngineUnreachable: The server does not answer.
         """
         try:
             with self.connect() as connection:

@@ -1,4 +1,4 @@
-"""Which engines can be reached."""
+"""Check whether the engines answer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,13 @@ WAIT_S = 3.0
 
 @dataclass(frozen=True)
 class Engine:
-    """One engine: whether it answers, and otherwise what to do."""
+    """The state of one engine.
+
+    Attributes:
+        name: Its name, for display.
+        reachable: Whether it answers.
+        reason: Why it does not, and what to do.
+    """
 
     name: str
     reachable: bool
@@ -24,7 +30,7 @@ class Engine:
 
 
 def engines(settings: Settings) -> list[Engine]:
-    """Ask every configured engine once."""
+    """Check each configured engine once."""
     checks: dict[str, Callable[[], None]] = {
         "PostgreSQL": lambda: _check_database(settings),
         "Kafka": lambda: check_broker(settings, WAIT_S),

@@ -1,7 +1,7 @@
-"""Kafka as a streaming source of Spark's Python Data Source API.
+"""Kafka as a streaming source for Spark's Python Data Source API.
 
-Columns, options and offsets are those of Spark's own ``kafka`` source, so a query runs with either.
-Spark reserves that name, so this one is called ``kafka_python``.
+Columns, options and offsets are those of Spark's own ``kafka`` source, so queries work with both.
+Spark reserves that name, so this source is called ``kafka_python``.
 """
 
 import json
@@ -24,8 +24,8 @@ SCHEMA = (
     "key BINARY, value BINARY, topic STRING, partition INT, offset BIGINT, "
     "timestamp TIMESTAMP, timestampType INT"
 )
-WAIT_S = 10.0  # for the broker's answer
-SILENCE_S = 60.0  # without an expected record, before the task fails
+WAIT_S = 10.0  # longest wait for the broker's answer
+SILENCE_S = 60.0  # longest wait for an expected record before the task fails
 
 Offsets = dict[str, dict[str, int]]  # topic -> partition -> next offset, as Spark writes them
 
@@ -35,21 +35,21 @@ class KafkaSource(DataSource):
 
     @classmethod
     def name(cls) -> str:
-        """The format's name."""
+        """Return the name of the format."""
         return NAME
 
     def schema(self) -> str:
-        """The columns of Spark's kafka source, without headers."""
+        """Return the columns of Spark's kafka source, without headers."""
         return SCHEMA
 
     def streamReader(self, schema: Any) -> DataSourceStreamReader:
-        """The reader of one query."""
+        """Return the reader of one query."""
         return KafkaReader({str(k).lower(): str(v) for k, v in self.options.items()})
 
 
 @dataclass
 class Range(InputPartition):
-    """Offsets of one partition, the last exclusive."""
+    """A range of offsets of one partition; the end is exclusive."""
 
     topic: str
     partition: int
@@ -74,7 +74,7 @@ class KafkaReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
         self.target: Offsets | None = None
 
     def initialOffset(self) -> Offsets:
-        """``startingOffsets``: earliest, latest, or JSON as Spark's source reads it."""
+        """Return ``startingOffsets``: earliest, latest, or JSON in the format of Spark's source."""
         if self.starting.strip().startswith("{"):
             given: Offsets = json.loads(self.starting)
             bounds = self._bounds()
@@ -94,15 +94,15 @@ class KafkaReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
         }
 
     def getDefaultReadLimit(self) -> ReadLimit:
-        """``maxOffsetsPerTrigger``, when it was given."""
+        """Return ``maxOffsetsPerTrigger``, if it is set."""
         return ReadAllAvailable() if self.limit is None else ReadMaxRows(self.limit)
 
     def prepareForTriggerAvailableNow(self) -> None:
-        """End the query where the topics end now."""
+        """End the query at the current end of the topics."""
         self.target = self._latest()
 
     def latestOffset(self, start: Offsets, limit: ReadLimit) -> Offsets:
-        """The end of the next batch; a limit is shared evenly between the partitions."""
+        """Return the end of the next batch; a limit is split evenly among the partitions."""
         latest = self.target or self._latest()
         end = {t: {p: start.get(t, {}).get(p, 0) for p in parts} for t, parts in latest.items()}
         left = limit.max_rows if isinstance(limit, ReadMaxRows) else None
@@ -121,7 +121,7 @@ class KafkaReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
         return end
 
     def partitions(self, start: Offsets, end: Offsets) -> list[InputPartition]:
-        """One task per partition with new records."""
+        """Return one task per partition with new records."""
         return [
             Range(topic, int(partition), start.get(topic, {}).get(partition, 0), last)
             for topic, parts in end.items()
@@ -130,7 +130,7 @@ class KafkaReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
         ]
 
     def read(self, partition: InputPartition) -> Iterator[tuple[Any, ...]]:
-        """Yield the records of a range; RuntimeError when the broker has deleted some of them."""
+        """Yield the records of a range; RuntimeError if the broker has deleted some of them."""
         assert isinstance(partition, Range)
         consumer = self._consumer()
         try:
@@ -154,7 +154,7 @@ class KafkaReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
     def _consumer(self) -> Consumer:
         return Consumer(
             {
-                "group.id": "shipdet",  # needed by the client, not used: nothing is committed
+                "group.id": "shipdet",  # required by the client, unused without commits
                 "enable.auto.commit": False,
                 "auto.offset.reset": "error",
                 "enable.partition.eof": True,
@@ -164,7 +164,7 @@ class KafkaReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
         )
 
     def _bounds(self) -> dict[str, dict[str, tuple[int, int]]]:
-        """First and next offset of every partition."""
+        """Return the first and the next offset of each partition."""
         consumer = self._consumer()
         try:
             found: dict[str, dict[str, tuple[int, int]]] = {}
@@ -185,14 +185,14 @@ class KafkaReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
 
 
 def _records(consumer: Consumer, wanted: Range) -> Iterator[tuple[Any, ...]]:
-    """Yield records to the end of a range; compaction and aborts leave gaps in the offsets."""
+    """Yield the records of a range; compaction and aborts leave gaps in the offsets."""
     silent_s = 0.0
     while True:
         messages = consumer.consume(500, timeout=1.0)
         silent_s = 0.0 if messages else silent_s + 1.0
         if silent_s >= SILENCE_S:
             raise RuntimeError(
-                f"the broker does not give offset {wanted.end - 1} of {wanted.topic}"
+                f"the broker does not return offset {wanted.end - 1} of {wanted.topic}"
             )
         for message in messages:
             error, offset = message.error(), message.offset() or 0

@@ -31,13 +31,16 @@ URL_HOURS = 12
 
 
 class ObjectStore:
-    """One bucket. Equal content is stored once, and no file is overwritten.
+    """One bucket. Equal content is stored once, and files are never overwritten.
 
     Args:
         settings: Address, keys and bucket.
-        repeats: How often a request is repeated.
-        before_put: Called with the key before the bucket is queried, so that the file is not
-            removed in between.
+        repeats: Number of retries of a request.
+        before_put: Called with the key before the bucket is queried, to prevent a concurrent
+            removal of the file.
+
+    Raises:
+        EngineUnreachable: No object store is configured, or its address is malformed.
     """
 
     def __init__(
@@ -51,13 +54,13 @@ class ObjectStore:
         self.bucket = settings.s3_bucket
         self.before_put = before_put
         self.client = _client(settings.s3, settings, repeats)
-        # Signing needs no connection, only the address that the browser will use.
+        # Signing needs no connection, only the address that the browser uses.
         public = settings.s3_public or settings.s3
         self.signer = _client(public, settings, repeats)
 
     def prepare(self) -> None:
         """Create the bucket if it is missing."""
-        with _answers():
+        with _client_errors():
             if not self.client.bucket_exists(bucket_name=self.bucket):
                 try:
                     self.client.make_bucket(bucket_name=self.bucket)
@@ -66,12 +69,12 @@ class ObjectStore:
                         raise
 
     def put_file(self, file: Path) -> str:
-        """Store a file; returns its key, made of its SHA-256 and suffix."""
+        """Store a file; return its key, which consists of SHA-256 and suffix."""
         with file.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         key = object_key(digest, file.suffix)
         self.before_put(key)
-        with _answers():
+        with _client_errors():
             if self._size(key) != file.stat().st_size:
                 self.client.fput_object(
                     bucket_name=self.bucket,
@@ -82,17 +85,17 @@ class ObjectStore:
         return key
 
     def put(self, data: bytes, suffix: str) -> str:
-        """Store bytes; returns their key."""
+        """Store bytes; return their key."""
         key = object_key(hashlib.sha256(data).hexdigest(), suffix)
         self.before_put(key)
-        with _answers():
+        with _client_errors():
             if self._size(key) != len(data):
                 self.write(key, data)
         return key
 
     def get(self, key: str) -> bytes:
-        """Read an object; EngineUnreachable when the store does not give it."""
-        with _answers():
+        """Read an object; EngineUnreachable if the store does not return it."""
+        with _client_errors():
             response = self.client.get_object(bucket_name=self.bucket, object_name=key)
             try:
                 return response.read()
@@ -102,7 +105,7 @@ class ObjectStore:
 
     def get_file(self, key: str, file: Path) -> None:
         """Download an object into a file."""
-        with _answers():
+        with _client_errors():
             self.client.fget_object(bucket_name=self.bucket, object_name=key, file_path=str(file))
 
     def write(self, key: str, data: bytes) -> None:
@@ -117,16 +120,16 @@ class ObjectStore:
 
     def remove(self, keys: Iterable[str]) -> None:
         """Remove objects; missing ones are ignored."""
-        with _answers():
+        with _client_errors():
             wanted = (DeleteObject(key) for key in keys)
             for error in self.client.remove_objects(self.bucket, wanted):
                 raise EngineUnreachable(
-                    f"The object store refused to remove an object ({error.code}): check what "
-                    "SHIPDET_S3_ACCESS_KEY may do."
+                    f"The object store refused to remove an object ({error.code}): check the "
+                    "permissions of SHIPDET_S3_ACCESS_KEY."
                 )
 
     def remove_tiles(self, before: datetime) -> int:
-        """Remove cached tiles older than a time; returns how many."""
+        """Remove cached tiles older than a time; return how many."""
         removed = 0
 
         def old() -> Iterator[str]:
@@ -140,11 +143,11 @@ class ObjectStore:
         return removed
 
     def address(self, key: str, name: str = "") -> str:
-        """Sign an address that a browser can fetch for ``URL_HOURS``.
+        """Return a signed address that a browser can fetch for ``URL_HOURS``.
 
         Args:
             key: The object.
-            name: The file name under which a browser saves it; empty: it is shown.
+            name: File name for a download; empty to display the object instead.
         """
         extra: dict[str, str | list[str] | tuple[str]] = {}
         if name:
@@ -158,16 +161,16 @@ class ObjectStore:
 
     def check(self) -> None:
         """Raise EngineUnreachable unless the bucket answers."""
-        with _answers():
+        with _client_errors():
             if not self.client.bucket_exists(bucket_name=self.bucket):
                 raise EngineUnreachable(
                     f"The object store has no bucket {self.bucket}: `shipdet jobs "
-                    "prepare` makes it."
+                    "prepare` creates it."
                 )
 
     def size(self, key: str) -> int:
-        """Size of an object in bytes; 0 when it is missing."""
-        with _answers():
+        """Return the size of an object in bytes; 0 if it is missing."""
+        with _client_errors():
             return self._size(key) or 0
 
     def _size(self, key: str) -> int | None:
@@ -180,12 +183,12 @@ class ObjectStore:
 
 
 def object_key(digest: str, suffix: str) -> str:
-    """Key of content: ``objects/ab/abcd....tif``."""
+    """Return the key of content, such as ``objects/ab/abcd....tif``."""
     return f"{OBJECTS}/{digest[:2]}/{digest}{suffix}"
 
 
 def media_type(key: str) -> str:
-    """Media type of a key, by its suffix."""
+    """Return the media type of a key, by its suffix."""
     return MEDIA_TYPES.get(Path(key).suffix, "application/octet-stream")
 
 
@@ -209,8 +212,8 @@ def _client(address: str, settings: Settings, repeats: int) -> Minio:
 
 
 @contextmanager
-def _answers() -> Iterator[None]:
-    """Turn the client's errors into EngineUnreachable."""
+def _client_errors() -> Iterator[None]:
+    """Convert the client's errors to EngineUnreachable."""
     try:
         yield
     except S3Error as error:

@@ -1,1 +1,1 @@
-"""What a job is: its message, its blocks, and the blocks that a message needs."""
+"""Job messages, the blocks of a job, and the plan that derives blocks from a message."""

@@ -1,4 +1,4 @@
-"""One list of ships from the blocks of an area, which overlap."""
+"""Merge the ships of overlapping blocks into one list."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,21 +11,24 @@ from shipdet.cluster.jobs.blocks import Block
 from shipdet.detections import Detection, Detections
 from shipdet.geometry import Floats, PixelBox, pixel_box
 
-#: Two boxes are of one ship when this share of the smaller one lies in the other: a block that
-#: cuts a ship measures a part of it.
+#: Two boxes are the same ship if this share of the smaller box lies in the other. The smaller one
+#: may show only a part of the ship, cut by the edge of its block.
 SAME_SHARE = 0.5
 
 
 def owned(block: Block, candidates: Detections) -> Detections:
-    """Choose the candidates that a block keeps.
+    """Select the candidates that a block keeps.
 
-    Two blocks measure a ship on their border a little differently, and each may place it on the
-    other's side. So a block keeps a ship whose center is up to half its length away from the core,
-    and :func:`merge_blocks` takes one of the two.
+    Two blocks measure a ship on their border slightly differently, and each may place its center in
+    the other's core. So a block also keeps ships whose center is up to half their length outside
+    its core, and :func:`merge_blocks` removes duplicates.
 
     Args:
         block: The block.
-        candidates: Ships in pixels of the block's picture.
+        candidates: Ships in pixels of the block's image.
+
+    Returns:
+        The candidates to keep.
     """
     core, left, top = block.core, block.box.x0, block.box.y0
     kept = []
@@ -43,14 +46,14 @@ def merge_blocks(
     """Merge the candidates of all blocks.
 
     Args:
-        found: Each block and what it kept, in pixels of the block's picture.
+        found: Each block with its candidates, in pixels of the block's image.
         area: The job's area; ships outside its polygon are left out.
         zoom: The zoom of the pixels.
-        floor: The lowest score that was kept.
+        floor: The lowest score of a candidate.
 
     Returns:
-        Ships in pixels of the whole area, best score first. A ship that several blocks see is
-        there once, from the block that does not cut it and, among those, that owns its place.
+        Ships in pixels of the whole area, in descending order of score, without duplicates. An
+        uncut box takes precedence, then the box of the block whose core contains its center.
     """
     whole = pixel_box(area.box, zoom)
     ships, numbers, ranks = [], [], []
@@ -82,10 +85,10 @@ def _moved(d: Detection, block: Block, whole: PixelBox) -> Detection:
 
 
 def _same_ships(ships: Sequence[Detection], numbers: Sequence[int]) -> list[set[int]]:
-    """For each ship those of other blocks that are the same one.
+    """Return for each ship the indices of its duplicates in other blocks.
 
-    Two are the same when their centers are within half the length of the smaller one along it and
-    within its width across, or when ``SAME_SHARE`` of the smaller box lies in the other.
+    Two boxes are the same ship if their centers are within half the length along and the width
+    across the smaller box, or if ``SAME_SHARE`` of the smaller box lies in the other.
     """
     twins: list[set[int]] = [set() for _ in ships]
     if not ships:
@@ -101,20 +104,20 @@ def _same_ships(ships: Sequence[Detection], numbers: Sequence[int]) -> list[set[
     common = shapely.area(shapely.intersection(boxes[c], boxes[d]))
     inside = common >= SAME_SHARE * np.minimum(areas[c], areas[d])
     for n, m in [*zip(a[near], b[near], strict=True), *zip(c[inside], d[inside], strict=True)]:
-        if numbers[n] != numbers[m]:  # one block's ships are different ships
+        if numbers[n] != numbers[m]:  # ships of one block are distinct
             twins[n].add(int(m))
             twins[m].add(int(n))
     return twins
 
 
 def _sides(corners: Floats) -> Floats:
-    """Lengths of the two sides of rectangles (n, 4, 2): (n, 2)."""
+    """Return the lengths of the two sides of rectangles (n, 4, 2): (n, 2)."""
     sides: Floats = np.linalg.norm(corners[:, 1:3] - corners[:, 0:2], axis=2)
     return sides
 
 
 def _twice_as_wide(corners: Floats) -> Floats:
-    """Rectangles (n, 4, 2) that reach twice as far across their longer side."""
+    """Return rectangles (n, 4, 2) with twice the width."""
     center = corners.mean(axis=1, keepdims=True)
     sides = corners[:, 1:3] - corners[:, 0:2]
     across = sides[np.arange(len(corners)), np.argmin(_sides(corners), axis=1)]

@@ -1,4 +1,4 @@
-"""Cut an area into blocks that workers search on their own."""
+"""Divide an area into blocks that workers search independently."""
 
 import math
 from bisect import bisect_left, bisect_right
@@ -18,21 +18,23 @@ from shipdet.geometry import (
     tiles_of,
 )
 
-#: Largest side of a block with its overlap.
+#: Largest side of a block, including its overlap.
 BLOCK_PX = 2048
-#: What a block sees around its core: half of the longest ship, whose center may be on the border.
+#: Overlap around the core of a block: half the longest ship, whose center may be on the border.
 REACH_M = LONGEST_SHIP_M / 2
 
-#: Pixels between places where a window may begin, in x and y.
+#: Pixels between possible starts of a window, in x and y.
 WindowGrid = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Block:
-    """A piece of an area, in global pixels of the job's zoom.
+    """A part of an area, in global pixels of the job's zoom.
 
-    ``box`` is what is fetched and searched, ``core`` the part whose ships the block owns; cores
-    do not overlap.
+    Attributes:
+        number: Position in the order of blocks.
+        box: The pixels that are downloaded and searched.
+        core: The part whose ships belong to the block; cores do not overlap.
     """
 
     number: int
@@ -41,25 +43,28 @@ class Block:
 
     @property
     def tiles(self) -> int:
-        """Map tiles that cover the block."""
+        """Number of map tiles that cover the block."""
         return len(tiles_of(self.box))
 
 
 def cut_area(
     area: Area, zoom: int, limit: int, side_px: int = BLOCK_PX, window_grid: WindowGrid = (1.0, 1.0)
 ) -> list[Block]:
-    """Cut an area into blocks, row by row; blocks that its polygon does not touch are left out.
+    """Divide an area into blocks, row by row, without blocks outside its polygon.
 
-    An area of at most ``side_px`` is one block, cropped to the pixel. Of several, cores begin and
-    end on tile corners, and boxes on the window grid, counted from the area's corner, so windows
-    lie in a block where they would in the whole picture.
+    An area of at most ``side_px`` per side is one block, cropped to the pixel. Otherwise cores
+    start and end at tile corners, and boxes lie on the window grid, which starts at the area's
+    corner. So the windows of a block have the same positions as in the whole image.
 
     Args:
         area: The area.
         zoom: The map zoom of the pixels.
-        limit: The most blocks.
-        side_px: The largest side of a block, as :func:`largest_side` gives it.
-        window_grid: Pixels from one place of a window to the next.
+        limit: Largest number of blocks.
+        side_px: Largest side of a block, see :func:`largest_side`.
+        window_grid: Pixels from one window to the next.
+
+    Returns:
+        The blocks.
 
     Raises:
         AreaTooLarge: The area needs more than ``limit`` blocks.
@@ -73,7 +78,7 @@ def cut_area(
     reached = [_reached(part, zoom, columns, rows) for part in area.parts]
     count = max(len(down) * len(across) for down, across in reached)
     cells: list[tuple[int, int]] = []
-    if count <= limit:  # before they are made
+    if count <= limit:  # otherwise the list could be huge
         cells = sorted({cell for down, across in reached for cell in product(down, across)})
         count = len(cells)
     if count > limit:
@@ -90,16 +95,16 @@ def cut_area(
 
 
 def largest_side(searched_px: float, passes: int) -> int:
-    """Compute the side of a block in whole tiles.
+    """Return the largest side of a block, a multiple of the tile size.
 
-    After ``passes`` of super-resolution (x4 each) the block has at most ``searched_px`` pixels.
+    After ``passes`` of super-resolution (x4 each), a block has at most ``searched_px`` pixels.
     """
     side = math.isqrt(int(searched_px / 16**passes)) // TILE_PX * TILE_PX
     return max(2 * TILE_PX, min(BLOCK_PX, side))
 
 
 def overlap_px(gsd_m: float, side_px: int = BLOCK_PX) -> int:
-    """Compute the overlap: half tiles that hold ``REACH_M``, at most a quarter of the side."""
+    """Return the overlap: at least ``REACH_M`` in half tiles, at most a quarter of the side."""
     half = TILE_PX // 2
     wanted = max(1, math.ceil(REACH_M / gsd_m / half))
     return min(wanted, max(1, side_px // 4 // half)) * half
@@ -113,7 +118,7 @@ def box_degrees(box: PixelBox, zoom: int) -> BBox:
 
 
 def _reached(part: BBox, zoom: int, columns: list[int], rows: list[int]) -> tuple[range, range]:
-    """Rows and columns of the cores that a part of an area reaches, however far others are."""
+    """Return the rows and columns of the cores that a part of an area overlaps."""
     box = pixel_box(part, zoom)
     return (
         range(max(0, bisect_right(rows, box.y0) - 1), bisect_left(rows, box.y1)),
@@ -122,19 +127,19 @@ def _reached(part: BBox, zoom: int, columns: list[int], rows: list[int]) -> tupl
 
 
 def _edges(start: int, end: int, core_px: int) -> list[int]:
-    """Edges of the cores along one axis: tile corners, and the ends of the area."""
+    """Return the edges of the cores along one axis: tile corners, and the ends of the area."""
     if end - start <= core_px:
         return [start, end]
     first = start // TILE_PX * TILE_PX
     inner = [edge for edge in range(first + core_px, end, core_px) if edge > start]
-    # A last strip narrower than half a tile goes to the block before it, whose overlap has it.
+    # A last strip narrower than half a tile joins the previous block, whose overlap includes it.
     if end - inner[-1] < TILE_PX // 2:
         inner.pop()
     return [start, *inner, end]
 
 
 def _grown(core: PixelBox, overlap: int, whole: PixelBox, window_grid: WindowGrid) -> PixelBox:
-    """The core and its overlap, moved outwards to the window grid, within the area."""
+    """Return the core with its overlap, extended to the window grid within the area."""
     x0, x1 = _reach(core.x0 - overlap, core.x1 + overlap, whole.x0, whole.x1, window_grid[0])
     y0, y1 = _reach(core.y0 - overlap, core.y1 + overlap, whole.y0, whole.y1, window_grid[1])
     return PixelBox(x0, y0, x1, y1)

@@ -11,22 +11,28 @@ from shipdet.imagery.tile_plan import check_zoom
 from shipdet.models import ClassifierConfig, public_names, resolve_public
 from shipdet.settings import Settings
 
-#: Network pixels: a multiple of every model's cell, so that the cells of a block lie where those
-#: of the whole picture would.
+#: In network pixels: a multiple of every model's cell, so that the cells of a block coincide with
+#: those of the whole image.
 STEP_PX = 64
 
 
 def plan_job(message: JobMessage, settings: Settings) -> tuple[int, list[Block]]:
-    """Plan a job; fetches nothing.
+    """Plan a job, without a download.
+
+    Args:
+        message: The request.
+        settings: Defaults and limits.
 
     Returns:
         The zoom, and the blocks in order.
 
     Raises:
         AreaTooLarge: The area needs more than ``cluster_max_blocks`` blocks.
-        ShipdetError: As the pipeline for the same request.
+        BadJob: The provider needs an acquisition.
+        UnknownModel: The model is not in the list.
+        ShipdetError: The pipeline rejects the request.
     """
-    # Anybody may send a message: only listed models are looked up.
+    # Anyone may send a message, so only listed models are accepted.
     for name in filter(None, (message.model, message.upscaler)):
         if name not in public_names(settings):
             raise UnknownModel(
@@ -38,7 +44,7 @@ def plan_job(message: JobMessage, settings: Settings) -> tuple[int, list[Block]]
     if provider.kind == "stac" and not message.acquisition:
         raise BadJob(
             f"A job with {provider.id} needs the id of an acquisition (`shipdet acquisitions` "
-            "lists them): without it every block could be of another day."
+            "lists them): otherwise each block could be of a different day."
         )
     config = _config(message, settings)
     zoom = message.zoom
@@ -61,9 +67,9 @@ def _config(message: JobMessage, settings: Settings) -> ClassifierConfig:
 
 
 def _window_grid(area: Area, zoom: int, config: ClassifierConfig) -> WindowGrid:
-    """Picture pixels between places where the cells of every block lie.
+    """Return the image pixels, in x and y, of a step of ``STEP_PX`` network pixels.
 
-    The detector resamples a picture to whole network pixels, so x and y differ a little.
+    The two differ slightly, because the detector resamples an image to whole network pixels.
     """
     whole = pixel_box(area.box, zoom)
     network_px = Grid.from_tiles(whole, zoom).gsd_m / config.gsd_m

@@ -1,4 +1,4 @@
-"""The job message that travels through Kafka, checked against mistakes and malice."""
+"""The job message sent through Kafka, validated against errors and attacks."""
 
 import hashlib
 import json
@@ -28,24 +28,38 @@ PROVIDER = r"^[a-z0-9]{0,40}$"
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
 ModelName = Annotated[str, Field(max_length=MAX_TEXT, pattern=r"^[\w./@-]*$")]
 
-#: Options of :class:`~shipdet.requests.Search` that a job does not have: ``passes`` stands for
-#: upscale, the operator chooses the device, and the files of a job have their own names and forms.
+#: Options of :class:`~shipdet.requests.Search` that a job does not have: ``passes`` replaces
+#: ``upscale``, the operator chooses the device, and a job's files have fixed names and formats.
 NOT_IN_JOBS = frozenset({"upscale", "device", "map", "image_format", "quality", "name"})
 _UPSCALES: dict[int, Upscale] = {passes: name for name, passes in PASSES.items()}
 
-
-#: Options that whoever submits a job does not have.
+#: Options that are not available when a job is submitted.
 NOT_SUBMITTED = NOT_IN_JOBS - {"upscale"}
 
 
 class JobMessage(Request):
-    """One area to search; empty strings and nulls mean the cluster's defaults.
+    """A request to search one area; empty strings and nulls mean the cluster's defaults.
 
-    ``area`` is ``[west, south, east, north]`` in degrees, a WKT POLYGON or a GeoJSON polygon.
-    ``passes`` is how often super-resolution x4 is applied, ``selective`` whether only where the raw
-    image could show a ship; ``min_length_m`` is the shortest ship that counts, in meters. Dates
-    (YYYY-MM-DD, inclusive), ``max_cloud`` in percent and ``priority`` are for Sentinel Hub.
-    ``reference`` is the submitter's own mark: kept, and not part of the identity.
+    Attributes:
+        version: Version of the message format.
+        name: Unique name of the job.
+        area: ``[west, south, east, north]`` in degrees, a WKT POLYGON or a GeoJSON polygon.
+        provider: Source of imagery.
+        zoom: Map zoom; null for the recommended one.
+        passes: Number of times that super-resolution x4 is applied.
+        upscaler: Super-resolution model.
+        selective: Whether super-resolution is limited to candidates in the raw image.
+        model: Ship model.
+        threshold: Lowest score of a ship; null for the model's own.
+        backend: Inference backend.
+        precision: Number format of the inference.
+        min_length_m: Shortest ship that counts, in meters.
+        date_from: First day, YYYY-MM-DD, for Sentinel Hub.
+        date_to: Last day, inclusive, for Sentinel Hub.
+        max_cloud: Highest cloud cover in percent, for Sentinel Hub.
+        priority: Order of the acquisitions, for Sentinel Hub.
+        acquisition: Id of an acquisition, for STAC providers.
+        reference: Any text of the submitter; stored, but not part of the job's identity.
     """
 
     version: Literal[2] = 2
@@ -81,13 +95,13 @@ class JobMessage(Request):
     @classmethod
     def _reference_printable(cls, value: str) -> str:
         if not value.isprintable():
-            raise ValueError("the reference may hold printable characters only")
+            raise ValueError("the reference may contain printable characters only")
         return value
 
     @field_validator("date_from", "date_to")
     @classmethod
     def _date_readable(cls, value: str | None) -> str | None:
-        return ImageryOptions(date_from=value).date_from  # one way to write it, for the identity
+        return ImageryOptions(date_from=value).date_from  # one notation, for the identity
 
     @model_validator(mode="after")
     def _dates_in_order(self) -> Self:
@@ -96,15 +110,26 @@ class JobMessage(Request):
 
     @classmethod
     def from_options(cls, name: str, area: object, reference: str, options: dict[str, Any]) -> Self:
-        """Make a message of all options but ``NOT_SUBMITTED``; raises as :meth:`decode`."""
+        """Create a message from the options of a search.
+
+        Args:
+            name: Unique name of the job.
+            area: As in the message.
+            reference: Any text of the submitter.
+            options: All options except ``NOT_SUBMITTED``.
+
+        Raises:
+            BadJob: A value is out of range.
+            BadArea: The area cannot be searched.
+        """
         values = {key: value for key, value in options.items() if key != "upscale"}
         upscale = options.get("upscale", "none")
-        values["passes"] = PASSES.get(upscale, upscale)  # a wrong one is named by the check
+        values["passes"] = PASSES.get(upscale, upscale)  # the validation reports an invalid one
         return cls.of({"version": 2, "name": name, "area": area, "reference": reference, **values})
 
     @property
     def id(self) -> str:
-        """32 hex digits of the request's SHA-256: the same request has the same id.
+        """The first 32 hex digits of the request's SHA-256; equal requests have equal ids.
 
         Defaults are left out, so a new option does not change the ids of requests without it.
         """
@@ -116,17 +141,17 @@ class JobMessage(Request):
 
     @property
     def parsed_area(self) -> Area:
-        """The area as a value."""
+        """The parsed area."""
         return parse_area(self.area)
 
     @property
     def search(self) -> Search:
-        """How to search, as the pipeline takes it; raises BadOption."""
+        """The search options for the pipeline; raises BadOption."""
         shared = {name: getattr(self, name) for name in Search.model_fields.keys() - NOT_IN_JOBS}
         return Search.check(**shared, upscale=_UPSCALES[self.passes], image_format="jpg")
 
     def request(self, bbox: tuple[float, float, float, float], zoom: int) -> AreaRequest:
-        """The pipeline's request for a part of the area, at a zoom that was decided."""
+        """Return the pipeline's request for a part of the area at the zoom of the plan."""
         return AreaRequest.check(
             bbox=bbox,
             search=self.search,
@@ -134,7 +159,7 @@ class JobMessage(Request):
         )
 
     def encode(self) -> bytes:
-        """The message as it is sent."""
+        """Return the message as bytes to send."""
         return self.model_dump_json().encode()
 
     @classmethod
@@ -145,28 +170,28 @@ class JobMessage(Request):
             data: JSON in UTF-8, at most ``MAX_MESSAGE_BYTES``.
 
         Raises:
-            BadJob: It is not a message of version 2, or a value is out of range.
-            BadArea: Its area cannot be searched.
+            BadJob: The data is not a message of version 2, or a value is out of range.
+            BadArea: The area cannot be searched.
         """
         return cls.of(_json(data))
 
     @classmethod
     def of(cls, value: object) -> Self:
-        """Check the values of a message; raises as :meth:`decode`."""
+        """Validate the values of a message; raises the errors of :meth:`decode`."""
         if not isinstance(value, dict):
             raise BadJob("A job message must be a JSON object.")
         if "version" not in value:
-            raise BadJob("A job message needs its version: this program reads version 2.")
+            raise BadJob("A job message must have a version: this program reads version 2.")
         try:
             message = cls.check(**{str(key): v for key, v in value.items()})
-            message.search  # noqa: B018  # the pipeline's own checks
+            message.search  # noqa: B018  # runs the pipeline's checks
         except BadOption as error:
             raise BadJob(f"The job message cannot be used: {_shortened(str(error))}") from None
         return message
 
 
 def check_length(data: bytes) -> None:
-    """Raise BadJob for a message that is longer than what is read."""
+    """Raise BadJob if a message is longer than ``MAX_MESSAGE_BYTES``."""
     if len(data) > MAX_MESSAGE_BYTES:
         raise BadJob(f"The message has more than {MAX_MESSAGE_BYTES:,} bytes: simplify its area.")
 
@@ -179,20 +204,20 @@ def _json(data: bytes) -> object:
 
     try:
         return json.loads(data, parse_constant=refuse)
-    except (ValueError, RecursionError):  # also undecodable bytes and endless digits
+    except (ValueError, RecursionError):  # also for undecodable bytes and very long numbers
         raise BadJob("The message is not JSON in UTF-8.") from None
 
 
 def _check_storable(value: object) -> None:
-    """Raise ValueError for texts anywhere in a value that a database cannot hold as JSON."""
-    refusal = "the area may not hold NUL or half characters"
+    """Raise ValueError if a value contains text that PostgreSQL cannot store as JSON."""
+    refusal = "the area must not contain NUL or lone surrogates"
     try:
         data = json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:  # a lone surrogate
         raise ValueError(refusal) from None
     except (RecursionError, TypeError, ValueError):
         raise ValueError("the area is not plain JSON") from None
-    if b"\\u0000" in data:  # as JSON writes a NUL
+    if b"\\u0000" in data:  # NUL in JSON
         raise ValueError(refusal)
 
 

@@ -1,1 +1,1 @@
-"""The tables of jobs and blocks, and the statements that read and change them."""
+"""The tables of jobs and blocks, and the queries that read and change them."""

@@ -1,4 +1,4 @@
-"""Jobs and blocks in PostgreSQL. Every change of status names the status it comes from."""
+"""Jobs and blocks in PostgreSQL. Each status change states the previous status."""
 
 from collections.abc import Sequence
 
@@ -27,13 +27,21 @@ from shipdet.errors import UnknownJob
 
 
 class Store:
-    """Jobs and their blocks, as stream, workers, command line and app see them."""
+    """Jobs and their blocks, for the stream, the workers, the command line and the app."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
 
     def register(self, message: JobMessage, zoom: int, blocks: Sequence[Block]) -> bool:
-        """Add a job with its blocks; False, and no change, when it exists.
+        """Add a job with its blocks.
+
+        Args:
+            message: The request.
+            zoom: The zoom of the plan.
+            blocks: The blocks of the plan.
+
+        Returns:
+            False if the job exists; it does not change.
 
         Raises:
             BadJob: Another job has its name.
@@ -48,15 +56,20 @@ class Store:
         return self.database.run(work)
 
     def register_failed(self, message: JobMessage, reason: str) -> bool:
-        """Add a job that cannot be planned, as failed; False when it exists."""
+        """Add a job that cannot be planned, with status failed; False if it exists."""
         return self.database.run(
             lambda c: insert_job(c, message, message.zoom, "failed", 0, reason)
         )
 
     def claim(self, worker: str, lease_s: float) -> Claim | None:
-        """Take the next free block, of the job that was served longest ago.
+        """Take the next free block, from the job that has waited longest.
 
-        A block whose lease has ended is free. None when there is no free block.
+        Args:
+            worker: Name of the worker.
+            lease_s: Seconds until the block becomes free again, unless the lease is renewed.
+
+        Returns:
+            The claim; None if no block is free.
         """
 
         def work(connection: Connection[DictRow]) -> Claim | None:
@@ -75,7 +88,7 @@ class Store:
                 "WHERE id = %s AND status IN ('queued', 'running') RETURNING *",
                 (worker, row["job_id"]),
             ).fetchone()
-            if taken is None or job is None:  # cancelled in between: leave the block as it was
+            if taken is None or job is None:  # cancelled in the meantime: restore the block
                 connection.execute(
                     "UPDATE blocks SET status = 'queued', attempts = attempts - 1 "
                     "WHERE job_id = %s AND number = %s",
@@ -94,7 +107,7 @@ class Store:
         return self.database.run(work)
 
     def renew(self, claim: Claim, lease_s: float) -> bool:
-        """Extend a lease; False when the claim is lost or the job has ended."""
+        """Extend a lease; False if the claim is lost or the job has ended."""
         return bool(
             self.database.rows(
                 "UPDATE blocks SET lease_until = now() + %s * interval '1 s' FROM jobs "
@@ -105,7 +118,7 @@ class Store:
         )
 
     def complete_block(self, claim: Claim, candidates: Row, objects: Row, record: Row) -> bool:
-        """Store the results of a block; False, and no change, when the claim is lost."""
+        """Store the results of a block; False, without a change, if the claim is lost."""
 
         def work(connection: Connection[DictRow]) -> bool:
             done = end_block(
@@ -121,7 +134,7 @@ class Store:
         return self.database.run(work)
 
     def repeat_block(self, claim: Claim, reason: str, after_s: float) -> bool:
-        """Queue a block again, for ``after_s`` from now; False when the claim is lost."""
+        """Queue a block again after ``after_s`` seconds; False if the claim is lost."""
         return self.database.run(
             lambda c: end_block(
                 c,
@@ -132,7 +145,7 @@ class Store:
         )
 
     def fail_block(self, claim: Claim, reason: str) -> bool:
-        """Fail a block and its job, with a dead letter; False when the claim is lost."""
+        """Fail a block and its job, with a dead letter; False if the claim is lost."""
 
         def work(connection: Connection[DictRow]) -> bool:
             if not end_block(connection, claim, "status = 'failed', error = %s", (reason,)):
@@ -151,7 +164,7 @@ class Store:
         return self.database.run(work)
 
     def finished_blocks(self, job_id: str) -> list[tuple[Block, Row]]:
-        """Read the done blocks of a job, with their rows."""
+        """Return the done blocks of a job, with their rows."""
         rows = self.database.rows(
             "SELECT * FROM blocks WHERE job_id = %s AND number >= 0 AND status = 'done' "
             "ORDER BY number",
@@ -166,12 +179,12 @@ class Store:
 
         Args:
             claim: The claim of the joining block.
-            ships: Rows of the table of detections.
-            results: Rows of the table of results.
+            ships: Rows for the table of detections.
+            results: Rows for the table of results.
             outcome: ``timings`` and ``notes``.
 
         Returns:
-            False, and no change, when the claim is lost or the job has ended.
+            False, without a change of the job, if the claim is lost or the job has ended.
         """
 
         def work(connection: Connection[DictRow]) -> bool:
@@ -196,7 +209,7 @@ class Store:
         return self.database.run(work)
 
     def cancel(self, job_id: str) -> bool:
-        """Stop a job at its next block; False when it has ended."""
+        """Stop a job before its next block; False if it has ended."""
         return bool(
             self.database.rows(
                 "UPDATE jobs SET status = 'cancelled', finished_at = now() "
@@ -214,7 +227,7 @@ class Store:
             blocks: The blocks of its plan; missing ones are added.
 
         Returns:
-            False when the job is not failed or cancelled.
+            False if the job is neither failed nor cancelled.
         """
 
         def work(connection: Connection[DictRow]) -> bool:
@@ -227,21 +240,21 @@ class Store:
             if job is None:
                 return False
             insert_blocks(connection, job_id, blocks)
-            # The joining runs again even if it is done: the job was cancelled while it ran.
+            # Joining is repeated even if it is done, because the job was cancelled during it.
             connection.execute(
                 "UPDATE blocks SET status = 'queued', attempts = 0, not_before = now() "
                 "WHERE job_id = %s AND (status <> 'done' OR number = %s)",
                 (job_id, JOIN),
             )
-            # A worker may have completed a block after the cancel, which was not counted.
+            # A block that a worker completed after the cancel is not counted yet.
             count_done(connection, job_id)
             return True
 
         return self.database.run(work)
 
     def job(self, id_or_name: str) -> Row:
-        """Read a job by its id, else by its name; UnknownJob when there is none."""
-        # A name may look like an id: the id comes first.
+        """Read a job by its id or name; UnknownJob if it does not exist."""
+        # A name may look like an id, so the id takes precedence.
         rows = self.database.rows(
             "SELECT * FROM jobs WHERE id = %s OR name = %s ORDER BY id <> %s LIMIT 1",
             *(id_or_name,) * 3,

@@ -1,4 +1,4 @@
-"""The cluster's figures as Prometheus text."""
+"""The metrics of the cluster as Prometheus text."""
 
 from collections.abc import Iterator
 
@@ -10,24 +10,24 @@ from prometheus_client.registry import Collector
 from shipdet.cluster.store.job_store import Store
 from shipdet.cluster.store.queries import Figures, figures
 
-#: Counters: the name in the database and in the metrics, the label, what is counted.
+#: Counters: name in the database, name in the metrics, label, description.
 COUNTERS = (
-    ("jobs", "jobs_ended", "status", "Jobs that ended, by how; a job that is retried ends again."),
+    ("jobs", "jobs_ended", "status", "Jobs that ended, by status; a retried job counts again."),
     ("blocks", "blocks_done", "", "Blocks that were searched."),
     ("ships", "ships", "", "Ships of completed jobs."),
-    ("dead_letters", "dead_letters", "kind", "Messages refused and jobs failed."),
-    ("tiles", "tiles", "source", "Map tiles, by where they came from."),
+    ("dead_letters", "dead_letters", "kind", "Refused messages and failed jobs, by kind."),
+    ("tiles", "tiles", "source", "Map tiles, by source."),
 )
 
 
 def metrics(store: Store) -> str:
-    """Render jobs, blocks, ships, dead letters, tiles and seconds per stage.
+    """Return jobs, blocks, ships, dead letters, tiles and seconds per stage.
 
-    Gauges count the rows that are there. Counters count events since the tables were made and
-    never fall, whatever :mod:`~shipdet.cluster.store.retention` removes.
+    Gauges count the current rows. Counters count events since the creation of the tables and never
+    decrease, even if :mod:`~shipdet.cluster.store.retention` removes rows.
 
     Returns:
-        Text in Prometheus' exposition format.
+        Text in the exposition format of Prometheus.
 
     Raises:
         EngineUnreachable: The database does not answer or has no tables.

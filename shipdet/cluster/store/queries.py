@@ -1,4 +1,4 @@
-"""Queries: lists of jobs, one job with its results, dead letters, figures."""
+"""Queries: lists of jobs, one job with its results, dead letters, metrics."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ def list_jobs(store: Store, status: str = "", limit: int = 100) -> list[Row]:
     Args:
         store: The job store.
         status: One of ``STATUSES``; empty for all.
-        limit: The most jobs, 1 to ``MAX_LISTED``.
+        limit: Largest number of jobs; clamped to 1 to ``MAX_LISTED``.
 
     Raises:
         BadOption: The status is not one of ``STATUSES``.
@@ -37,7 +37,7 @@ def list_jobs(store: Store, status: str = "", limit: int = 100) -> list[Row]:
 
 
 def show_job(store: Store, id_or_name: str) -> Row:
-    """Read a job with its ships, results and blocks; UnknownJob when there is none."""
+    """Read a job with its ships, results and blocks; UnknownJob if it does not exist."""
     job = store.job(id_or_name)
     rows = store.database.rows
     return {
@@ -59,7 +59,7 @@ def show_job(store: Store, id_or_name: str) -> Row:
 
 
 def known_ids(store: Store, ids: Sequence[str]) -> set[str]:
-    """Choose the ids that are already jobs."""
+    """Return the ids of existing jobs among ``ids``."""
     rows = store.database.rows("SELECT id FROM jobs WHERE id = ANY(%s)", list(ids))
     return {row["id"] for row in rows}
 
@@ -71,17 +71,17 @@ def open_jobs(store: Store) -> int:
 
 
 def free_blocks(store: Store) -> bool:
-    """Whether a block is free for a worker."""
+    """Return whether a block is free for a worker."""
     return bool(store.database.rows(free_block()))
 
 
 def add_letter(store: Store, key: str, reason: str, value: bytes, job_id: str = "") -> None:
-    """Put a refused message into the outbox of dead letters, once per key."""
+    """Add a refused message to the dead-letter outbox, once per key."""
     store.database.run(lambda c: insert_letter(c, key, job_id, "rejected", reason, value))
 
 
 def unsent_letters(store: Store, limit: int = 500) -> list[Row]:
-    """List dead letters that are not published yet, oldest first."""
+    """List unpublished dead letters, oldest first."""
     return store.database.rows(
         "SELECT * FROM dead_letters WHERE sent_at IS NULL ORDER BY created_at LIMIT %s", limit
     )
@@ -96,7 +96,13 @@ def mark_sent(store: Store, keys: list[str]) -> None:
 
 @dataclass(frozen=True)
 class Figures:
-    """What the metrics show: rows by status, and counters by name and label."""
+    """The values of the metrics.
+
+    Attributes:
+        jobs: Number of jobs by status.
+        blocks: Number of blocks by status.
+        counters: Counters by name and label.
+    """
 
     jobs: dict[str, int]
     blocks: dict[str, int]
@@ -104,7 +110,7 @@ class Figures:
 
 
 def figures(store: Store) -> Figures:
-    """Read the figures of the metrics; a status that no row has counts 0."""
+    """Read the values of the metrics; a status without rows counts 0."""
     rows = store.database.rows
     jobs = rows("SELECT status, count(*) AS n FROM jobs GROUP BY status ORDER BY status")
     blocks = rows(

@@ -1,4 +1,4 @@
-"""Removal of old jobs, sent dead letters, unused objects and cached tiles."""
+"""Remove old jobs, sent dead letters, unused objects and cached tiles."""
 
 import logging
 import threading
@@ -16,7 +16,7 @@ from shipdet.cluster.store.job_store import Store
 from shipdet.errors import ShipdetError
 from shipdet.settings import Settings
 
-BATCH = 500  # rows of one transaction, and keys of one request
+BATCH = 500  # rows per transaction, and keys per request
 EVERY_S = 6 * 3600.0
 
 log = logging.getLogger(__name__)
@@ -28,8 +28,8 @@ DELETE FROM jobs WHERE id = ANY(ARRAY(
 ))
 """
 _LETTERS = "DELETE FROM dead_letters WHERE sent_at < now() - %s * interval '1 day'"
-# A worker may have put an object there for a block that it has not completed yet, so objects stay
-# for a day, which is longer than any block takes.
+# An object may belong to a block that is not completed yet. So objects are kept for a day, longer
+# than any block takes.
 _OBJECTS = """
 DELETE FROM objects WHERE key = ANY(ARRAY(
     SELECT key FROM objects o WHERE used_at < now() - interval '1 day'
@@ -42,7 +42,7 @@ DELETE FROM objects WHERE key = ANY(ARRAY(
 
 @dataclass(frozen=True)
 class Removed:
-    """How many of each kind were removed."""
+    """Numbers of removed rows and files."""
 
     jobs: int
     objects: int
@@ -51,9 +51,9 @@ class Removed:
 
 
 def keep_object(store: Store, key: str) -> None:
-    """Mark an object as needed, before asking the object store for it.
+    """Mark an object as needed, before the object store is queried for it.
 
-    This waits while the object is being removed; the caller then puts it again.
+    Waits while the object is being removed; the caller then stores it again.
     """
     store.database.run(
         lambda c: c.execute(
@@ -66,16 +66,20 @@ def keep_object(store: Store, key: str) -> None:
 def remove_old(
     store: Store, objects: ObjectStore, settings: Settings, days: float | None = None
 ) -> Removed:
-    """Remove old jobs and letters, and files that nothing needs.
+    """Remove old jobs and dead letters, and unused files.
 
-    Objects are removed when no job names them and no worker has needed them for a day, cached tiles
-    after ``cache_days``. It may be interrupted at any point and run in parallel.
+    Objects are removed if no job refers to them and no worker has needed them for a day, cached
+    tiles after ``cache_days``. The function may be interrupted at any point and run in parallel.
 
     Args:
         store: The job store.
         objects: The object store.
         settings: ``cluster_keep_days`` and ``cache_days``.
-        days: Age of the end of jobs and of sent letters, instead of ``cluster_keep_days``.
+        days: Days after the end of a job or the sending of a letter; None for
+            ``cluster_keep_days``.
+
+    Returns:
+        The numbers of removed rows and files.
 
     Raises:
         EngineUnreachable: An engine does not answer.
@@ -90,8 +94,8 @@ def remove_old(
         return connection.execute(_LETTERS, (days,)).rowcount
 
     def unused(connection: Connection[DictRow]) -> int:
-        # Inside the transaction: a worker that needs one of them waits in keep_object, and when the
-        # object store does not answer, all rows stay.
+        # Inside the transaction: a worker that needs one of the objects waits in keep_object, and
+        # all rows remain if the object store does not answer.
         keys = [row["key"] for row in connection.execute(_OBJECTS, (BATCH,))]
         objects.remove(keys)
         return len(keys)
@@ -105,19 +109,19 @@ def remove_old(
 
 
 def keep_clean(settings: Settings, stop: threading.Event) -> None:
-    """Call :func:`remove_old` every ``EVERY_S`` until ``stop`` is set; engines may be away."""
+    """Call :func:`remove_old` every ``EVERY_S`` until ``stop`` is set; log errors of engines."""
     store = Store(Database(settings.postgres))
     while not stop.is_set():
         try:
             log.info("%s", remove_old(store, ObjectStore(settings), settings))
         except (ShipdetError, psycopg.Error) as error:
-            log.warning("old jobs are not removed now: %s", error)
+            log.warning("old jobs cannot be removed now: %s", error)
         store.database.close()
         stop.wait(EVERY_S)
 
 
 def _until_none(store: Store, work: Callable[[Connection[DictRow]], int]) -> int:
-    """Run a transaction until it has nothing left to do; returns the sum."""
+    """Repeat a transaction until it returns 0; return the sum."""
     total = 0
     while count := store.database.run(work):
         total += count

@@ -13,7 +13,7 @@ from shipdet.cluster.jobs.message import JobMessage
 from shipdet.errors import BadJob
 from shipdet.geometry import PixelBox
 
-JOIN = -1  # number of the block that joins all others
+JOIN = -1  # number of the block that joins all other blocks
 OPEN = ("queued", "running")
 
 Row = dict[str, Any]
@@ -37,9 +37,9 @@ class Claim:
 
 
 def free_block(lock: str = "") -> str:
-    """The query for the next block: at most one row of job_id and number."""
-    # LATERAL keeps the inner order: the first job in turn that has a free block gives it. Jobs that
-    # wait for their joining come first, since that is quick.
+    """Return the query for the next free block: at most one row of job_id and number."""
+    # LATERAL keeps the inner order, so the block comes from the first job that has a free one. Jobs
+    # that only need joining come first, since joining is fast.
     return f"""
         SELECT b.job_id, b.number FROM (
             SELECT id, blocks_done, blocks_total FROM jobs WHERE status IN ('queued', 'running')
@@ -57,7 +57,7 @@ def free_block(lock: str = "") -> str:
 def insert_letter(
     connection: Connection[DictRow], key: str, job_id: str, kind: str, reason: str, value: bytes
 ) -> None:
-    """Put a dead letter into the outbox, once per key."""
+    """Add a dead letter to the outbox, once per key."""
     connection.execute(
         "INSERT INTO dead_letters (key, job_id, kind, reason, value) VALUES (%s, %s, %s, %s, %s) "
         "ON CONFLICT DO NOTHING",
@@ -73,7 +73,7 @@ def insert_job(
     total: int,
     error: str = "",
 ) -> bool:
-    """Add a job; False when it exists, BadJob when another job has its name."""
+    """Add a job; False if it exists, BadJob if another job has its name."""
     box = message.parsed_area.box
     row = connection.execute(
         "INSERT INTO jobs (id, name, reference, message, provider, zoom, west, south, east, north, "
@@ -89,15 +89,19 @@ def insert_job(
         return True
     other = connection.execute("SELECT id FROM jobs WHERE name = %s", (message.name,)).fetchone()
     if other is not None and other["id"] != message.id:
-        raise BadJob(
-            f"Another job has the name '{message.name}' already: choose a new one for a new "
-            "request."
-        )
+        raise name_taken(message.name)
     return False
 
 
+def name_taken(name: str) -> BadJob:
+    """Return the error of a job whose name another one has."""
+    return BadJob(
+        f"Another job is already named '{name}': choose a different name for a different request."
+    )
+
+
 def insert_blocks(connection: Connection[DictRow], job_id: str, blocks: Sequence[Block]) -> None:
-    """Add the missing blocks of a job, and the one that joins them."""
+    """Add the missing blocks of a job, including the joining block."""
     empty = PixelBox(0, 0, 0, 0)
     with connection.cursor() as cursor:
         cursor.executemany(
@@ -111,7 +115,7 @@ def insert_blocks(connection: Connection[DictRow], job_id: str, blocks: Sequence
 def end_block(
     connection: Connection[DictRow], claim: Claim, change: str, values: tuple[Any, ...]
 ) -> bool:
-    """Change a block if the claim still holds it; False otherwise."""
+    """Change a block if the claim is still valid; return whether it is."""
     row = connection.execute(
         f"UPDATE blocks SET {change}, lease_until = NULL "
         "WHERE job_id = %s AND number = %s AND token = %s AND status = 'running' RETURNING number",
@@ -121,7 +125,7 @@ def end_block(
 
 
 def count_done(connection: Connection[DictRow], job_id: str) -> None:
-    """Write the number of done blocks into an open job."""
+    """Update the number of done blocks of an open job."""
     connection.execute(
         "UPDATE jobs SET blocks_done = (SELECT count(*) FROM blocks "
         "WHERE job_id = %(id)s AND number >= 0 AND status = 'done') "
@@ -131,7 +135,7 @@ def count_done(connection: Connection[DictRow], job_id: str) -> None:
 
 
 def block_of(row: DictRow) -> Block:
-    """The block of a row."""
+    """Return the block of a row."""
     return Block(row["number"], PixelBox(*row["box"]), PixelBox(*row["core"]))
 
 

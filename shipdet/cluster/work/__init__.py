@@ -1,1 +1,1 @@
-"""What the stream and its workers do: read messages, search blocks, join their results."""
+"""The stream and its workers: read messages, search blocks, join the results."""

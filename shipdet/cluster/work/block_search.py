@@ -1,4 +1,4 @@
-"""The search of one block."""
+"""Search one block."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from shipdet.report import Run, vector
 from shipdet.report.finished_run import PREVIEW
 from shipdet.settings import Settings
 
-KEPT = ("mosaic", "overlay")  # of the run's files
+KEPT = ("mosaic", "overlay")  # kinds of files that are stored
 
 
 def search_block(
@@ -27,14 +27,21 @@ def search_block(
 ) -> Steps[None]:
     """Search a block and store its candidates and files.
 
-    A block without imagery is done and empty. ``folder`` is removed by the caller.
+    A block without imagery is done and empty.
+
+    Args:
+        claim: The claim of the block.
+        store: The job store.
+        objects: The object store.
+        folder: A temporary folder, which the caller removes.
+        settings: Settings of the worker.
 
     Raises:
-        ProviderUnreachable: Tiles are missing, and another attempt may get them.
-        ShipdetError: As the pipeline.
+        ProviderUnreachable: Tiles are missing that another attempt may fetch.
+        ShipdetError: The pipeline fails.
     """
-    asked = get_provider(claim.message.provider or settings.provider, settings)
-    provider, _ = effective_provider(asked, settings)  # whose connections are used
+    requested = get_provider(claim.message.provider or settings.provider, settings)
+    provider, _ = effective_provider(requested, settings)  # the one that is connected to
     try:
         run = yield from _run(claim, store, provider, folder, settings)
     except NoImagery as error:
@@ -54,7 +61,7 @@ def search_block(
 def _run(
     claim: Claim, store: Store, provider: Provider, folder: Path, settings: Settings
 ) -> Steps[Run]:
-    """Run the pipeline on a block, with its share of the connections."""
+    """Run the pipeline on a block with its share of the provider's connections."""
     box = box_degrees(claim.block.box, claim.zoom)
     request = claim.message.request(box.as_tuple(), claim.zoom)
     own = {"runs_dir": folder / "runs", "connections_per_host": 1}
@@ -68,10 +75,10 @@ def _run(
 
 
 def _while_fetching(steps: Steps[Run], held: Slots) -> Steps[Run]:
-    """Pass on the events of a run; free the connections when its tiles are there."""
+    """Pass on the events of a run; release the connections after the last tile."""
 
     def watched(event: Progress) -> Progress:
-        # At the last tile, not at the next stage: stages may overlap.
+        # At the last tile instead of the next stage, because stages may overlap.
         if event.stage == "report" or (event.stage == "fetch" and event.done >= event.total):
             held.give_back()
         return event
@@ -80,7 +87,7 @@ def _while_fetching(steps: Steps[Run], held: Slots) -> Steps[Run]:
 
 
 def _check_complete(run: Run, provider: Provider) -> None:
-    """Raise ProviderUnreachable when tiles failed, other than those the provider lacks."""
+    """Raise ProviderUnreachable if tiles are missing that the provider may have."""
     reasons = run.record["source"]["details"].get("missing_reasons", {})
     failed = {reason: count for reason, count in reasons.items() if reason != NO_PICTURE}
     if failed:
@@ -91,7 +98,7 @@ def _check_complete(run: Run, provider: Provider) -> None:
 
 
 def _record(run: Run) -> dict[str, Any]:
-    """The part of a block's run record that the job needs."""
+    """Return the part of a block's run record that the job needs."""
     record, source = run.record, run.record["source"]
     return {
         "threshold": run.threshold,

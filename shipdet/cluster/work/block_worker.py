@@ -1,4 +1,4 @@
-"""A Python worker of Spark: it takes blocks and runs them for some seconds."""
+"""A Python worker of Spark: take blocks and run them for a few seconds."""
 
 import logging
 import os
@@ -29,27 +29,30 @@ from shipdet.imagery.cache import open_caches_with
 from shipdet.progress import Steps
 from shipdet.settings import Settings
 
-#: After these seconds a worker returns its place to Spark, so that others get a turn.
+#: Length of a turn, after which a worker returns its slot to Spark.
 TURN_S = 5.0
-#: Errors that another attempt may not have.
+#: Errors that another attempt may avoid.
 PASSING = (EngineUnreachable, OutOfMemory, ProviderUnreachable, StorageFull)
 
 log = logging.getLogger(__name__)
 
 
 class Lost(Exception):
-    """The claim is lost: the job was cancelled, or the lease ended."""
+    """The claim is lost: the job is cancelled, or the lease has ended."""
 
 
 def take_turn(settings: Settings, turn_s: float = TURN_S) -> int:
-    """Run blocks for about ``turn_s``, or until none is free; returns how many.
+    """Run blocks for about ``turn_s`` seconds, or until none is free.
 
     Models stay loaded in the process between turns.
+
+    Returns:
+        The number of blocks.
     """
     end, done = time.monotonic() + turn_s, 0
     store, objects = _engines(settings)
     while True:
-        claim = store.claim(_name(), settings.cluster_lease_s)
+        claim = store.claim(_worker_name(), settings.cluster_lease_s)
         if claim is None:
             return done
         run_claim(claim, store, objects, settings)
@@ -59,9 +62,9 @@ def take_turn(settings: Settings, turn_s: float = TURN_S) -> int:
 
 
 def run_claim(claim: Claim, store: Store, objects: ObjectStore, settings: Settings) -> None:
-    """Run one block: it ends done, queued again, or failed with its job. Raises nothing."""
+    """Run one block; it ends as done, queued or failed. Raises no errors of the block."""
     if claim.attempt > settings.cluster_attempts:
-        store.fail_block(claim, "The worker died at every attempt: give it more memory.")
+        store.fail_block(claim, "The worker died in every attempt: give it more memory.")
         return
     try:
         with _lease(claim, store, settings) as lost, scratch_folder() as folder:
@@ -70,16 +73,18 @@ def run_claim(claim: Claim, store: Store, objects: ObjectStore, settings: Settin
     except Lost:
         log.info("the claim of block %s of %s was lost", claim.block.number, claim.job_id)
     except ShipdetError as error:
-        _end_badly(claim, store, str(error), isinstance(error, PASSING), settings)
-    except Exception as error:  # no block may stop the stream
+        _requeue_or_fail(claim, store, str(error), isinstance(error, PASSING), settings)
+    except Exception as error:  # a block must not stop the stream
         log.exception("block %s of %s failed", claim.block.number, claim.job_id)
         kind = type(error).__name__
         sentence = f"The block failed unexpectedly ({kind}); the worker's log has the details."
-        _end_badly(claim, store, sentence, True, settings)
+        _requeue_or_fail(claim, store, sentence, True, settings)
 
 
-def _end_badly(claim: Claim, store: Store, reason: str, passing: bool, settings: Settings) -> None:
-    # While the database does not answer, the end of the lease frees the block.
+def _requeue_or_fail(
+    claim: Claim, store: Store, reason: str, passing: bool, settings: Settings
+) -> None:
+    # If the database does not answer, the block becomes free when its lease ends.
     with suppress(EngineUnreachable):
         if passing and claim.attempt < settings.cluster_attempts:
             after_s = settings.cluster_retry_s * 2.0 ** (claim.attempt - 1)
@@ -89,7 +94,7 @@ def _end_badly(claim: Claim, store: Store, reason: str, passing: bool, settings:
 
 
 def _drive(steps: Steps[None], lost: threading.Event) -> None:
-    """Run a step to its end; close it when the claim is lost."""
+    """Run a step to its end; close it if the claim is lost."""
     try:
         for _ in steps:
             if lost.is_set():
@@ -100,13 +105,13 @@ def _drive(steps: Steps[None], lost: threading.Event) -> None:
 
 @contextmanager
 def _lease(claim: Claim, store: Store, settings: Settings) -> Iterator[threading.Event]:
-    """Renew a lease during the ``with`` block; the event is set when the claim is lost."""
+    """Renew a lease during the ``with`` block; yield an event that is set if the claim is lost."""
     lost, over = threading.Event(), threading.Event()
     lease_s = settings.cluster_lease_s
 
     def renew() -> None:
         while not over.wait(lease_s / 4):
-            # An unreachable database is no proof of a lost claim.
+            # An unreachable database does not mean that the claim is lost.
             with suppress(EngineUnreachable):
                 if not store.renew(claim, lease_s):
                     lost.set()
@@ -124,16 +129,16 @@ def _lease(claim: Claim, store: Store, settings: Settings) -> Iterator[threading
 
 @lru_cache(maxsize=2)
 def _engines(settings: Settings) -> tuple[Store, ObjectStore]:
-    """Open the stores and the shared tile cache of this process, once.
+    """Open the stores and the shared tile cache once per process.
 
-    Folders of killed workers are removed at this point.
+    Also removes the folders of killed workers.
     """
     remove_abandoned()
-    shared = ObjectStore(settings, repeats=0)  # fail fast: never block on the cache
+    shared = ObjectStore(settings, repeats=0)  # the cache must not delay a block
     open_caches_with(lambda s, provider, digest: SharedTileCache(s, provider, digest, shared))
     store = Store(Database(settings.postgres))
     return store, ObjectStore(settings, before_put=partial(keep_object, store))
 
 
-def _name() -> str:
+def _worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"

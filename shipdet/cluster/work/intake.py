@@ -1,4 +1,4 @@
-"""Messages of the topic: each becomes a job or a dead letter."""
+"""Turn each message of the topic into a job or a dead letter."""
 
 import hashlib
 import logging
@@ -14,9 +14,17 @@ log = logging.getLogger(__name__)
 
 
 def accept(value: bytes, store: Store, settings: Settings) -> bool:
-    """Register the job of a message; returns whether it is new.
+    """Register the job of a message, or a dead letter if the message is invalid.
 
     A repeated message changes nothing.
+
+    Args:
+        value: The message.
+        store: The job store.
+        settings: Defaults and limits of jobs.
+
+    Returns:
+        Whether a new job was registered.
 
     Raises:
         EngineUnreachable: The message was not stored and must be read again.
@@ -30,7 +38,7 @@ def accept(value: bytes, store: Store, settings: Settings) -> bool:
         raise
     except ShipdetError as error:
         reason = str(error)
-    except Exception as error:  # no message may stop the stream
+    except Exception as error:  # a message must not stop the stream
         log.exception("a message could not be read")
         reason = f"The message cannot be read ({type(error).__name__})."
     _refuse(value, message, reason, store)
@@ -46,9 +54,9 @@ def _refuse(value: bytes, message: JobMessage | None, reason: str, store: Store)
             job_id = message.id
         except EngineUnreachable:
             raise
-        except ShipdetError as error:  # another job has its name, so it gets no row
+        except ShipdetError as error:  # another job has this name: there is no row
             reason = str(error)
-        except Exception:  # the dead letter is enough
+        except Exception:  # the dead letter suffices
             log.exception("a refused message could not be registered")
     key = hashlib.sha256(value).hexdigest()
     add_letter(store, key, reason, value, job_id)

@@ -1,4 +1,4 @@
-"""The joining of a job: one list of ships, one picture and one map file from all blocks."""
+"""Join the blocks of a job: one list of ships, one image and one map file."""
 
 import json
 from collections.abc import Sequence
@@ -33,6 +33,13 @@ def join_job(
     claim: Claim, store: Store, objects: ObjectStore, folder: Path, settings: Settings
 ) -> Steps[None]:
     """Merge the blocks of a job, write its files and complete it.
+
+    Args:
+        claim: The claim of the joining block.
+        store: The job store.
+        objects: The object store.
+        folder: A temporary folder.
+        settings: Limits of the joined GeoTIFF.
 
     Raises:
         NoImagery: No block has imagery.
@@ -91,12 +98,12 @@ def join_job(
 
 
 def _preview(shown: Done, whole: PixelBox, objects: ObjectStore, folder: Path) -> Pixels:
-    """The whole area as one picture of at most ``OVERLAY_MAX_PX``, from the blocks' previews."""
+    """Return one image of the area from the blocks' previews, at most ``OVERLAY_MAX_PX`` long."""
     share = min(1.0, OVERLAY_MAX_PX / max(whole.width, whole.height))
     width, height = (max(1, round(side * share)) for side in (whole.width, whole.height))
     if len(shown) == 1 and shown[0][0].box == whole and share == 1.0:
         objects.get_file(shown[0][1]["objects"]["preview"], folder / "block.jpg")
-        return read_picture(folder / "block.jpg")  # after super-resolution, if any
+        return read_picture(folder / "block.jpg")  # may be super-resolved
     picture = np.zeros((height, width, 3), np.uint8)
     for block, row in shown:
         objects.get_file(row["objects"]["preview"], folder / "block.jpg")
@@ -112,7 +119,7 @@ def _preview(shown: Done, whole: PixelBox, objects: ObjectStore, folder: Path) -
 
 
 def _core(preview: Pixels, block: Block) -> Pixels:
-    """The core's part of a block's preview, which may be larger or smaller than the block."""
+    """Return the core's part of a block's preview, whose scale may differ from the block's."""
     box, core = block.box, block.core
     fx, fy = preview.shape[1] / box.width, preview.shape[0] / box.height
     x0, x1 = (round((x - box.x0) * fx) for x in (core.x0, core.x1))
@@ -123,7 +130,7 @@ def _core(preview: Pixels, block: Block) -> Pixels:
 def _map_files(
     shown: Done, whole: PixelBox, zoom: int, objects: ObjectStore, folder: Path, settings: Settings
 ) -> Steps[dict[str, str]]:
-    """Keys of the joined GeoTIFF and the VRT; one block's GeoTIFF is the job's own."""
+    """Return the keys of the joined GeoTIFF and VRT; a single block's GeoTIFF is used as it is."""
     keys = [(block, row["objects"]["mosaic"]) for block, row in shown]
     if len(keys) == 1 and keys[0][0].box == whole:
         return {"mosaic": keys[0][1]}
@@ -140,7 +147,7 @@ def _map_files(
 
 
 def _ship(detection: Any) -> Row:
-    """A row of the table of detections."""
+    """Return a row of the table of detections."""
     return {
         "number": detection.id,
         "outline": Jsonb(np.round(detection.corners_lonlat, 7).tolist()),
@@ -153,7 +160,7 @@ def _ship(detection: Any) -> Row:
 
 
 def _timings(rows: Any) -> dict[str, float]:
-    """Seconds per stage, summed over the blocks."""
+    """Return the seconds per stage, summed over the blocks."""
     total: dict[str, float] = {}
     for row in rows:
         for stage, seconds in row["record"]["timings"].items():
@@ -169,7 +176,7 @@ def _record(
     notes: list[str],
     timings: dict[str, float],
 ) -> dict[str, Any]:
-    """The job's counterpart of run.json; ``ships`` are those that count and small craft."""
+    """Return the run.json of a job; ``ships`` are the ships that count and the small craft."""
     found, small = ships
     records = [row["record"] for _, row in shown]
     return {
@@ -198,6 +205,6 @@ def _record(
 
 
 def _sharpened(records: list[dict[str, Any]]) -> dict[str, int] | None:
-    """Sum how many picture blocks went through super-resolution; None without it."""
+    """Return the total and the super-resolved image blocks; None without super-resolution."""
     counts = [record["sharpened"] for record in records if record.get("sharpened")]
     return {k: sum(c[k] for c in counts) for k in ("blocks", "sharpened")} if counts else None

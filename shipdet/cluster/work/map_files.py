@@ -19,7 +19,7 @@ Keys = Sequence[tuple[Block, str]]
 def write_vrt(path: Path, grid: Grid, whole: PixelBox, keys: Keys) -> None:
     """Write a GDAL virtual raster whose sources are objects of the store.
 
-    It opens as ``/vsis3/BUCKET/objects/...vrt``, or from a copy of the bucket.
+    Open it as ``/vsis3/BUCKET/objects/...vrt`` or from a copy of the bucket.
     """
     root = ElementTree.Element(
         "VRTDataset", rasterXSize=str(grid.width), rasterYSize=str(grid.height)
@@ -43,7 +43,7 @@ def _add_sources(band: ElementTree.Element, name: str, whole: PixelBox, keys: Ke
     for block, key in keys:
         source = ElementTree.SubElement(band, "SimpleSource")
         file = ElementTree.SubElement(source, "SourceFilename", relativeToVRT="1")
-        # The VRT lies in a folder of two digits, as every object does.
+        # The VRT is in a subfolder named by two digits, like all objects.
         file.text = str(PurePosixPath("..") / PurePosixPath(key).relative_to(OBJECTS))
         ElementTree.SubElement(source, "SourceBand").text = name
         core, box = block.core, block.box

@@ -1,4 +1,4 @@
-"""Temporary folders of workers; those of killed workers are removed by the next one."""
+"""Temporary folders of workers; the next worker removes those of killed workers."""
 
 import fcntl
 import os
@@ -9,15 +9,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PREFIX = "shipdet-block-"
-NEW = "shipdet-new-"  # of a folder that is not locked yet, and must not be removed
+NEW = "shipdet-new-"  # prefix of a folder that is not locked yet
 
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """An empty temporary folder, removed at the end of the ``with`` block.
+    """Yield an empty temporary folder that is removed at the end of the ``with`` block.
 
-    The owner holds a lock on it. The kernel frees the lock when the process dies, so
-    :func:`remove_abandoned` finds the folders of dead processes.
+    The folder is locked. The kernel releases the lock when the process dies, so
+    :func:`remove_abandoned` recognizes the folders of dead processes.
     """
     new = Path(tempfile.mkdtemp(prefix=NEW))
     folder = new.with_name(PREFIX + new.name.removeprefix(NEW))
@@ -32,10 +32,10 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def remove_abandoned() -> int:
-    """Remove the folders of killed workers of this machine; returns how many."""
+    """Remove the folders of killed workers on this machine; return how many."""
     removed = 0
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        with suppress(OSError):  # another user's, or just removed
+        with suppress(OSError):  # locked, another user's, or just removed
             lock = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

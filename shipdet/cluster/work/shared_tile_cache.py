@@ -1,4 +1,4 @@
-"""A tile cache of all workers: the local disk, then the object store."""
+"""A tile cache shared by all workers: the local disk, then the object store."""
 
 import logging
 import time
@@ -13,7 +13,7 @@ from shipdet.errors import StorageFull
 from shipdet.imagery.cache import DAY_S, MISSING_DAYS, Missing, TileCache
 from shipdet.settings import Settings
 
-REST_S = 10.0  # for which the store is not asked after it failed
+PAUSE_S = 10.0  # time without requests to the store after a failure
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 class SharedTileCache(TileCache):
     """A :class:`~shipdet.imagery.cache.TileCache` whose tiles are shared with other workers.
 
-    When the store does not answer, or the disk is full, tiles are fetched from the provider.
+    If the store does not answer or the disk is full, tiles are downloaded from the provider.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class SharedTileCache(TileCache):
         super().__init__(settings, provider_id, digest)
         self.prefix = f"{TILES}/{provider_id}/{digest}"
         self.objects = objects
-        self.rests_until = 0.0
+        self.paused_until = 0.0
 
     def get(self, z: int, x: int, y: int) -> bytes | Missing | None:
         """Look on disk, then in the store."""
@@ -39,53 +39,55 @@ class SharedTileCache(TileCache):
             return known
         data = self._fetch(z, x, y, "tile", self.keep_s)
         if data is not None:
-            with suppress(StorageFull):  # the tile itself is there
+            with suppress(StorageFull):  # the tile is still usable
                 super().put(z, x, y, data)
             return data
         reason = self._fetch(z, x, y, "none", MISSING_DAYS * DAY_S)
         return None if reason is None else Missing(reason.decode(errors="replace"))
 
     def put(self, z: int, x: int, y: int, data: bytes) -> None:
-        """Keep a tile on disk and in the store."""
+        """Store a tile on disk and in the store."""
         super().put(z, x, y, data)
         self._store(z, x, y, "tile", data)
 
     def put_missing(self, z: int, x: int, y: int, reason: str) -> None:
-        """Keep a gap on disk and in the store."""
+        """Store the absence of a tile on disk and in the store."""
         super().put_missing(z, x, y, reason)
         self._store(z, x, y, "none", reason.encode())
 
     def _fetch(self, z: int, x: int, y: int, suffix: str, keep_s: float) -> bytes | None:
-        if time.monotonic() < self.rests_until:
+        if time.monotonic() < self.paused_until:
             return None
         client, key = self.objects.client, f"{self.prefix}/{z}/{x}/{y}.{suffix}"
         try:
             response = client.get_object(bucket_name=self.objects.bucket, object_name=key)
         except S3Error as error:
             if error.code != "NoSuchKey":
-                self._rest()
+                self._pause()
             return None
         except (MinioException, urllib3.exceptions.HTTPError):
-            self._rest()
+            self._pause()
             return None
         try:
             kept = parsedate_to_datetime(response.headers["Last-Modified"])
             age_s = time.time() - kept.timestamp()
             return None if age_s > keep_s else response.read()
         except (KeyError, ValueError, urllib3.exceptions.HTTPError):
-            return None  # without a date its age is unknown
+            return None  # without a date, the age is unknown
         finally:
             response.close()
             response.release_conn()
 
     def _store(self, z: int, x: int, y: int, suffix: str, data: bytes) -> None:
-        if time.monotonic() < self.rests_until:
+        if time.monotonic() < self.paused_until:
             return
         try:
             self.objects.write(f"{self.prefix}/{z}/{x}/{y}.{suffix}", data)
         except (MinioException, urllib3.exceptions.HTTPError):
-            self._rest()
+            self._pause()
 
-    def _rest(self) -> None:
-        log.warning("the shared tile cache does not answer: going on without it for a while")
-        self.rests_until = time.monotonic() + REST_S
+    def _pause(self) -> None:
+        log.warning(
+            "the shared tile cache does not answer: continuing without it for %.0f s", PAUSE_S
+        )
+        self.paused_until = time.monotonic() + PAUSE_S

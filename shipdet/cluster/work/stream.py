@@ -1,7 +1,7 @@
-"""The stream: it reads messages and spreads blocks over Spark's workers.
+"""The stream: read messages and distribute blocks to Spark's workers.
 
-All state is in the database: a message counts as read when its job is registered, and a block
-belongs to the holder of its lease. So the driver may die at any time and start again.
+All state is in the database: a message counts as read once its job is registered, and a block
+belongs to the holder of its lease. So the driver may die at any time and be restarted.
 """
 
 import logging
@@ -25,8 +25,8 @@ from shipdet.cluster.work.intake import accept
 from shipdet.errors import ShipdetError
 from shipdet.settings import Settings
 
-POLL_S = 0.5  # between two looks for work, messages and letters
-PAUSE_S = 3.0  # after an engine failed
+POLL_S = 0.5  # between two checks for work, messages and dead letters
+PAUSE_S = 3.0  # after the failure of an engine
 
 log = logging.getLogger(__name__)
 
@@ -34,14 +34,12 @@ log = logging.getLogger(__name__)
 def run_stream(
     settings: Settings, *, drain: bool = False, stop: threading.Event | None = None
 ) -> None:
-    """Read messages and run their jobs.
-
-    Engines that do not answer are waited for.
+    """Read messages and run their jobs; wait for engines that do not answer.
 
     Args:
         settings: Addresses of the engines, lanes and limits.
-        drain: Read only the messages that are there now, and return when no job is open.
-        stop: Ends the stream when it is set.
+        drain: Read only the current messages, and return when no job is open.
+        stop: Ends the stream when set.
     """
     stop = stop or threading.Event()
     store = Store(Database(settings.postgres))
@@ -50,7 +48,7 @@ def run_stream(
     try:
         for lane in lanes:
             lane.start()
-        # Not joined at the end: it may be interrupted at any point.
+        # The thread is not joined, since it may be interrupted at any point.
         threading.Thread(target=keep_clean, args=(settings, stop), daemon=True).start()
         _keep_reading(spark, store, settings, drain, stop)
     finally:
@@ -61,11 +59,11 @@ def run_stream(
 
 
 def make_session(settings: Settings) -> SparkSession:
-    """Open a Spark session; other options come from spark-defaults.conf."""
+    """Return a Spark session; further options come from spark-defaults.conf."""
     builder = (
         SparkSession.builder.appName("shipdet")
         .master(settings.spark_master)
-        # Reading does not wait for the blocks that were queued before it.
+        # Reading must not wait for blocks that are queued earlier.
         .config("spark.scheduler.mode", "FAIR")
         .config("spark.sql.streaming.stopTimeout", "20s")
         # The default of 15 s is too short on a busy machine.
@@ -83,7 +81,7 @@ def make_session(settings: Settings) -> SparkSession:
 def _keep_reading(
     spark: SparkSession, store: Store, settings: Settings, drain: bool, stop: threading.Event
 ) -> None:
-    """Keep a query running and publish dead letters until the stream ends."""
+    """Run a query, restart it after errors, and publish dead letters until the stream ends."""
     query = None
     try:
         while not stop.is_set():
@@ -93,32 +91,32 @@ def _keep_reading(
                     query = start_query(spark, store, settings, drain)
                 publish_letters(store, settings)
                 if not query.isActive:
-                    query.awaitTermination()  # raises what ended it
+                    query.awaitTermination()  # raises the query's error
                     if drain and not open_jobs(store):
                         publish_letters(store, settings)
                         return
             except (ShipdetError, PySparkException) as error:
                 log.warning("the stream pauses: %s", str(error).splitlines()[0])
-                _stopped(query)
+                _stop_query(query)
                 query = None
                 stop.wait(PAUSE_S)
             stop.wait(POLL_S)
     finally:
-        _stopped(query)
+        _stop_query(query)
 
 
 def start_query(
     spark: SparkSession, store: Store, settings: Settings, drain: bool
 ) -> StreamingQuery:
-    """Start the query that reads messages, from where its checkpoint ends."""
+    """Start the query that reads messages, from the end of its checkpoint."""
     if settings.kafka_source == "python":
         from shipdet.cluster.engines.kafka_source import NAME, KafkaSource
 
         spark.dataSource.register(KafkaSource)
     else:
-        NAME = "kafka"  # Spark's own connector, which the operator has put on the class path
+        NAME = "kafka"  # Spark's own connector, which the operator adds to the class path
 
-    # One byte more than the limit, so that a longer message is refused and the batch stays small.
+    # One byte above the limit, so that longer messages are refused and batches stay small.
     value = substring("value", 1, MAX_MESSAGE_BYTES + 1).alias("value")
 
     def take(batch: DataFrame, _: int) -> None:
@@ -141,13 +139,13 @@ def start_query(
 
 
 def publish_letters(store: Store, settings: Settings) -> None:
-    """Publish the dead letters of the outbox; after a crash some are sent twice."""
+    """Publish the dead letters of the outbox; after a crash, some are sent twice."""
     while letters := unsent_letters(store):
         send_letters(settings, letters)
         mark_sent(store, [letter["key"] for letter in letters])
 
 
-def _stopped(query: StreamingQuery | None) -> None:
+def _stop_query(query: StreamingQuery | None) -> None:
     if query is not None and query.isActive:
         try:
             query.stop()
@@ -156,7 +154,7 @@ def _stopped(query: StreamingQuery | None) -> None:
 
 
 class _Lane(threading.Thread):
-    """One lane: it runs one Spark job after the other, each a turn of blocks."""
+    """A lane: runs one Spark job after another, each of which is a turn of blocks."""
 
     def __init__(
         self, spark: SparkSession, settings: Settings, number: int, stop: threading.Event
@@ -166,7 +164,7 @@ class _Lane(threading.Thread):
         self.store = Store(Database(settings.postgres))
 
     def run(self) -> None:
-        """Start turns while there are free blocks."""
+        """Start turns while blocks are free."""
         context, settings = self.spark.sparkContext, self.settings
         context.setLocalProperty("spark.scheduler.pool", "blocks")
         context.setLocalProperty("spark.job.description", "blocks")
@@ -178,9 +176,9 @@ class _Lane(threading.Thread):
             except ShipdetError as error:
                 log.warning("a lane pauses: %s", error)
                 self.ending.wait(PAUSE_S)
-            except Exception as error:  # a worker died more often than Spark repeats
+            except Exception as error:  # a worker died more often than Spark retries
                 if not self.ending.is_set():
-                    log.warning("a turn was lost (%s)", type(error).__name__)
+                    log.warning("a turn failed (%s)", type(error).__name__)
                 self.ending.wait(PAUSE_S)
             self.ending.wait(POLL_S)
         self.store.database.close()

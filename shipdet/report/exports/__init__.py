@@ -1,4 +1,4 @@
-"""Detections in the formats of other programs; :func:`save` chooses by a file's suffix."""
+"""Detections in the formats of other programs. :func:`save` selects the format by suffix."""
 
 from shipdet.report.exports.saving import SUFFIXES, save, suffix_of
 from shipdet.report.exports.tables import to_geodataframe, to_pandas

@@ -1,4 +1,4 @@
-"""Detections as a GeoPackage that QGIS opens with colors."""
+"""Detections as a GeoPackage with a style for QGIS."""
 
 import io
 import sqlite3
@@ -13,10 +13,10 @@ from shipdet.detections import Detection
 from shipdet.report.exports.tables import columns_of, optional, records, rings
 from shipdet.report.score_colors import SCORE_CLASSES
 
-#: Columns of text; an MMSI is a name in digits.
+#: Text columns; an MMSI is an identifier, not a quantity.
 _TEXT = ("review", "acquired", "scene", "mmsi", "name")
 
-#: QGIS reads styles from a table of this name: one row per layer, the default one first.
+#: QGIS reads styles from a table of this name, with one row per style.
 _STYLES = """
 CREATE TABLE IF NOT EXISTS layer_styles (
     id INTEGER PRIMARY KEY AUTOINCREMENT, f_table_catalog TEXT, f_table_schema TEXT,
@@ -31,21 +31,22 @@ def geopackage(
     layer: str = "ships",
     extra: dict[str, Sequence[Any]] | None = None,
 ) -> bytes:
-    """A GeoPackage with a layer of outlines and a style for QGIS.
+    """Return a GeoPackage with a layer of outlines and a style for QGIS.
 
-    Outlines are in EPSG:4326. Those of an image without a georeference are in its pixels and have
-    no CRS; y is negative, so that they lie on the image where QGIS shows it.
+    Outlines are in EPSG:4326. Without a georeference they are in pixels without a CRS, with
+    negative y as in QGIS, so they match the displayed image.
 
     Args:
-        ships: The detections, all of images with a georeference, or all of one without.
+        ships: The detections; either all or none have a longitude and latitude.
         layer: The layer's name.
-        extra: Further columns of text, one value per ship.
+        extra: Additional text columns, one value per ship.
 
     Returns:
-        The file's bytes: neither GDAL nor SQLite tells a full disk as Python does.
+        The content of the file; the caller writes it, since GDAL and SQLite do not report a full
+        disk reliably.
 
     Raises:
-        BadOption: Some ships have a place and others have none.
+        BadOption: Only some ships have a longitude and latitude.
         MissingExtra: pyogrio or shapely is not installed.
     """
     shapely, pyogrio = optional("shapely"), optional("pyogrio")
@@ -86,7 +87,7 @@ def geopackage(
 
 
 def _column(name: str, values: list[Any]) -> Any:
-    """Values as an array whose type GDAL maps to a column; None becomes NULL or NaN."""
+    """Convert values to an array of the column's type; None becomes NULL or NaN."""
     if name == "id":
         return np.array(values, np.int32)
     if name in ("cut", "near_gap"):
@@ -99,7 +100,7 @@ def _column(name: str, values: list[Any]) -> Any:
 
 
 def qml() -> str:
-    """A style of QGIS: outlines colored by score, labels with the length."""
+    """Return a QGIS style: outlines colored by score, labels with the length."""
     ranges, symbols = [], []
     upper = 1.0
     for number, (lower, _, title, (red, green, blue)) in enumerate(SCORE_CLASSES):

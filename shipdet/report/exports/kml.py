@@ -12,11 +12,11 @@ NAMESPACE = "http://www.opengis.net/kml/2.2"
 
 
 def kml_bytes(ships: Sequence[Detection], title: str) -> bytes:
-    """A KML document in UTF-8 with one placemark per ship.
+    """Return a KML document in UTF-8 with one placemark per ship.
 
     Args:
         ships: The detections, all with a longitude and latitude.
-        title: The document's name; any characters.
+        title: The document's name.
 
     Raises:
         BadOption: The image has no georeference.

@@ -1,4 +1,4 @@
-"""Detections as labels that training reads: COCO, YOLO-OBB and labels.json."""
+"""Detections as training labels: COCO, YOLO-OBB and labels.json."""
 
 import io
 import json
@@ -11,12 +11,12 @@ import numpy as np
 
 from shipdet.detections import Detection
 
-#: All labels are of this one class.
+#: The only class of the labels.
 SHIP = "ship"
 
 
 def coco(ships: Sequence[Detection], image: str, width: int, height: int) -> dict[str, Any]:
-    """A COCO annotation file of one image.
+    """Return a COCO annotation file of one image.
 
     Args:
         ships: The detections, in pixels of the image.
@@ -25,8 +25,8 @@ def coco(ships: Sequence[Detection], image: str, width: int, height: int) -> dic
         height: Its height in pixels.
 
     Returns:
-        ``images``, ``categories`` and ``annotations``; ``bbox`` is upright [x, y, width, height],
-        ``segmentation`` the rotated box, and ``score``, ``length_m`` and ``axis_deg`` are ours.
+        ``images``, ``categories`` and ``annotations``. ``bbox`` is upright [x, y, width, height],
+        ``segmentation`` the oriented box; ``score``, ``length_m`` and ``axis_deg`` extend COCO.
     """
     annotations = []
     for ship in ships:
@@ -53,7 +53,7 @@ def coco(ships: Sequence[Detection], image: str, width: int, height: int) -> dic
 
 
 def yolo_obb(ships: Sequence[Detection], image: str, width: int, height: int) -> bytes:
-    """A ZIP in the layout of a YOLO-OBB data set, without the image itself.
+    """Return a ZIP in the layout of a YOLO-OBB data set, without the image.
 
     Args:
         ships: The detections, in pixels of the image.
@@ -63,7 +63,7 @@ def yolo_obb(ships: Sequence[Detection], image: str, width: int, height: int) ->
 
     Returns:
         The ZIP: ``data.yaml`` and ``labels/NAME.txt`` with a line ``0 x1 y1 x2 y2 x3 y3 x4 y4`` per
-        ship, its corners as shares of width and height, limited to the image.
+        ship: its corners as fractions of width and height, clipped to the image.
     """
     lines = []
     for ship in ships:
@@ -86,7 +86,7 @@ def labels_json(
     complete: bool,
     note: str,
 ) -> str:
-    """Labels in the form that training reads.
+    """Return labels in the format that training reads.
 
     Args:
         ships: The ships of the image, in its pixels.
@@ -118,11 +118,11 @@ def labels_json(
 
 
 def _lengthwise(ship: Detection) -> list[list[float]]:
-    """The corners, begun so that the first edge is a long one."""
+    """Return the corners, rotated in order so that the first edge is a long one."""
     corners = ship.corners
     first, second = (float(np.hypot(*(corners[i + 1] - corners[i]))) for i in (0, 1))
-    turned = corners if first >= second else np.roll(corners, -1, axis=0)
-    return [[round(float(x), 2), round(float(y), 2)] for x, y in turned]
+    rolled = corners if first >= second else np.roll(corners, -1, axis=0)
+    return [[round(float(x), 2), round(float(y), 2)] for x, y in rolled]
 
 
 def _area(ship: Detection) -> float:

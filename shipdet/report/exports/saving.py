@@ -1,4 +1,4 @@
-"""Detections to a file whose suffix says the format."""
+"""Save detections in the format of a file's suffix."""
 
 import io
 import json
@@ -15,7 +15,7 @@ from shipdet.report.exports.labels import coco, labels_json, yolo_obb
 from shipdet.report.exports.tables import rings, to_geodataframe
 from shipdet.report.folder import save_file
 
-#: What :func:`save` can write, the longer suffixes first.
+#: Formats of :func:`save`; a suffix that ends in another one comes first.
 SUFFIXES = {
     ".coco.json": "COCO annotations",
     ".labels.json": "labels that training reads",
@@ -29,10 +29,10 @@ SUFFIXES = {
 
 
 def suffix_of(path: Path) -> str:
-    """The one of ``SUFFIXES`` that a file's name ends in.
+    """Return the suffix of ``SUFFIXES`` that a file name has.
 
     Raises:
-        BadOption: It ends in none of them.
+        BadOption: It has none of them.
 
     Example:
         >>> suffix_of(Path("ships.coco.json"))
@@ -41,7 +41,7 @@ def suffix_of(path: Path) -> str:
     for suffix in SUFFIXES:
         if path.name.lower().endswith(suffix):
             return suffix
-    raise BadOption(f"'{path.name}' ends in no known format: choose {', '.join(SUFFIXES)}.")
+    raise BadOption(f"'{path.name}' has no known suffix: choose {', '.join(SUFFIXES)}.")
 
 
 def save(
@@ -52,20 +52,20 @@ def save(
     complete: bool = False,
     note: str = "",
 ) -> Path:
-    """Write detections in the format of a suffix; an old file is replaced.
+    """Write detections in the format of a file's suffix; an existing file is replaced.
 
     Args:
         path: The file; its suffix is one of ``SUFFIXES``.
         ships: The detections.
         record: run.json, for the image's name and size.
-        complete: For ``.labels.json``: whether every ship of 25 m and more is among them.
-        note: For ``.labels.json``: where they come from.
+        complete: For ``.labels.json``: whether every ship of 25 m and more is included.
+        note: For ``.labels.json``: the source of the labels.
 
     Returns:
         The path.
 
     Raises:
-        BadOption: The suffix is unknown, or the format needs a georeference that is not there.
+        BadOption: The suffix is unknown, or the format needs a georeference and there is none.
         MissingExtra: The format needs a package that is not installed.
         StorageFull: The file cannot be written.
     """
@@ -93,7 +93,7 @@ def save(
         gsd_m = (raw.get("gsd_x_m", raw["gsd_m"]), raw.get("gsd_y_m", raw["gsd_m"]))
         content = labels_json(ships, image, of_image[1:], gsd_m, complete=complete, note=note)
     else:
-        rings(ships)  # says what is wrong where there is no georeference
+        rings(ships)  # raises BadOption without a georeference
         content = json.dumps(vector.geojson(Detections(tuple(ships))))
     save_file(path, content)
     return path

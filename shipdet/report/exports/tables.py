@@ -1,4 +1,4 @@
-"""Detections as tables of pandas and GeoPandas."""
+"""Detections as pandas and GeoPandas tables."""
 
 import importlib
 from collections.abc import Sequence
@@ -13,30 +13,30 @@ if TYPE_CHECKING:
     import geopandas
     import pandas
 
-#: Columns of a table, in this order; None where a value does not exist.
+#: Columns of a table, in this order; missing values are None.
 COLUMNS = (
     *("id", "score", "length_m", "width_m", "axis_deg", "lon", "lat", "x", "y"),
     *("cut", "near_gap", "raw_score", "raw_support"),
 )
-#: Further columns, where at least one ship has a value for them.
+#: Additional columns, included if at least one ship has a value.
 FURTHER = ("review", "acquired", "scene", "mmsi", "name", "ais_distance_m", "dark")
 
 
 def columns_of(ships: Sequence[Detection]) -> list[str]:
-    """``COLUMNS``, and those of ``FURTHER`` that say something of these ships."""
+    """Return ``COLUMNS`` and the columns of ``FURTHER`` that these ships have values for."""
     known = [n for n in FURTHER if any(getattr(ship, n) not in (None, "") for ship in ships)]
     return [*COLUMNS, *known]
 
 
 def records(ships: Sequence[Detection]) -> list[dict[str, Any]]:
-    """One dictionary of ``columns_of(ships)`` per ship."""
+    """Return one dictionary per ship with the keys ``columns_of(ships)``."""
     names = columns_of(ships)
     rows = [vector.properties(ship) for ship in ships]
     return [{name: values.get(name) for name in names} for values in rows]
 
 
 def to_pandas(ships: Sequence[Detection]) -> "pandas.DataFrame":
-    """A DataFrame with one row per ship.
+    """Return a DataFrame with one row per ship.
 
     Args:
         ships: The detections.
@@ -54,13 +54,13 @@ def to_pandas(ships: Sequence[Detection]) -> "pandas.DataFrame":
 
 
 def to_geodataframe(ships: Sequence[Detection]) -> "geopandas.GeoDataFrame":
-    """A GeoDataFrame with the ships' outlines in EPSG:4326.
+    """Return a GeoDataFrame with the ships' outlines in EPSG:4326.
 
     Args:
         ships: The detections, all with a longitude and latitude.
 
     Returns:
-        Columns ``columns_of(ships)`` and ``geometry``, polygons in longitude and latitude.
+        Columns ``columns_of(ships)``, and ``geometry`` with polygons in longitude and latitude.
 
     Raises:
         BadOption: The image has no georeference.
@@ -75,7 +75,7 @@ def to_geodataframe(ships: Sequence[Detection]) -> "geopandas.GeoDataFrame":
 
 
 def rings(ships: Sequence[Detection]) -> list[list[tuple[float, float]]]:
-    """The outlines as closed rings of longitude and latitude.
+    """Return the outlines as closed rings of longitude and latitude.
 
     Raises:
         BadOption: The image has no georeference.
@@ -84,7 +84,7 @@ def rings(ships: Sequence[Detection]) -> list[list[tuple[float, float]]]:
     for ship in ships:
         if ship.corners_lonlat is None:
             raise BadOption(
-                "The image has no georeference, so its ships have no place on a map: "
+                "The image has no georeference, so its ships have no geographic coordinates: "
                 "save them as .gpkg (in pixels), .csv or .coco.json."
             )
         corners = [(round(float(x), 7), round(float(y), 7)) for x, y in ship.corners_lonlat]
@@ -93,7 +93,7 @@ def rings(ships: Sequence[Detection]) -> list[list[tuple[float, float]]]:
 
 
 def optional(name: str) -> Any:
-    """A package that only some formats need.
+    """Import a package that only some formats need.
 
     Raises:
         MissingExtra: It is not installed.

@@ -1,11 +1,11 @@
-// What every page needs of the server and of the browser.
+// Helpers shared by all pages: requests, elements, local storage, theme and frame.
 "use strict";
 
-/** This page's address without the query: endpoints lie below it, behind any proxy's path. */
+/** This page's address without the query; endpoints are below it, also behind a proxy's path. */
 export const here = location.pathname.replace(/\/+$/, "");
 
-/** Ask an endpoint; an error is one sentence. */
-export async function ask(address, options) {
+/** Fetch JSON from an endpoint; throws an Error with one sentence. */
+export async function fetchJson(address, options) {
   let answer;
   try {
     answer = await fetch(address, options);
@@ -18,12 +18,12 @@ export async function ask(address, options) {
 }
 
 export const send = (address, body, method = "POST") =>
-  ask(address, { method, body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
+  fetchJson(address, { method, body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
 
 export const byId = (id) => document.getElementById(id);
 
-/** An element with attributes, and with texts or elements in it. */
-export function made(name, attributes = {}, ...content) {
+/** Create an element with attributes and content (texts or elements). */
+export function make(name, attributes = {}, ...content) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
     if (value === true) element.setAttribute(key, "");
@@ -33,8 +33,8 @@ export function made(name, attributes = {}, ...content) {
   return element;
 }
 
-/** Something kept in this browser; private windows may have no such place. */
-export function kept(name, otherwise) {
+/** Read a value from local storage, which private windows may lack. */
+export function loadLocal(name, otherwise) {
   try {
     return JSON.parse(localStorage.getItem(`shipdet.${name}`)) ?? otherwise;
   } catch {
@@ -42,29 +42,30 @@ export function kept(name, otherwise) {
   }
 }
 
-export function keep(name, value) {
+export function saveLocal(name, value) {
   try {
     localStorage.setItem(`shipdet.${name}`, JSON.stringify(value));
   } catch {
-    // it is only forgotten
+    // without local storage the value is lost
   }
 }
 
-/** The runs that this browser has seen, the newest first. */
-export const seenRuns = () => kept("runs", []);
+/** Ids of the runs that this browser has opened, newest first. */
+export const seenRuns = () => loadLocal("runs", []);
 
+/** Remember a run; `instead` is the id that it replaces, after a rename. */
 export const rememberRun = (id, instead) =>
-  keep("runs", [id, ...seenRuns().filter((other) => other !== id && other !== instead)].slice(0, 500));
+  saveLocal("runs", [id, ...seenRuns().filter((other) => other !== id && other !== instead)].slice(0, 500));
 
-export const forgetRun = (id) => keep("runs", seenRuns().filter((other) => other !== id));
+export const forgetRun = (id) => saveLocal("runs", seenRuns().filter((other) => other !== id));
 
-export const ships = (count) => (count === 1 ? "1 ship" : `${count.toLocaleString("en")} ships`);
+export const shipCount = (count) => (count === 1 ? "1 ship" : `${count.toLocaleString("en")} ships`);
 
-/** A time of ISO 8601 as a person reads it, in UTC. */
-export const when = (text) => (text ? `${text.slice(0, 10)} ${text.slice(11, 16)} UTC`.trim() : "");
+/** Format an ISO 8601 time in UTC for display. */
+export const utcTime = (text) => (text ? `${text.slice(0, 10)} ${text.slice(11, 16)} UTC`.trim() : "");
 
-/** Show an error, or take it away. */
-export function tell(text) {
+/** Show an error message, or hide it if the text is empty. */
+export function showMessage(text) {
   const place = byId("message");
   place.hidden = !text;
   place.textContent = text ?? "";
@@ -72,7 +73,7 @@ export function tell(text) {
   if (text && count.textContent.startsWith("Loading")) count.textContent = "";
 }
 
-/** Follow the app's page in light and dark, or the system where there is none. */
+/** Follow the light or dark theme of the app's page, or of the system outside the app. */
 export function followTheme() {
   const apply = (dark) => (document.documentElement.dataset.theme = dark ? "dark" : "light");
   const asked = new URLSearchParams(location.search).get("__theme");
@@ -96,18 +97,18 @@ function sameOrigin() {
   }
 }
 
-/** In the app's page the frame is as high as what is in it, so that only the page scrolls. */
+/** In the app's frame, report the content's height, so that only the app's page scrolls. */
 export function growInApp() {
   if (window.parent === window || !sameOrigin()) return;
   const screen = () => document.documentElement.style.setProperty("--screen", `${window.parent.innerHeight}px`);
   window.parent.addEventListener("resize", screen);
   window.addEventListener("pagehide", () => window.parent.removeEventListener("resize", screen));
   screen();
-  new ResizeObserver(() => tellApp("height", { height: document.body.offsetHeight })).observe(document.body);
+  new ResizeObserver(() => postToApp("height", { height: document.body.offsetHeight })).observe(document.body);
 }
 
-/** Tell the app's page, in which this one is a frame. */
-export function tellApp(type, content = {}) {
+/** Send a message to the app's page if this page is in its frame. */
+export function postToApp(type, content = {}) {
   if (window.parent !== window) {
     window.parent.postMessage({ source: "shipdet-viewer", type, ...content }, location.origin);
   }

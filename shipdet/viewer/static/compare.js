@@ -1,7 +1,7 @@
-// Two runs of one place: the earlier image left, the later one right, and what became of each ship.
+// Compares two runs of one place: earlier image left, later image right, and changes of ships.
 "use strict";
 
-import { ask, byId, followTheme, here, made, ships as inWords, tell, when } from "./api.js";
+import { byId, fetchJson, followTheme, here, make, shipCount, showMessage, utcTime } from "./api.js";
 import { Outlines } from "./outlines.js";
 import { Picture } from "./picture.js";
 import { Table } from "./table.js";
@@ -37,7 +37,7 @@ function draw() {
 
 function begin() {
   const [earlier, later] = changes.runs;
-  changes.ships.forEach((ship, index) => (ship.key = index)); // numbers of two runs may be the same
+  changes.ships.forEach((ship, index) => (ship.key = index)); // ids may repeat between the runs
   const layers = {
     earlier: { title: "Earlier", tiles: `${base}/runs/${encodeURIComponent(earlier.id)}/tiles/raw/{z}/{x}/{y}` },
     later: { title: "Later", tiles: `${here}/tiles/raw/{z}/{x}/{y}` },
@@ -59,20 +59,20 @@ function begin() {
   draw();
   const { stayed, arrived, left } = changes.counts;
   byId("count").textContent = `${stayed} stayed, ${arrived} arrived, ${left} left`;
-  byId("facts").textContent = [`Left: ${earlier.title}, ${when(earlier.when)}`, `right: ${later.title}, ${when(later.when)}`,
-    changes.outside ? `outside the other image: ${inWords(changes.outside)}` : ""].filter(Boolean).join("; ");
+  byId("facts").textContent = [`Left: ${earlier.title}, ${utcTime(earlier.when)}`, `right: ${later.title}, ${utcTime(later.when)}`,
+    changes.outside ? `outside the other image: ${shipCount(changes.outside)}` : ""].filter(Boolean).join("; ");
   byId("legend").replaceChildren(...Object.entries(COLORS).map(([change, color]) =>
-    made("li", {}, made("i", { style: `--color:${color}`, class: change === "left" ? "dashed" : "line" }), change)));
+    make("li", {}, make("i", { style: `--color:${color}`, class: change === "left" ? "dashed" : "line" }), change)));
   byId("downloads").replaceChildren(...Object.entries(FORMATS)
     .filter(([kind]) => changes.georeferenced || kind === "csv")
-    .map(([kind, title]) => made("li", {}, made("a", { href: `${here}/changes.${kind}`, download: true }, title))));
+    .map(([kind, title]) => make("li", {}, make("a", { href: `${here}/changes.${kind}`, download: true }, title))));
 }
 
 followTheme();
-ask(`${here}/data.json`).then((answer) => {
+fetchJson(`${here}/data.json`).then((answer) => {
   changes = answer;
   begin();
 }, (error) => {
-  tell(error.message);
+  showMessage(error.message);
   document.querySelector("main").hidden = true;
 });

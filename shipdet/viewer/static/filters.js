@@ -1,21 +1,21 @@
-// The filter as a form; its values are the query of this page, of its data and of every download.
+// The filter as a form. Its values are the query of this page, of its data and of all downloads.
 "use strict";
 
-import { byId, made } from "./api.js";
+import { byId, make } from "./api.js";
 
 const NAMES = ["min_score", "min_length_m", "max_length_m", "within_px", "cut", "near_gap", "reviewed", "dark"];
 const CHOICES = [["", "all"], ["only", "only these"], ["without", "without these"]];
 const WAIT_MS = 250;
 
 export class Filters {
-  /** @param changed called when the filter is another one */
+  /** @param changed called when the filter changes */
   constructor(form, changed) {
     this.form = form;
     for (const list of form.querySelectorAll("select")) {
-      list.append(...CHOICES.map(([value, text]) => made("option", { value }, text)));
+      list.append(...CHOICES.map(([value, text]) => make("option", { value }, text)));
     }
-    const asked = new URLSearchParams(location.search);
-    for (const name of NAMES) if (asked.get(name)) form.elements[name].value = asked.get(name);
+    const query = new URLSearchParams(location.search);
+    for (const name of NAMES) if (query.get(name)) form.elements[name].value = query.get(name);
     byId("filter-box").open = Boolean(this.query);
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", () => {
@@ -23,13 +23,13 @@ export class Filters {
       this.waiting = setTimeout(changed, WAIT_MS);
     });
     form.addEventListener("reset", () => {
-      form.elements.within_px.value = ""; // a hidden field is not reset
+      form.elements.within_px.value = ""; // forms do not reset hidden fields
       setTimeout(changed);
     });
     this.changed = changed;
   }
 
-  /** The filter as a query, "" where it leaves every ship. */
+  /** The filter as a query; "" if it keeps all ships. */
   get query() {
     const given = NAMES.map((name) => [name, this.form.elements[name].value.trim()]).filter(([, value]) => value);
     return new URLSearchParams(given).toString();
@@ -50,7 +50,7 @@ export class Filters {
     this.changed();
   }
 
-  /** Keep the filter in this page's address, so that a reload finds it. */
+  /** Write the filter to this page's address, so that it survives a reload. */
   remember() {
     const others = [...new URLSearchParams(location.search)].filter(([name]) => !NAMES.includes(name));
     const query = new URLSearchParams([...others, ...new URLSearchParams(this.query)]).toString();

@@ -1,12 +1,13 @@
-// The list of runs: open, rename, delete, compare two. It looks again every few seconds while it is
-// seen, so that a run that goes on without its page appears when it is finished.
+// The list of runs: open, rename, delete, compare two. It refreshes every few seconds while it is
+// visible, so that a run whose page is closed appears when it is finished.
 "use strict";
 
 import {
-  byId, followTheme, forgetRun, here, made, rememberRun, seenRuns, send, ships, tell, when,
+  byId, followTheme, forgetRun, here, make, rememberRun, seenRuns, send, shipCount, showMessage,
+  utcTime,
 } from "./api.js";
 
-const LOOK_S = 5;
+const REFRESH_S = 5;
 const base = here.replace(/\/runs$/, "");
 const pageOf = (id) => `${base}/runs/${encodeURIComponent(id)}`;
 const chosen = new Set();
@@ -19,11 +20,11 @@ function placeOf(run) {
   return `${Math.abs(lat).toFixed(3)}° ${lat < 0 ? "S" : "N"}, ${Math.abs(lon).toFixed(3)}° ${lon < 0 ? "W" : "E"}`;
 }
 
-const countOf = (run) => (run.ships == null ? "imagery only" : ships(run.ships));
+const countOf = (run) => (run.ships == null ? "imagery only" : shipCount(run.ships));
 
 function card(run) {
-  const picture = run.thumbnail ? made("img", { src: `${pageOf(run.id)}/thumbnail.jpg`, alt: "", loading: "lazy" }) : made("span", { class: "blank" });
-  const box = made("input", { type: "checkbox", "aria-label": `Compare ${run.id}` });
+  const picture = run.thumbnail ? make("img", { src: `${pageOf(run.id)}/thumbnail.jpg`, alt: "", loading: "lazy" }) : make("span", { class: "blank" });
+  const box = make("input", { type: "checkbox", "aria-label": `Compare ${run.id}` });
   box.checked = chosen.has(run.id);
   box.addEventListener("change", () => {
     if (box.checked) chosen.add(run.id);
@@ -31,49 +32,49 @@ function card(run) {
     byId("compare").disabled = chosen.size !== 2;
   });
   const button = (text, does) => {
-    const element = made("button", { type: "button", "aria-label": `${text} ${run.id}` }, text);
+    const element = make("button", { type: "button", "aria-label": `${text} ${run.id}` }, text);
     element.addEventListener("click", does);
     return element;
   };
   const reviewed = run.reviewed ? `${run.reviewed} reviewed` : "";
-  const lines = [placeOf(run), when(run.created), reviewed, `${run.size_mb} MB`].filter(Boolean);
-  return made("li", { class: "card", "data-run": run.id },
-    made("a", { href: pageOf(run.id) }, picture, made("strong", {}, run.title), made("span", {}, countOf(run)), made("span", { class: "id" }, run.id)),
-    ...lines.map((line) => made("p", {}, line)),
-    made("p", { class: "buttons" }, made("label", {}, box, " Compare"),
+  const lines = [placeOf(run), utcTime(run.created), reviewed, `${run.size_mb} MB`].filter(Boolean);
+  return make("li", { class: "card", "data-run": run.id },
+    make("a", { href: pageOf(run.id) }, picture, make("strong", {}, run.title), make("span", {}, countOf(run)), make("span", { class: "id" }, run.id)),
+    ...lines.map((line) => make("p", {}, line)),
+    make("p", { class: "buttons" }, make("label", {}, box, " Compare"),
       button("Rename", () => rename(run)), button("Delete", () => remove(run))));
 }
 
 function runningLine(run) {
   const percent = Math.round(run.fraction * 100);
-  return made("li", {}, made("strong", {}, run.title), ` ${run.step}${percent ? `, ${percent} %` : ""}, since ${when(run.started)}`);
+  return make("li", {}, make("strong", {}, run.title), ` ${run.step}${percent ? `, ${percent} %` : ""}, since ${utcTime(run.started)}`);
 }
 
 function draw(history) {
   ({ runs, every } = history);
   const own = every ? "" : " Only runs that this browser has opened are listed.";
-  byId("kept").textContent = `A run continues when its page is closed or reloaded, and is listed here when it is finished. Each time a run ends, runs older than ${history.kept.days} days are removed, then the oldest ones while all use more than ${history.kept.gb} GB.${own}`;
+  byId("kept").textContent = `A run continues when its page is closed or reloaded, and is listed here when it is finished. Each time a run ends, runs older than ${history.kept.days} days are removed, then the oldest ones until the remaining runs use at most ${history.kept.gb} GB.${own}`;
   byId("count").textContent = runs.length === 1 ? "1 run" : `${runs.length} runs`;
   for (const id of chosen) if (!runs.some((run) => run.id === id)) chosen.delete(id);
   byId("compare").disabled = chosen.size !== 2;
   byId("running").replaceChildren(...history.running.map(runningLine));
   const now = JSON.stringify(runs);
-  if (now === shown) return; // what is focused stays
+  if (now === shown) return; // keeps the focus
   shown = now;
-  byId("runs").replaceChildren(...(runs.length ? runs.map(card) : [made("li", { class: "none" }, "No runs yet.")]));
+  byId("runs").replaceChildren(...(runs.length ? runs.map(card) : [make("li", {}, "No runs yet.")]));
 }
 
-async function look() {
+async function refresh() {
   if (document.hidden) return;
   try {
     draw(await send(`${base}/viewer/runs.json`, { ids: every ? [] : seenRuns() }));
-    tell(null);
+    showMessage(null);
   } catch (error) {
-    tell(error.message);
+    showMessage(error.message);
   }
 }
 
-function asked(dialog) {
+function confirmed(dialog) {
   dialog.returnValue = "";
   dialog.showModal();
   return new Promise((resolve) => {
@@ -85,25 +86,25 @@ async function rename(run) {
   const dialog = byId("rename");
   const field = dialog.querySelector("input");
   field.value = run.id.replace(/-?\d{8}-\d{6}-[0-9a-f]{6}$/, "");
-  if (!(await asked(dialog))) return;
+  if (!(await confirmed(dialog))) return;
   try {
     const { id } = await send(`${pageOf(run.id)}/rename`, { name: field.value });
     rememberRun(id, run.id);
-    await look();
+    await refresh();
   } catch (error) {
-    tell(error.message);
+    showMessage(error.message);
   }
 }
 
 async function remove(run) {
-  byId("delete-what").textContent = `${run.id}: ${countOf(run)}, ${run.size_mb} MB. Its files cannot be restored.`;
-  if (!(await asked(byId("delete")))) return;
+  byId("delete-what").textContent = `${run.id}: ${countOf(run)}, ${run.size_mb} MB. This cannot be undone.`;
+  if (!(await confirmed(byId("delete")))) return;
   try {
     await send(pageOf(run.id), {}, "DELETE");
     forgetRun(run.id);
-    await look();
+    await refresh();
   } catch (error) {
-    tell(error.message);
+    showMessage(error.message);
   }
 }
 
@@ -114,6 +115,6 @@ function compare() {
 
 followTheme();
 byId("compare").addEventListener("click", compare);
-document.addEventListener("visibilitychange", look);
-setInterval(look, LOOK_S * 1000);
-look();
+document.addEventListener("visibilitychange", refresh);
+setInterval(refresh, REFRESH_S * 1000);
+refresh();

@@ -1,17 +1,20 @@
-// Ships as thin outlines over a picture; labels on hover, or where a ship is large on the screen.
+// Ships as thin outlines over an image, with labels on hover or if a ship is large on the screen.
 "use strict";
 
-import { made } from "./api.js";
+import { make } from "./api.js";
 
-const LABEL_PX = 90; // length on the screen from which a ship carries its label
+const LABEL_PX = 90; // shortest ship on the screen with a permanent label
 const MOST_LABELS = 60;
-const MANY = 1500; // more outlines than this are drawn on a canvas
+const MANY = 1500; // above this number, outlines are drawn on a canvas
 
-/** A label as a node: Leaflet takes a string for HTML, and names of ships are a stranger's text. */
-const asText = (label) => made("span", {}, label);
+/** A label as a node: Leaflet treats strings as HTML, and ship names are untrusted text. */
+const asText = (label) => make("span", {}, label);
 
 export class Outlines {
-  /** @param look (ship) => {color, dashArray, label}; @param chosen called with a ship's key */
+  /**
+   * @param look (ship) => {color, dashArray, label}
+   * @param chosen called with the key of a clicked ship
+   */
   constructor(picture, look, chosen) {
     Object.assign(this, { picture, look, chosen });
     const { map } = picture;
@@ -69,13 +72,13 @@ export class Outlines {
     }
   }
 
-  /** A ship's path: as it looks, and thicker if it is the marked one. */
+  /** The style of a ship's outline; thicker if the ship is selected. */
   style(ship) {
     const line = ship.key === this.marked ? { weight: 4, fillOpacity: 0.25 } : { weight: 1.5, fillOpacity: 0.01 };
     return { ...line, ...this.look(ship) };
   }
 
-  /** Show a ship as it looks now. */
+  /** Redraw a ship after a change of its style. */
   restyle(ship) {
     this.drawn.get(ship.key)?.setStyle(this.style(ship));
     this.label();

@@ -1,13 +1,13 @@
-// Choosing places on a picture with the mouse, or with a cross that the arrow keys move.
+// Marks points on an image with the mouse, or with a cross that the arrow keys move.
 "use strict";
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /**
- * Let the user choose places.
- * @param wanted {least, most, hint: (count) => text, closed}: how many, and what to do now
- * @param say shows the hint; "" takes it away
- * @returns the pixels as [x, y], or null after Esc
+ * Let the user mark points.
+ * @param wanted {least, most, hint, closed}: numbers of points, hint(count), whether to close the line
+ * @param say shows a hint; "" hides it
+ * @returns a promise of the pixels as [x, y], or of null after Esc
  */
 export function pick(picture, { least, most, hint, closed }, say) {
   const { map } = picture;

@@ -1,13 +1,13 @@
-// An image with deep zoom: tiles in panes, a swipe or a second map beside it. Places are pixels of
-// the run's raw image; Leaflet's latitudes and longitudes stay in this file.
+// An image with deep zoom: tiles in panes, and a swipe or a second map to compare layers.
+// Coordinates are pixels of the raw image; only this file uses latitudes and longitudes of Leaflet.
 "use strict";
 
-const MORE_ZOOM = 4; // beyond a raw pixel per screen pixel
+const EXTRA_ZOOMS = 4; // beyond one screen pixel per raw pixel
 
 export class Picture {
   /**
    * @param size {width, height, top_zoom} of the raw image
-   * @param layers {id: {title, tiles}} or {id: {title, image}}: addresses of what can be shown
+   * @param layers {id: {title, tiles}} or {id: {title, image}}, with the addresses of the layers
    */
   constructor(elements, size, layers) {
     Object.assign(this, elements, { size, layers });
@@ -28,7 +28,7 @@ export class Picture {
 
   makeMap(element) {
     const map = L.map(element, {
-      crs: L.CRS.Simple, minZoom: -2, maxZoom: this.size.top_zoom + MORE_ZOOM, zoomSnap: 0.25,
+      crs: L.CRS.Simple, minZoom: -2, maxZoom: this.size.top_zoom + EXTRA_ZOOMS, zoomSnap: 0.25,
       zoomDelta: 1, attributionControl: false, fadeAnimation: false, zoomAnimation: true,
       wheelPxPerZoomLevel: 90,
     });
@@ -36,7 +36,7 @@ export class Picture {
     return map;
   }
 
-  /** After another size of the window the whole image stays whole, until the user moves it. */
+  /** After a resize, fit the image again unless the user has moved it. */
   resized() {
     const { whole } = this;
     this.map.invalidateSize({ animate: false, pan: !whole });
@@ -82,14 +82,14 @@ export class Picture {
   layer(id, pane) {
     const { tiles, image } = this.layers[id];
     if (image) return L.imageOverlay(image, this.bounds, { pane, alt: "", opacity: 0.6 });
-    const extra = id === "upscaled" ? MORE_ZOOM : 0;
+    const extra = id === "upscaled" ? EXTRA_ZOOMS : 0;
     return L.tileLayer(tiles, {
       pane, bounds: this.bounds, noWrap: true, minZoom: -2, minNativeZoom: 0,
-      maxZoom: this.size.top_zoom + MORE_ZOOM, maxNativeZoom: this.size.top_zoom + extra,
+      maxZoom: this.size.top_zoom + EXTRA_ZOOMS, maxNativeZoom: this.size.top_zoom + extra,
     });
   }
 
-  /** Show one layer, or two of them: {mode, left, right, water}. */
+  /** Show one or two layers: {mode, left, right, water}. */
   show({ mode, left, right, water }) {
     this.mode = mode;
     this.set("over", right, this.map, "over");
@@ -124,9 +124,9 @@ export class Picture {
     follow(this.second, this.map);
   }
 
-  /** Cut what lies over the left image at the divider. */
+  /** Clip the panes above the left image at the divider. */
   clip() {
-    const cutShips = this.cutShips ?? true; // a page may show them over both images
+    const cutShips = this.cutShips ?? true; // the comparison shows ships over both images
     const names = ["over", "water", ...(cutShips ? ["ships", "labels"] : [])];
     const panes = names.map((name) => this.map.getPane(name));
     if (this.mode !== "swipe") {

@@ -1,15 +1,15 @@
-// What a reviewer does, sent to the server in order. Keys are not slowed down by it: while one
-// request is on its way, further actions wait and go together.
+// Sends a reviewer's actions to the server in order, without blocking the keys: actions during a
+// request are queued and sent together.
 "use strict";
 
-import { here, kept, keep, send } from "./api.js";
+import { here, loadLocal, saveLocal, send } from "./api.js";
 
 export class Reviewer {
   /** @param handlers {query(), changed(run), failed(text), saving(count)} */
   constructor(name, handlers) {
     Object.assign(this, { name, handlers, waiting: [], busy: false });
-    name.value = kept("reviewer", "");
-    name.addEventListener("change", () => keep("reviewer", name.value.trim()));
+    name.value = loadLocal("reviewer", "");
+    name.addEventListener("change", () => saveLocal("reviewer", name.value.trim()));
     window.addEventListener("beforeunload", (event) => {
       if (this.busy) event.preventDefault();
     });
@@ -21,7 +21,7 @@ export class Reviewer {
     if (!this.busy) this.sent = this.sendAll();
   }
 
-  /** Waits until everything is sent; gives whether the server has taken it. */
+  /** Wait until all actions are sent; resolves to whether the server accepted them. */
   settled() {
     return this.sent ?? Promise.resolve(true);
   }

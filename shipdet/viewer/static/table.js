@@ -1,7 +1,7 @@
-// The table of ships: sorted by value, numbers as numbers, empty cells last and empty.
+// The table of ships, sorted by a column: numbers numerically, empty cells last.
 "use strict";
 
-import { made } from "./api.js";
+import { make } from "./api.js";
 
 const number = (name, title, digits, unit = "") => ({
   name, title, number: true, value: (ship) => ship[name],
@@ -15,7 +15,7 @@ export const remarks = (ship) =>
   [ship.cut && "cut by the edge", ship.near_gap && "near missing imagery",
     ship.raw_support === false && "not in the raw image"].filter(Boolean).join(", ");
 
-/** The columns that say something of a run's ships. */
+/** The columns that apply to the ships of a run. */
 export function columnsOf(run) {
   const place = run.georeferenced
     ? [number("lat", "Latitude", 5), number("lon", "Longitude", 5)]
@@ -24,7 +24,7 @@ export function columnsOf(run) {
     word("name", "Name"), number("mmsi", "MMSI", 0),
     word("dark", "AIS", (ship) => (ship.dark == null ? null : ship.dark ? "dark" : "known")),
   ];
-  const times = new Set(run.ships.map((ship) => ship.acquired)); // one time stands below the image
+  const times = new Set(run.ships.map((ship) => ship.acquired)); // a single time is shown below the image
   return [
     number("id", "Ship", 0), number("score", "Score", 3), number("length_m", "Length (m)", 0),
     number("width_m", "Width (m)", 0), number("axis_deg", "Axis (°)", 0),
@@ -37,12 +37,13 @@ export function columnsOf(run) {
 
 export class Table {
   /**
-   * @param chosen called with a ship's key; @param crop (ship) => address of its crop
-   * @param rejected called with a ship; without it, ships cannot be rejected in the table
+   * @param chosen called with a ship's key
+   * @param crop (ship) => address of its crop
+   * @param rejected called with a ship; if missing, the table has no reject buttons
    */
   constructor(head, rows, { chosen, crop, rejected }) {
     Object.assign(this, { head, rows, chosen, crop, rejected });
-    this.own = []; // columns of the page's own
+    this.own = []; // additional columns of the page
     this.order = { name: "id", down: false };
     this.drawn = new Map();
   }
@@ -62,11 +63,11 @@ export class Table {
 
   drawHead() {
     this.head.replaceChildren(
-      made("th", { scope: "col" }, made("span", { class: "unseen" }, "Crop")),
+      make("th", { scope: "col" }, make("span", { class: "unseen" }, "Crop")),
       ...this.columns.map((column) => {
-        const button = made("button", { type: "button" }, column.title);
+        const button = make("button", { type: "button" }, column.title);
         button.addEventListener("click", () => this.sort(column.name));
-        return made("th", { scope: "col", class: column.number && "number", "data-name": column.name }, button);
+        return make("th", { scope: "col", class: column.number && "number", "data-name": column.name }, button);
       }),
     );
   }
@@ -101,20 +102,20 @@ export class Table {
   row(ship) {
     const cells = this.columns.map((column, index) => {
       const text = column.text(column.value(ship));
-      if (index > 0) return made("td", { class: column.number && "number" }, text);
-      const button = made("button", { type: "button", "aria-label": `Ship ${text}` }, text);
-      return made("td", { class: "number" }, button);
+      if (index > 0) return make("td", { class: column.number && "number" }, text);
+      const button = make("button", { type: "button", "aria-label": `Ship ${text}` }, text);
+      return make("td", { class: "number" }, button);
     });
-    const image = made("img", { src: this.crop(ship), alt: "", loading: "lazy", width: 40, height: 40 });
-    const first = made("td", {}, made("span", { class: "crop" }, image, this.rejected && this.rejectButton(ship)));
-    const row = made("tr", { "data-key": ship.key, "data-review": ship.review || null }, first, ...cells);
+    const image = make("img", { src: this.crop(ship), alt: "", loading: "lazy", width: 40, height: 40 });
+    const first = make("td", {}, make("span", { class: "crop" }, image, this.rejected && this.rejectButton(ship)));
+    const row = make("tr", { "data-key": ship.key, "data-review": ship.review || null }, first, ...cells);
     row.addEventListener("click", () => this.chosen(ship.key));
     this.drawn.set(ship.key, row);
     return row;
   }
 
   rejectButton(ship) {
-    const button = made("button", { type: "button", "aria-label": `Reject ship ${ship.id}`, title: "Reject" }, "✕");
+    const button = make("button", { type: "button", "aria-label": `Reject ship ${ship.id}`, title: "Reject" }, "✕");
     button.addEventListener("click", (event) => {
       event.stopPropagation();
       this.rejected(ship);
@@ -136,15 +137,15 @@ export class Table {
     if (row && show) this.reveal(row);
   }
 
-  /** Scroll the table, and nothing around it, until a row can be seen. */
+  /** Scroll a row into view; scrolls only the table, unlike scrollIntoView. */
   reveal(row) {
     const box = row.closest(".table");
-    const lowest = row.offsetTop - this.head.offsetHeight; // the head stays above the rows
+    const lowest = row.offsetTop - this.head.offsetHeight; // the head is sticky
     const least = row.offsetTop + row.offsetHeight - box.clientHeight;
     box.scrollTop = Math.min(lowest, Math.max(least, box.scrollTop));
   }
 
-  /** The ship `step` rows below the chosen one; the first one if none is chosen. */
+  /** The ship `step` rows below the selected one; the first ship if none is selected. */
   beside(step) {
     const order = this.sorted;
     const at = order.findIndex((ship) => ship.key === this.marked);

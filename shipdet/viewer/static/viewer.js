@@ -1,9 +1,10 @@
-// A run's viewer: picture, table, filter, review and downloads, linked with each other and with the
-// map of the app's page.
+// The viewer of a run: image, table, filter, review and downloads, linked with each other and with
+// the map of the app's page.
 "use strict";
 
 import {
-  ask, byId, followTheme, growInApp, here, made, rememberRun, ships as inWords, tell, tellApp, when,
+  byId, fetchJson, followTheme, growInApp, here, make, postToApp, rememberRun, shipCount,
+  showMessage, utcTime,
 } from "./api.js";
 import { Filters } from "./filters.js";
 import { Outlines } from "./outlines.js";
@@ -34,7 +35,7 @@ const sized = (ship) => `${Math.round(ship.length_m)} m`;
 
 function look(ship) {
   if (ship.why) return { color: OTHER, dashArray: "4 3", label: `${WHY[ship.why]} · ${ship.score.toFixed(2)} · ${sized(ship)}` };
-  const rejected = ship.review === REVIEWED.reject; // until the server has taken it
+  const rejected = ship.review === REVIEWED.reject; // until the server confirms it
   const color = rejected ? OTHER : COLORS.find(([least]) => ship.score >= least)[1];
   const review = ship.review ? ` · ${ship.review}` : "";
   return { color, dashArray: rejected ? "4 3" : ship.cut ? "8 4" : null, label: `${ship.id} · ${ship.score.toFixed(2)} · ${sized(ship)}${ship.name ? ` · ${ship.name}` : ""}${review}` };
@@ -45,12 +46,12 @@ const cropOf = (ship) => `${here}/crops/${ship.id}.png?v=${run.version}`;
 async function load() {
   try {
     const query = filters.query;
-    run = await ask(`${here}/data.json${query && `?${query}`}`);
-    tell(null);
+    run = await fetchJson(`${here}/data.json${query && `?${query}`}`);
+    showMessage(null);
     document.querySelector("main").hidden = false;
     return true;
   } catch (error) {
-    tell(error.message);
+    showMessage(error.message);
     document.querySelector("main").hidden = !picture;
     return false;
   }
@@ -64,7 +65,7 @@ function begin() {
   const elements = { panes: byId("panes"), left: byId("left"), right: byId("right"), divider: byId("divider") };
   picture = new Picture(elements, run, layers);
   outlines = new Outlines(picture, look, (key) => picking || choose(key, "picture"));
-  const options = () => Object.entries(layers).filter(([, layer]) => layer.tiles).map(([id, layer]) => made("option", { value: id }, layer.title));
+  const options = () => Object.entries(layers).filter(([, layer]) => layer.tiles).map(([id, layer]) => make("option", { value: id }, layer.title));
   const { left, right } = byId("view").elements;
   left.append(...options());
   right.append(...options());
@@ -78,7 +79,7 @@ function begin() {
   listen();
 }
 
-/** Let the controls work; none of them means anything before the run has come. */
+/** Connect the controls, which need the loaded run. */
 function listen() {
   byId("view").addEventListener("change", () => {
     drawView();
@@ -106,7 +107,7 @@ function drawView() {
 }
 
 function drawLegend(water) {
-  const item = (color, text, kind = "line") => made("li", {}, made("i", { style: `--color:${color}`, class: kind }), text);
+  const item = (color, text, kind = "line") => make("li", {}, make("i", { style: `--color:${color}`, class: kind }), text);
   byId("legend").replaceChildren(
     ...COLORS.map(([, color, text]) => item(color, text)),
     item(COLORS[0][1], "cut by the edge", "dashed"),
@@ -115,24 +116,24 @@ function drawLegend(water) {
   );
 }
 
-/** Show the run as the server describes it. */
+/** Draw the run that the server returned. */
 function draw() {
   filters.remember();
   const filtered = Object.keys(run.filter).length > 0;
   byId("title").textContent = run.title;
   byId("count").textContent = !run.searched ? "imagery only" : filtered
-    ? `${run.ships.length.toLocaleString("en")} of ${inWords(run.total)}` : inWords(run.total);
+    ? `${run.ships.length.toLocaleString("en")} of ${shipCount(run.total)}` : shipCount(run.total);
   byId("filter-state").textContent = filtered ? "(on)" : "";
-  byId("facts").textContent = [run.id, run.acquired ? `acquired ${when(run.acquired)}` : `created ${when(run.created)}`,
+  byId("facts").textContent = [run.id, run.acquired ? `acquired ${utcTime(run.acquired)}` : `created ${utcTime(run.created)}`,
     `${run.width.toLocaleString("en")} × ${run.height.toLocaleString("en")} px`, run.attribution, ...run.notes].filter(Boolean).join(" · ");
   table.show(run);
   outlines.show(everyone());
   drawPolygon();
-  drawDownloads(filtered);
+  drawDownloads();
   document.querySelector("[data-act=undo]").disabled = !run.actions;
   byId("saved").textContent = run.actions ? `${run.actions} action${run.actions === 1 ? "" : "s"} saved with the run` : "";
   choose(shipOf(chosen) ? chosen : null, "load");
-  tellApp("ships", { geojson: run.geojson });
+  postToApp("ships", { geojson: run.geojson });
 }
 
 function drawPolygon() {
@@ -143,16 +144,16 @@ function drawPolygon() {
 
 function drawDownloads() {
   const query = filters.query && `?${filters.query}`;
-  const link = (kind, title, search) => made("li", {}, made("a", { href: `${here}/download/${kind}${search}`, download: true }, title));
-  const made_ = Object.entries(FORMATS).filter(([kind]) => run.searched && (run.georeferenced || !PLACED.includes(kind)));
-  const there = Object.entries(FILES).filter(([kind]) => run.files.includes(kind));
+  const link = (kind, title, search) => make("li", {}, make("a", { href: `${here}/download/${kind}${search}`, download: true }, title));
+  const formats = Object.entries(FORMATS).filter(([kind]) => run.searched && (run.georeferenced || !PLACED.includes(kind)));
+  const files = Object.entries(FILES).filter(([kind]) => run.files.includes(kind));
   byId("downloads").replaceChildren(
-    ...made_.map(([kind, title]) => link(kind, title, query)), ...there.map(([kind, title]) => link(kind, title, "")),
+    ...formats.map(([kind, title]) => link(kind, title, query)), ...files.map(([kind, title]) => link(kind, title, "")),
   );
   byId("unplaced").hidden = run.georeferenced || !run.searched;
 }
 
-/** A file that is asked for while the review is being saved comes when it is saved. */
+/** Delay a download until the review is saved. */
 async function downloadWhenSaved(event) {
   const link = event.target.closest("a");
   if (!link || !reviewer.busy) return;
@@ -162,7 +163,7 @@ async function downloadWhenSaved(event) {
   [...byId("downloads").querySelectorAll("a")].find((other) => other.textContent === link.textContent)?.click();
 }
 
-/** Make a ship the chosen one everywhere. */
+/** Select a ship in all parts of the page. */
 function choose(key, from) {
   chosen = key;
   const ship = key == null ? null : shipOf(key);
@@ -179,10 +180,10 @@ function choose(key, from) {
   byId("crop").alt = `Crop of ship ${ship.id}`;
   byId("values").replaceChildren(...columnsOf(run).filter(({ name }) => name !== "id").flatMap((column) => {
     const text = column.text(column.value(ship));
-    return text ? [made("dt", {}, column.title), made("dd", {}, text)] : [];
+    return text ? [make("dt", {}, column.title), make("dd", {}, text)] : [];
   }));
   if (from !== "picture" && from !== "load") picture.flyTo(ship.x, ship.y, ship.length_m / Math.min(...run.gsd_m));
-  if (from !== "map" && from !== "load") tellApp("select", { ship: ship.id });
+  if (from !== "map" && from !== "load") postToApp("select", { ship: ship.id });
 }
 
 async function picked(wanted) {
@@ -198,7 +199,7 @@ const bowAndStern = (what) => ({
   hint: (count) => `${what}: mark the ${count ? "stern" : "bow"} (click, or arrow keys and Space; Esc cancels)`,
 });
 
-/** Accept or reject a ship; what is seen of it changes before the server answers. */
+/** Accept or reject a ship; its display changes before the server answers. */
 function decide(ship, kind) {
   reviewer.act({ kind, key: ship.key });
   ship.review = REVIEWED[kind];
@@ -227,7 +228,7 @@ async function act(kind) {
 }
 
 async function drawFilter() {
-  const hint = (count) => `Polygon with ${count} corners (click, or arrow keys and Space; Enter closes it, Esc cancels)`;
+  const hint = (count) => `Polygon, ${count} corner${count === 1 ? "" : "s"}: mark the next one (click, or arrow keys and Space; Enter closes it, Esc cancels)`;
   const points = await picked({ least: 3, most: Infinity, hint, closed: true });
   if (points) filters.polygon = points;
 }
@@ -247,7 +248,7 @@ function typed(event) {
   const typing = event.target.closest?.("input:not([type=checkbox]), select, textarea, dialog, .map");
   const arrows = event.key.startsWith("Arrow");
   if (event.ctrlKey || event.metaKey || event.altKey || (typing && (arrows || !event.target.closest(".map")))) return;
-  if (arrows && event.target.hasAttribute?.("tabindex")) return; // a table that scrolls
+  if (arrows && event.target.hasAttribute?.("tabindex")) return; // arrow keys scroll a focused table
   const key = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (!key) return;
   event.preventDefault();
@@ -269,15 +270,15 @@ function start() {
     query: () => filters.query,
     saving: () => (byId("saved").textContent = "Saving …"),
     failed: async (text) => {
-      await reload(); // what was shown as reviewed is not
-      tell(text);
+      await reload(); // shows the ships without the failed actions
+      showMessage(text);
       byId("saved").textContent = "Not saved";
     },
     changed: (after) => {
       run = after;
-      tell(null);
+      showMessage(null);
       draw();
-      tellApp("changed", { run: run.id });
+      postToApp("changed", { run: run.id });
     },
   });
   byId("downloads").addEventListener("click", downloadWhenSaved);

@@ -118,4 +118,4 @@ def test_a_block_that_loses_its_worker_every_time_fails_its_job(store, quick, mo
     claim = store.claim("w", 5)
     assert claim is not None and claim.attempt == 4
     block_worker.run_claim(claim, store, None, quick)
-    assert "worker died at every attempt" in store.job("worker")["error"]
+    assert "worker died in every attempt" in store.job("worker")["error"]

@@ -25,14 +25,14 @@ CREATE TABLE jobs (
     claimed_at   timestamptz,
     finished_at  timestamptz
 );
--- The next block is taken from the job that was served longest ago; a new job counts from its
--- arrival. So a small new job waits for one block of each older one at most, and an old job is
--- served however many new ones arrive.
+-- The next block comes from the job that has waited longest since its last block, or since its
+-- arrival. So a new job waits for at most one block of each older job, and new jobs cannot starve
+-- an old one.
 CREATE INDEX jobs_turn ON jobs (coalesce(claimed_at, created_at)) WHERE status IN ('queued', 'running');
 CREATE INDEX jobs_created ON jobs (created_at DESC);
 CREATE INDEX jobs_finished ON jobs (finished_at);
 
--- Block -1 joins the results of all others. Pixels are global ones of the job's zoom.
+-- Block -1 joins the results of all others. Boxes are in global pixels of the job's zoom.
 CREATE TABLE blocks (
     job_id      text NOT NULL REFERENCES jobs ON DELETE CASCADE,
     number      integer NOT NULL,
@@ -78,13 +78,14 @@ CREATE TABLE results (
     PRIMARY KEY (job_id, kind)
 );
 
--- Files of the object store, and when a worker last needed each. A file that no job names is removed.
+-- Files in the object store, with the time when a worker last needed them. Retention removes files
+-- that no job refers to.
 CREATE TABLE objects (
     key     text PRIMARY KEY,
     used_at timestamptz NOT NULL DEFAULT now()
 );
 
--- An outbox: rows are published to the dead-letter topic and then marked as sent.
+-- An outbox: rows are published to the dead-letter topic, then marked as sent.
 CREATE TABLE dead_letters (
     key        text PRIMARY KEY,
     job_id     text NOT NULL DEFAULT '',
@@ -114,7 +115,7 @@ BEGIN
 END $$;
 CREATE TRIGGER jobs_notify AFTER INSERT OR UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION jobs_notify();
 
--- Counters of the metrics. They count events and only rise; deleting rows does not change them.
+-- Counters of the metrics. They count events and never decrease, even if rows are deleted.
 CREATE TABLE counters (
     name  text NOT NULL,
     label text NOT NULL DEFAULT '',
@@ -142,7 +143,7 @@ END $$;
 CREATE TRIGGER jobs_count AFTER INSERT OR UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION jobs_count();
 
 -- Rows of counters are locked in the order of their names, so that two blocks that end at the same
--- time cannot wait for each other.
+-- time cannot deadlock.
 CREATE FUNCTION blocks_count() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM count_event('blocks', '', 1);
@@ -164,7 +165,7 @@ END $$;
 CREATE TRIGGER dead_letters_count AFTER INSERT ON dead_letters FOR EACH ROW
     EXECUTE FUNCTION dead_letters_count();
 
--- Ships as points for map programs, where PostGIS is there and this role may install it.
+-- Ships as points for GIS programs, if PostGIS is available and this role may install it.
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'postgis') THEN

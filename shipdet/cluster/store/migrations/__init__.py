@@ -8,11 +8,11 @@ from psycopg.rows import DictRow
 from shipdet.cluster.engines.database import Database
 
 FOLDER = Path(__file__).parent
-LOCK = 0x73686970  # an advisory lock's number: migrations run one at a time
+LOCK = 0x73686970  # advisory lock: only one process migrates at a time
 
 
 def migrate(database: Database) -> list[str]:
-    """Apply the migrations that are missing, in order; returns their names."""
+    """Apply the missing migrations in order; return their names."""
 
     def work(connection: Connection[DictRow]) -> list[str]:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))

@@ -1,4 +1,4 @@
-"""What the pages show, as plain JSON values."""
+"""The content of the pages, as JSON values."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -16,14 +16,14 @@ from shipdet.report.record import grid_of, pixels_of
 from shipdet.viewer.http_requests import version_of
 from shipdet.viewer.live_searches import Running
 
-#: Weaker candidates that are listed beside the ships; a person accepts the best of them.
+#: Most other candidates in the list, best scores first.
 MOST_OTHERS = 500
 
 JsonObject = dict[str, Any]
 
 
 def run_page(run: Run) -> JsonObject:
-    """Everything that the viewer shows of a run, with the ships that its filter leaves."""
+    """Return the content of the viewer: a run with the ships that pass its filter."""
     record = run.record
     source = record["source"]
     found = run.detections
@@ -52,7 +52,7 @@ def run_page(run: Run) -> JsonObject:
 
 
 def _frame(run: Run) -> JsonObject:
-    """The image that ships lie in: size, scale, tiles."""
+    """Return size, scale and zooms of a run's image."""
     raw = run.record["raw"]
     return {
         "georeferenced": bool(raw["georeferenced"]),
@@ -64,7 +64,7 @@ def _frame(run: Run) -> JsonObject:
 
 
 def _others(run: Run) -> list[JsonObject]:
-    """What does not count: rejected, too short or too weak; each with why."""
+    """Return candidates that do not count, each with the reason ``why``."""
     counted = {ship.key for ship in run.all_detections}
     rejected = {
         action.key: action.kind == "reject"
@@ -85,7 +85,14 @@ def _others(run: Run) -> list[JsonObject]:
 def history_page(
     runs: Iterable[RunInfo], running: Iterable[Running], days: float, gb: float
 ) -> JsonObject:
-    """The list of runs, what is under way, and when runs are removed."""
+    """Return the content of the history.
+
+    Args:
+        runs: Finished runs.
+        running: Running searches.
+        days: Age at which runs are removed.
+        gb: Total size above which the oldest runs are removed.
+    """
     return {
         "runs": [
             {
@@ -114,7 +121,7 @@ def history_page(
 
 
 def comparison_page(earlier: Run, later: Run) -> JsonObject:
-    """Two runs side by side, in the pixels of the earlier one."""
+    """Return the content of a comparison, in pixels of the earlier run."""
     changes = pipeline.compare(earlier, later)
     return {
         "runs": [
@@ -135,7 +142,7 @@ def comparison_page(earlier: Run, later: Run) -> JsonObject:
 
 
 def _changed(changes: Comparison, earlier: Run) -> list[JsonObject]:
-    """Every ship with what became of it; pixels are of the earlier run's image."""
+    """Return all ships with their change, in pixels of the earlier run's image."""
     placed = grid_of(earlier.record).georeferenced
     listed = []
     for change, ship in changes.rows():
@@ -146,6 +153,6 @@ def _changed(changes: Comparison, earlier: Run) -> list[JsonObject]:
 
 
 def _moved(ship: Detection, corners: Floats) -> Detection:
-    """The ship with its pixels in another run's image."""
+    """Return the ship with the corners that it has in another run's image."""
     x, y = np.mean(corners, axis=0)
     return replace(ship, x=float(x), y=float(y), corners=corners)
