@@ -2,8 +2,9 @@
 PYTHON ?= python3.11
 PYTHON := $(shell command -v $(PYTHON) || command -v python3)
 BIN := .venv/bin
-# Unit tests run in this many processes, each with one thread to compute with.
-WORKERS ?= 2
+# Unit tests run in this many processes, each with one thread to compute with. On two cores the third
+# one uses the time in which the others wait.
+WORKERS ?= 3
 
 .PHONY: run test lint types unit coverage e2e test-cluster test-kills cluster cluster-down \
 	train-smoke bench docs wheel lock clean

@@ -15,6 +15,8 @@ from tests.helpers.painted import BrightnessClassifier, paint_ship, sea
 from training.data.labeled import LabeledImage, LabeledShip, upright
 from training.evaluation import plots
 from training.evaluation.card import card, sources, summary, with_summary
+from training.evaluation.enlarged import WAYS, compared
+from training.evaluation.enlarged import table as comparison
 from training.evaluation.evaluate import LAND, SHIPS, SHORE, chosen, craft, cut, report, table
 from training.evaluation.figures import (
     Pool,
@@ -315,3 +317,17 @@ def test_the_card_holds_figures_sources_and_terms(found: list[Surveyed]) -> None
 def test_every_judged_set_has_its_source() -> None:
     assert {*SHIPS, *LAND, *SHORE} <= set(sources())
     assert all(set(entry) == {"imagery", "source", "terms"} for entry in sources().values())
+
+
+def test_a_ship_that_selective_super_resolution_misses_is_lost() -> None:
+    one = image(ship(500, 500), ship(900, 500))
+    both, first, second = (500, 500, 90, 0.9), (900, 500, 90, 0.8), (900, 500, 90, 0.2)
+    found = {
+        "raw": [candidates(one, second)],
+        "whole": [candidates(one, both, first)],
+        "selective": [candidates(one, both, second)],
+    }
+    result = compared(found, threshold=0.3)["planet-ports"]
+    assert (result["lost"], result["gained"]) == (1, 0)
+    assert [result[way]["recall"] for way in WAYS] == [0.0, 1.0, 0.5]
+    assert comparison({"planet-ports": result}).endswith("| 1 |")
