@@ -9,6 +9,12 @@ RGB = ("red", "green", "blue")
 # Sentinel-2's and Landsat 8's names: B04, SR_B4 or "B4, central wavelength 665 nm".
 _NUMBERED = re.compile(r"^(?:sr_|toa_)?b(?:and)?[ _-]?0*([234])\b", re.ASCII)
 _OF_NUMBER = {"4": "red", "3": "green", "2": "blue"}
+#: Whole descriptions that abbreviate a color.
+_SHORT = {"r": "red", "g": "green", "b": "blue", "grn": "green", "blu": "blue"}
+#: Words in the names of bands that are not red, green or blue, even if they contain these words.
+_OTHERS = {
+    "edge", "rededge", "coastal", "nir", "near", "infra", "infrared", "swir", "mask", "alpha",
+}  # fmt: skip
 
 Bands = str | Sequence[int] | None
 
@@ -103,10 +109,13 @@ def _positions(colors: Sequence[str]) -> list[int]:
 
 def _color(text: str) -> str:
     """Return the color named by a lowercase description, or ""."""
-    numbered = _NUMBERED.match(text)
-    if numbered:
-        return _OF_NUMBER[numbered[1]]
+    if text in _SHORT:
+        return _SHORT[text]
     words = set(re.split(r"[^a-z]+", text))
-    others = {"edge", "rededge", "coastal", "nir", "infrared", "swir", "mask", "alpha"}
+    if words & _OTHERS:
+        return ""
     named = [color for color in RGB if color in words]
-    return named[0] if len(named) == 1 and not words & others else ""
+    if named:
+        return named[0] if len(named) == 1 else ""
+    numbered = _NUMBERED.match(text)  # without a name of a color, as numbered by Sentinel-2
+    return _OF_NUMBER[numbered[1]] if numbered else ""

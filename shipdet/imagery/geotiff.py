@@ -224,6 +224,10 @@ class DatasetValues:
                 f"'{name}' has complex values, as radar data have before they become an image: "
                 "give an image of their amplitude."
             )
+        # GDAL keeps an error about a tag that it cannot use, and rasterio raises it at the next
+        # call. Unreadable pixels raise their own error later.
+        with contextlib.suppress(*gdal_errors()):
+            _ = dataset.colorinterp
         if dataset.colorinterp[0] == ColorInterp.palette and not bands:
             table = dataset.colormap(1)
             colors = np.zeros((max(table) + 1, 3), np.uint8)

@@ -38,6 +38,8 @@ WATER_LEVEL = 80.0
 DARKEST_MEDIAN = 8.0
 #: The noise lowers the gain to this share of the full one, at most.
 LEAST_GAIN = 0.4
+#: Share of the cells that may be stray, and how much brighter than all others these are.
+STRAY, STRAY_TIMES = 0.001, 3.0
 #: Bits per sample of sensors and of the formats that they are stored in.
 DEPTHS = (10, 11, 12, 14, 15, 16)
 #: A depth counts as filled by values that reach this share of it.
@@ -162,6 +164,25 @@ def _eight_bits(values: Floats, noise: float) -> Stretch | None:
     return Stretch(low - first * step, 1.0 / step)
 
 
+def _brightest(peaks: Floats, low: float) -> float:
+    """Return the highest value that is not that of hot pixels, glints or a small undeclared fill.
+
+    The brightest few cells never count. Up to :data:`STRAY` of the cells do not count either if
+    they are apart: :data:`STRAY_TIMES` times as bright as the next ones. Ships are not apart,
+    because the pixels of their edges have all values down to those of the water.
+
+    Args:
+        peaks: (n,) highest value of each cell.
+        low: Value from which brightness is measured.
+    """
+    few = min(max(8, len(peaks) // 100_000), len(peaks) - 1)
+    most = min(max(few + 1, int(STRAY * len(peaks))), len(peaks) - 1)
+    cut = len(peaks) - 1 - most
+    top = np.sort(np.partition(peaks, cut)[cut:])[::-1] - low
+    apart = np.flatnonzero(top[:-1] > STRAY_TIMES * np.maximum(top[1:], 0))
+    return float(top[max(few, int(apart[-1]) + 1 if len(apart) else 0)] + low)
+
+
 def _bounded(
     values: Floats,
     peaks: Floats,
@@ -171,9 +192,7 @@ def _bounded(
 ) -> Stretch:
     """See the module."""
     low, dark, median = (float(v) for v in np.percentile(values.mean(axis=-1), (0.1, 5, 50)))
-    # A few cells may be hot pixels; a ship is in more of them.
-    few = min(max(8, len(peaks) // 100_000), len(peaks) - 1)
-    high = float(np.partition(peaks, len(peaks) - 1 - few)[len(peaks) - 1 - few])
+    high = _brightest(peaks, low)
     if high <= low:
         return _between(low, low)
     black, white = calibration.zero, calibration.white

@@ -72,32 +72,41 @@ def geojson(detections: Detections) -> dict[str, Any]:
 
 
 def _geometry(corners: Floats) -> dict[str, Any]:
-    """Return a Polygon, or a MultiPolygon if the outline crosses the antimeridian.
+    """Return a Polygon, or a MultiPolygon if the outline crosses the antimeridian."""
+    parts = rings(corners)
+    if len(parts) == 1:
+        return {"type": "Polygon", "coordinates": parts}
+    return {"type": "MultiPolygon", "coordinates": [[part] for part in parts]}
+
+
+def rings(corners: Floats) -> list[list[list[float]]]:
+    """Return an outline as closed rings, one on each side of the antimeridian if it crosses it.
 
     RFC 7946: the outline is cut at the antimeridian, so longitudes stay between -180 and 180
     degrees (3.1.9); rings are counterclockwise (3.1.6).
+
+    Args:
+        corners: (n, 2), longitude and latitude.
     """
     lon = near_longitude(corners[:, 0], corners[0, 0])  # without a jump at 180 degrees
     if np.abs(lon).max() <= 180.0:
-        return _polygon(corners)
+        return [_ring(corners)]
     outline = shapely.Polygon(np.stack([lon, corners[:, 1]], axis=-1))
     parts = []
     for turn in (-360.0, 0.0, 360.0):
         part = outline.intersection(shapely.box(turn - 180.0, -90.0, turn + 180.0, 90.0))
         if part.area > 0:
             ring = np.array(part.exterior.coords)[:-1]
-            parts.append(_polygon(ring - (turn, 0.0)))
-    if len(parts) == 1:
-        return parts[0]
-    return {"type": "MultiPolygon", "coordinates": [part["coordinates"] for part in parts]}
+            parts.append(_ring(ring - (turn, 0.0)))
+    return parts
 
 
-def _polygon(corners: Floats) -> dict[str, Any]:
+def _ring(corners: Floats) -> list[list[float]]:
     ring = [[round(float(x), 7), round(float(y), 7)] for x, y in corners]
     ring = [*ring, ring[0]]
     if _signed_area(ring) < 0:
         ring.reverse()
-    return {"type": "Polygon", "coordinates": [ring]}
+    return ring
 
 
 def _signed_area(ring: list[list[float]]) -> float:

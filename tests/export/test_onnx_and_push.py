@@ -134,7 +134,7 @@ def test_a_dry_run_only_lists(hub, folder, monkeypatch, capsys):
     command(monkeypatch, "owner/tiny", folder, "--dry-run")
     printed = capsys.readouterr().out
     assert "model.safetensors" in printed
-    assert "Nothing was uploaded" in printed
+    assert "nothing was uploaded" in printed
     assert hub.requests == []
 
 

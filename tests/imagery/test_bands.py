@@ -51,6 +51,10 @@ def test_the_stated_colors_win_over_the_order(geotiff):
         ["SR_B2", "SR_B3", "SR_B4", "SR_B5"],
         ["B2, central wavelength 490 nm", "B3, 560 nm", "B4, 665 nm", "B8, 842 nm"],
         ["surface blue", "surface green", "surface red", "red edge"],
+        ["Band 1 - Blue", "Band 2 - Green", "Band 3 - Red", "Band 4 - NIR"],
+        ["B1 (blue)", "B2 (green)", "B3 (red)", "B4 (near infra red)"],
+        ["B", "G", "R", "NIR"],
+        ["BLU", "GRN", "RED", "NIR"],
     ],
 )
 def test_the_names_of_bands_say_their_colors(geotiff, names):
@@ -67,6 +71,12 @@ def test_eight_bands_of_planetscope_are_distinguished(geotiff):
 
 def test_names_win_over_the_colors_that_writers_state_by_default(geotiff):
     path = geotiff([B, G, R], names=["B02", "B03", "B04"], photometric="RGB")
+    assert np.array_equal(open_raster(path).pixels, RGB)
+
+
+def test_numbers_before_names_of_colors_say_nothing(geotiff):
+    names = ["Band 1: Red", "Band 2: Green", "Band 3: Blue"]
+    path = geotiff([R, G, B], names=names, photometric="RGB")
     assert np.array_equal(open_raster(path).pixels, RGB)
 
 

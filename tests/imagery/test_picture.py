@@ -377,7 +377,7 @@ def test_gray_of_every_photometric_and_depth(tmp_path, settings, dtype, bits, ze
     assert np.abs(picture.pixels[..., 0].astype(int) - gray).max() <= 1
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("orientation", [*range(10), 255])
 def test_a_tiff_without_a_place_is_turned_upright(tmp_path, settings, orientation):
     stored = Image.fromarray(sea(60, 40, seed=1))
     stored.save(tmp_path / "scan.tif", tiffinfo={0x0112: orientation})

@@ -136,6 +136,19 @@ def test_a_few_hot_pixels_do_not_darken_the_image():
     assert np.sort(difference.max(axis=-1).ravel())[-10] <= 20
 
 
+@pytest.mark.parametrize("stray", [65_535, 30_000])
+@pytest.mark.parametrize(
+    "place", [np.s_[-9:, -9:], np.s_[300:304, 300:303], np.s_[100:108, 40:60, 2]]
+)
+def test_few_pixels_apart_do_not_darken_the_image(stray, place):
+    pixels = scene("land")
+    values = (dithered(pixels) * 12).astype(np.uint16)
+    values[place] = stray
+    difference = np.abs(pixels_of(values) - pixels).max(axis=-1)
+    difference[place[:2]] = 0
+    assert difference.max() <= 20
+
+
 def test_what_is_far_brighter_than_the_sea_is_compressed():
     pixels = scene("ships").astype(np.float64)
     values = pixels * 6

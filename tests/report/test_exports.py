@@ -15,7 +15,7 @@ import pytest
 
 from shipdet.errors import BadOption, StorageFull
 from shipdet.report import exports
-from shipdet.report.exports.tables import FURTHER
+from shipdet.report.exports.tables import FURTHER, outlines
 from tests.helpers.written_runs import write_run
 
 pyogrio = pytest.importorskip("pyogrio")
@@ -99,6 +99,24 @@ def test_kml_keeps_any_letters_and_has_a_closed_ring(run, tmp_path):
     assert len(places) == 2
     ring = places[0].find(".//k:coordinates", name).text.split()
     assert len(ring) == 5 and ring[0] == ring[-1]
+
+
+def test_outlines_are_cut_at_the_antimeridian(tmp_path):
+    run = write_run(tmp_path / "run", lon=179.9968)
+    [sides] = {len(rings) for rings in outlines(list(run.detections)) if len(rings) > 1}
+    assert sides == 2, "no ship of the run lies on the line"
+    pytest.importorskip("pyarrow")
+    for table in (
+        run.to_geodataframe(),
+        geopandas.read_parquet(run.save(tmp_path / "ships.parquet")),
+        pyogrio.read_dataframe(run.save(tmp_path / "ships.gpkg"), layer="ships"),
+    ):
+        parts = table.geometry.explode()
+        assert len(parts) == len(table) + 1
+        assert (parts.bounds.maxx - parts.bounds.minx).max() < 0.01
+    kml = ET.fromstring(run.save(tmp_path / "ships.kml").read_bytes())
+    [both] = kml.iterfind(".//{*}MultiGeometry")
+    assert len(both.findall("{*}Polygon")) == 2
 
 
 def test_coco_yolo_and_labels_are_in_pixels(unplaced, tmp_path):

@@ -111,7 +111,7 @@ def test_a_name_of_another_run_is_refused(run, settings):
 def test_a_deleted_run_is_gone(web, run):
     assert web.delete(f"/runs/{RUN}").status_code == 200
     assert not run.folder.exists()
-    assert "not on disk" in web.delete(f"/runs/{RUN}").json()["error"]
+    assert "no longer on disk" in web.delete(f"/runs/{RUN}").json()["error"]
 
 
 def test_two_runs_are_compared_in_the_pixels_of_the_first(web, run, later):

@@ -39,7 +39,7 @@ def test_the_address_of_the_viewer_is_printed_and_served(tmp_path, command):
 
 def test_a_run_that_is_not_there_is_one_sentence(capsys):
     assert main(["review", "nothing"]) == 2
-    assert "not on disk" in capsys.readouterr().err
+    assert "no longer on disk" in capsys.readouterr().err
 
 
 def test_a_port_in_use_is_one_sentence(tmp_path, capsys):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from shipdet.detections import Detection
-from shipdet.report.exports.tables import columns_of, optional, records, rings
+from shipdet.report.exports.tables import columns_of, optional, outlines, polygon_of, records
 from shipdet.report.score_colors import SCORE_CLASSES
 
 #: Text columns; an MMSI is an identifier, not a quantity.
@@ -51,8 +51,10 @@ def geopackage(
     """
     shapely, pyogrio = optional("shapely"), optional("pyogrio")
     unplaced = bool(ships) and all(ship.corners_lonlat is None for ship in ships)
-    outlines = [ship.corners * (1, -1) for ship in ships] if unplaced else rings(ships)
-    shapes = shapely.to_wkb(np.array([shapely.Polygon(ring) for ring in outlines], object))
+    pixels = [[(ship.corners * (1, -1)).tolist()] for ship in ships] if unplaced else None
+    parts = pixels or outlines(ships)
+    shapes = shapely.to_wkb(np.array([polygon_of(rings) for rings in parts], object))
+    several = any(len(rings) > 1 for rings in parts)
     rows = records(ships)
     columns = {name: _column(name, [row[name] for row in rows]) for name in columns_of(ships)}
     columns |= {name: np.array(values, object) for name, values in (extra or {}).items()}
@@ -66,7 +68,7 @@ def geopackage(
             np.array(list(columns), object),
             layer=layer,
             driver="GPKG",
-            geometry_type="Polygon",
+            geometry_type="Unknown" if several else "Polygon",
             crs=None if unplaced else "EPSG:4326",
         )
     with closing(sqlite3.connect(":memory:")) as database:

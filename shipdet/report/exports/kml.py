@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from shipdet.detections import Detection
 from shipdet.report import vector
-from shipdet.report.exports.tables import rings
+from shipdet.report.exports.tables import outlines
 from shipdet.report.score_colors import SCORE_CLASSES, score_class
 
 NAMESPACE = "http://www.opengis.net/kml/2.2"
@@ -30,14 +30,14 @@ def kml_bytes(ships: Sequence[Detection], title: str) -> bytes:
         ET.SubElement(line, "color").text = f"ff{blue:02x}{green:02x}{red:02x}"
         ET.SubElement(line, "width").text = "2"
         ET.SubElement(ET.SubElement(style, "PolyStyle"), "fill").text = "0"
-    for ship, ring in zip(ships, rings(ships), strict=True):
-        _placemark(document, ship, ring)
+    for ship, parts in zip(ships, outlines(ships), strict=True):
+        _placemark(document, ship, parts)
     ET.indent(root)
     text: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return text
 
 
-def _placemark(document: ET.Element, ship: Detection, ring: list[tuple[float, float]]) -> None:
+def _placemark(document: ET.Element, ship: Detection, parts: list[list[list[float]]]) -> None:
     placemark = ET.SubElement(document, "Placemark", id=f"ship-{ship.id}")
     ET.SubElement(placemark, "name").text = f"{ship.id}: {ship.length_m:.0f} m"
     ET.SubElement(placemark, "styleUrl").text = f"#{score_class(ship.score).name}"
@@ -46,7 +46,9 @@ def _placemark(document: ET.Element, ship: Detection, ring: list[tuple[float, fl
         if value is not None and name != "corners":
             entry = ET.SubElement(data, "Data", name=name)
             ET.SubElement(entry, "value").text = str(value)
-    polygon = ET.SubElement(placemark, "Polygon")
-    ET.SubElement(polygon, "tessellate").text = "1"
-    boundary = ET.SubElement(ET.SubElement(polygon, "outerBoundaryIs"), "LinearRing")
-    ET.SubElement(boundary, "coordinates").text = " ".join(f"{x},{y},0" for x, y in ring)
+    parent = placemark if len(parts) == 1 else ET.SubElement(placemark, "MultiGeometry")
+    for ring in parts:
+        polygon = ET.SubElement(parent, "Polygon")
+        ET.SubElement(polygon, "tessellate").text = "1"
+        boundary = ET.SubElement(ET.SubElement(polygon, "outerBoundaryIs"), "LinearRing")
+        ET.SubElement(boundary, "coordinates").text = " ".join(f"{x},{y},0" for x, y in ring)

@@ -12,7 +12,7 @@ from shipdet.report import vector
 from shipdet.report.exports.geopackage import geopackage
 from shipdet.report.exports.kml import kml_bytes
 from shipdet.report.exports.labels import coco, labels_json, yolo_obb
-from shipdet.report.exports.tables import rings, to_geodataframe
+from shipdet.report.exports.tables import outlines, to_geodataframe
 from shipdet.report.folder import save_file
 
 #: Formats of :func:`save`; a suffix that ends in another one comes first.
@@ -93,7 +93,7 @@ def save(
         gsd_m = (raw.get("gsd_x_m", raw["gsd_m"]), raw.get("gsd_y_m", raw["gsd_m"]))
         content = labels_json(ships, image, of_image[1:], gsd_m, complete=complete, note=note)
     else:
-        rings(ships)  # raises BadOption without a georeference
+        outlines(ships)  # raises BadOption without a georeference
         content = json.dumps(vector.geojson(Detections(tuple(ships))))
     save_file(path, content)
     return path

@@ -4,6 +4,8 @@ import importlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from shipdet.detections import Detection
 from shipdet.errors import BadOption
 from shipdet.extras import missing_extra
@@ -66,30 +68,42 @@ def to_geodataframe(ships: Sequence[Detection]) -> "geopandas.GeoDataFrame":
         BadOption: The image has no georeference.
         MissingExtra: GeoPandas is not installed.
     """
-    module, shapely = optional("geopandas"), optional("shapely")
-    shapes = [shapely.Polygon(ring) for ring in rings(ships)]
+    module = optional("geopandas")
+    shapes = [polygon_of(parts) for parts in outlines(ships)]
     table: geopandas.GeoDataFrame = module.GeoDataFrame(
         to_pandas(ships), geometry=shapes, crs="EPSG:4326"
     )
     return table
 
 
-def rings(ships: Sequence[Detection]) -> list[list[tuple[float, float]]]:
-    """Return the outlines as closed rings of longitude and latitude.
+def outlines(ships: Sequence[Detection]) -> list[list[list[list[float]]]]:
+    """Return the outline of each ship as closed rings of longitude and latitude.
+
+    An outline has one ring, or one on each side of the antimeridian if it crosses it.
 
     Raises:
         BadOption: The image has no georeference.
     """
-    outlines = []
+    found = []
     for ship in ships:
         if ship.corners_lonlat is None:
             raise BadOption(
                 "The image has no georeference, so its ships have no geographic coordinates: "
                 "save them as .gpkg (in pixels), .csv or .coco.json."
             )
-        corners = [(round(float(x), 7), round(float(y), 7)) for x, y in ship.corners_lonlat]
-        outlines.append([*corners, corners[0]])
-    return outlines
+        found.append(vector.rings(np.asarray(ship.corners_lonlat, np.float64)))
+    return found
+
+
+def polygon_of(parts: Sequence[Sequence[Sequence[float]]]) -> Any:
+    """Return rings as a Shapely polygon, or a multipolygon if there are several.
+
+    Raises:
+        MissingExtra: Shapely is not installed.
+    """
+    shapely = optional("shapely")
+    polygons = [shapely.Polygon(ring) for ring in parts]
+    return polygons[0] if len(polygons) == 1 else shapely.MultiPolygon(polygons)
 
 
 def optional(name: str) -> Any:
