@@ -28,7 +28,8 @@ class Area:
     Attributes:
         box: The bounding box, in degrees.
         polygon: The polygons, in degrees; None for the whole box. A point is inside if it is inside
-            any of them. Where a polygon crosses itself, the even-odd rule applies.
+            any of them, also where they overlap. Where a polygon crosses itself, the even-odd rule
+            applies.
     """
 
     box: BBox
@@ -52,7 +53,10 @@ class Area:
         if self.polygon is None:
             west, south, east, north = self.box.as_tuple()
             return np.asarray((x >= west) & (x <= east) & (y >= south) & (y <= north))
-        return np.asarray(shapely.intersects_xy(self.polygon, x, y), np.bool_)
+        inside = np.zeros(len(x), np.bool_)
+        for part in _apart(self.polygon):
+            inside |= shapely.intersects_xy(part, x, y)
+        return inside
 
     @property
     def parts(self) -> list[BBox]:
@@ -69,7 +73,19 @@ class Area:
 
     def touches(self, box: BBox) -> bool:
         """Whether the area and a box intersect."""
-        return bool(shapely.intersects(self.shape, shapely.box(*box.as_tuple())))
+        return bool(shapely.intersects(_apart(self.shape), shapely.box(*box.as_tuple())).any())
+
+
+def _apart(shape: Polygons) -> npt.NDArray[np.object_]:
+    """Return polygons that overlap one by one, because the even-odd rule leaves out the overlap.
+
+    Others are returned as they are; all are prepared, as in :class:`Area`.
+    """
+    if isinstance(shape, shapely.Polygon) or shape.is_valid:
+        return np.array([shape], np.object_)
+    parts = np.asarray(shapely.get_parts(shape), np.object_)
+    shapely.prepare(parts)
+    return parts
 
 
 def parse_area(value: object) -> Area:
@@ -135,7 +151,7 @@ def parse_areas(value: object) -> list[Area]:
             return [parse_area([west, south, east, north])]
         return [Area(box) for box in _homes(shapely.box(west, south, east, north), boxes=True)]
     shape = _shape(value)
-    if shape is None:
+    if shape is None or shape.is_empty:
         return [parse_area(value)]
     west, _, east, _ = shape.bounds
     if west < -180 or east > 180:
@@ -197,7 +213,7 @@ def _homes(shape: Polygons, *, boxes: bool = False) -> list[BBox] | list[Polygon
     west, _, east, _ = shape.bounds
     if not (west >= -540 and east <= 540 and east - west < 360):
         raise BadArea("Longitudes must lie between -540 and 540 degrees, less than 360 apart.")
-    valid = shape if shape.is_valid else shapely.make_valid(shape)
+    valid = shapely.union_all(shapely.make_valid(_apart(shape)))
     parts: list[Any] = []
     for turn in range(math.floor((west + 180) / 360), math.floor((east + 180) / 360) + 1):
         world = shapely.box(360 * turn - 180, -90, 360 * turn + 180, 90)

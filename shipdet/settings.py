@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import AliasChoices, Field, ValidationError
+from pydantic import AliasChoices, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shipdet._version import __version__
@@ -183,6 +183,14 @@ class Settings(BaseSettings):
     cluster_keep_days: Annotated[float, Field(ge=1)] = 30.0
     cluster_visitors_control: bool = False  # whether visitors may cancel and retry others' jobs
     cluster_join_px: Positive = 256_000_000  # largest joined GeoTIFF; above it only a VRT
+
+    @field_validator("runs_dir", "cache_dir", "weights_dir", mode="before")
+    @classmethod
+    def _default_if_empty(cls, value: object, info: ValidationInfo) -> object:
+        """Use the default folder for ""; as a path, it would be the working folder."""
+        if value != "" or info.field_name is None:
+            return value
+        return cls.model_fields[info.field_name].get_default(call_default_factory=True)
 
     @property
     def kafka_dead_letters(self) -> str:

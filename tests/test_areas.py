@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from shipdet.areas import parse_area
+from shipdet.areas import parse_area, parse_areas
 from shipdet.errors import BadArea
 from shipdet.geometry import BBox
 
@@ -15,6 +15,25 @@ def test_a_hole_is_outside():
     area = parse_area(SQUARE)
     assert area.contains([(0.5, 0.5), (2, 2), (3.5, 2), (5, 5)]).tolist() == [True, False, True,
                                                                              False]  # fmt: skip
+
+
+def test_the_overlap_of_two_polygons_is_inside():
+    overlapping = "MULTIPOLYGON (((0 0, 3 0, 3 3, 0 3, 0 0)), ((2 0, 5 0, 5 3, 2 3, 2 0)))"
+    twice = "MULTIPOLYGON (((0 0, 3 0, 3 3, 0 3, 0 0)), ((0 0, 3 0, 3 3, 0 3, 0 0)))"
+    places = [(1, 1), (2.5, 1), (4, 1), (6, 1)]
+    assert parse_area(overlapping).contains(places).tolist() == [True, True, True, False]
+    assert parse_area(overlapping).touches(BBox(2.4, 1, 2.6, 1.2))
+    assert parse_area(twice).contains([(1, 1)]).all()
+    first, second = "178 0, 181 0, 181 3, 178 3, 178 0", "179 0, 183 0, 183 3, 179 3, 179 0"
+    east, west = parse_areas(f"MULTIPOLYGON ((({first})), (({second})))")
+    assert east.contains([(178.5, 1), (179.5, 1)]).all()
+    assert west.contains([(-179.5, 1), (-178, 1)]).all()
+
+
+@pytest.mark.parametrize("empty", ["POLYGON EMPTY", {"type": "MultiPolygon", "coordinates": []}])
+def test_an_empty_polygon_is_one_sentence(empty):
+    with pytest.raises(BadArea):
+        parse_areas(empty)
 
 
 def test_geojson_and_wkt_say_the_same():

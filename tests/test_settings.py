@@ -54,6 +54,15 @@ def test_a_folder_of_that_name_is_no_file_of_settings(env_file):
     read_settings()
 
 
+def test_an_empty_folder_is_not_the_working_folder(monkeypatch):
+    monkeypatch.delenv("SHIPDET_RUNS_DIR")
+    monkeypatch.delenv("SHIPDET_CACHE_DIR")
+    usual = Settings()
+    monkeypatch.setenv("SHIPDET_RUNS_DIR", "")
+    monkeypatch.setenv("SHIPDET_CACHE_DIR", "")
+    assert (Settings().runs_dir, Settings().cache_dir) == (usual.runs_dir, usual.cache_dir)
+
+
 def test_all_wrong_settings_are_named(monkeypatch):
     monkeypatch.setenv("SHIPDET_RETRIES", "many")
     monkeypatch.setenv("SHIPDET_PRECISION", "int4")
