@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +55,21 @@ def test_a_folder_becomes_a_summary_and_a_run_per_image(scans, tmp_path, classif
     assert "2 ships in 3 images, 1 could not be searched" in page and "scan%201/overlay" in page
     assert page.count("data:image/jpeg") == 2, "the small pictures are in it"
     assert not (out / "ships.gpkg").exists(), "no image has a place"
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="file names are UTF-8 there")
+def test_names_that_are_not_utf8_are_searched_too(scans, tmp_path, classifier, capsys):
+    for number, ending in enumerate((b"\xff.png", b"\xfe.png"), start=1):
+        os.rename(scans / f"scan {number}.png", os.fsencode(scans) + b"/" + ending)
+    out, asked = tmp_path / "out", ["--gsd", "3", "--threshold", "0.25", "--out"]
+    assert cli.main(["detect", str(scans), *asked, str(out)]) == 0
+    with (out / "summary.csv").open() as file:
+        assert [row["ships"] for row in csv.DictReader(file)] == ["1", "1"]
+    assert len([path for path in out.iterdir() if path.is_dir()]) == 2
+    other = os.fsdecode(os.fsencode(tmp_path) + b"/r\xe9s")
+    image = os.fsdecode(os.fsencode(scans) + b"/\xff.png")
+    assert cli.main(["detect", image, *asked, other]) == 2
+    assert "not UTF-8" in capsys.readouterr().err
 
 
 def test_a_stopped_batch_goes_on_where_it_was(scans, tmp_path, classifier, request_):

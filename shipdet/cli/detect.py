@@ -176,7 +176,7 @@ def _batch(
         print(json.dumps({"folder": str(out), "ships": batch.ships, "images": images}))
     else:
         for image in batch.images:
-            print(f"{image.image}: {image.error or ships_in_words(image.ships or 0)}")
+            print(f"{image.title}: {image.error or ships_in_words(image.ships or 0)}")
         print(f"{ships_in_words(batch.ships)} in {len(files)} images; open {out / 'index.html'}")
         if batch.ships and not (out / "ships.gpkg").exists():
             print("ships.gpkg is not written: no image with ships has a georeference")

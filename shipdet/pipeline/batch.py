@@ -11,7 +11,7 @@ from shipdet.pipeline.choosing import plan_search
 from shipdet.pipeline.running import iter_image
 from shipdet.progress import Progress, Steps, labeled, mapped
 from shipdet.report import BatchImage, Run, read_run, write_summary
-from shipdet.report.folder import save_file
+from shipdet.report.folder import as_text, save_file
 from shipdet.requests import ImageRequest
 from shipdet.settings import Settings, get_settings
 
@@ -112,7 +112,7 @@ def iter_images(
     plan_search(request.search, settings)  # what is wrong for all is said before the first
     done: list[BatchImage] = []
     for number, (image, folder) in enumerate(_places(images, out), start=1):
-        label = f"{number} of {len(images)}: {image.name}"
+        label = f"{number} of {len(images)}: {as_text(image.name)}"
         run = _earlier(folder, image, request)
         if run is not None:
             yield Progress("report", number, len(images), "images", f"{label} (done before)")
@@ -138,11 +138,12 @@ def _places(images: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
     taken: set[str] = set()
     places = []
     for image in images:
-        name, number = image.stem, 2
+        stem, number = as_text(image.stem), 2
+        name = stem
         if name in taken:
-            name = image.name
+            name = as_text(image.name)
         while name in taken:
-            name, number = f"{image.stem}-{number}", number + 1
+            name, number = f"{stem}-{number}", number + 1
         taken.add(name)
         places.append((image, out / name))
     return places

@@ -103,6 +103,16 @@ def save_file(path: Path, content: str | bytes) -> None:
         draft.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+def as_text(name: str) -> str:
+    """Return a file name with replacement characters for bytes that are not UTF-8.
+
+    Example:
+        >>> as_text("caf\\udce9.tif")
+        'caf�.tif'
+    """
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
 @contextmanager
 def new_folder(out: Path | None, name: str, settings: Settings) -> Iterator[tuple[Path, Path]]:
     """Yield a temporary folder and its final path, to which it is renamed at the end.
@@ -116,7 +126,7 @@ def new_folder(out: Path | None, name: str, settings: Settings) -> Iterator[tupl
         settings: ``runs_dir``.
 
     Raises:
-        BadOption: ``out`` exists and is not an empty folder.
+        BadOption: ``out`` exists and is not an empty folder, or its name is not UTF-8.
         Busy: Another run is writing to it.
         StorageFull: It cannot be written.
     """
@@ -126,6 +136,11 @@ def new_folder(out: Path | None, name: str, settings: Settings) -> Iterator[tupl
         final = settings.runs_dir / f"{stem}-{secrets.token_hex(3)}"
     else:
         final = check_new(out)
+    if as_text(str(final)) != str(final):
+        raise BadOption(
+            f"The results folder '{as_text(str(final))}' has a name that is not UTF-8, which GDAL "
+            "cannot write to: choose another one."
+        )
     partial = final.with_name(final.name + PARTIAL)
     with storage_errors(final), ExitStack() as stack:
         with _creation_errors(final):

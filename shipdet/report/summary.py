@@ -14,7 +14,7 @@ from shipdet.detections import Detection, Detections
 from shipdet.report import vector
 from shipdet.report.exports.geopackage import geopackage
 from shipdet.report.finished_run import PREVIEW, Run
-from shipdet.report.folder import save_file, storage_errors
+from shipdet.report.folder import as_text, save_file, storage_errors
 from shipdet.report.html_page import STYLE
 from shipdet.report.raster import thumbnail
 
@@ -39,6 +39,11 @@ class BatchImage:
     def ships(self) -> int | None:
         """Number of ships that count; None if the search failed."""
         return None if self.run is None else len(self.run.detections)
+
+    @property
+    def title(self) -> str:
+        """Path of the image, with replacement characters for bytes that are not UTF-8."""
+        return as_text(str(self.image))
 
     def row(self) -> dict[str, Any]:
         """Return the result as JSON values."""
@@ -81,7 +86,7 @@ def write_summary(out: Path, images: Sequence[BatchImage]) -> list[Path]:
         for ship in image.run.detections if image.run else ():
             if ship.corners_lonlat is not None:
                 placed.append(ship)
-                names.append(image.image.name)
+                names.append(as_text(image.image.name))
     if placed:
         files.append(out / "ships.gpkg")
         save_file(files[-1], geopackage(placed, extra={"image": names}))
@@ -96,7 +101,7 @@ def _summary_csv(images: Sequence[BatchImage]) -> str:
     columns = ("image", "folder", "ships", "small_craft", "error")
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(image.row() for image in images)
+    writer.writerows({**image.row(), "image": image.title} for image in images)
     return text.getvalue()
 
 
@@ -107,7 +112,7 @@ def _ships_csv(images: Sequence[BatchImage]) -> str:
     for image in images:
         ships = image.run.detections if image.run else Detections()
         lines = list(csv.reader(io.StringIO(vector.csv_text(ships))))[1:]
-        writer.writerows([image.image.name, *line] for line in lines)
+        writer.writerows([as_text(image.image.name), *line] for line in lines)
     return text.getvalue()
 
 
@@ -126,7 +131,7 @@ def _index(out: Path, images: Sequence[BatchImage]) -> str:
 
 
 def _row(out: Path, image: BatchImage) -> str:
-    name = escape(image.image.name)
+    name = escape(as_text(image.image.name))
     if image.run is None:
         return (
             f'<tr><td></td><td>{name}</td><td colspan="2" class="error">{escape(image.error)}'
