@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
@@ -35,11 +36,6 @@ class Area:
     box: BBox
     polygon: Polygons | None = None
 
-    def __post_init__(self) -> None:
-        if self.polygon is not None:
-            # Prepared predicates use the even-odd rule; others fail on self-crossing rings.
-            shapely.prepare(self.polygon)
-
     def contains(self, lonlat: npt.ArrayLike) -> npt.NDArray[np.bool_]:
         """Test which points are inside.
 
@@ -54,7 +50,7 @@ class Area:
             west, south, east, north = self.box.as_tuple()
             return np.asarray((x >= west) & (x <= east) & (y >= south) & (y <= north))
         inside = np.zeros(len(x), np.bool_)
-        for part in _apart(self.polygon):
+        for part in self._pieces:
             inside |= shapely.intersects_xy(part, x, y)
         return inside
 
@@ -73,19 +69,24 @@ class Area:
 
     def touches(self, box: BBox) -> bool:
         """Whether the area and a box intersect."""
-        return bool(shapely.intersects(_apart(self.shape), shapely.box(*box.as_tuple())).any())
+        return bool(shapely.intersects(self._pieces, shapely.box(*box.as_tuple())).any())
+
+    @cached_property
+    def _pieces(self) -> npt.NDArray[np.object_]:
+        """The polygons, prepared: others fail on rings that cross themselves."""
+        pieces = _pieces_of(self.shape)
+        shapely.prepare(pieces)
+        return pieces
 
 
-def _apart(shape: Polygons) -> npt.NDArray[np.object_]:
-    """Return polygons that overlap one by one, because the even-odd rule leaves out the overlap.
+def _pieces_of(shape: Polygons) -> npt.NDArray[np.object_]:
+    """Return polygons that overlap one by one, all others as they are.
 
-    Others are returned as they are; all are prepared, as in :class:`Area`.
+    Together, the even-odd rule would leave out the overlap.
     """
     if isinstance(shape, shapely.Polygon) or shape.is_valid:
         return np.array([shape], np.object_)
-    parts = np.asarray(shapely.get_parts(shape), np.object_)
-    shapely.prepare(parts)
-    return parts
+    return np.asarray(shapely.get_parts(shape), np.object_)
 
 
 def parse_area(value: object) -> Area:
@@ -213,7 +214,7 @@ def _homes(shape: Polygons, *, boxes: bool = False) -> list[BBox] | list[Polygon
     west, _, east, _ = shape.bounds
     if not (west >= -540 and east <= 540 and east - west < 360):
         raise BadArea("Longitudes must lie between -540 and 540 degrees, less than 360 apart.")
-    valid = shapely.union_all(shapely.make_valid(_apart(shape)))
+    valid = shapely.union_all(shapely.make_valid(_pieces_of(shape)))
     parts: list[Any] = []
     for turn in range(math.floor((west + 180) / 360), math.floor((east + 180) / 360) + 1):
         world = shapely.box(360 * turn - 180, -90, 360 * turn + 180, 90)

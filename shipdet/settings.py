@@ -188,9 +188,9 @@ class Settings(BaseSettings):
     @classmethod
     def _default_if_empty(cls, value: object, info: ValidationInfo) -> object:
         """Use the default folder for ""; as a path, it would be the working folder."""
-        if value != "" or info.field_name is None:
-            return value
-        return cls.model_fields[info.field_name].get_default(call_default_factory=True)
+        if value == "" and info.field_name:
+            return cls.model_fields[info.field_name].get_default(call_default_factory=True)
+        return value
 
     @property
     def kafka_dead_letters(self) -> str:

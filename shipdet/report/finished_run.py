@@ -203,7 +203,7 @@ class Run:
             The path.
 
         Raises:
-            BadOption: The suffix is unknown, or the format needs a georeference and there is none.
+            BadOption: The suffix is unknown, or the image lacks a georeference.
             MissingExtra: The format needs a package that is not installed.
             StorageFull: The file cannot be written.
 

@@ -136,9 +136,10 @@ def new_folder(out: Path | None, name: str, settings: Settings) -> Iterator[tupl
         final = settings.runs_dir / f"{stem}-{secrets.token_hex(3)}"
     else:
         final = check_new(out)
-    if as_text(str(final)) != str(final):
+    shown = as_text(str(final))
+    if shown != str(final):
         raise BadOption(
-            f"The results folder '{as_text(str(final))}' has a name that is not UTF-8, which GDAL "
+            f"The results folder '{shown}' has a name that is not UTF-8, which GDAL "
             "cannot write to: choose another one."
         )
     partial = final.with_name(final.name + PARTIAL)

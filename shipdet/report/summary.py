@@ -41,6 +41,11 @@ class BatchImage:
         return None if self.run is None else len(self.run.detections)
 
     @property
+    def name(self) -> str:
+        """Name of the image file, with the same replacement characters as ``title``."""
+        return as_text(self.image.name)
+
+    @property
     def title(self) -> str:
         """Path of the image, with replacement characters for bytes that are not UTF-8."""
         return as_text(str(self.image))
@@ -86,7 +91,7 @@ def write_summary(out: Path, images: Sequence[BatchImage]) -> list[Path]:
         for ship in image.run.detections if image.run else ():
             if ship.corners_lonlat is not None:
                 placed.append(ship)
-                names.append(as_text(image.image.name))
+                names.append(image.name)
     if placed:
         files.append(out / "ships.gpkg")
         save_file(files[-1], geopackage(placed, extra={"image": names}))
@@ -112,7 +117,7 @@ def _ships_csv(images: Sequence[BatchImage]) -> str:
     for image in images:
         ships = image.run.detections if image.run else Detections()
         lines = list(csv.reader(io.StringIO(vector.csv_text(ships))))[1:]
-        writer.writerows([as_text(image.image.name), *line] for line in lines)
+        writer.writerows([image.name, *line] for line in lines)
     return text.getvalue()
 
 
@@ -131,7 +136,7 @@ def _index(out: Path, images: Sequence[BatchImage]) -> str:
 
 
 def _row(out: Path, image: BatchImage) -> str:
-    name = escape(as_text(image.image.name))
+    name = escape(image.name)
     if image.run is None:
         return (
             f'<tr><td></td><td>{name}</td><td colspan="2" class="error">{escape(image.error)}'

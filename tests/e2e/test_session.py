@@ -11,12 +11,17 @@ from tests.helpers.app_page import AppPage
 from tests.helpers.viewer_page import ViewerPage, serious_findings
 
 RUN_MS = 240_000
-#: Keeps the HTML of everything that the panel shows from now on in ``window.panels``.
+#: Keeps the HTML of everything that the panel shows from now on in ``window.panels``, and whether
+#: Detect has been disabled in ``window.disabled``.
 KEEP_PANELS = """() => {
     const panel = document.querySelector("#panel");
     window.panels = [];
     const keep = () => window.panels.push(panel.innerHTML);
     new MutationObserver(keep).observe(panel, { childList: true, subtree: true });
+    const detect = document.querySelector("#detect");
+    window.disabled = detect.disabled;
+    const look = () => { window.disabled ||= detect.disabled; };
+    new MutationObserver(look).observe(detect, { attributes: true });
 }"""
 
 
@@ -58,6 +63,7 @@ def test_a_whole_session_leaves_the_console_empty(open_app: OpenApp, tmp_path: P
     expect(app.panel).to_contain_text("scene.png", timeout=RUN_MS)
     expect(app.panel).to_contain_text("found")
     expect(app.detect).to_be_enabled()
+    assert page.evaluate("window.disabled")
     panels = page.evaluate("window.panels")
     assert any("sd-stages" in panel for panel in panels)
     assert not any("Downloading" in panel for panel in panels)

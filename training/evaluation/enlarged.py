@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +26,8 @@ from shipdet.requests import Search
 from shipdet.settings import get_settings
 from training.data.folds import held_out
 from training.data.labeled import LabeledImage, everything
-from training.evaluation.evaluate import chosen
-from training.evaluation.figures import Pool, figures, pool
+from training.evaluation.evaluate import chosen, of_source
+from training.evaluation.figures import figures
 from training.evaluation.surveys import Surveyed, as_mosaic, surveyed
 
 #: Sets that super-resolution is offered for, coarse ones first.
@@ -48,17 +47,14 @@ def compared(found: dict[str, list[Surveyed]], threshold: float) -> dict[str, An
     """Figures by set and way, and the number of ships that selective super-resolution loses."""
     result: dict[str, Any] = {}
     for source in sorted({one.image.source for one in found["raw"]}):
-        pools = {way: _of(found[way], source) for way in WAYS}
+        pools = {
+            way: of_source(found[way], [one.scores for one in found[way]], source) for way in WAYS
+        }
         result[source] = {way: figures(pools[way], threshold) for way in WAYS}
         hits = {way: pools[way].ship_scores >= threshold for way in WAYS}
         result[source]["lost"] = int((hits["whole"] & ~hits["selective"]).sum())
         result[source]["gained"] = int((hits["selective"] & ~hits["whole"]).sum())
     return result
-
-
-def _of(found: Iterable[Surveyed], source: str) -> Pool:
-    kept = [one for one in found if one.image.source == source]
-    return pool(kept, [one.scores for one in kept])
 
 
 def table(result: dict[str, Any]) -> str:

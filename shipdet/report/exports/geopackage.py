@@ -51,8 +51,8 @@ def geopackage(
     """
     shapely, pyogrio = optional("shapely"), optional("pyogrio")
     unplaced = bool(ships) and all(ship.corners_lonlat is None for ship in ships)
-    pixels = [[(ship.corners * (1, -1)).tolist()] for ship in ships] if unplaced else None
-    parts = pixels or outlines(ships)
+    in_pixels = [[(ship.corners * (1, -1)).tolist()] for ship in ships]
+    parts = in_pixels if unplaced else outlines(ships)
     shapes = shapely.to_wkb(np.array([polygon_of(rings) for rings in parts], object))
     several = any(len(rings) > 1 for rings in parts)
     rows = records(ships)

@@ -65,7 +65,7 @@ def save(
         The path.
 
     Raises:
-        BadOption: The suffix is unknown, or the format needs a georeference and there is none.
+        BadOption: The suffix is unknown, or the image lacks a georeference.
         MissingExtra: The format needs a package that is not installed.
         StorageFull: The file cannot be written.
     """
