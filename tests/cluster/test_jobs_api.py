@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -59,7 +60,9 @@ class Visitor:
 
 def test_only_the_page_that_submitted_a_job_may_cancel_it(stream, served, tiles, store):
     one, other = Visitor(served), Visitor(served)
-    box = tiles.bbox_of(0, 0, 3000, 160)
+    box = tiles.bbox_of(-100, 0, 3000, 160)
+    # No other job asks for this tile, so no cache has it: the job waits for it until it is cancelled.
+    released = tiles.held[tiles.x0 - 1, tiles.y0] = threading.Event()
     area = dict(zip(("West", "South", "East", "North"), box.as_tuple(), strict=True))
     form = {"Name": "visited", **area}
     said = one.press("Submit the drawn area", **form)
@@ -73,6 +76,7 @@ def test_only_the_page_that_submitted_a_job_may_cancel_it(stream, served, tiles,
     assert "Submitted visited" in other.press("Submit the drawn area", **form)
     assert "not submitted from this page" in other.press("Cancel the job", Job=id_)
     assert "is cancelled" in one.press("Cancel the job", Job=id_)
+    released.set()
     assert "not submitted from this page" in other.press("Try again", Job=id_)
     assert store.job(id_)["status"] == "cancelled"
 
