@@ -23,6 +23,8 @@ CONTACT_SHARE = 0.01
 DATA_SHARES = (0.02, 0.1)
 #: A connected part of at least this share of the image is a scene; a smaller one is an object.
 SCENE_SHARE = 0.01
+#: Width of a block of JPEG, over which its errors extend.
+JPEG_BLOCK_PX = 8
 
 
 @dataclass(frozen=True)
@@ -82,13 +84,15 @@ def find_fill(survey: Survey) -> Fill:
         others = values[left & ~same]
         if len(others) and (others == others[0]).all() and not _is_sentinel(color):
             continue  # only two values, as in a drawing: either may be water
-        if _far_from_others(color, others):
-            if _touching(same).any():
-                anywhere = (*anywhere, *dict.fromkeys(float(v) for v in color))
-                left &= ~same
-            continue
         where = _touching(same)
-        if where.any() and _surrounds_a_scene(where, left & ~same, bool((color == 0).all())):
+        if not where.any():
+            continue
+        if _far_from_others(color, others) and (color < others.min(axis=0)).all():
+            anywhere = (*anywhere, *dict.fromkeys(float(v) for v in color))
+            left &= ~same
+        elif _is_apart(where, values, survey.right, left) and _surrounds_a_scene(
+            where, left & ~same, bool((color == 0).all())
+        ):
             where |= _large(same)
             # Cells next to fill may contain fill.
             grown = cv2.dilate(where.view(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
@@ -154,6 +158,27 @@ def _border_colors(values: Numbers, covered: Mask) -> list[Numbers]:
     order = np.argsort(-counts, kind="stable")[:8]
     least = _least_contact(covered.shape)
     return [colors[i] for i in order if counts[i] >= least]
+
+
+def _is_apart(where: Mask, values: Numbers, right: Numbers, left: Mask) -> bool:
+    """Whether a region differs from what surrounds it by more than neighbors do elsewhere.
+
+    Smooth water in 8 bits has regions of one color too, but its colors change by single steps.
+    Pixels within the reach of a JPEG block do not count: compression blurs the edge of fill.
+    """
+    near, far = (
+        cv2.dilate(where.view(np.uint8), np.ones((2 * reach + 1,) * 2, np.uint8)).astype(np.bool_)
+        for reach in (JPEG_BLOCK_PX, JPEG_BLOCK_PX + 2)
+    )
+    around = values[far & ~near & left].astype(np.float64)
+    rest = left & ~where
+    if not len(around):
+        return False
+    color = values[where][0].astype(np.float64)
+    usual = np.abs(values[rest].astype(np.float64) - right[rest]).max(axis=-1)
+    changed = usual[usual > 0]
+    least = 2 * max(float(np.median(usual)), float(changed.min()) if len(changed) else 0.0)
+    return bool(np.median(np.abs(around - color).max(axis=-1)) > least)
 
 
 def _touching(same: Mask) -> Mask:

@@ -34,16 +34,18 @@ MARGIN = 0.1
 WATER_NOISE = 6.0
 #: Highest level of the dark parts (5th percentile), which are water where there is any.
 WATER_LEVEL = 80.0
-#: Lowest level of the median, where the noise allows it.
-DARKEST_MEDIAN = 8.0
+#: Lowest level of the median, where the noise allows it: the usual one of 8-bit imagery.
+DARKEST_MEDIAN = 40.0
 #: The noise lowers the gain to this share of the full one, at most.
 LEAST_GAIN = 0.4
-#: Share of the cells that may be stray, and how much brighter than all others these are.
-STRAY, STRAY_TIMES = 0.001, 3.0
+#: Largest share of the cells that may be stray, and how much brighter than all others these are.
+STRAY, STRAY_TIMES = 0.05, 3.0
+#: Largest share of the cells that may be darker than all others by more than these extend.
+DARK_STRAY = 0.02
 #: Bits per sample of sensors and of the formats that they are stored in.
 DEPTHS = (10, 11, 12, 14, 15, 16)
-#: A depth counts as filled by values that reach this share of it.
-DEPTH_FILLED = 0.85
+#: A depth counts as filled by values that reach the larger share of it and begin below the smaller.
+DEPTH_FILLED, DEPTH_DARK = 0.85, 0.75
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ class Stretch:
         """The values as uint8 of the same shape."""
         kind = np.float32 if values.dtype.itemsize <= 2 or values.dtype == np.float32 else None
         level: npt.NDArray[np.floating] = np.subtract(values, self.black, dtype=kind or np.float64)
-        level *= self.gain
+        with np.errstate(over="ignore"):  # an infinite level is white
+            level *= self.gain
         if self.top > 255.0:
             over = level > KNEE
             u = (level[over] - KNEE) / (255.0 - KNEE)
@@ -160,7 +163,8 @@ def _eight_bits(values: Floats, noise: float) -> Stretch | None:
     decimals = -math.log10(step)
     if decimals > 1 and abs(decimals - round(decimals)) < 1e-3:
         return None
-    first = min(max(round(low / step), 0), 255 - count)
+    offset = 128 if low < 0 else 0  # values below zero are centered at zero
+    first = min(max(round(low / step) + offset, 0), 255 - count)
     return Stretch(low - first * step, 1.0 / step)
 
 
@@ -183,6 +187,42 @@ def _brightest(peaks: Floats, low: float) -> float:
     return float(top[max(few, int(apart[-1]) + 1 if len(apart) else 0)] + low)
 
 
+def _darkest(gray: Floats) -> float:
+    """Return the lowest value (0.1st percentile) that is not that of a small undeclared fill.
+
+    Up to :data:`DARK_STRAY` of the cells do not count if a gap separates them from the others that
+    is wider than the extent of the others below their median.
+
+    Args:
+        gray: (n,) mean of the bands of each cell.
+    """
+    most = int(DARK_STRAY * len(gray)) + 1
+    bottom = np.sort(np.partition(gray, most)[: most + 1]) if most < len(gray) else np.sort(gray)
+    apart = np.flatnonzero(np.diff(bottom) > np.median(gray) - bottom[1:])
+    stray = int(apart[-1]) + 1 if len(apart) else 0
+    kept = gray[gray >= bottom[stray]]
+    return float(np.percentile(kept, 0.1))
+
+
+def _type_range(low: float, high: float, dtype: np.dtype[np.generic]) -> tuple[float, float] | None:
+    """Return the black and white value of integers that fill their number of bits; else None.
+
+    Args:
+        low: Value of the darkest parts.
+        high: Value of the brightest parts.
+        dtype: Type of the values. A signed type with values below zero is centered at zero.
+    """
+    if not np.issubdtype(dtype, np.integer):
+        return None
+    if low < 0:
+        bounds = np.iinfo(dtype.str)
+        filled = low >= bounds.min and high >= DEPTH_FILLED * bounds.max
+        return (float(bounds.min), float(bounds.max)) if filled else None
+    tops = (2.0**bits - 1 for bits in DEPTHS)
+    filled = (top for top in tops if DEPTH_FILLED * top <= high <= top and low < DEPTH_DARK * top)
+    return next(((0.0, top) for top in filled), None)
+
+
 def _bounded(
     values: Floats,
     peaks: Floats,
@@ -191,31 +231,31 @@ def _bounded(
     calibration: Calibration,
 ) -> Stretch:
     """See the module."""
-    low, dark, median = (float(v) for v in np.percentile(values.mean(axis=-1), (0.1, 5, 50)))
+    gray = values.mean(axis=-1)
+    low, (dark, median) = _darkest(gray), (float(v) for v in np.percentile(gray, (5, 50)))
     high = _brightest(peaks, low)
     if high <= low:
         return _between(low, low)
     black, white = calibration.zero, calibration.white
-    if white is None:
-        negative = low < black
-        black = (
-            low - (high - low) * MARGIN
-            if negative
-            else max(black, low - (high - low) * HAZE_MARGIN)
-        )
+    filled = _type_range(low, high, dtype) if white is None else None
+    top = high
+    if filled:
+        black, top = filled
+    elif white is None:
+        if low < black:
+            black = low - (high - low) * MARGIN
+        else:
+            black = max(black, low - (high - low) * HAZE_MARGIN)
     if high <= black:  # calibrated, and all below zero
         return _between(black, black)
-    full = 255.0 / (high - black)
-    if white is None and black == 0.0 and np.issubdtype(dtype, np.integer):
-        filled = (2**bits - 1 for bits in DEPTHS)
-        full = next((255.0 / f for f in filled if DEPTH_FILLED * f <= high <= f), full)
+    full = 255.0 / (top - black)
     quiet = WATER_NOISE / noise if noise > 0 else math.inf
-    calm = min(quiet, WATER_LEVEL / (dark - black) if dark > black else math.inf)
+    calm = min(quiet, WATER_LEVEL / (dark - black) if dark > black and not filled else math.inf)
     if white is None:
         gain = max(min(full, calm), LEAST_GAIN * full)
     else:
         known = 255.0 / (WHITE_REFLECTANCE * (white - black))
         gain = max(min(known, calm), min(known, full))
-    if 0 < (median - black) * gain < DARKEST_MEDIAN:
+    if white is None and 0 < (median - black) * gain < DARKEST_MEDIAN:
         gain = max(gain, min(DARKEST_MEDIAN / (median - black), quiet))
     return Stretch(black, gain, max(255.0, (high - black) * gain))

@@ -61,7 +61,7 @@ class Visitor:
 def test_only_the_page_that_submitted_a_job_may_cancel_it(stream, served, tiles, store):
     one, other = Visitor(served), Visitor(served)
     box = tiles.bbox_of(-100, 0, 3000, 160)
-    # No other job asks for this tile, so no cache has it: the job waits for it until it is cancelled.
+    # No other job asks for this tile, so no cache has it, and the job waits for it.
     released = tiles.held[tiles.x0 - 1, tiles.y0] = threading.Event()
     area = dict(zip(("West", "South", "East", "North"), box.as_tuple(), strict=True))
     form = {"Name": "visited", **area}

@@ -1,5 +1,6 @@
 """Fill that no tag declares is no data; flat water with ships is data."""
 
+import cv2
 import numpy as np
 import pytest
 import rasterio
@@ -53,6 +54,30 @@ def test_a_collar_of_one_value_is_no_data_and_noted(water, values, fill):
     seen = picture.pixels[60:260, 80:320].astype(int)
     assert np.abs(seen - plain.pixels).max() <= 8
     assert not picture.pixels[~picture.coverage].any()
+
+
+def test_saturated_ships_in_a_white_collar_are_data(water):
+    values = water.astype(np.uint16) * 12 + 300
+    values[100:104, 90:110] = 65_535  # in all bands
+    values[140:144, 90:110, 1] = 65_535  # in one
+    picture = open_raster(framed(values, 65_535), 3.0)
+    assert covered_part(picture) == (60, 80, 260, 320)
+    assert picture.coverage.sum() == water.shape[0] * water.shape[1]
+
+
+def test_smooth_water_is_no_fill():
+    yy, xx = np.mgrid[:300, :400]
+    swell = 40 + 3 * np.sin(xx / 60) + 3 * np.cos(yy / 45)
+    image = np.repeat(np.rint(swell)[..., None], 3, axis=-1).astype(np.uint8)
+    paint_ship(image, 3.0, (600, 500), 150, 30, 40)
+    assert open_raster(image, 3.0).coverage.all()
+
+
+def test_a_collar_that_jpeg_has_blurred_is_no_data(water):
+    coded = cv2.imdecode(cv2.imencode(".jpg", framed(water, 0))[1], cv2.IMREAD_COLOR)
+    picture = open_raster(coded, 3.0)
+    assert "taken as no data" in picture.provenance.notes[0]
+    assert not picture.coverage[:40].any() and picture.coverage[70:250, 90:310].all()
 
 
 @pytest.mark.parametrize("share", [0.002, 0.3])

@@ -55,6 +55,7 @@ EIGHT_BITS_IN_MORE = [
     pytest.param(lambda p: p.astype(np.uint16) * 37, id="uint16, some of it"),
     pytest.param(lambda p: p.astype(np.uint16), id="uint16, no more than 255"),
     pytest.param(lambda p: p.astype(np.int16) * 100, id="int16"),
+    pytest.param(lambda p: (p.astype(np.int16) - 128) * 250, id="int16, both signs"),
     pytest.param(lambda p: p.astype(np.uint32) * 4321, id="uint32"),
     pytest.param(lambda p: p.astype(np.int32) * 99_999, id="int32"),
     pytest.param(lambda p: p.astype(np.float32) / 255, id="float32 from 0 to 1"),
@@ -105,6 +106,20 @@ def test_ships_stay_brighter_than_water_and_water_stays_calm(kind, sensor):
         assert contrast > 0.9 * (np.median(plain[ships]) - np.median(plain[water]))
 
 
+@pytest.mark.parametrize(
+    "sensor",
+    [
+        pytest.param(lambda p: (p * 257).astype(np.uint16), id="uint16"),
+        pytest.param(lambda p: (p * 16).astype(np.uint16), id="12 bits in 16"),
+        pytest.param(lambda p: ((p - 128) * 256).astype(np.int16), id="int16, both signs"),
+    ],
+)
+def test_a_hazy_scene_that_fills_its_bits_keeps_its_levels(sensor):
+    pixels = scene("haze")
+    pixels[:30, :30] = 250
+    assert np.abs(pixels_of(sensor(dithered(pixels))) - pixels).max() <= 6
+
+
 @pytest.mark.parametrize("offset", [300, 2000, 30_000])
 def test_an_offset_leaves_the_contrast_of_ships(offset):
     pixels = scene("ships")
@@ -147,6 +162,42 @@ def test_few_pixels_apart_do_not_darken_the_image(stray, place):
     difference = np.abs(pixels_of(values) - pixels).max(axis=-1)
     difference[place[:2]] = 0
     assert difference.max() <= 20
+
+
+@pytest.mark.parametrize("share", [0.002, 0.02])
+@pytest.mark.parametrize("wrong", [65_535, 0])
+def test_scattered_wrong_pixels_do_not_move_the_levels(wrong, share):
+    values = (dithered(scene("land")) * 12 + 3000).astype(np.uint16)
+    plain = pixels_of(values)
+    stray = np.random.default_rng(3).random(values.shape[:2]) < 0.9 * share
+    values[stray] = wrong
+    assert np.abs(pixels_of(values) - plain)[~stray].max() <= 20
+
+
+@pytest.mark.parametrize("wrong", [-1.0, -9.0, 40.0])
+def test_a_hole_of_a_wrong_value_does_not_move_the_levels(wrong):
+    values = (dithered(scene("land")) / 255).astype(np.float32)
+    plain = pixels_of(values)
+    values[200:230, 200:240] = wrong
+    difference = np.abs(pixels_of(values) - plain)
+    difference[200:230, 200:240] = 0
+    assert difference.max() <= 20
+
+
+@pytest.mark.parametrize("times", [4, 8, 16])
+def test_clouds_do_not_hide_the_ships_below_them(times):
+    pixels = scene("ships")
+    values = dithered(pixels) * 12
+    edge = np.clip((150 - np.arange(480)) / 60, 0, 1)[:, None, None]  # a soft one
+    cloud = 12 * times * np.random.default_rng(6).normal(240, 10, (480, 600, 1))
+    values += edge * (cloud - values)
+    seen = pixels_of(np.clip(values, 0, 65_535).astype(np.uint16)).mean(axis=-1)
+    plain = pixels.mean(axis=-1)
+    ships, water = plain > 150, plain < 100
+    ships[:160] = water[:160] = False
+    contrast = np.median(seen[ships]) - np.median(seen[water])
+    assert contrast > 0.5 * (np.median(plain[ships]) - np.median(plain[water]))
+    assert seen[:60].min() > np.percentile(seen[ships], 95)
 
 
 def test_what_is_far_brighter_than_the_sea_is_compressed():
