@@ -140,6 +140,8 @@ def test_the_command_saves_the_ships_of_one_image(scans, tmp_path, classifier, c
     out = ["--out", str(tmp_path / "run")]
     assert cli.main([*asked, image, *out, "--save", str(tmp_path / "ships.shp")]) == 2
     assert "has no known suffix" in capsys.readouterr().err
+    assert cli.main([*asked, image, *out, "--save", str(scans / "scan 1.png" / "x.csv")]) == 1
+    assert "x.csv cannot be written" in capsys.readouterr().err
     assert not (tmp_path / "run").exists(), "it is refused before the search"
     assert cli.main([*asked, image, *out, "--save", str(table)]) == 0
     assert f"saved to {table}" in capsys.readouterr().out

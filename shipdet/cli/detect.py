@@ -85,7 +85,7 @@ def detect(
     from shipdet.report import exports
 
     if save is not None:
-        exports.suffix_of(save)  # says what is wrong before the search
+        exports.check_target(save)  # says what is wrong before the search
     sources = [*(images or []), *([image] if image else [])]
     if sources and (bbox is not None or area is not None or sample):
         raise BadOption("Give an area or an image, not both.")

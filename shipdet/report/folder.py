@@ -25,12 +25,15 @@ RUN_ID = re.compile(r"^\w[\w .-]{0,99}$")
 LOCKED_WITHIN_S = 2.0  # a newer folder may not be locked yet
 PARTIAL = ".partial"  # suffix of a file or folder that is being written
 ASIDE = f".aside{PARTIAL}"  # suffix of a finished run while it is being replaced
+_MARK = f".shipdet{PARTIAL}"  # a file in every folder that a run is writing
 GONE = "This run is no longer on disk: run the detection again."
 _WRITING: dict[str, threading.Lock] = {}  # by path of the run
 _UNUSABLE = (  # errors that choosing another folder solves
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY,
     errno.ENAMETOOLONG, errno.EFBIG, errno.EINVAL, errno.ELOOP, errno.EISDIR,
+    errno.EBUSY, errno.EXDEV,
 )  # fmt: skip
+_MOUNT_POINT = (errno.EBUSY, errno.EXDEV)  # errors of replacing one
 
 
 def run_folder(run_id: str, settings: Settings) -> Path:
@@ -69,14 +72,18 @@ def storage_errors(where: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _creation_errors(folder: Path) -> Iterator[None]:
-    """Convert errors of creating a folder (/proc, deleted parent, link loop) to StorageFull."""
+def _creation_errors(path: Path) -> Iterator[None]:
+    """Convert errors of creating a file or folder (/proc, deleted parent, loop) to StorageFull.
+
+    Args:
+        path: The file or folder, for the message.
+    """
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise  # storage_errors has its own message
-        raise StorageFull(f"{folder} cannot be written: choose another results folder.") from error
+        raise StorageFull(f"{path} cannot be written: choose another results folder.") from error
 
 
 @contextmanager
@@ -86,13 +93,34 @@ def new_file(path: Path) -> Iterator[Path]:
     Raises:
         StorageFull: The file cannot be written; an existing file does not change.
     """
+    with _draft_of(path) as draft:
+        yield draft
+        os.replace(draft, path)
+
+
+def check_file(path: Path) -> None:
+    """Check that :func:`new_file` can write a file; creates missing parent folders.
+
+    Raises:
+        StorageFull: The file cannot be written.
+    """
+    with _draft_of(path):
+        pass
+
+
+@contextmanager
+def _draft_of(path: Path) -> Iterator[Path]:
+    """Create an empty temporary file next to a file, and remove it if it is still there."""
     path = Path(os.path.abspath(path))
+    draft = path.with_name(f".{secrets.token_hex(4)}{PARTIAL}")
     with storage_errors(path):
-        make_parents(path)
-        draft = path.with_name(f".{secrets.token_hex(4)}{PARTIAL}")
+        with _creation_errors(path):
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+            make_parents(path)
+            draft.touch()
         try:
             yield draft
-            os.replace(draft, path)
         finally:
             draft.unlink(missing_ok=True)
 
@@ -146,9 +174,35 @@ def new_folder(out: Path | None, name: str, settings: Settings) -> Iterator[tupl
     with storage_errors(final), ExitStack() as stack:
         with _creation_errors(final):
             make_parents(final)
-            stack.enter_context(_locked_folder(partial))
+            partial = stack.enter_context(_locked_folder(partial))
         yield partial, final
+        (partial / _MARK).unlink()
+        _put_in_place(partial, final)
+
+
+def _put_in_place(partial: Path, final: Path) -> None:
+    """Rename a folder to a path that is new or an empty folder.
+
+    A mount point cannot be replaced, so the files are copied into it, run.json last: the run
+    appears when it is complete. After an error the mount point is empty again.
+    """
+    try:
         os.replace(partial, final)
+        return
+    except OSError as error:
+        if error.errno not in _MOUNT_POINT:
+            raise
+    try:
+        for source in sorted(partial.rglob("*"), key=lambda path: (path.name == "run.json", path)):
+            target = final / source.relative_to(partial)
+            if source.is_dir():
+                target.mkdir()
+            else:
+                shutil.copyfile(source, target)
+    except BaseException:
+        for path in final.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        raise
 
 
 def check_new(out: Path) -> Path:
@@ -218,20 +272,24 @@ def replaced_folder(final: Path) -> Iterator[Path]:
     try:
         with storage_errors(final), _locked_folder(partial):
             yield partial
+            (partial / _MARK).unlink()
             exchange(partial, final, partial.with_suffix(ASIDE))
     except FileNotFoundError:
         raise BadOption(GONE) from None
 
 
 @contextmanager
-def _locked_folder(partial: Path) -> Iterator[None]:
+def _locked_folder(partial: Path) -> Iterator[Path]:
     """Create a folder, keep it locked during the block, and remove what is left of it at the end.
 
-    A folder left by a killed process is replaced.
+    A folder left by a killed process is replaced. A file or folder that no run wrote is kept: the
+    name of the new folder then has the suffix once more.
 
     Raises:
         Busy: Another process is writing to the folder.
     """
+    while os.path.lexists(partial) and not _from_run(partial):
+        partial = partial.with_name(partial.name + PARTIAL)
     try:
         partial.mkdir()
     except FileExistsError:
@@ -244,11 +302,20 @@ def _locked_folder(partial: Path) -> Iterator[None]:
         partial.mkdir()
     lock = try_lock(partial)
     try:
-        yield
+        (partial / _MARK).touch()
+        yield partial
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         if lock is not None:
             os.close(lock)
+
+
+def _from_run(partial: Path) -> bool:
+    """Return whether a run wrote a folder. A killed run may leave one that has no content yet."""
+    if partial.is_symlink() or not partial.is_dir():
+        return False
+    files = (path for path in partial.rglob("*") if not path.is_dir())
+    return (partial / _MARK).exists() or not any(path.lstat().st_size for path in files)
 
 
 def _abandoned(partial: Path) -> bool:

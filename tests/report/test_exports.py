@@ -164,6 +164,24 @@ def test_a_folder_that_cannot_exist_is_one_sentence(run):
         run.save("/proc/none/ships.csv")
 
 
+@pytest.mark.parametrize("place", ["/proc/x.csv", "folder.csv", "file.txt/x.csv"])
+def test_a_place_where_no_file_can_be_is_one_sentence(run, tmp_path, place):
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "file.txt").touch()
+    for write in (exports.check_target, run.save):
+        with pytest.raises(StorageFull, match="cannot be written"):
+            write(tmp_path / place)
+    assert {path.name for path in tmp_path.iterdir()} >= {"folder.csv", "file.txt"}
+
+
+def test_a_target_that_is_checked_is_as_before(tmp_path):
+    (tmp_path / "old.csv").write_text("old")
+    for name in ("old.csv", "new.csv"):
+        exports.check_target(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["old.csv"]
+    assert (tmp_path / "old.csv").read_text() == "old"
+
+
 def test_every_suffix_can_be_saved(run, tmp_path):
     for suffix in exports.SUFFIXES:
         assert run.save(tmp_path / f"all{suffix}").stat().st_size > 0

@@ -127,6 +127,74 @@ def test_what_a_killed_run_left_is_replaced(settings, tmp_path):
     assert not left.exists()
 
 
+def test_a_folder_that_no_run_wrote_is_kept(settings, tmp_path):
+    theirs = tmp_path / "out.partial"
+    theirs.mkdir()
+    (theirs / "thesis.txt").write_text("years")
+    os.utime(theirs, (0, 0))
+    with new_folder(tmp_path / "out", "", settings) as (partial, _):
+        (partial / "whole").touch()
+        with pytest.raises(Busy), new_folder(tmp_path / "out", "", settings):
+            pytest.fail("the block must not run")
+    assert everything(tmp_path) == ["out", "out.partial", "thesis.txt", "whole"]
+
+
+def test_what_a_killed_run_wrote_is_replaced(settings, tmp_path):
+    with new_folder(tmp_path / "out", "", settings) as (partial, _):
+        (partial / "half").write_text("half")
+        shutil.copytree(partial, tmp_path / "killed.partial")
+    os.utime(tmp_path / "killed.partial", (0, 0))
+    with new_folder(tmp_path / "killed", "", settings) as (partial, _):
+        (partial / "whole").touch()
+    assert everything(tmp_path) == ["half", "killed", "out", "whole"]
+
+
+def mount(monkeypatch, point, code):
+    """Let the system refuse to replace a folder, as it does for a mount point."""
+    replace = os.replace
+
+    def refused(source, target):
+        if Path(target) == point:
+            raise OSError(code, os.strerror(code))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refused)
+
+
+@pytest.mark.parametrize("code", [errno.EBUSY, errno.EXDEV])
+def test_a_mount_point_is_filled(settings, tmp_path, monkeypatch, code):
+    out = tmp_path / "out"
+    out.mkdir()
+    mount(monkeypatch, out, code)
+    with new_folder(out, "", settings) as (partial, _):
+        (partial / "chips").mkdir()
+        (partial / "chips" / "a.png").write_bytes(b"a")
+        (partial / "run.json").write_text("{}")
+    assert everything(tmp_path) == ["a.png", "chips", "out", "run.json"]
+    assert (out / "chips" / "a.png").read_bytes() == b"a"
+
+
+def test_a_full_mount_point_is_empty_again(settings, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    out.mkdir()
+    mount(monkeypatch, out, errno.EBUSY)
+    copyfile = shutil.copyfile
+
+    def full(source, target):
+        if source.name == "run.json":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        copyfile(source, target)
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(StorageFull, match="is full"):
+        with new_folder(out, "", settings) as (partial, _):
+            (partial / "chips").mkdir()
+            (partial / "chips" / "a.png").touch()
+            (partial / "a.csv").touch()
+            (partial / "run.json").touch()
+    assert everything(tmp_path) == ["out"]
+
+
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a place like /proc")
 @pytest.mark.parametrize("out", ["/proc/x", "/proc/x/y/z"])
 def test_where_no_folder_can_be_made_is_one_sentence(settings, out):

@@ -13,7 +13,7 @@ from shipdet.report.exports.geopackage import geopackage
 from shipdet.report.exports.kml import kml_bytes
 from shipdet.report.exports.labels import coco, labels_json, yolo_obb
 from shipdet.report.exports.tables import outlines, to_geodataframe
-from shipdet.report.folder import save_file
+from shipdet.report.folder import check_file, save_file
 
 #: Formats of :func:`save`; a suffix that ends in another one comes first.
 SUFFIXES = {
@@ -42,6 +42,17 @@ def suffix_of(path: Path) -> str:
         if path.name.lower().endswith(suffix):
             return suffix
     raise BadOption(f"'{path.name}' has no known suffix: choose {', '.join(SUFFIXES)}.")
+
+
+def check_target(path: Path) -> None:
+    """Check, before a search, that :func:`save` can write a file.
+
+    Raises:
+        BadOption: The suffix is unknown.
+        StorageFull: The file cannot be written.
+    """
+    suffix_of(path)
+    check_file(path)
 
 
 def save(
