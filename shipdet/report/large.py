@@ -14,7 +14,15 @@ from shipdet.gdal import gdal_env
 from shipdet.geometry import Grid
 from shipdet.mosaic import Picture, Pixels
 from shipdet.progress import HEARTBEAT_S, Progress, Steps
-from shipdet.report.raster import COG, copy_raster, gdal_writing, raster_profile, tag, write_picture
+from shipdet.report.raster import (
+    COG,
+    check_complete,
+    copy_raster,
+    gdal_writing,
+    raster_profile,
+    tag,
+    write_picture,
+)
 
 #: Rows in memory at a time.
 STRIP_PX = 512
@@ -94,6 +102,8 @@ def _write_draft(picture: Picture, draft: Path) -> Steps[float]:
                 dataset.write(np.moveaxis(pixels, -1, 0), window=window)
                 dataset.write_mask(mask, window=window)
             covered += int(np.count_nonzero(mask))
+    with gdal_writing(draft, grid):
+        check_complete(draft)
     return covered / (grid.width * grid.height)
 
 

@@ -44,8 +44,10 @@ def write_picture(path: Path, pixels: Pixels, quality: int = 90) -> None:
         # filtered lines of imagery have few longer repetitions.
         image.save(path, format="PNG", compress_level=1, compress_type=_RUN_LENGTHS)
     else:
+        encoded = io.BytesIO()  # into a file, Pillow does not report a write that is cut short
         # At 90 and above, color keeps its full resolution.
-        image.save(path, format="JPEG", quality=quality, subsampling=0 if quality >= 90 else 2)
+        image.save(encoded, format="JPEG", quality=quality, subsampling=0 if quality >= 90 else 2)
+        path.write_bytes(encoded.getbuffer())
 
 
 def read_picture(path: Path) -> Pixels:
@@ -112,17 +114,25 @@ def write_geotiff(path: Path, mosaic: Mosaic) -> None:
 def copy_raster(source: Any, target: Path, **options: Any) -> None:
     """Copy a dataset or file to another format, and check that the result is complete.
 
-    GDAL does not report a disk that becomes full during the last write.
-
     Raises:
         RasterioError: The file cannot be written.
     """
-    from rasterio.errors import RasterioIOError
     from rasterio.shutil import copy
 
     copy(source, target, num_threads=gdal_threads(), **options)
-    if not is_complete(target):
-        raise RasterioIOError(f"{target.name} is incomplete")
+    check_complete(target)
+
+
+def check_complete(path: Path) -> None:
+    """Check a TIFF that GDAL wrote: it does not report a disk that is full at the last write.
+
+    Raises:
+        RasterioError: The file is incomplete.
+    """
+    from rasterio.errors import RasterioIOError
+
+    if not is_complete(path):
+        raise RasterioIOError(f"{path.name} is incomplete")
 
 
 def raster_profile(grid: Grid) -> dict[str, Any]:

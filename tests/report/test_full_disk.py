@@ -16,7 +16,8 @@ from shipdet import pipeline
 from shipdet.errors import StorageFull
 from shipdet.progress import finish
 from shipdet.report import exports
-from shipdet.report.raster import write_geotiff
+from shipdet.report.large import write_large
+from shipdet.report.raster import write_geotiff, write_picture
 from shipdet.report.tiff import is_complete
 from shipdet.requests import AreaRequest, Search
 from shipdet.settings import get_settings
@@ -158,6 +159,44 @@ def test_a_file_on_a_full_disk_keeps_its_old_content(tmp_path, monkeypatch, suff
     assert one_sentence(caught) and hit
     assert [path.name for path in target.parent.iterdir()] == [target.name]
     assert target.read_text() == "old"
+
+
+@contextmanager
+def files_up_to(size):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+@pytest.mark.parametrize("missing", [1, 100, 3000])
+def test_a_picture_without_its_end_is_an_error(tmp_path, suffix, missing):
+    pixels = sea(700, 600, noise=30)
+    write_picture(tmp_path / f"whole{suffix}", pixels)
+    size = (tmp_path / f"whole{suffix}").stat().st_size
+    with files_up_to(size - missing), pytest.raises(OSError, match="too large"):
+        write_picture(tmp_path / f"short{suffix}", pixels)
+
+
+@pytest.mark.parametrize("missing", [1, 100, 3000])
+def test_a_large_image_without_its_end_is_an_error(tmp_path, monkeypatch, missing):
+    def write():
+        mosaic = picture_mosaic(sea(700, 600), 3.0)
+        finish(write_large(mosaic, tmp_path / "mosaic.tif", tmp_path / "preview.jpg", 400))
+
+    sizes, copy = [], rasterio.shutil.copy
+
+    def copied(source, target, **options):
+        sizes.append(source.stat().st_size)
+        copy(source, target, **options)
+
+    monkeypatch.setattr(rasterio.shutil, "copy", copied)
+    write()
+    with files_up_to(sizes[0] - missing), pytest.raises(StorageFull, match="cannot be written"):
+        write()
 
 
 @pytest.mark.parametrize("missing", [1, 100, 3000, 60_000])

@@ -11,7 +11,7 @@ from shipdet.cluster.jobs.blocks import Block
 from shipdet.geometry import Grid, PixelBox
 from shipdet.progress import Progress, Steps
 from shipdet.report.folder import storage_errors
-from shipdet.report.raster import COG, copy_raster, gdal_writing, raster_profile
+from shipdet.report.raster import COG, check_complete, copy_raster, gdal_writing, raster_profile
 
 Keys = Sequence[tuple[Block, str]]
 
@@ -81,6 +81,7 @@ def write_joined_geotiff(
                     mask = source.dataset_mask(window=here)
                 joined.write_mask(np.asarray(mask, np.bool_), window=there)
                 yield Progress("report", number, len(keys), "blocks", "joining GeoTIFFs")
+        check_complete(raw)
         copy_raster(raw, path, **COG)
     raw.unlink()
     part.unlink()
