@@ -12,10 +12,11 @@ import numpy.typing as npt
 import shapely
 
 from shipdet.errors import BadArea
-from shipdet.geometry import BBox
+from shipdet.geometry import BBox, check_degrees
 
 MAX_VERTICES = 10_000
 MAX_WKT = 256 * 1024  # characters: the longest job message
+SLIVER_DEG = 1e-6  # a narrower part beyond the antimeridian, 0.1 m, comes from rounding
 
 _WKT = re.compile(r"\s*(?:SRID=4326;)?\s*((?:MULTI)?POLYGON\b.*)", re.IGNORECASE | re.DOTALL)
 
@@ -125,7 +126,7 @@ def parse_areas(value: object) -> list[Area]:
     """Read an area that may cross the antimeridian or lie on another copy of the world.
 
     A box whose west is more than 180 degrees east of its east crosses the antimeridian, as in RFC
-    7946.
+    7946. So does an edge of a polygon whose ends are more than 180 degrees apart.
 
     Args:
         value: As for :func:`parse_area`, with longitudes of -540 to 540 degrees.
@@ -148,7 +149,7 @@ def parse_areas(value: object) -> list[Area]:
         if west - east > 180:
             east += 360
         inside = west >= -180 and east <= 180
-        if inside or not (west < east and south < north and np.isfinite([west, east]).all()):
+        if inside or not (west < east and south < north):
             return [parse_area([west, south, east, north])]
         return [Area(box) for box in _homes(shapely.box(west, south, east, north), boxes=True)]
     shape = _shape(value)
@@ -201,8 +202,8 @@ def named_areas(value: object, name: str = "") -> list[tuple[str, Area]]:
 def _shape(value: object) -> Polygons | None:
     """Return the unchecked polygons of WKT or GeoJSON; None for other values."""
     if isinstance(value, str):
-        return _wkt_shape(value)
-    return _geojson_shape(value) if isinstance(value, dict) else None
+        return _short_way(_wkt_shape(value))
+    return _short_way(geojson_polygons(value)) if isinstance(value, dict) else None
 
 
 @overload
@@ -212,19 +213,20 @@ def _homes(shape: Polygons) -> list[Polygons]: ...
 def _homes(shape: Polygons, *, boxes: bool = False) -> list[BBox] | list[Polygons]:
     """Split polygons by copy of the world and move each part to -180 to 180 degrees."""
     west, _, east, _ = shape.bounds
+    check_degrees(shape.bounds)
     if not (west >= -540 and east <= 540 and east - west < 360):
         raise BadArea("Longitudes must lie between -540 and 540 degrees, less than 360 apart.")
     valid = shapely.union_all(shapely.make_valid(_pieces_of(shape)))
-    parts: list[Any] = []
+    homes: list[Polygons] = []
     for turn in range(math.floor((west + 180) / 360), math.floor((east + 180) / 360) + 1):
         world = shapely.box(360 * turn - 180, -90, 360 * turn + 180, 90)
         flat = shapely.get_parts(shapely.intersection(valid, world)).tolist()
         polygons = [part for part in flat if isinstance(part, shapely.Polygon) and part.area > 0]
         if polygons:
             whole = polygons[0] if len(polygons) == 1 else shapely.MultiPolygon(polygons)
-            home = shapely.transform(whole, lambda xy, turn=turn: xy - [360 * turn, 0])
-            parts.append(BBox(*map(float, home.bounds)) if boxes else home)
-    return parts
+            homes.append(shapely.transform(whole, lambda xy, turn=turn: xy - [360 * turn, 0]))
+    homes = [home for home in homes if np.ptp(home.bounds[::2]) > SLIVER_DEG] or homes
+    return [BBox(*map(float, home.bounds)) for home in homes] if boxes else homes
 
 
 def is_wkt(text: str) -> bool:
@@ -238,7 +240,7 @@ def parse_wkt(text: str) -> Area:
     Raises:
         BadArea: The text is longer than ``MAX_WKT``, or is not a polygon.
     """
-    return _area(_wkt_shape(text))
+    return _area(_short_way(_wkt_shape(text)))
 
 
 def parse_geojson(value: dict[str, Any]) -> Area:
@@ -247,7 +249,7 @@ def parse_geojson(value: dict[str, Any]) -> Area:
     Raises:
         BadArea: The value has another type, or its coordinates are not lists of numbers.
     """
-    return _area(_geojson_shape(value))
+    return _area(_short_way(geojson_polygons(value)))
 
 
 def _wkt_shape(text: str) -> Polygons:
@@ -265,7 +267,12 @@ def _wkt_shape(text: str) -> Polygons:
     return shape
 
 
-def _geojson_shape(value: dict[str, Any]) -> Polygons:
+def geojson_polygons(value: dict[str, Any]) -> Polygons:
+    """Build the polygons of a GeoJSON Polygon, MultiPolygon or Feature, in any coordinates.
+
+    Raises:
+        BadArea: As for :func:`parse_geojson`.
+    """
     if value.get("type") == "Feature":
         value = value.get("geometry") or {}
     kind = value.get("type") if isinstance(value, dict) else None
@@ -295,8 +302,40 @@ def polygon_of_rings(polygons: Sequence[Sequence[Sequence[tuple[float, float]]]]
     return shapes[0] if len(shapes) == 1 else shapely.MultiPolygon(shapes)
 
 
+def _short_way(shape: Polygons) -> Polygons:
+    """Continue polygons beyond 180 degrees where the ends of an edge are further apart than that.
+
+    All rings come to the same copy of the world. Rings around a pole do not change.
+    """
+    corners = shapely.get_coordinates(shape)
+    if len(corners) > MAX_VERTICES or not np.isfinite(corners).all():
+        return shape  # refused later
+    parts = shapely.get_parts(shape)
+    given = [shapely.get_coordinates(ring) for ring in shapely.get_rings(parts)]
+    changed = [new for old in given if (new := _continuous(old)) is not old]
+    if not changed:
+        return shape
+
+    def near(ring: shapely.LinearRing) -> npt.NDArray[np.float64]:
+        lonlat = _continuous(shapely.get_coordinates(ring))
+        turns = np.round((changed[0][:, 0].mean() - lonlat[:, 0].mean()) / 360)
+        return np.add(lonlat, [360 * turns, 0])
+
+    polygons = [shapely.Polygon(near(p.exterior), [near(r) for r in p.interiors]) for p in parts]
+    return polygons[0] if len(polygons) == 1 else shapely.MultiPolygon(polygons)
+
+
+def _continuous(lonlat: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Move the corners of a ring by 360 degrees so that no edge jumps by more than 180 degrees."""
+    turns = np.cumsum(np.round(np.diff(lonlat[:, 0], prepend=lonlat[0, 0]) / 360))
+    longitudes = lonlat[:, 0] - 360 * turns
+    if not turns.any() or turns[-1] or not np.ptp(longitudes):  # no jump, a pole, all longitudes
+        return lonlat
+    return np.column_stack([longitudes, lonlat[:, 1]])
+
+
 def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise TypeError("not a number")
     return float(value)
 
@@ -312,4 +351,6 @@ def _area(shape: Polygons) -> Area:
     rings = shapely.get_rings(shapely.get_parts(shape))
     if not len(rings) or any(len(np.unique(r.coords, axis=0)) < 3 for r in rings):
         raise BadArea("A polygon needs rings of at least three different corners.")
-    return Area(BBox(*map(float, shape.bounds)), shapely.force_2d(shape))
+    box = BBox(*map(float, shape.bounds))
+    shift = box.west - shape.bounds[0]  # 0, except on another copy of the world
+    return Area(box, shapely.transform(shapely.force_2d(shape), lambda xy: np.add(xy, [shift, 0])))

@@ -6,7 +6,7 @@ center of the first pixel is (0.5, 0.5).
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Self
 
@@ -54,6 +54,7 @@ class BBox:
         values = self.as_tuple()
         if not all(isinstance(v, int | float) and math.isfinite(v) for v in values):
             raise BadArea("West, south, east and north must be four numbers in degrees.")
+        check_degrees(values)
         if not (-540 <= self.west <= 540 and -540 <= self.east <= 540):
             raise BadArea("Longitudes must lie between -180 and 180 degrees.")
         self._bring_home()
@@ -135,6 +136,19 @@ def four_numbers(text: str) -> tuple[float, float, float, float]:
             f"'{text[:60]}' is not four numbers: give west, south, east, north in degrees."
         ) from None
     return west, south, east, north
+
+
+def check_degrees(values: Iterable[float]) -> None:
+    """Check that no coordinate is far beyond all degrees.
+
+    Raises:
+        BadArea: One is; the message names the usual cause.
+    """
+    if max(map(abs, values)) > 1000:
+        raise BadArea(
+            "The coordinates look projected, in meters: convert them to degrees of longitude and "
+            "latitude (WGS 84)."
+        )
 
 
 def near_longitude(lon: npt.ArrayLike, reference: float) -> Floats:
