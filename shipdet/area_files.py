@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import ParseError
 
 from shipdet.archives import ZIP_DAMAGE
-from shipdet.areas import MAX_NAME
+from shipdet.areas import MAX_NAME, geojson_polygons
 from shipdet.errors import BadArea
-from shipdet.geopackage_reader import polygons_of
+from shipdet.geopackage_reader import in_degrees, polygons_of
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -52,7 +52,7 @@ def read_area_file(path: Path) -> list[Entry]:
     except OSError as error:
         raise BadArea(f"{path} cannot be read ({error.strerror}).") from None
     if path.suffix.lower() == GEOPACKAGE:
-        _check_size(data)
+        _check_size(len(data))
         return _checked(polygons_of(path, MAX_AREAS))
     return read_areas(data, path.name)
 
@@ -61,8 +61,9 @@ def read_areas(data: bytes, file_name: str) -> list[Entry]:
     """Read the areas of a file's content.
 
     GeoJSON: a (multi)polygon, a Feature, or a FeatureCollection; the name is a feature's property
-    ``name`` or its id. CSV: columns ``west, south, east, north`` or ``wkt``, and ``name``. WKT: one
-    or more polygons. KML and KMZ: every Placemark with a polygon.
+    ``name`` or its id; a feature without a geometry is left out. CSV: columns ``west, south, east,
+    north`` or ``wkt``, and ``name``, separated by commas, semicolons or tabs. WKT: one or more
+    polygons. KML and KMZ: every Placemark with a polygon.
 
     Args:
         data: The content of the file.
@@ -74,18 +75,19 @@ def read_areas(data: bytes, file_name: str) -> list[Entry]:
     Raises:
         BadArea: The content cannot be read or has no area.
     """
-    _check_size(data)
+    _check_size(len(data))
     suffix = Path(file_name.lower()).suffix
     if suffix not in SUFFIXES:
         known = ", ".join(SUFFIXES)
         raise BadArea(f"'{file_name[-60:]}' is not a file of areas: use one of {known}.")
     if suffix in (".kml", ".kmz"):
-        return _checked(_kml(_unzipped(data) if suffix == ".kmz" else data))
+        texts = _unzipped(data) if suffix == ".kmz" else [data]
+        return _checked(entry for text in texts for entry in _kml(text))
     reader = {".csv": _csv, ".wkt": _wkt}.get(suffix, _geojson)
     try:
         return _checked(reader(data.decode("utf-8-sig")))
     except UnicodeDecodeError:
-        raise BadArea("The file is not text in UTF-8.") from None
+        raise BadArea("The file is not text in UTF-8: save it in this encoding.") from None
 
 
 def name_areas(areas: list[Entry], prefix: str, longest: int = MAX_NAME) -> list[Entry]:
@@ -114,8 +116,8 @@ def name_areas(areas: list[Entry], prefix: str, longest: int = MAX_NAME) -> list
     return named
 
 
-def _check_size(data: bytes) -> None:
-    if len(data) > MAX_FILE_BYTES:
+def _check_size(count: int) -> None:
+    if count > MAX_FILE_BYTES:
         raise BadArea(f"The file is larger than {MAX_FILE_BYTES // 1024**2} MiB: split it.")
 
 
@@ -135,18 +137,39 @@ def _geojson(text: str) -> Iterator[Entry]:
         raise BadArea("The file is not GeoJSON.") from None
     if not isinstance(value, dict):
         raise BadArea("The file is not GeoJSON.")
+    crs = _stated_crs(value.get("crs"))
     features = value.get("features") if value.get("type") == "FeatureCollection" else [value]
     for feature in features if isinstance(features, list) else []:
         if not isinstance(feature, dict):
             raise BadArea("The GeoJSON has a feature that is not an object.")
+        geometry = feature.get("geometry", feature)
+        if geometry is None:
+            continue
+        if crs is not None:
+            geometry = in_degrees(geojson_polygons(feature), crs)
         properties = feature.get("properties")
         name = properties.get("name") if isinstance(properties, dict) else None
-        yield str(name or feature.get("id") or ""), feature.get("geometry", feature)
+        yield str(name or feature.get("id") or ""), geometry
+
+
+def _stated_crs(member: object) -> str | None:
+    """Return the coordinate system of GeoJSON's old member ``crs``; None for WGS 84."""
+    properties = member.get("properties") if isinstance(member, dict) else None
+    name = str(properties.get("name")) if isinstance(properties, dict) else ""
+    if member is None or name.endswith((":CRS84", ":4326")):
+        return None
+    code = re.fullmatch(r"(?:urn:ogc:def:crs:)?EPSG:(?:[\d.]*:)?(\d{1,6})", name, re.IGNORECASE)
+    if code is None:
+        raise BadArea(
+            "The GeoJSON's coordinate system is no EPSG code: save its polygons in WGS 84."
+        )
+    return f"EPSG:{code[1]}"
 
 
 def _csv(text: str) -> Iterator[Entry]:
     csv.field_size_limit(MAX_FILE_BYTES)  # a polygon may be longer than the usual limit
-    rows = csv.DictReader(io.StringIO(text), skipinitialspace=True)
+    delimiter = max(",;\t", key=text.partition("\n")[0].count)
+    rows = csv.DictReader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
     try:
         columns = {(name or "").strip().lower() for name in rows.fieldnames or ()}
         if not ("wkt" in columns or set(BOX) <= columns):
@@ -173,17 +196,23 @@ def _wkt(text: str) -> Iterator[Entry]:
             yield "", shape.strip()
 
 
-def _unzipped(data: bytes) -> bytes:
-    """Return the first KML of a KMZ; unpacks at most ``MAX_FILE_BYTES``."""
+def _unzipped(data: bytes) -> list[bytes]:
+    """Return every KML of a KMZ; unpacks at most ``MAX_FILE_BYTES``."""
+    texts: list[bytes] = []
+    size = 0
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            inside = next(n for n in archive.namelist() if n.lower().endswith(".kml"))
-            with archive.open(inside) as file:
-                unpacked = file.read(MAX_FILE_BYTES + 1)
-    except (*ZIP_DAMAGE, StopIteration):
-        raise BadArea("The KMZ has no KML in it that can be read.") from None
-    _check_size(unpacked)
-    return unpacked
+            for name in archive.namelist():
+                if name.lower().endswith(".kml") and not name.startswith("__MACOSX/"):
+                    with archive.open(name) as file:
+                        texts.append(file.read(MAX_FILE_BYTES + 1 - size))
+                    size += len(texts[-1])
+    except ZIP_DAMAGE:
+        texts = []
+    if not texts:
+        raise BadArea("The KMZ has no KML in it that can be read.")
+    _check_size(size)
+    return texts
 
 
 def _kml(data: bytes) -> Iterator[Entry]:

@@ -45,11 +45,11 @@ _LAYERS = (
 
 
 def polygons_of(path: Path, most: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Read the polygons of the first layer that has any.
+    """Read the polygons of all layers.
 
     Args:
         path: The file.
-        most: Reads at most this number plus one, so that the caller notices an excess.
+        most: Reads at most this number of a layer plus one, so that the caller notices an excess.
 
     Yields:
         The value of the column ``name`` ("" without one), and a GeoJSON geometry in degrees.
@@ -75,14 +75,17 @@ def polygons_of(path: Path, most: int) -> Iterator[tuple[str, dict[str, Any]]]:
                 found = list(_layer(database, str(table), str(column), most))
                 if found:
                     crs = _crs(str(organization), code)
-                    yield from ((name, _in_degrees(shape, crs)) for name, shape in found)
-                    return
+                    yield from ((name, in_degrees(shape, crs)) for name, shape in found)
     except _DAMAGED:
         raise BadArea(REFUSAL) from None
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    address = f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1"
+    # Changes that an open program has not yet moved into the file are beside it. SQLite reads them
+    # only without "immutable".
+    file = path.resolve()
+    beside = any(Path(f"{file}{suffix}").exists() for suffix in ("-wal", "-journal"))
+    address = f"file:{quote(str(file))}?mode=ro{'' if beside else '&immutable=1'}"
     database = sqlite3.connect(address, uri=True)
     steps = iter(range(MAX_STEPS // _STEPS_AT_ONCE))
     database.set_progress_handler(lambda: next(steps, None) is None, _STEPS_AT_ONCE)
@@ -174,7 +177,16 @@ def _crs(organization: str, code: object) -> str | None:
     return f"EPSG:{code}"
 
 
-def _in_degrees(shape: shapely.Geometry, crs: str | None) -> dict[str, Any]:
+def in_degrees(shape: shapely.Geometry, crs: str | None) -> dict[str, Any]:
+    """Return polygons as a GeoJSON geometry in degrees.
+
+    Args:
+        shape: The polygons.
+        crs: Their coordinate system, for rasterio; None for WGS 84.
+
+    Raises:
+        BadArea: They cannot be converted.
+    """
     area: dict[str, Any] = shapely.geometry.mapping(shape)
     if crs is not None:
         from rasterio.warp import transform_geom
@@ -185,6 +197,8 @@ def _in_degrees(shape: shapely.Geometry, crs: str | None) -> dict[str, Any]:
             with gdal_env():
                 area = transform_geom(crs, "EPSG:4326", area)
         except gdal_errors(ValueError):
-            raise BadArea(REFUSAL) from None
+            raise BadArea(
+                f"The polygons cannot be converted from {crs}: save them in WGS 84."
+            ) from None
     coordinates = json.loads(json.dumps(area["coordinates"]))  # tuples to lists, as in GeoJSON
     return {"type": area["type"], "coordinates": coordinates}

@@ -107,6 +107,55 @@ def test_a_kmz_is_a_zipped_kml():
     assert name == "Port A" and parse_area(area).box == BBox(4, 51, 5, 52)
 
 
+def test_every_kml_of_a_kmz_is_read():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("doc.kml", KML)
+        archive.writestr("files/more.kml", KML.replace("Port A", "Port B"))
+        archive.writestr("__MACOSX/._doc.kml", b"\0\5\x16\7")
+    areas = read_areas(buffer.getvalue(), "ports.kmz")
+    assert [name for name, _ in areas] == ["Port A", "Port B"]
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_csv_may_have_semicolons_or_tabs(separator):
+    boxes = "name,west,south,east,north\r\nPort A,4,51,5,52\r\n".replace(",", separator)
+    shapes = f"name{separator}wkt\nPort A{separator}POLYGON((4 51, 5 51, 5 52, 4 51))\n"
+    for text in (boxes, shapes):
+        [(name, area)] = read_areas(text.encode("utf-8-sig"), "a.csv")
+        assert name == "Port A" and parse_area(area).box == BBox(4, 51, 5, 52)
+
+
+SQUARE = {"type": "Polygon", "coordinates": [[[4, 51], [5, 51], [5, 52], [4, 51]]]}
+
+
+def collection(*geometries, **members):
+    features = [{"type": "Feature", "properties": {}, "geometry": each} for each in geometries]
+    return json.dumps({"type": "FeatureCollection", "features": features, **members}).encode()
+
+
+def test_a_feature_without_a_geometry_is_left_out():
+    assert read_areas(collection(None, SQUARE, None), "a.geojson") == [("", SQUARE)]
+    with pytest.raises(BadArea, match="no area"):
+        read_areas(collection(None), "a.geojson")
+
+
+def test_geojson_in_another_coordinate_system_is_converted():
+    def stated(name):
+        return {"type": "name", "properties": {"name": name}}
+
+    meters = shapely.geometry.mapping(shapely.box(445_278, 6_621_294, 556_597, 6_800_125))
+    for name in ("urn:ogc:def:crs:EPSG::3857", "EPSG:3857"):
+        [(_, area)] = read_areas(collection(meters, crs=stated(name)), "a.geojson")
+        assert parse_area(area).box.as_tuple() == pytest.approx((4, 51, 5, 52), abs=0.001)
+    for name in ("urn:ogc:def:crs:OGC:1.3:CRS84", "EPSG:4326"):
+        assert read_areas(collection(SQUARE, crs=stated(name)), "a.json") == [("", SQUARE)]
+    for crs, says in [(7, "no EPSG code"), (stated("x"), "no EPSG code"),
+                      (stated("EPSG:999999"), "cannot be converted from EPSG:999999")]:  # fmt: skip
+        with pytest.raises(BadArea, match=says):
+            read_areas(collection(meters, crs=crs), "a.geojson")
+
+
 def test_no_more_of_a_kmz_is_unpacked_than_a_file_may_have(monkeypatch):
     monkeypatch.setattr("shipdet.area_files.MAX_FILE_BYTES", 10_000)
     with pytest.raises(BadArea, match="larger"):
@@ -128,13 +177,14 @@ def test_wkt_is_read_over_many_lines():
     assert boxes == [BBox(0, 0, 1, 1), BBox(0, 0, 6, 6)]
 
 
-def geopackage(path: Path, crs: str, shape: shapely.Geometry) -> Path:
+def geopackage(path: Path, crs: str, shape: shapely.Geometry, layer: str | None = None) -> Path:
     pyogrio = pytest.importorskip("pyogrio")
     import numpy as np
 
     shapes = np.array([shapely.to_wkb(shape)], object)
     names = [np.array(["Port A"], object)]
-    pyogrio.raw.write(path, shapes, names, ["name"], geometry_type=shape.geom_type, crs=crs)
+    kind = shape.geom_type
+    pyogrio.raw.write(path, shapes, names, ["name"], geometry_type=kind, crs=crs, layer=layer)
     return path
 
 
@@ -146,6 +196,26 @@ def test_a_geopackage_is_read_in_degrees(tmp_path):
     [(_, area)] = read_area_file(geopackage(tmp_path / "b.gpkg", "EPSG:3857", mercator))
     assert parse_area(area).box.as_tuple() == pytest.approx((4, 51, 5, 52), abs=0.001)
     assert json.loads(json.dumps(area)) == area, "a job message holds it"
+
+
+def test_every_layer_of_a_geopackage_is_read(tmp_path):
+    path = geopackage(tmp_path / "a.gpkg", "EPSG:4326", shapely.box(4, 51, 5, 52), "one")
+    geopackage(path, "EPSG:4326", shapely.Point(0, 0), "none")
+    geopackage(path, "EPSG:3857", shapely.box(445_278, 6_621_294, 556_597, 6_800_125), "two")
+    boxes = [parse_area(area).box.as_tuple() for _, area in read_area_file(path)]
+    assert boxes == [(4, 51, 5, 52), pytest.approx((4, 51, 5, 52), abs=0.001)]
+
+
+def test_what_a_program_still_holds_of_a_geopackage_is_read(tmp_path):
+    path = geopackage(tmp_path / "a.gpkg", "EPSG:4326", shapely.box(4, 51, 5, 52))
+    with contextlib.closing(sqlite3.connect(changed(path))) as program:
+        program.execute("PRAGMA journal_mode=WAL")
+        program.execute("UPDATE a SET name = 'Port B'")
+        program.commit()
+        assert path.with_name("a.gpkg-wal").stat().st_size
+        assert [name for name, _ in read_area_file(path)] == ["Port B"]
+    assert [name for name, _ in read_area_file(path)] == ["Port B"]
+    assert [file.name for file in tmp_path.iterdir()] == ["a.gpkg"]
 
 
 def changed(path: Path, *statements: str) -> Path:
