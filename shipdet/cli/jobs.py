@@ -56,20 +56,16 @@ def submit(
     shipdet jobs submit --name ports --file harbors.geojson
     """
     from shipdet.area_files import name_areas, read_area_file
-    from shipdet.areas import named_areas
-    from shipdet.cluster.jobs.message import JobMessage
+    from shipdet.cluster.jobs.message import JobMessage, job_areas
 
     if sum(value is not None for value in (bbox, polygon, file)) != 1:
         raise BadArea("Give one of --bbox, --polygon and --file.")
-    areas: list[tuple[str, Any]]
     if file is not None:
         areas = name_areas(read_area_file(file), name)
-    elif polygon is not None:
-        areas = [(name, polygon)]
     else:
-        sides = named_areas(box_of(bbox), name)  # two across the antimeridian
-        areas = [(part, list(area.box.as_tuple())) for part, area in sides]
-    messages = [JobMessage.from_options(n, area, "", given(options)) for n, area in areas]
+        areas = [(name, box_of(bbox) if polygon is None else polygon)]
+    parts = [part for own, area in areas for part in job_areas(area, own)]
+    messages = [JobMessage.from_options(n, area, "", given(options)) for n, area in parts]
     ids = _module("submit").submit(messages, get_settings())
     if wait:
         _wait_for(ids, None, json_)

@@ -14,7 +14,7 @@ from shipdet.areas import parse_area
 from shipdet.cluster import submit
 from shipdet.cluster.engines import health
 from shipdet.cluster.engines.objects import ObjectStore
-from shipdet.cluster.jobs.message import NOT_SUBMITTED, JobMessage
+from shipdet.cluster.jobs.message import NOT_SUBMITTED, JobMessage, job_areas
 from shipdet.cluster.store import queries
 from shipdet.cluster.store.job_store import Store
 from shipdet.errors import BadArea, NotYours, ShipdetError
@@ -133,8 +133,9 @@ def jobs_of_file(page: Page, values: Values, path: Path, prefix: str) -> list[Jo
     """Jobs for the areas of a file, with the search that is set on the page."""
     areas = name_areas(read_area_file(path), prefix)
     return [
-        _message(name, area, area_request(page, values, parse_area(area).box.as_tuple()))
+        _message(part, side, area_request(page, values, parse_area(side).box.as_tuple()))
         for name, area in areas
+        for part, side in job_areas(area, name)
     ]
 
 

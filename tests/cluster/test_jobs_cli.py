@@ -70,6 +70,33 @@ def test_a_box_across_the_antimeridian_is_two_jobs(box, capsys, monkeypatch):
     )
 
 
+@pytest.mark.parametrize("given", ["--polygon", "--file"])
+@pytest.mark.parametrize("east", ["180.1", "-179.9"])
+def test_a_polygon_across_the_antimeridian_is_two_jobs(given, east, monkeypatch, tmp_path):
+    pytest.importorskip("psycopg")
+    sent = []
+    monkeypatch.setattr("shipdet.cluster.submit.submit", lambda messages, _: sent.extend(messages))
+    wkt = f"POLYGON ((179.9 -17, {east} -17, {east} -16.9, 179.9 -16.9, 179.9 -17))"
+    (tmp_path / "areas.csv").write_text(f'name,wkt\ntaveuni,"{wkt}"\n')
+    value = {"--polygon": [wkt, "--name", "taveuni"], "--file": [str(tmp_path / "areas.csv")]}
+    assert run("jobs", "submit", given, *value[given]) == 0
+    assert [job.name for job in sent] == [
+        "taveuni-eastern-hemisphere",
+        "taveuni-western-hemisphere",
+    ]
+    boxes = [job.parsed_area.box.as_tuple() for job in sent]
+    assert np.allclose(boxes, [(179.9, -17, 180, -16.9), (-180, -17, -179.9, -16.9)])
+
+
+def test_a_polygon_of_one_job_is_sent_as_it_was_given(monkeypatch):
+    pytest.importorskip("psycopg")
+    sent = []
+    monkeypatch.setattr("shipdet.cluster.submit.submit", lambda messages, _: sent.extend(messages))
+    wkt = "polygon((4 51, 4.1 51, 4.1 51.1))"
+    assert run("jobs", "submit", "--name", "abc", "--polygon", wkt) == 0
+    assert [job.area for job in sent] == [wkt], "the id of a job depends on it"
+
+
 @pytest.mark.parametrize("address", ["abc", "postgresql://u:s3cret@[::1/db", "host=a bogus=s3cret"])
 def test_a_malformed_address_is_not_repeated(address, capsys, monkeypatch):
     pytest.importorskip("psycopg")

@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+from contextlib import suppress
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, field_validator, model_validator
 
-from shipdet.areas import Area, parse_area
+from shipdet.areas import Area, named_areas, parse_area
 from shipdet.computing import Backend, PrecisionChoice
-from shipdet.errors import BadJob, BadOption
+from shipdet.errors import BadArea, BadJob, BadOption
 from shipdet.requests import (
     MIN_LENGTH_M,
     PASSES,
@@ -188,6 +189,29 @@ class JobMessage(Request):
         except BadOption as error:
             raise BadJob(f"The job message cannot be used: {_shortened(str(error))}") from None
         return message
+
+
+def job_areas(value: object, name: str) -> list[tuple[str, Any]]:
+    """Return the area of a job, or its two parts across the antimeridian, with names.
+
+    Args:
+        value: As for :func:`~shipdet.areas.parse_areas`.
+        name: The name of the job; may be empty.
+
+    Returns:
+        Pairs of a name and a value for ``JobMessage.area``. Polygons that one job can have are
+        returned as they are, since the id of the job depends on them.
+
+    Raises:
+        BadArea: The area cannot be searched.
+    """
+    with suppress(BadArea):
+        if parse_area(value).polygon is not None:
+            return [(name, value)]
+    return [
+        (part, list(area.box.as_tuple()) if area.polygon is None else area.polygon.wkt)
+        for part, area in named_areas(value, name)
+    ]
 
 
 def check_length(data: bytes) -> None:
