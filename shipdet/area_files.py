@@ -124,7 +124,7 @@ def _check_size(count: int) -> None:
 def _checked(entries: Iterator[Entry]) -> list[Entry]:
     areas = list(entries)
     if not areas:
-        raise BadArea("The file has no area in it.")
+        raise BadArea("The file has no area in it: it needs a box or a polygon.")
     if len(areas) > MAX_AREAS:
         raise BadArea(f"The file has {len(areas):,} areas, more than {MAX_AREAS:,}: split it.")
     return areas

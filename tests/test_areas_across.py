@@ -71,7 +71,7 @@ def test_a_hole_follows_its_polygon_across_180_degrees():
     assert west.contains([(-179.97, -16.6), (-179.92, -16.6)]).tolist() == [False, True]
 
 
-def test_polygons_beside_one_across_180_degrees_stay_where_they_are():
+def test_polygons_beside_one_across_180_degrees_stay():
     further = [[(-179, 1), (-178, 1), (-178, 2)], [(3, 51), (4, 51), (4, 52)]]
     parts = [polygon(ring)["coordinates"] for ring in (FIJI, *further)]
     east, west = parse_areas({"type": "MultiPolygon", "coordinates": parts})
@@ -107,7 +107,7 @@ def test_a_sliver_beyond_180_degrees_is_left_out(box, home):
     assert boxes(list(box)) == boxes(polygon(ring)) == [home]
 
 
-def test_a_polygon_on_another_copy_of_the_world_is_where_its_box_is():
+def test_a_polygon_on_another_copy_of_the_world_comes_home():
     area = parse_area(polygon([(354, 36), (355, 36), (355, 37), (354, 37)]))
     assert area.box.as_tuple() == (-6, 36, -5, 37)
     assert area.contains([(-5.5, 36.5)]).all() and area.touches(area.box)

@@ -4,11 +4,12 @@ import math
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from shipdet.errors import BadPlace
+from shipdet.errors import BadArea, BadPlace
 from shipdet.geometry import (
     MAX_LATITUDE,
     TILE_PX,
     BBox,
+    check_degrees,
     lonlat_to_pixel,
     pixel_to_lonlat,
     wrap_longitude,
@@ -65,6 +66,10 @@ class Place:
         """
         if not (math.isfinite(lon) and math.isfinite(lat)):
             raise BadPlace("Latitude and longitude must be finite numbers in degrees.")
+        try:
+            check_degrees((lon, lat))
+        except BadArea as error:
+            raise BadPlace(str(error)) from None
         if abs(lat) > 90:
             raise BadPlace(f"A latitude of {lat:g} does not exist: it lies between -90 and 90.")
         if abs(lat) > MAX_LATITUDE:

@@ -149,6 +149,7 @@ def test_further_writings_give_the_place(text, lat, lon):
         ("x" * 3000, "at most"),
         ("95, 200", "latitude of 95"),
         ("40, 400", "longitude of 400"),
+        ("5900000, 500000", "look projected"),
         ("89, 10", "Maps end at"),
         ("36°70'N 5°W", "less than 60"),
         ("36.5°30'N 5°W", "Only the last"),

@@ -45,6 +45,14 @@ def test_a_file_needs_no_drawn_rectangle(page, changed, tmp_path):
         drawn_job(page, undrawn, "undrawn")
 
 
+def test_an_area_of_a_file_across_180_degrees_is_two_jobs(page, changed, tmp_path):
+    file = tmp_path / "fiji.csv"
+    file.write_text("name,west,south,east,north\nfiji,179.9,-17,-179.9,-16.9\n")
+    jobs = jobs_of_file(page, changed, file, "")
+    assert [job.name for job in jobs] == ["fiji-eastern-hemisphere", "fiji-western-hemisphere"]
+    assert [job.area[0] for job in jobs] == [179.9, -180]
+
+
 def test_a_feature_without_a_shape_is_not_the_drawn_rectangle(page, values, tmp_path):
     file = tmp_path / "empty.geojson"
     file.write_text(json.dumps({"type": "Feature", "properties": {}, "geometry": None}))
