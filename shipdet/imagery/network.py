@@ -1,4 +1,4 @@
-"""Proxies and certificates of the environment for HTTP requests.
+"""Proxies, certificates and the key log of the environment for HTTP requests.
 
 httpx reads the same variables, but fails on values that other programs accept, and sends requests
 to this machine through the proxy.
@@ -6,6 +6,7 @@ to this machine through the proxy.
 
 import logging
 import os
+import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,14 +45,14 @@ def proxied(
     ways, variable = {}, ""
     for address in addresses:
         try:
-            host = httpx.URL(address).host
+            server = httpx.URL(address).netloc.decode()  # an IPv6 address is in brackets
         except httpx.InvalidURL:
             raise BadOption(
                 "The provider's address cannot be used: check its host and port."
             ) from None
         proxy = proxy_for(address)
         if proxy is not None:
-            ways[f"all://{host}"] = httpx.AsyncHTTPTransport(
+            ways[f"all://{server}"] = httpx.AsyncHTTPTransport(
                 proxy=proxy, verify=certificates, limits=limits
             )
             variable = _proxy_of(address)[1]
@@ -99,6 +100,7 @@ def is_loopback(host: str) -> bool:
         place = ip_address(host)
     except ValueError:
         return False
+    place = getattr(place, "ipv4_mapped", None) or place  # ::ffff:127.0.0.1
     return place.is_loopback or place.is_unspecified
 
 
@@ -110,18 +112,16 @@ def _excepted(host: str, port: int | None, no_proxy: str) -> bool:
 def _names(entry: str, host: str, port: int | None) -> bool:
     if entry == "*":
         return True
-    try:
-        return ip_address(host) in ip_network(entry.replace("[", "").replace("]", ""), strict=False)
-    except ValueError:
-        pass  # one of them is a name, or the entry has a port
-    try:
-        parts = urlsplit(f"//{entry}")
-        name, only_port = parts.hostname or "", parts.port
-    except ValueError:
+    with_port = re.fullmatch(r"(\[.*\]|[^:]*):(\d{1,5})", entry)
+    name, only_port = with_port.groups() if with_port else (entry, None)
+    if only_port is not None and int(only_port) != port:
         return False
+    try:
+        return ip_address(host) in ip_network(name.replace("[", "").replace("]", ""), strict=False)
+    except ValueError:
+        pass  # one of them is a name
     name = name.removeprefix("*").lstrip(".")
-    named = bool(name) and (host == name or host.endswith(f".{name}"))
-    return named and only_port in (None, port)
+    return bool(name) and (host == name or host.endswith(f".{name}"))
 
 
 def _checked(value: str, variable: str) -> str:
@@ -160,6 +160,7 @@ def own_requests() -> Iterator[None]:
     Inside, the environment is changed: HTTP clients ignore its proxies, and also its certificates
     if these are unreadable, on which httpx fails.
     """
+    _drop_unusable_key_log()
     changes: dict[str, str | None] = {"NO_PROXY": "*", "no_proxy": "*"}
     if tls()[1]:
         changes |= {"SSL_CERT_FILE": None, "SSL_CERT_DIR": None}
@@ -185,6 +186,7 @@ def tls() -> tuple[ssl.SSLContext, str]:
 
     Cached, since reading them is slow.
     """
+    _drop_unusable_key_log()
     variable = next((n for n in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(n)), "")
     note = ""
     if variable:
@@ -200,3 +202,18 @@ def tls() -> tuple[ssl.SSLContext, str]:
             )
             log.warning(note)
     return httpx.create_ssl_context(trust_env=False), note
+
+
+def _drop_unusable_key_log() -> None:
+    """Remove SSLKEYLOGFILE from the environment if its file cannot be written: ssl fails on it."""
+    path = os.environ.get("SSLKEYLOGFILE")
+    if not path:
+        return
+    try:
+        with open(path, "ab"):
+            pass
+    except OSError as error:
+        del os.environ["SSLKEYLOGFILE"]
+        log.warning(
+            "SSLKEYLOGFILE is ignored because its file cannot be written (%s)", error.strerror
+        )

@@ -1,9 +1,12 @@
-"""Proxies and certificates of the environment, sensible or not."""
+"""Proxies, certificates and the key log of the environment, sensible or not."""
 
+import os
+
+import httpx
 import pytest
 
 from shipdet.errors import BadOption
-from shipdet.imagery.network import proxy_for, tls
+from shipdet.imagery.network import own_requests, proxied, proxy_for, tls
 
 VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 SERVER = "https://tiles.example.org/{z}/{x}/{y}"
@@ -37,7 +40,8 @@ def test_a_proxy_without_a_scheme_is_an_http_one(monkeypatch):
     assert proxy_for(SERVER) == PROXY
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "[::1]:80", "a.localhost"])
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "[::1]:80", "a.localhost",
+                                  "[::ffff:127.0.0.1]:80"])  # fmt: skip
 @pytest.mark.parametrize("value", [PROXY, "socks5://127.0.0.1:1080", "http://proxy:port"])
 def test_this_machine_is_never_asked_through_a_proxy(monkeypatch, host, value):
     monkeypatch.setenv("ALL_PROXY", value)
@@ -61,6 +65,12 @@ def test_this_machine_is_never_asked_through_a_proxy(monkeypatch, host, value):
         ("fd00::/8", "[fd12::7]", True),
         ("[fd12::7]", "[fd12::7]:8080", True),
         ("fd12::7", "[fd12::7]", True),
+        ("[fd12::7]:8080", "[fd12::7]:8080", True),
+        ("[FD12:0::7]:8080", "[fd12::7]:8080", True),
+        ("[fd12::7]:8080", "[fd12::7]:80", False),
+        ("[fd00::/8]", "[fd12::7]", True),
+        ("[fd12::7", "[fd12::8]", False),
+        ("fd12::7/129,10.0.0.1/x", "[fd12::7]", False),
         ("::1/128", "[fd12::7]", False),
         ("localhost,127.0.0.0/8,::1/128", "tiles.example.org", False),
         ("[::,http://x:y,,", "tiles.example.org", False),
@@ -70,6 +80,14 @@ def test_no_proxy_names_hosts_domains_and_networks(monkeypatch, no_proxy, host, 
     monkeypatch.setenv("HTTP_PROXY", PROXY)
     monkeypatch.setenv("NO_PROXY", no_proxy)
     assert (proxy_for(f"http://{host}/0/0/0.png") is None) == direct
+
+
+@pytest.mark.parametrize("server", ["[fd12::7]:8080", "[fd12::7]", "[fe80::1%25eth0]:80"])
+def test_a_server_with_an_ipv6_address_has_its_proxy(monkeypatch, server):
+    monkeypatch.setenv("HTTP_PROXY", PROXY)
+    ways, variable = proxied([f"http://{server}/0/0/0"], tls()[0], httpx.Limits())
+    httpx.AsyncClient(mounts=ways)
+    assert len(ways) == 1 and variable == "HTTP_PROXY"
 
 
 @pytest.mark.parametrize("value", ["http://proxy:port", "http://", "http://[::1", "http://h:0"])
@@ -113,3 +131,24 @@ def test_a_missing_folder_of_certificates_is_noted(monkeypatch, tmp_path):
     tls.cache_clear()
     assert tls()[1].startswith("SSL_CERT_DIR")
     tls.cache_clear()
+
+
+@pytest.mark.parametrize("name", ["", "none/keys.log"])  # a folder, a file that cannot be made
+def test_a_key_log_that_cannot_be_written_is_ignored(monkeypatch, tmp_path, caplog, name):
+    tls.cache_clear()
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / name))
+    tls()
+    assert "SSLKEYLOGFILE" not in os.environ
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / name))
+    with own_requests():
+        httpx.Client()
+    assert "SSLKEYLOGFILE is ignored" in caplog.text
+    tls.cache_clear()
+
+
+def test_a_key_log_that_can_be_written_is_kept(monkeypatch, tmp_path):
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys.log"))
+    tls.cache_clear()
+    tls()
+    tls.cache_clear()
+    assert "SSLKEYLOGFILE" in os.environ
