@@ -8,7 +8,7 @@ import typer.cli
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-from shipdet.cli.main import app
+from shipdet.cli.commands import app
 from shipdet.settings import Settings
 
 #: A field of the settings, with a comment behind it.

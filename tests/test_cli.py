@@ -49,6 +49,13 @@ def run(*arguments: str) -> int:
     [
         (["detect"], "--bbox WEST SOUTH EAST NORTH"),
         (["detect", "--bbox", "1", "2", "x", "4"], "not four numbers"),
+        (["detect", "--bbox", "1", "2", "3"], "'1 2 3' is not four numbers"),
+        (["detect", "--bbox=1,2,3"], "'1 2 3' is not four numbers"),
+        (["detect", "--bbox", "1", "2", "3", "--zoom", "15"], "'1 2 3' is not four numbers"),
+        (["download", "--bbox", "1", "2", "3", "4", "5"], "'1 2 3 4 5' is not four numbers"),
+        (["acquisitions", "--bbox"], "not four numbers"),
+        (["detect", "--bbox=4,51,4,52"], "empty"),
+        (["detect", "--bbox", "4", "51", "5", "52", "a.png"], "not both"),
         (["detect", "--bbox", "4", "51", "4", "52"], "empty"),
         (["detect", "--bbox", "4", "52", "5", "51"], "swap"),
         (["detect", "--bbox", "-170", "0", "170", "1"], "largest zoom"),
@@ -142,6 +149,16 @@ def test_the_entry_point_of_a_space_tells_a_wrong_setting_too() -> None:
     ran = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True)
     assert ran.returncode == 2
     assert ran.stderr == "Correct the setting SHIPDET_MAX_QUEUE (input should be greater than 0).\n"
+
+
+def test_output_that_cannot_show_a_degree_sign_degrades() -> None:
+    program = "from shipdet.cli.main import main; main(['--version']); print('30°')"
+    ran = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        cwd=PROJECT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.endswith("30?\n")
 
 
 def test_a_port_in_use_is_one_sentence(tiny: None, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Runs whose process is killed: nothing half-done is shown, and what was fetched is kept."""
+"""Runs whose process is stopped: nothing half-done is shown, and what was fetched is kept."""
 
 import os
 import signal
@@ -52,3 +52,32 @@ def test_a_killed_run_leaves_its_tiles_and_no_half_run(tmp_path):
         assert "8 from the cache, 0 missing" in output
     assert (out / "run.json").is_file()
     assert not out.with_name("out.partial").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has other signals")
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_run_says_so_and_leaves_no_folder(tmp_path, sent, code):
+    answer = threading.Event()
+    out = tmp_path / "out"
+    with TileServer() as server:
+        server.held = {(server.x0 + x, server.y0 + 2): answer for x in range(4)}
+        run = download(server, tmp_path, out)
+        wait_until(lambda: run.poll() is not None or waits_for_the_rest(server, tmp_path))
+        run.send_signal(sent)
+        errors = run.communicate(timeout=200)[1]
+        answer.set()
+    assert run.returncode == code, errors
+    assert errors.endswith("Stopped; downloaded tiles are kept.\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has other signals")
+def test_an_interrupt_during_the_imports_is_one_line(tmp_path):
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    program = "import sys; from shipdet.cli import main; sys.exit(main([]))"
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
+    )  # fmt: skip
+    assert ran.returncode == 130
+    assert ran.stderr == "Stopped; downloaded tiles are kept.\n"

@@ -1,96 +1,45 @@
-"""The command line app, and how errors become messages and exit codes."""
+"""The entry point of the command line.
 
-import json
+It imports the commands inside ``main``: that takes a second, in which an interrupt may come.
+"""
+
+import io
+import signal
 import sys
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-import typer
-from typer.exceptions import Abort, TyperException
-
-from shipdet._version import __version__
-from shipdet.cli import ais, catalog, detect, lookup, serving
-from shipdet.cli.jobs import jobs
-from shipdet.cli.parameters import PartFailed, flag
-from shipdet.cli.runs import runs
-from shipdet.errors import (
-    EngineUnreachable,
-    MissingExtra,
-    MissingScale,
-    NoImagery,
-    OutOfMemory,
-    ProviderUnreachable,
-    ShipdetError,
-    StorageFull,
-)
-
-#: Errors that are not in what was typed.
-CIRCUMSTANCES = (
-    EngineUnreachable, MissingExtra, NoImagery, OutOfMemory, PartFailed, ProviderUnreachable,
-    StorageFull,
-)  # fmt: skip
-
-app = typer.Typer(
-    name="shipdet",
-    rich_markup_mode="rich",
-    no_args_is_help=False,
-    context_settings={"help_option_names": ["--help", "-h"]},
-)
-app.command()(detect.detect)
-app.command()(detect.download)
-app.command()(lookup.acquisitions)
-app.command()(lookup.place)
-app.command()(ais.ais)
-app.command()(catalog.providers)
-app.command()(catalog.models)
-app.command()(serving.serve)
-app.command()(serving.review)
-app.add_typer(runs, name="runs")
-app.add_typer(jobs, name="jobs")
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        print(f"shipdet {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def shipdet(
-    version: Annotated[
-        bool,
-        typer.Option("--version", help="Print the version.", callback=_version, is_eager=True),
-    ] = False,
-) -> None:
-    """Find ships in satellite imagery."""
+INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    typed = list(sys.argv[1:] if arguments is None else arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # its encoding may lack "°"
+    code: object
     try:
-        code = typer.main.get_command(app).main(typed, "shipdet", standalone_mode=False)
-    except TyperException as error:
-        print(_usage(error), file=sys.stderr)
-        return 2
-    except ShipdetError as error:
-        if "--json" in typed and not isinstance(error, PartFailed):
-            print(json.dumps({"error": str(error), "kind": type(error).__name__}))
-        advice = f" The option is {flag('gsd_m')}." if isinstance(error, MissingScale) else ""
-        print(f"{error}{advice}", file=sys.stderr)
-        return 1 if isinstance(error, CIRCUMSTANCES) else 2
-    except (KeyboardInterrupt, Abort):
-        print("Interrupted; downloaded tiles are kept.", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the reader of our output has gone; nothing is left to say
-        sys.stderr.close()
-        return 1
-    return code if isinstance(code, int) else 0
+        with _terminable():
+            from shipdet.cli.commands import run
+
+            code = run(list(sys.argv[1:] if arguments is None else arguments))
+    except KeyboardInterrupt:  # in the imports; typer makes it an exit code later
+        code = INTERRUPTED
+    except SystemExit as stop:
+        code = stop.code
+    if code in (INTERRUPTED, TERMINATED):
+        print("Stopped; downloaded tiles are kept.", file=sys.stderr)
+    return code if isinstance(code, int) else 1
 
 
-def _usage(error: TyperException) -> str:
-    """One sentence about what was typed, and where to read on."""
-    message = error.format_message().replace("Value error, ", "").rstrip(".")
-    context: Any = getattr(error, "ctx", None)
-    command = context.command_path if context is not None else "shipdet"
-    return f"{message}{'' if message.endswith('?') else ';'} `{command} --help` shows how."
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM raise SystemExit, so that what is half written is removed as after Ctrl-C."""
+
+    def stop(*_: object) -> None:
+        raise SystemExit(TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,5 +1,7 @@
 """Command-line options made from the definitions in :mod:`shipdet.requests`."""
 
+import re
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -50,6 +52,10 @@ Save = Annotated[
         rich_help_panel="Results",
     ),
 ]
+
+
+_OPTION = re.compile(r"--([a-z]|$)|-h$")
+_NUMBER = re.compile(r"[-+]?[\d.][-+\d.,eE]*")
 
 
 class PartFailed(ShipdetError):
@@ -121,3 +127,28 @@ def box_of(bbox: tuple[str, ...] | None) -> list[float]:
     if bbox is None:
         raise BadArea("Give an area with --bbox WEST SOUTH EAST NORTH.")
     return list(four_numbers(" ".join(bbox)))
+
+
+def with_box(arguments: list[str]) -> list[str]:
+    """The arguments with the four numbers of --bbox as four words.
+
+    They may be typed as one word with commas. Typer only counts words: it would take an option for
+    the fourth number, and the fifth number for an image.
+
+    Raises:
+        BadArea: They are not four numbers.
+    """
+    for index, argument in enumerate(arguments):
+        name, _, first = argument.partition("=")
+        if name != "--bbox":
+            continue
+        rest = takewhile(lambda word: not _OPTION.match(word), arguments[index + 1 :])
+        words = [*filter(None, [first]), *rest]
+        typed, numbers = 0, list[str]()
+        while typed < len(words) and (len(numbers) < 4 or _NUMBER.fullmatch(words[typed])):
+            numbers += words[typed].replace(",", " ").split()
+            typed += 1
+        four_numbers(" ".join(numbers))
+        after = index + 1 + typed - bool(first)
+        return [*arguments[:index], "--bbox", *numbers, *arguments[after:]]
+    return arguments
