@@ -42,13 +42,15 @@ def launch(settings: Settings, block: bool) -> gr.Blocks:
     blocks = build_blocks(settings)
     blocks.queue(max_size=settings.max_queue)
     chosen = settings.model_fields_set
+    host = settings.host.strip("[]")
+    host = f"[{host}]" if ":" in host else host  # an IPv6 address in gradio's own address
     # It asks its own address whether it is up; only a public link is requested elsewhere.
     direct: AbstractContextManager[None] = nullcontext() if settings.share else own_requests()
     try:
         with direct:
             blocks.launch(
                 # Left to gradio where the operator has not chosen: a Space's variables count.
-                server_name=settings.host if "host" in chosen else None,
+                server_name=host if "host" in chosen else None,
                 server_port=settings.port if "port" in chosen and settings.port else None,
                 share=settings.share,
                 prevent_thread_lock=True,

@@ -164,6 +164,6 @@ def lists_all(request: Request, settings: Settings) -> bool:
     if "host" not in settings.model_fields_set:
         host = os.environ.get("GRADIO_SERVER_NAME", host)
     forwarded = "x-forwarded-for" in request.headers
-    return {host, request.url.hostname} <= _LOOPBACK and not (
+    return {host.strip("[]"), request.url.hostname} <= _LOOPBACK and not (
         settings.share or forwarded or "SPACE_ID" in os.environ
     )

@@ -1,11 +1,16 @@
 """The app starts in surroundings that are not meant for it."""
 
+import contextlib
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from shipdet.errors import StorageFull
+from shipdet.ui.temporary_files import choose_temporary_folder
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
@@ -25,18 +30,51 @@ blocks.close()
 """
 
 
+def _has_ipv6() -> bool:
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", 0))
+        return True
+    return False
+
+
+needs_ipv6 = pytest.mark.skipif(not _has_ipv6(), reason="has no IPv6")
+
+
 @pytest.mark.parametrize(
     "surroundings",
     [
         {"HTTP_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "socks5://127.0.0.1:1080"},
         {"HTTP_PROXY": "http://proxy:port", "NO_PROXY": "localhost,127.0.0.0/8,::1/128"},
         {"SSL_CERT_FILE": "/nonexistent.pem"},
+        {"SSLKEYLOGFILE": "/nonexistent/keys.log"},
+        {"GRADIO_TEMP_DIR": "/dev/null/gradio"},
+        pytest.param({"SHIPDET_HOST": "::1"}, marks=needs_ipv6),
+        pytest.param({"SHIPDET_HOST": "::"}, marks=needs_ipv6),
     ],
 )
 def test_the_app_starts_in_any_surroundings(tmp_path, surroundings):
-    environment = os.environ | surroundings | {"PYTHONPATH": str(ROOT)}
+    own = {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment = os.environ | surroundings | own
     ran = subprocess.run(
         [sys.executable, "-c", PROGRAM], env=environment, cwd=tmp_path,
         capture_output=True, text=True, check=False, timeout=200,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
+
+
+def test_no_folder_for_temporary_files_is_one_sentence(monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "/dev/null/gradio")
+    monkeypatch.setattr("shipdet.ui.temporary_files.user_folder", lambda _: Path("/dev/null"))
+    with pytest.raises(StorageFull, match="Not a directory.*set GRADIO_TEMP_DIR"):
+        choose_temporary_folder()
+
+
+@pytest.mark.parametrize("own", [None, "chosen"])
+def test_a_folder_that_can_be_written_is_left_alone(monkeypatch, tmp_path, own):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
+    if own:
+        monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / own))
+    choose_temporary_folder()
+    assert os.environ.get("GRADIO_TEMP_DIR") == (str(tmp_path / own) if own else None)
+    assert [path.name for path in tmp_path.iterdir()] == [own or "gradio"]
