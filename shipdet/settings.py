@@ -109,7 +109,7 @@ class Settings(BaseSettings):
     xyz_url: str = Field(
         default="", repr=False, description="operator's own template with {z}, {x}, {y}"
     )
-    #: values of {s} in the template: "a,b,c", or "abc" as in Leaflet
+    #: values of {s} in the template: "a,b,c", a range such as "1-4", or "abc" as in Leaflet
     xyz_subdomains: str = ""
     #: side of the tiles; one of 512 px covers the ground of four of 256 px at the next zoom
     xyz_tile_px: Literal[256, 512] = 256

@@ -21,10 +21,18 @@ Color = tuple[int, int, int]
 
 OPEN = re.compile(r"\{[zxys]\}")
 """The placeholders of a template."""
+WRAPPED = re.compile(r"\$\{[zxys]\}|\{\{[zxys]\}\}")
+"""The placeholders as other programs write them."""
 LEFT_OVER = re.compile(
-    r"\$?\{[^{}]*\}|%7B.*?%7D|<[^<>]*>|[{}<>]|\bYOUR[_-][A-Z_-]*(KEY|TOKEN|ID)\b", re.IGNORECASE
+    r"""\$?\{[^{}]*\} | %7B.*?%7D | %3C.*?%3E | <[^<>]*> | [{}<>]
+    | \bYOUR[_-][A-Z_-]*(KEY|TOKEN|ID)([_-]?HERE)?\b | \bYOUR(API|ACCESS)?(KEY|TOKEN)\b
+    | (?<==)([A-Z]+[_-])*(API|ACCESS)?(KEY|TOKEN)(?=[&#]|$)    # ?key=MY_KEY
+    | (?<=[=/])(X[X-]{2,}|\*{2,}|\.{3,}|…)(?=[&#/?]|$)         # ?key=xxx
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
 """Unresolved placeholders in templates of other programs and in examples."""
+NAME_RANGE = re.compile(r"[a-z]-[a-z]|[A-Z]-[A-Z]|\d{1,2}-\d{1,2}")
 
 
 class _Value(BaseModel):
@@ -188,14 +196,15 @@ def cache_digest(template: str) -> str:
 
 def _own(settings: Settings) -> Provider:
     subdomains = _subdomains(settings.xyz_subdomains)
-    _check_own(settings.xyz_url, subdomains)
+    url = re.sub(r"%7B([zxys])%7D", r"{\1}", settings.xyz_url, flags=re.IGNORECASE)
+    _check_own(url, subdomains)
     last = settings.xyz_max_zoom
     if settings.xyz_tile_px > TILE_PX:  # as detailed as the next zoom of 256-px tiles
         last += 1
     return Provider(
         id="xyz",
         title=settings.xyz_title,
-        url=settings.xyz_url,
+        url=url,
         attribution=settings.xyz_attribution,
         license=settings.xyz_license,
         native_zoom=last,
@@ -204,7 +213,7 @@ def _own(settings: Settings) -> Provider:
         min_useful_zoom=min(14, last),
         tile_kb=20,
         tile_px=settings.xyz_tile_px,
-        subdomains=subdomains if "{s}" in settings.xyz_url else (),
+        subdomains=subdomains if "{s}" in url else (),
         base_layer=False,  # the template may hold a key, which no browser should see
     )
 
@@ -214,6 +223,10 @@ def _check_own(url: str, subdomains: tuple[str, ...]) -> None:
     setting = "SHIPDET_XYZ_URL"
     if any(sign.isspace() or not sign.isprintable() for sign in url):
         raise BadOption(f"{setting} has white space in it: remove it (a space in a name is %20).")
+    wrapped = WRAPPED.search(url)
+    if wrapped:
+        plain = wrapped[0].strip("${}")
+        raise BadOption(f"{setting} has {wrapped[0]} in it: write {{{plain}}} in its place.")
     try:
         parts = urlsplit(url)
         web = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -240,8 +253,26 @@ def _check_own(url: str, subdomains: tuple[str, ...]) -> None:
 
 
 def _subdomains(text: str) -> tuple[str, ...]:
-    """Split ``a,b,c`` into names; without a comma each letter is a name, as in Leaflet."""
-    names = tuple(text.replace(",", " ").split() if "," in text else text.strip())
-    if not all(re.fullmatch(r"[A-Za-z0-9-]+", name) for name in names):
-        raise BadOption("SHIPDET_XYZ_SUBDOMAINS must be names with commas between, such as a,b,c.")
+    """Split ``a,b,c`` or ``1-4`` into names; other text is one name per letter, as in Leaflet."""
+    text = text.strip()
+    listed = "," in text or NAME_RANGE.fullmatch(text)
+    parts = text.replace(",", " ").split() if listed else [*text]
+    names = tuple(name for part in parts for name in _names_in(part))
+    if bool(names) != bool(parts) or not all(
+        re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*", name) for name in names
+    ):
+        raise BadOption(
+            "SHIPDET_XYZ_SUBDOMAINS must be names with commas between, such as a,b,c, or a range "
+            "such as 1-4."
+        )
     return names
+
+
+def _names_in(part: str) -> list[str]:
+    """The names of a range such as ``a-c`` or ``1-4``; any other text is a name."""
+    if not NAME_RANGE.fullmatch(part):
+        return [part]
+    first, last = part.split("-")
+    if first.isdigit():
+        return [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]
+    return [chr(code) for code in range(ord(first), ord(last) + 1)]

@@ -36,6 +36,13 @@ def test_a_template_that_cannot_work_is_refused(settings_for, url):
         (".png?key=%7Bkey%7D", "placeholder %7Bkey%7D"),
         (".png?key=<key>", "placeholder <key>"),
         (".png?key=YOUR_API_KEY", "placeholder YOUR_API_KEY"),
+        (".png?key=%3Ckey%3E", "placeholder %3Ckey%3E"),
+        (".png?key=YOUR_KEY_HERE", "placeholder YOUR_KEY_HERE"),
+        (".png?token=yourapikey&a=b", "placeholder yourapikey"),
+        (".png?key=MY_KEY", "placeholder MY_KEY"),
+        (".png?key=xxxx-xxxx&a=b", "placeholder xxxx-xxxx"),
+        ("/XXX/tile.png", "placeholder XXX"),
+        (".png?key=***", r"placeholder \*\*\*"),
         ("?{", r"placeholder \{"),
         ("/{-y}", r"placeholder \{-y\}"),
         ("/{switch:a,b}", r"placeholder \{switch:a,b\}"),
@@ -51,6 +58,24 @@ def test_what_is_left_open_in_a_template_is_named(settings_for, rest, named):
         catalog(settings_for(xyz_url=url))
 
 
+@pytest.mark.parametrize(("z", "named"), [("${z}", r"\$\{z\}"), ("{{z}}", r"\{\{z\}\}")])
+def test_placeholders_of_other_programs_are_named(settings_for, z, named):
+    url = f"https://a.example/{z}/{{x}}/{{y}}"
+    with pytest.raises(BadOption, match=rf"has {named} in it: write \{{z\}} in its place"):
+        catalog(settings_for(xyz_url=url))
+
+
+def test_escaped_placeholders_are_understood(settings_for):
+    settings = settings_for(xyz_url="https://a.example/%7Bz%7D/%7bx%7d/%7By%7D")
+    assert get_provider("xyz", settings).url == "https://a.example/{z}/{x}/{y}"
+
+
+@pytest.mark.parametrize("rest", ["?key=abc123xxx9", "?key=Xx1Yz", "/monkey.png", "?monkey=a.key"])
+def test_a_key_is_no_placeholder(settings_for, rest):
+    url = f"https://yourgrid.example/xxl/{{z}}/{{x}}/{{y}}{rest}"
+    assert get_provider("xyz", settings_for(xyz_url=url)).url == url
+
+
 @pytest.mark.parametrize("host", ["a.example:port", "[a.example", "[abc].example", ":80", ""])
 def test_a_host_that_is_none_is_a_wrong_setting(settings_for, host):
     with pytest.raises(BadOption, match="SHIPDET_XYZ_URL"):
@@ -58,15 +83,25 @@ def test_a_host_that_is_none_is_a_wrong_setting(settings_for, host):
 
 
 @pytest.mark.parametrize(
-    ("text", "names"), [("a,b, c", ("a", "b", "c")), ("abc", ("a", "b", "c")), ("t1,", ("t1",))]
+    ("text", "names"),
+    [
+        ("a,b, c", ("a", "b", "c")),
+        ("abc", ("a", "b", "c")),
+        ("t1,", ("t1",)),
+        ("1-4", ("1", "2", "3", "4")),
+        ("a-c", ("a", "b", "c")),
+        ("08-10", ("08", "09", "10")),
+        ("1-2, eu-1", ("1", "2", "eu-1")),
+    ],
 )
-def test_subdomains_are_written_with_commas_or_as_letters(settings_for, text, names):
+def test_subdomains_are_a_list_a_range_or_letters(settings_for, text, names):
     settings = settings_for(xyz_url="https://{s}.example.org/{z}/{x}/{y}", xyz_subdomains=text)
     assert get_provider("xyz", settings).subdomains == names
 
 
-def test_subdomains_that_are_no_names_are_refused(settings_for):
-    settings = settings_for(xyz_url="https://{s}.example.org/{z}/{x}/{y}", xyz_subdomains="a/b,c")
+@pytest.mark.parametrize("text", ["a/b,c", "4-1", "a-C", "t1-t4", "-"])
+def test_subdomains_that_are_no_names_are_refused(settings_for, text):
+    settings = settings_for(xyz_url="https://{s}.example.org/{z}/{x}/{y}", xyz_subdomains=text)
     with pytest.raises(BadOption, match="SHIPDET_XYZ_SUBDOMAINS"):
         catalog(settings)
 
