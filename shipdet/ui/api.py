@@ -103,7 +103,7 @@ def add_api(settings: Settings) -> None:
     def find_places(text: str) -> list[Answer]:
         """Find places by name, coordinates in common formats, map link, box or tile."""
         with one_sentence():
-            return [asdict(place) for place in find_place(text)]
+            return [asdict(place) for place in find_place(as_text(text))]
 
     @with_options(ImageryOptions, leave_out=NOT_LISTED)
     def acquisitions(
@@ -123,7 +123,7 @@ def add_api(settings: Settings) -> None:
         """
         with one_sentence():
             ais = "sample" if file == "sample" else uploaded(file, "the AIS file")
-            before = pipeline.open_run(run_folder(run, settings))
+            before = pipeline.open_run(run_folder(as_text(run), settings))
             after = pipeline.match_ais(before, ais, acquired or None)
             return finished(after.folder, settings)
 
@@ -133,7 +133,7 @@ def add_api(settings: Settings) -> None:
         Run is the run that /detect_area or /detect_image returned.
         """
         with one_sentence():
-            found = pipeline.open_run(run_folder(run, settings))
+            found = pipeline.open_run(run_folder(as_text(run), settings))
             return _file(pipeline.write_bundle(found, kept_folder() / f"{found.id}.zip"))
 
     def areas_events(area: Any, options: dict[str, Any]) -> AllEvents:
@@ -225,6 +225,11 @@ def finished(folder: Path, settings: Settings) -> Answer:
     files: Answer = {kind: _file(path) for kind, path in run.files.items()}
     files["chips"] = [_file(path) for path in run.chips]
     return {"result": {"run": run.id, **run.record}, "files": files}
+
+
+def as_text(value: Any) -> str:
+    """A value for a text; gradio does not check its type. A null is an empty text."""
+    return "" if value is None else str(value)
 
 
 def uploaded(file: Any, what: str = "the image") -> Path:

@@ -1,7 +1,7 @@
 """Calls by clients that speak plain HTTP, without gradio_client.
 
-Such a client gives values by position. The last ones may be left out where the endpoint has a
-default.
+Such a client gives values by position. Where the endpoint has a default, the last ones may be left
+out, and a null is the default.
 
 Gradio ends the stream of ``/call/NAME/EVENT`` with ``event: error`` and ``data: null``: the
 sentence goes to gradio's own clients only. Here it is put in the place of the null.
@@ -16,6 +16,8 @@ from threading import Lock
 from typing import Any
 
 import gradio as gr
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 ERROR_WITHOUT_WORDS = b"event: error\ndata: null\n"
@@ -40,7 +42,7 @@ class AppBlocks(gr.Blocks):
         """
         event = how.get("event_id")
         try:
-            if event and len(inputs) < len(block_fn.inputs):
+            if event and block_fn.api_name:
                 inputs = completed(block_fn.api_name, block_fn.fn, inputs)
             return await super().process_api(block_fn, inputs, **how)
         except gr.Error as error:
@@ -50,7 +52,7 @@ class AppBlocks(gr.Blocks):
 
 
 def completed(name: str, function: Callable[..., Any], values: list[Any]) -> list[Any]:
-    """Values by position, followed by the defaults of those that were left out.
+    """Values by position, with the defaults of those that are null or were left out.
 
     Raises gr.Error, with the names of all values, when one without a default is missing.
 
@@ -59,7 +61,8 @@ def completed(name: str, function: Callable[..., Any], values: list[Any]) -> lis
         [16, 'esri']
     """
     parameters = inspect.signature(function).parameters.values()
-    missing = [parameter.default for parameter in parameters][len(values) :]
+    defaults = [parameter.default for parameter in parameters]
+    missing = defaults[len(values) :]
     if inspect.Parameter.empty in missing:
         wanted = ", ".join(
             parameter.name + ("" if parameter.default is parameter.empty else "?")
@@ -70,7 +73,18 @@ def completed(name: str, function: Callable[..., Any], values: list[Any]) -> lis
             f"question mark are optional): {wanted}.",
             print_exception=False,
         )
-    return [*values, *missing]
+    given = [
+        default if value is None and default is not inspect.Parameter.empty else value
+        for value, default in zip(values, defaults, strict=False)  # gradio ignores further values
+    ]
+    return [*given, *missing]
+
+
+def unknown_endpoint(request: Request, _: Exception) -> Response:
+    """Answer a call of an endpoint that does not exist."""
+    name = request.path_params.get("api_name")
+    detail = f"There is no endpoint {str(name)[:40]!r}: /gradio_api/info lists them."
+    return JSONResponse({"detail": detail}, 404)
 
 
 def _remember(event: str, sentence: str) -> None:

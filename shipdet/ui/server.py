@@ -5,6 +5,7 @@ import threading
 from contextlib import AbstractContextManager, nullcontext
 
 import gradio as gr
+from gradio.route_utils import FnIndexInferError
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -16,7 +17,7 @@ from shipdet.models import import_backend
 from shipdet.settings import Settings
 from shipdet.ui.gradio_app import build_blocks
 from shipdet.ui.own_scripts import OwnScriptsOnly
-from shipdet.ui.plain_http import SentencesOverHttp
+from shipdet.ui.plain_http import SentencesOverHttp, unknown_endpoint
 from shipdet.ui.tile_routes import tile_routes
 from shipdet.ui.upload_progress import NoProgressOfUnnamed
 from shipdet.viewer import viewer_routes
@@ -58,6 +59,7 @@ def launch(settings: Settings, block: bool) -> gr.Blocks:
                 max_file_size=settings.max_upload_mb * 1024**2,
                 app_kwargs={
                     "routes": routes(settings),
+                    "exception_handlers": {FnIndexInferError: unknown_endpoint},
                     "middleware": [
                         Middleware(OwnScriptsOnly),
                         Middleware(SentencesOverHttp),

@@ -222,6 +222,32 @@ def test_values_left_out_over_plain_http_are_the_defaults(served):
     assert answer("sample") == answer("sample", None, "none", False)
 
 
+def test_nulls_over_plain_http_are_the_defaults(served):
+    box = [WEST, SOUTH, EAST, NORTH, "sample"]
+    reply = stream_of(served[1], "estimate", [*box, None, None, None])
+    assert reply == stream_of(served[1], "estimate", box)
+    assert reply.startswith("event: complete\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("find_place", 1), ("bundle", 1), ("match_ais", 2), ("detect_image", 1), ("detect_areas", 1),
+     ("detect_area", 4), ("acquisitions", 4)],
+)  # fmt: skip
+@pytest.mark.parametrize("value", [None, {}, ["a"], True, 10**30])
+def test_values_of_a_wrong_type_get_one_sentence(served, caplog, name, count, value):
+    reply = stream_of(served[1], name, [value] * count)
+    assert reply.startswith('event: error\ndata: "')
+    assert "unexpected" not in reply and not caplog.records
+
+
+@pytest.mark.parametrize("path", ["call/nothing", "run/nothing", "api/nothing"])
+def test_an_unknown_endpoint_is_not_found(served, path):
+    reply = httpx.post(f"{served[1]}gradio_api/{path}", json={"data": []})
+    assert reply.status_code == 404
+    assert reply.json()["detail"].startswith("There is no endpoint 'nothing'")
+
+
 def test_too_few_values_over_plain_http_are_named(served):
     reply = stream_of(served[1], "estimate", [WEST, SOUTH])
     assert "(2 were given" in reply and "west, south, east, north, provider?, zoom?" in reply
