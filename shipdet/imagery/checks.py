@@ -13,6 +13,8 @@ from shipdet.imagery.providers import BlankRule
 from shipdet.mosaic import Mask, Pixels
 
 FORMATS = ("PNG", "JPEG", "WEBP")
+OTHER_FORMATS = {b"GIF8": "GIF", b"II*\0": "TIFF", b"MM\0*": "TIFF", b"\0\0\0 ftypavif": "AVIF"}
+"""First bytes of formats that are not decoded."""
 
 
 class BadTile(Exception):
@@ -56,6 +58,8 @@ def decode_tile(data: bytes, rule: BlankRule, tile_px: int = TILE_PX) -> Decoded
         raise BadTile("an empty answer")
     if looks_like_html(data):
         raise BadTile("a web page instead of an image")
+    if data.lstrip()[:1] in (b"{", b"["):
+        raise BadTile("a JSON message instead of an image")
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if image.size not in ((tile_px, tile_px), (2 * tile_px, 2 * tile_px)):
@@ -67,7 +71,7 @@ def decode_tile(data: bytes, rule: BlankRule, tile_px: int = TILE_PX) -> Decoded
     except BadTile:
         raise
     except UnidentifiedImageError:
-        raise BadTile("something that is not a PNG, JPEG or WebP image") from None
+        raise BadTile(_unsupported(data)) from None
     except (
         OSError, ValueError, SyntaxError, IndexError, KeyError, TypeError, EOFError, struct.error,
         zlib.error, OverflowError, MemoryError, Image.DecompressionBombError,
@@ -82,6 +86,14 @@ def decode_tile(data: bytes, rule: BlankRule, tile_px: int = TILE_PX) -> Decoded
     if is_blank(pixels, rule):
         raise BlankTile
     return Decoded(pixels, covered, twice)
+
+
+def _unsupported(data: bytes) -> str:
+    names = (name for start, name in OTHER_FORMATS.items() if data.startswith(start))
+    name = next(names, None)
+    if name is None:
+        return "something that is not a PNG, JPEG or WebP image"
+    return f"an image in the format {name}, which is not supported"
 
 
 def _rgb(image: Image.Image) -> tuple[Pixels, Mask]:

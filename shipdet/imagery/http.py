@@ -12,6 +12,7 @@ from shipdet.errors import BadOption, ProviderRefused, ProviderUnreachable, Stor
 from shipdet.geometry import TILE_PX
 from shipdet.imagery.cache import Missing, TileCache
 from shipdet.imagery.checks import BadTile, BlankTile, Decoded, decode_tile
+from shipdet.imagery.denials import DENIED, Denials, Denied, denial
 from shipdet.imagery.encodings import BadBody, decode_body, too_large
 from shipdet.imagery.network import proxied, tls
 from shipdet.imagery.providers import Provider
@@ -21,8 +22,6 @@ from shipdet.settings import Settings
 
 MAX_TILE_BYTES = 4 * 1024**2  # a 512-px RGBA tile of 16 bits is 2 MiB uncompressed
 MAX_REDIRECTS = 3
-DENIED = "access denied (HTTP 403)"
-DENIAL_BYTES = 2048  # read from the body of a 403, to recognize an object store
 # Addresses may contain an instance id or key, and httpx logs every address.
 _asking: ContextVar[bool] = ContextVar("asking for a tile", default=False)
 logging.getLogger("httpx").addFilter(lambda record: not _asking.get())
@@ -42,17 +41,6 @@ class _Failure(Exception):
         super().__init__(what)
         self.what, self.repeats = what, repeats
         self.retry_after, self.slow_down = retry_after, slow_down
-
-
-class _Denied(Exception):
-    """The server responded 403; ``store`` if it is an object store.
-
-    Object stores also respond 403 for a missing object, to clients that may not list objects.
-    """
-
-    def __init__(self, store: bool) -> None:
-        super().__init__(DENIED)
-        self.store = store
 
 
 class HttpSource:
@@ -77,8 +65,7 @@ class HttpSource:
         self.slots = asyncio.Semaphore(settings.connections_per_host)
         self.cache_trouble = ""
         self.halved = False  # whether tiles were reduced from twice the size
-        self.came = False  # whether any tile was received
-        self.denied = 0  # denials since the last received tile
+        self.denials = Denials(settings.breaker_failures)
         # Downloads of 512-px tiles in progress; four 256-px tiles share each of them.
         self.large: dict[tuple[int, int], asyncio.Task[Tile | Gap]] = {}
         if not (settings.user_agent.isascii() and settings.user_agent.isprintable()):
@@ -152,7 +139,9 @@ class HttpSource:
             return Gap(known.reason)
         if known is not None:
             try:
-                return self._had(await self._decoded(known), cached=True)
+                decoded = await self._decoded(known)
+                self.denials.tile_came()
+                return self._had(decoded, cached=True)
             except (BadTile, BlankTile):
                 await asyncio.to_thread(self.cache.forget, self._zoom, x, y)
         return await self._fetch(x, y)
@@ -162,7 +151,6 @@ class HttpSource:
         return await asyncio.to_thread(decode_tile, data, provider.blank, provider.tile_px)
 
     def _had(self, decoded: Decoded, cached: bool) -> Tile:
-        self.came = True
         self.halved |= decoded.halved
         return Tile(decoded.pixels, decoded.covered, cached)
 
@@ -170,10 +158,11 @@ class HttpSource:
         repetition = 0
         while True:
             try:
-                data = await self._ask(x, y)
-                self.denied = 0  # before decoding, which may end after later responses
+                async with self.denials.request():
+                    data = await self._ask(x, y)
+                self.denials.tile_came()  # before decoding, which may end after later responses
                 decoded = await self._decoded(data)
-            except _Denied as denied:
+            except Denied as denied:
                 return self._denial(denied)
             except BlankTile:
                 self.breaker.success()
@@ -200,15 +189,13 @@ class HttpSource:
                 await self.policy.sleep(delay_s)
             repetition += 1
 
-    def _denial(self, denied: _Denied) -> Gap:
+    def _denial(self, denied: Denied) -> Gap:
         """Return a gap; not cached, since another key may have access to the tile.
 
         Raises:
             ProviderRefused: The server denies access to all tiles.
         """
-        self.denied += 1
-        gone_on = self.came and self.denied < self.settings.breaker_failures
-        if not denied.store and not gone_on:
+        if self.denials.refuses(denied):
             provider = self.provider
             raise ProviderRefused(refused(provider.title, 403, provider.needs_instance))
         return Gap(DENIED, failed=True, denied=True)
@@ -262,7 +249,7 @@ class HttpSource:
 
     async def _body(self, response: httpx.Response) -> bytes:
         if response.status_code == 403:
-            raise _Denied(await _is_object_store(response))
+            raise await denial(response)
         self._check_status(response)
         body = bytearray()
         async for chunk in response.aiter_raw():
@@ -319,19 +306,6 @@ def _quarter(tile: Tile, column: int, row: int) -> Tile | Gap:
     if not covered.any():
         return Gap(NO_PICTURE)
     return Tile(tile.pixels[part], covered, tile.cached)
-
-
-async def _is_object_store(response: httpx.Response) -> bool:
-    """Whether a 403 comes from S3 or a compatible store, by its headers or its XML."""
-    headers = response.headers
-    if "x-amz-request-id" in headers or headers.get("server", "").lower() == "amazons3":
-        return True
-    start = b""
-    async for chunk in response.aiter_raw():
-        start += chunk[:DENIAL_BYTES]
-        if len(start) >= DENIAL_BYTES:
-            break
-    return b"AccessDenied" in start
 
 
 def _target(url: str, location: str) -> str:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shipdet.errors import BadZoom, NoImagery, ProviderUnreachable
+from shipdet.errors import BadZoom, NoImagery, ProviderRefused, ProviderUnreachable
 from shipdet.imagery.providers import Provider, effective_provider
-from shipdet.imagery.retry import RetryPolicy
+from shipdet.imagery.retry import RetryPolicy, refused
 from shipdet.imagery.sources import Gap, Tile
 from shipdet.imagery.tiles import tile_source
 from shipdet.requests import ImageryOptions
@@ -58,6 +58,8 @@ async def map_tile(
     async with tile_source(zoom, acquisition, used, options, settings, policy) as source:
         tile = await source.tile(x, y)
     if isinstance(tile, Gap):
+        if tile.denied:
+            raise ProviderRefused(refused(used.title, 403, used.needs_instance))
         if tile.failed:
             raise ProviderUnreachable(f"{used.title} does not answer for this tile: {tile.reason}.")
         raise NoImagery(f"{used.title} has no image here.")

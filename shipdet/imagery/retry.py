@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -77,31 +78,63 @@ class Breaker:
             raise ProviderUnreachable(unreachable(self.title, what))
 
 
+_SENTENCES = (
+    (
+        "web page",
+        "{title} answers with web pages instead of images: check whether a proxy or login page "
+        "stands between this machine and the internet.",
+    ),
+    (
+        "JSON",
+        "{title} answers with {what}: open the address of a tile in a browser to read the message, "
+        "and check the address and its key.",
+    ),
+    (
+        "an image of",
+        "{title} answers with {what} pixels: check the address, and set SHIPDET_XYZ_TILE_PX where "
+        "tiles have 512 pixels.",
+    ),
+    (
+        "which was not requested",
+        "{title} answers with {what}: choose another provider or address.",
+    ),
+    (
+        "not supported|not a PNG|more than|empty answer",
+        "{title} sends {what}: check that its address is that of map tiles in PNG, JPEG or WebP.",
+    ),
+    (
+        "redirect",
+        "{title} answers with {what}: check whether the server has moved or wants a login, and set "
+        "the address that it leads to.",
+    ),
+    (
+        "certificate",
+        "{title} cannot be asked safely ({what}): where a company's proxy stands between, set "
+        "SSL_CERT_FILE to a file with its certificate, otherwise choose another provider.",
+    ),
+    ("proxy", "{title} cannot be reached ({what}): check the proxy's address and login."),
+    ("HTTP 402", "{title} wants to be paid ({what}): check the account of the key."),
+    (
+        "HTTP 451",
+        "{title} may not show this area for legal reasons ({what}): choose another provider.",
+    ),
+    (
+        "HTTP (3|4(?!08))",
+        "{title} does not accept the request ({what}): check the address, its key and the zoom.",
+    ),
+    (
+        "",
+        "{title} cannot be reached or keeps failing ({what}): check the network, try again later, "
+        "or choose another provider; tiles already fetched are kept.",
+    ),
+)
+"""Patterns of a server's last answer, with the sentence for a download that it ends."""
+
+
 def unreachable(title: str, what: str) -> str:
     """The sentence about a server that keeps failing; ``what`` is its last answer."""
-    if "web page" in what:
-        return (
-            f"{title} answers with web pages instead of images: check whether a proxy or login "
-            "page stands between this machine and the internet."
-        )
-    if "an image of" in what:
-        return (
-            f"{title} answers with {what.replace('an image', 'images')} pixels: check the "
-            "address, and set SHIPDET_XYZ_TILE_PX where tiles have 512 pixels."
-        )
-    if "which was not requested" in what:
-        return f"{title} answers with {what}: choose another provider or address."
-    if "certificate" in what:
-        return (
-            f"{title} cannot be asked safely ({what}): where a company's proxy stands between, set "
-            "SSL_CERT_FILE to a file with its certificate, otherwise choose another provider."
-        )
-    if "proxy" in what:
-        return f"{title} cannot be reached ({what}): check the proxy's address and login."
-    return (
-        f"{title} cannot be reached or keeps failing ({what}): check the network, try again "
-        "later, or choose another provider; tiles already fetched are kept."
-    )
+    sentence = next(sentence for pattern, sentence in _SENTENCES if re.search(pattern, what))
+    return sentence.format(title=title, what=what)
 
 
 def refused(title: str, status: int, needs_instance: bool) -> str:

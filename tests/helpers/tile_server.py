@@ -56,6 +56,9 @@ Body = Literal[
     "blank",
     "wrong size",
     "text",
+    "json",
+    "gif",
+    "tiff",
     "huge",
     "none",
 ]
@@ -83,6 +86,9 @@ TRUNCATED = Fault(body="truncated")
 BLANK = Fault(body="blank")
 WRONG_SIZE = Fault(body="wrong size")
 NOT_A_PICTURE = Fault(body="text")
+JSON = Fault(body="json")
+GIF = Fault(body="gif")
+TIFF = Fault(body="tiff")
 HUGE = Fault(body="huge")
 
 
@@ -264,6 +270,12 @@ class TileServer:
             return b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>'
         if kind == "text":
             return b"This is not an image at all, but some text." * 10
+        if kind == "json":
+            return b' {"error": {"code": 400, "message": "Invalid token"}}'
+        if kind in ("gif", "tiff"):
+            buffer = io.BytesIO()
+            Image.new("RGB", (TILE_PX, TILE_PX)).save(buffer, kind)
+            return buffer.getvalue()
         if kind == "huge":
             return b"\x89PNG\r\n\x1a\n" + bytes(6 * 1024**2)
         if kind == "none":

@@ -9,7 +9,7 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from shipdet.errors import BadZoom, NoImagery, ProviderUnreachable
+from shipdet.errors import BadZoom, NoImagery, ProviderRefused, ProviderUnreachable
 from shipdet.geometry import lonlat_to_pixel
 from shipdet.imagery import get_provider
 from shipdet.imagery.map_tiles import map_tile
@@ -17,7 +17,7 @@ from shipdet.imagery.stac import choose_acquisition
 from shipdet.settings import Settings, get_settings
 from shipdet.ui.tile_routes import tile_routes
 from tests.helpers.stac_server import ITEMS, StacServer
-from tests.helpers.tile_server import SERVER_ERROR, TileServer
+from tests.helpers.tile_server import FORBIDDEN, SERVER_ERROR, TileServer
 
 
 def settings_for(server: TileServer) -> Settings:
@@ -48,6 +48,12 @@ def test_a_tile_of_own_tiles_is_the_server_s(isolated_settings):
 def test_a_server_that_fails_is_reported(isolated_settings):
     with TileServer(always=SERVER_ERROR) as server:
         with pytest.raises(ProviderUnreachable, match="does not answer for this tile: HTTP 500"):
+            tile(settings_for(server), server.zoom, server.x0, server.y0)
+
+
+def test_a_server_that_denies_is_reported(isolated_settings):
+    with TileServer(always=FORBIDDEN) as server:
+        with pytest.raises(ProviderRefused, match="refused the download"):
             tile(settings_for(server), server.zoom, server.x0, server.y0)
 
 

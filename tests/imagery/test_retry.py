@@ -1,9 +1,10 @@
+import re
 from datetime import UTC, datetime
 
 import pytest
 
 from shipdet.errors import ProviderUnreachable
-from shipdet.imagery.retry import Breaker, RetryPolicy, parse_retry_after
+from shipdet.imagery.retry import Breaker, RetryPolicy, parse_retry_after, unreachable
 
 NOW = datetime(2024, 6, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -54,3 +55,26 @@ def test_repetitions_of_few_bad_tiles_do_not_open_the_breaker():
     breaker.success()
     for _ in range(20):
         breaker.failure("HTTP 500", first=False)
+
+
+@pytest.mark.parametrize(
+    ("what", "sentence"),
+    [
+        ("a web page instead of an image", "login page stands between"),
+        ("a JSON message instead of an image", "JSON message.*to read the message"),
+        ("an image in the format GIF, which is not supported", "format GIF.*PNG, JPEG or WebP"),
+        ("something that is not a PNG, JPEG or WebP image", "check that its address"),
+        ("an answer of more than 4 MiB", "sends an answer of more than 4 MiB: check that"),
+        ("a redirect to another server", "has moved or wants a login"),
+        ("the proxy wants a login (HTTP 407)", "the proxy's address and login"),
+        ("HTTP 400", r"does not accept the request \(HTTP 400\): check the address"),
+        ("HTTP 402", r"wants to be paid \(HTTP 402\)"),
+        ("HTTP 451", r"legal reasons \(HTTP 451\)"),
+        ("HTTP 408", "check the network"),
+        ("HTTP 503", "check the network"),
+    ],
+)
+def test_the_last_answer_decides_what_to_check(what, sentence):
+    said = unreachable("Tiles {}", what)
+    assert re.search(sentence, said) and said.startswith("Tiles {} ")
+    assert ("check the network" in said) == (sentence == "check the network")
