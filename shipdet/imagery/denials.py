@@ -35,7 +35,7 @@ class Denials:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.came = False
-        self.count = 0  # since the last tile
+        self.count = 0  # since the last tile, without those of a store
         self.first = asyncio.Semaphore(MAX_FIRST)
 
     def tile_came(self) -> None:
@@ -44,8 +44,10 @@ class Denials:
 
     def refuses(self, denied: Denied) -> bool:
         """Record a denial, and return whether the server denies access to all tiles."""
+        if denied.store:
+            return False
         self.count += 1
-        return not denied.store and self.count >= (self.limit if self.came else MAX_FIRST)
+        return self.count >= (self.limit if self.came else MAX_FIRST)
 
     @asynccontextmanager
     async def request(self) -> AsyncIterator[None]:
