@@ -90,14 +90,19 @@ def open_dataset(dataset: Any, name: str, reading: Reading) -> Picture:
 
 
 def _opened(path: Path, stack: contextlib.ExitStack) -> Any:
-    """Open a file; a name that is not UTF-8, which GDAL cannot open, gets a temporary link."""
+    """Open a file; a name that is not UTF-8, which GDAL cannot open, gets a temporary link.
+
+    The files beside it that begin with its name, such as a mask or a world file, are linked too.
+    """
     try:
         str(path).encode()
     except UnicodeEncodeError:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="shipdet-"))
-        link = Path(folder) / "image.tif"
-        os.symlink(path.resolve(), link)
-        path = link
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shipdet-")))
+        path = path.absolute()
+        for file in path.parent.iterdir():
+            if file.name.startswith(path.stem):
+                os.symlink(file, folder / f"image{file.name.removeprefix(path.stem)}")
+        path = folder / f"image{path.suffix}"
     # Only TIFF: other formats (VRT) can refer to other files and addresses.
     return rasterio.open(path, driver="GTiff")
 

@@ -126,3 +126,26 @@ def test_a_name_that_is_not_utf8_is_read_and_reported(geotiff, tmp_path):
     picture = open_raster(os.fsdecode(odd))
     assert np.array_equal(picture.pixels, PIXELS)
     assert picture.provenance.title == "lat�n.tif"
+
+
+def test_files_beside_a_name_that_is_not_utf8_are_read(tmp_path, settings_for):
+    degree = 3 / 111_320
+    place = {"crs": "EPSG:4326", "transform": Affine(degree, 0, 4.0, 0, -degree, 52.0)}
+    profile = {"width": WIDTH, "height": HEIGHT, "count": 3, "dtype": PIXELS.dtype}
+    options = {**profile, **place, "driver": "GTiff", "tfw": True, "profile": "BASELINE"}
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False),
+        rasterio.open(tmp_path / "scene.TIFF", "w", **options) as dataset,
+    ):
+        dataset.write(np.moveaxis(PIXELS, -1, 0))
+        dataset.write_mask(PIXELS[..., 0] > 50)
+    odd = os.fsdecode(b"lat\xe9n")
+    beside = {file.name.removeprefix("scene") for file in tmp_path.glob("scene*")}
+    assert beside == {".TIFF", ".TIFF.msk", ".TIFF.aux.xml", ".tfw"}
+    for file in tmp_path.glob("scene*"):
+        file.rename(tmp_path / f"{odd}{file.name.removeprefix('scene')}")
+    for settings in (settings_for(), settings_for(max_held_pixels=1000)):
+        picture = open_raster(tmp_path / f"{odd}.TIFF", settings=settings)
+        assert picture.grid.lonlat([(0, 0)])[0] == pytest.approx([4.0, 52.0])
+        coverage = picture.read(0, 0, WIDTH, HEIGHT)[1]
+        assert np.array_equal(coverage, PIXELS[..., 0] > 50)
