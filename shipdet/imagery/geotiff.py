@@ -25,13 +25,12 @@ from shipdet.imagery.limits import check_size, held_limit
 from shipdet.imagery.placing import Georeference, place
 from shipdet.imagery.rendering import render
 from shipdet.imagery.survey import ArrayValues, Calibration, Numbers, RasterValues
+from shipdet.imagery.tiff_pages import pages_of
 from shipdet.mosaic import Mask, Picture, Pixels
 from shipdet.requests import StretchName
 from shipdet.settings import Settings
 
 MAX_BLOCK_BYTES = 512 * 1024**2
-#: Number of pages of a TIFF among which the largest is chosen.
-MAX_PAGES = 32
 #: Range of scale factors of reflectance (Sentinel-2 and PlanetScope 1e-4; Landsat Collection 2
 #: 2.75e-5; its top-of-atmosphere products 2e-5).
 REFLECTANCE_SCALES = (1e-5, 2e-4)
@@ -59,9 +58,8 @@ def open_geotiff(path: Path, name: str, reading: Reading) -> Picture:
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)  # handled by place()
                 notes: list[str] = []
                 dataset = stack.enter_context(_opened(path, stack))
-                page, stated = _largest_page(path, dataset, notes, stack)
-                first = page is dataset and not stated.placed
-                turn = plain.stated_orientation(path) if first else 1
+                page, stated, orientation = _largest_page(path, dataset, notes, stack)
+                turn = 1 if stated.placed else orientation
                 picture, held = _picture(page, name, reading, notes, stated, turn)
                 if not held:
                     stack.pop_all()  # keep the file open: the picture reads from it
@@ -109,29 +107,32 @@ def _opened(path: Path, stack: contextlib.ExitStack) -> Any:
 
 def _largest_page(
     path: Path, first: Any, notes: list[str], stack: contextlib.ExitStack
-) -> tuple[Any, Georeference]:
-    """Return the page with the most pixels and its georeference.
+) -> tuple[Any, Georeference, int]:
+    """Return the page with the most pixels, its georeference and its orientation.
 
     A TIFF may begin with a thumbnail. A page without a georeference gets that of the first page,
-    scaled. Overviews and masks are not pages.
+    scaled. Masks are not pages.
     """
-    best, number = first, 1
-    for index, page_name in enumerate(first.subdatasets[:MAX_PAGES], start=1):
-        with contextlib.suppress(*gdal_errors(OSError)):
-            page = stack.enter_context(rasterio.open(page_name, driver="GTiff"))
-            if page.width * page.height > best.width * best.height:
-                best, number = page, index
-    stated = Georeference.of(best)
-    if best is not first:
-        notes.append(
-            f"The file's first page has {first.width}x{first.height} pixels: page {number} with "
-            f"{best.width}x{best.height} was taken."
-        )
+    pages = pages_of(path)
+    larger = [page for page in pages if page.pixels > first.width * first.height and not page.mask]
+    before = f"The file's first page has {first.width}x{first.height} pixels"
+    for page in sorted(larger, key=lambda page: page.pixels, reverse=True):
+        try:
+            source = f"GTIFF_DIR:off:{page.offset}:{first.name}"
+            best = stack.enter_context(rasterio.open(source, driver="GTiff"))
+        except gdal_errors(OSError):
+            continue
+        notes.append(f"{before}: {page.name} with {page.width}x{page.height} was taken.")
+        if any(mask.mask and mask.pixels == page.pixels for mask in pages):
+            notes.append(f"The mask of {page.name} was not used.")
+        stated, outer = Georeference.of(best), Georeference.of(first)
         same_shape = abs(best.width / best.height / (first.width / first.height) - 1) < 0.02
-        if not stated.placed and Georeference.of(first).crs is not None and same_shape:
-            sizes = first.width / best.width, first.height / best.height
-            stated = Georeference.of(first).scaled(*sizes)
-    return best, stated
+        if not stated.placed and outer.placed and same_shape:
+            stated = outer.scaled(first.width / best.width, first.height / best.height)
+        return best, stated, page.orientation
+    if larger:
+        notes.append(f"{before}: it was taken, because no larger page can be read.")
+    return first, Georeference.of(first), pages[0].orientation if pages else 1
 
 
 def _picture(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.transform import GCPTransformer, from_gcps
 from rasterio.warp import transform as warp_points
@@ -49,7 +50,12 @@ class Georeference:
     def scaled(self, x: float, y: float) -> "Georeference":
         """The same for an image of other pixels, which are ``x`` and ``y`` times as large."""
         a, b, c, d, e, f = self.transform
-        return Georeference(self.crs, (a * x, b * y, c, d * x, e * y, f))
+        stated = self.transform != Georeference.transform
+        return replace(
+            self,
+            transform=(a * x, b * y, c, d * x, e * y, f) if stated else self.transform,
+            gcps=[GroundControlPoint(p.row / y, p.col / x, p.x, p.y, p.z) for p in self.gcps],
+        )
 
 
 def place(

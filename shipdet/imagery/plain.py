@@ -1,13 +1,11 @@
 """PNG, JPEG and Pillow images: pixels and transparency, upright."""
 
-import contextlib
 import logging
 import struct
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
-from PIL.TiffImagePlugin import TiffImageFile
 
 from shipdet.errors import BadImage
 from shipdet.imagery.limits import check_size, given_gsd, held_limit
@@ -80,16 +78,6 @@ def _orientation(image: Image.Image) -> int:
     """1 is upright; what the standard does not know counts as that."""
     value = image.getexif().get(EXIF_ORIENTATION, 1)
     return value if value in range(2, 9) else 1
-
-
-def stated_orientation(path: Path) -> int:
-    """The orientation of a TIFF's first page; 1 where it states none that can be read."""
-    with (
-        contextlib.suppress(*_DAMAGE, KeyError, TypeError, IndexError),
-        TiffImageFile(path) as image,
-    ):
-        return _orientation(image)
-    return 1
 
 
 def _deep_colors(path: Path, image: Image.Image, notes: list[str]) -> tuple[Numbers, Mask] | None:
