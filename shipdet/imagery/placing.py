@@ -13,7 +13,7 @@ from rasterio.warp import transform as warp_points
 
 from shipdet.errors import MissingScale
 from shipdet.gdal import gdal_env, gdal_errors
-from shipdet.geometry import Affine, Floats, Grid, ToLonLat, distance_m
+from shipdet.geometry import Affine, Floats, Grid, ToLonLat, distance_m, near_longitude
 from shipdet.imagery.limits import check_gsd
 
 WGS84 = CRS.from_epsg(4326)
@@ -122,9 +122,10 @@ def _to_lonlat(crs: CRS) -> ToLonLat:
 
 def _controlled_grid(size: tuple[int, int], stated: Georeference, notes: list[str]) -> Grid | None:
     """A grid from ground control points: affine where that fits, else a thin-plate spline."""
-    crs, gcps = stated.gcp_crs, stated.gcps
-    if crs is None or len(gcps) < 3:
+    crs = stated.gcp_crs
+    if crs is None or len(stated.gcps) < 3:
         return None
+    gcps = _continuous(stated.gcps) if crs.is_geographic else stated.gcps
     pixels = np.array([(p.col, p.row) for p in gcps], np.float64)
     mapped = np.array([(p.x, p.y) for p in gcps], np.float64)
     try:
@@ -153,6 +154,14 @@ def _controlled_grid(size: tuple[int, int], stated: Georeference, notes: list[st
         return Grid(*size, 1.0, 1.0, crs.to_string(), affine, convert)
     notes.append(f"The image was placed by {how}.")
     return Grid(*size, 1.0, 1.0, crs.to_string(), affine, to_lonlat)
+
+
+def _continuous(gcps: Sequence[Any]) -> list[GroundControlPoint]:
+    """Points in degrees without a jump at the antimeridian; longitudes may exceed 180."""
+    lons = near_longitude([p.x for p in gcps], gcps[0].x).tolist()
+    return [
+        GroundControlPoint(p.row, p.col, lon, p.y, p.z) for p, lon in zip(gcps, lons, strict=True)
+    ]
 
 
 def _inverse(affine: Affine, mapped: Floats) -> Floats:

@@ -63,6 +63,26 @@ def test_control_points_place_an_image(geotiff, bend):
     assert half.lonlat([(WIDTH, 40)]) == pytest.approx(picture.grid.lonlat([(WIDTH / 2, 20)]))
 
 
+@pytest.mark.parametrize("bend", [0.0, 3e-4])
+@pytest.mark.parametrize("west", [179.999, 180.0, -180.0, 359.999])
+def test_control_points_across_a_jump_of_longitude(geotiff, west, bend):
+    degree, turn = 3 / 111_320, 180 if west < 180.5 else 360
+    true = {
+        (x, y): (west + degree * x, bend * (x / WIDTH) ** 2 - degree * y)
+        for x in np.linspace(0, WIDTH, 5)
+        for y in np.linspace(0, HEIGHT, 5)
+    }
+    points = [
+        GroundControlPoint(y, x, lon - 360 if lon > turn else lon, lat)
+        for (x, y), (lon, lat) in true.items()
+    ]
+    grid = open_raster(geotiff(gcps=points)).grid
+    assert grid.gsd_x_m == pytest.approx(3.0, rel=0.05)
+    lonlat = grid.lonlat(list(true))
+    assert np.abs(lonlat[:, 0]).max() <= 180
+    assert distance_m(lonlat, list(true.values())).max() < 3.0
+
+
 def test_control_points_that_are_too_few_are_reported(geotiff):
     with pytest.raises(MissingScale, match="ground control points that cannot be used"):
         open_raster(geotiff(gcps=control_points()[:2]))
