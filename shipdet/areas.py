@@ -166,6 +166,18 @@ def parse_areas(value: object) -> list[Area]:
     return [_area(shapely.MultiPolygon(side)) for side in sides if side]
 
 
+def boxes_of(area: BBox | Sequence[float]) -> list[BBox]:
+    """Return the boxes of an area: one, or one on each side of the antimeridian.
+
+    Args:
+        area: A box, or west, south, east and north as for :func:`parse_areas`.
+
+    Raises:
+        BadArea: As for :func:`parse_areas`.
+    """
+    return [area] if isinstance(area, BBox) else [part.box for part in parse_areas(list(area))]
+
+
 #: Largest number of characters in the name of a run or a job.
 MAX_NAME = 64
 

@@ -2,12 +2,17 @@
 
 import json
 
+import numpy as np
 import pytest
+import rasterio
+from rasterio.transform import from_origin
 
 import shipdet
-from shipdet import cli
+from shipdet import cli, pipeline
 from shipdet.errors import BadArea
+from shipdet.requests import ImageRequest
 from shipdet.settings import get_settings
+from tests.ais.conftest import ACQUIRED, marine_cadastre, report
 from tests.helpers.stac_server import Item, StacServer
 from tests.helpers.tile_server import TileServer, generated_picture
 
@@ -123,3 +128,21 @@ def test_an_estimate_is_of_both_sides_together(tiles):
 def test_what_is_no_box_is_one_sentence(box):
     with pytest.raises(BadArea, match="four numbers|swap"):
         shipdet.detect_area(box, provider="sample")
+
+
+def test_ais_is_read_on_both_sides_of_an_image(tmp_path):
+    degree = 3 / 111_320
+    size = {"width": 300, "height": 200, "count": 3, "dtype": "uint8"}
+    place = {"crs": "EPSG:4326", "transform": from_origin(180 - 150 * degree, 0.0, degree, degree)}
+    with rasterio.open(tmp_path / "fiji.tif", "w", driver="GTiff", **size, **place) as dataset:
+        dataset.write(np.random.default_rng(1).integers(1, 255, (3, 200, 300), dtype=np.uint8))
+    facts = pipeline.inspect_image(tmp_path / "fiji.tif", ImageRequest.check(), get_settings())
+    middle = -100 * degree
+    rows = [
+        report(0, 180 - 50 * degree, middle),
+        report(0, -180 + 50 * degree, middle, 219000002),
+        report(0, -180 + 200 * degree, middle, 219000003),
+    ]
+    (tmp_path / "ais.csv").write_text(marine_cadastre(rows))
+    contacts = pipeline.ais_of_image(facts, tmp_path / "ais.csv", ACQUIRED)
+    assert [ship.in_area for ship in contacts] == [True, True, False]

@@ -1,6 +1,7 @@
 """Match detections with the ships in an AIS file."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from shipdet.ais.tracks import Contact, Contacts, find_contacts
 from shipdet.detections import Detection, Detections
 from shipdet.errors import BadAis
 from shipdet.gdal import gdal_env
-from shipdet.geometry import BBox, distance_m, wrap_longitude
+from shipdet.geometry import BBox, distance_m, near_longitude
 
 #: Cost per unit of |ln(reported length / measured length)|, in units of the gate radius.
 LENGTH_WEIGHT = 0.25
@@ -66,7 +67,7 @@ def match(
     searched: SearchedRun | Detections,
     file: str | Path,
     acquired: str | datetime | None = None,
-    area: BBox | None = None,
+    area: BBox | Sequence[float] | None = None,
 ) -> Matches:
     """Match the ships in an image with the ships in an AIS file.
 
@@ -74,7 +75,8 @@ def match(
         searched: A run, or detections with longitude and latitude.
         file: See :func:`~shipdet.ais.reading.read_reports`.
         acquired: Time of acquisition, ISO 8601 with a time zone; None for that of the run.
-        area: The area of the image; None for the run's area, or the extent of the detections.
+        area: The area of the image, as for :func:`~shipdet.ais.reading.read_reports`; None for the
+            run's area, or the extent of the detections.
 
     Returns:
         The matched detections, and the ships in the file.
@@ -107,8 +109,12 @@ def acquired_of(record: dict[str, Any]) -> str | None:
     return str(said) if said else None
 
 
-def area_of(record: dict[str, Any]) -> BBox | None:
-    """Return the area of a run's image from run.json; None without a georeference."""
+def area_of(record: dict[str, Any]) -> Sequence[float] | None:
+    """Return west, south, east and north of a run's image from run.json, in degrees.
+
+    West is more than 180 degrees east of east, or a longitude is above 180, if the image crosses
+    the antimeridian. None without a georeference.
+    """
     raw = record.get("raw")
     if not raw or not raw.get("georeferenced"):
         return None
@@ -118,10 +124,10 @@ def area_of(record: dict[str, Any]) -> BBox | None:
     corners = np.array([(x, y) for x in (0, raw["width"]) for y in (0, raw["height"])])
     xs, ys = (corners @ [[a, d], [b, e]] + [c, f]).T
     with gdal_env():
-        west, south, east, north = transform_bounds(
+        bounds: tuple[float, float, float, float] = transform_bounds(
             raw["crs"], "EPSG:4326", xs.min(), ys.min(), xs.max(), ys.max()
         )
-    return BBox(west, south, east, north)
+    return bounds
 
 
 def assign(detections: Detections, contacts: Contacts) -> Detections:
@@ -177,21 +183,13 @@ def _identified(ship: Detection, pair: tuple[Contact, float] | None) -> Detectio
     )
 
 
-def _extent(detections: Detections) -> BBox:
+def _extent(detections: Detections) -> Sequence[float]:
     """Return the bounding box of detections, enlarged by about 550 m on each side."""
     places = [(s.lon, s.lat) for s in detections if s.lon is not None and s.lat is not None]
     if not places:
         raise BadAis("No ship has a longitude and latitude: give the image's area.")
     lon, lat = np.array(places).T
-    # Across the antimeridian, longitudes differ by almost 360 degrees.
-    if np.ptp(lon) > 180:
-        lon = np.where(lon < 0, lon + 360, lon)
+    lon = near_longitude(lon, lon[0])
     margin = 0.005
-    middle = float(wrap_longitude((lon.min() + lon.max()) / 2))
-    half = float(np.ptp(lon)) / 2 + margin / math.cos(math.radians(float(np.abs(lat).max())))
-    return BBox(
-        max(middle - half, -180.0),
-        float(lat.min()) - margin,
-        min(middle + half, 180.0),
-        float(lat.max()) + margin,
-    )
+    wider = margin / math.cos(math.radians(float(np.abs(lat).max())))
+    return lon.min() - wider, lat.min() - margin, lon.max() + wider, lat.max() + margin

@@ -2,7 +2,7 @@
 
 import math
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from shipdet.ais.columns import Columns
 from shipdet.ais.times import utc
 from shipdet.archives import ZIP_DAMAGE
+from shipdet.areas import boxes_of
 from shipdet.errors import BadAis
 from shipdet.extras import require
 from shipdet.geometry import BBox, Floats, near_longitude
@@ -64,14 +65,15 @@ class Reports:
         return len(self.mmsi)
 
 
-def read_reports(file: str | Path, area: BBox, acquired: datetime) -> Reports:
+def read_reports(file: str | Path, area: BBox | Sequence[float], acquired: datetime) -> Reports:
     """Read the reports of an AIS file near an area and a time.
 
     Args:
         file: CSV or Parquet with the columns of MarineCadastre or of the Danish Maritime Authority.
             CSV may be compressed as ``.gz``, ``.zst`` or ``.bz2``, or be the only file of a
             ``.zip``. Rows can be in any order.
-        area: The area of the image, in degrees.
+        area: The area of the image, in degrees: a box, or west, south, east and north, which may
+            cross the antimeridian.
         acquired: Time of acquisition, with a time zone.
 
     Returns:
@@ -93,7 +95,7 @@ def read_reports(file: str | Path, area: BBox, acquired: datetime) -> Reports:
     import pyarrow as pa
 
     path = Path(file)
-    collector = _Collector(area, acquired)
+    collector = _Collector(boxes_of(area), acquired)
     try:
         with ExitStack() as stack:
             for columns, batch in _batches(path, stack):
@@ -162,7 +164,7 @@ def _opened(path: Path, stack: ExitStack) -> Any:
 class _Collector:
     """Collects the reports near the place and time, and counts the others."""
 
-    area: BBox
+    area: list[BBox]
     acquired: datetime
     first: datetime | None = None
     last: datetime | None = None
@@ -190,7 +192,7 @@ class _Collector:
         # A receiver without a fix sends 0/0; 181 and 91 mean "not available".
         nowhere = ((lon == 0) & (lat == 0)) | (np.abs(lon) > 180) | (np.abs(lat) > 90)
         self.nowhere += int((near & nowhere).sum())
-        near &= ~nowhere & _near(lon, lat, self.area)
+        near &= ~nowhere & np.any([_near(lon, lat, box) for box in self.area], axis=0)
         if not near.any():
             return
         chosen = batch.filter(pa.array(near))
@@ -229,7 +231,7 @@ class _Collector:
                 f"taken on {utc(self.acquired)}: use the AIS file of that time."
             )
         if not self.kept:
-            lon, lat = self.area.center
+            lon, lat = self.area[0].center
             raise BadAis(
                 f"'{title}' has no report within {MARGIN_M / 1000:.0f} km of the image (around "
                 f"{lat:.2f}, {lon:.2f}) at that time: use an AIS file of this area."
@@ -273,14 +275,14 @@ class _Collector:
         )
 
 
-def _near(lon: Floats, lat: Floats, area: BBox) -> npt.NDArray[np.bool_]:
-    """Return which positions are within the margin of an area, also across the antimeridian."""
+def _near(lon: Floats, lat: Floats, box: BBox) -> npt.NDArray[np.bool_]:
+    """Return which positions are within the margin of a box, also across the antimeridian."""
     reach = MARGIN_M / _METERS_PER_DEGREE
-    highest = min(max(abs(area.south), abs(area.north)) + reach, 89.0)
-    middle, half = area.center[0], (area.east - area.west) / 2
+    highest = min(max(abs(box.south), abs(box.north)) + reach, 89.0)
+    middle, half = box.center[0], (box.east - box.west) / 2
     across = np.abs(near_longitude(lon, middle) - middle)
     wide = half + reach / math.cos(math.radians(highest))
-    return np.asarray((across <= wide) & (lat >= area.south - reach) & (lat <= area.north + reach))
+    return np.asarray((across <= wide) & (lat >= box.south - reach) & (lat <= box.north + reach))
 
 
 def _numbers(column: Any) -> Floats:

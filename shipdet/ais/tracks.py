@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from shipdet.ais.reading import Reports, read_reports
 from shipdet.ais.times import parse_time
+from shipdet.areas import boxes_of
 from shipdet.geometry import (
     MEAN_RADIUS_M,
     BBox,
@@ -119,12 +120,14 @@ class Contacts:
         )
 
 
-def find_contacts(file: str | Path, area: BBox, acquired: str | datetime) -> Contacts:
+def find_contacts(
+    file: str | Path, area: BBox | Sequence[float], acquired: str | datetime
+) -> Contacts:
     """Read an AIS file and determine the positions of its ships at a given time.
 
     Args:
         file: See :func:`~shipdet.ais.reading.read_reports`.
-        area: The area of the image, in degrees.
+        area: See :func:`~shipdet.ais.reading.read_reports`.
         acquired: Time of acquisition, ISO 8601 with a time zone or an aware datetime.
 
     Returns:
@@ -144,7 +147,9 @@ def find_contacts(file: str | Path, area: BBox, acquired: str | datetime) -> Con
     return contacts_at(read_reports(file, area, moment), area, moment, Path(file).name)
 
 
-def contacts_at(reports: Reports, area: BBox, acquired: datetime, file: str = "") -> Contacts:
+def contacts_at(
+    reports: Reports, area: BBox | Sequence[float], acquired: datetime, file: str = ""
+) -> Contacts:
     """Determine the position of every ship at the time of acquisition.
 
     Interpolates between two reports along the great circle at constant speed. Extrapolates before
@@ -152,13 +157,14 @@ def contacts_at(reports: Reports, area: BBox, acquired: datetime, file: str = ""
 
     Args:
         reports: Reports in any order, possibly with errors.
-        area: The area of the image, in degrees.
+        area: See :func:`~shipdet.ais.reading.read_reports`.
         acquired: The time that ``reports.seconds`` refers to.
         file: Name of the file, for the record.
 
     Returns:
         The ships near the area, with notes about omitted reports.
     """
+    boxes = boxes_of(area)
     left: Counter[str] = Counter()
     items = []
     order = np.lexsort((np.arange(len(reports)), reports.seconds, reports.mmsi))
@@ -170,7 +176,7 @@ def contacts_at(reports: Reports, area: BBox, acquired: datetime, file: str = ""
         if not _is_ship(int(reports.mmsi[rows[0]])):
             left["station"] += 1
             continue
-        found = _contact(reports, rows, area, left)
+        found = _contact(reports, rows, boxes, left)
         if found is not None:
             items.append(found)
     return Contacts(tuple(items), acquired, file, (*reports.notes, *_left_out(left)))
@@ -200,7 +206,7 @@ def _is_ship(mmsi: int) -> bool:
 
 
 def _contact(
-    reports: Reports, rows: npt.NDArray[np.intp], area: BBox, left: Counter[str]
+    reports: Reports, rows: npt.NDArray[np.intp], boxes: list[BBox], left: Counter[str]
 ) -> Contact | None:
     """Build a contact from its reports in order of time; None if the position is unknown."""
     new = np.diff(reports.seconds[rows], prepend=-np.inf) > 0
@@ -228,7 +234,7 @@ def _contact(
         next((kind for kind in reversed(reports.ship_type[rows]) if kind), ""),
         round(gap_s, 1),
         round(min(gate, MAX_GATE_M), 1),
-        _inside(place, area),
+        any(_inside(place, box) for box in boxes),
     )
 
 
@@ -237,10 +243,10 @@ def _known(values: Floats) -> float | None:
     return float(given[-1]) if len(given) else None
 
 
-def _inside(place: Floats, area: BBox) -> bool:
-    middle, half = area.center[0], (area.east - area.west) / 2
+def _inside(place: Floats, box: BBox) -> bool:
+    middle, half = box.center[0], (box.east - box.west) / 2
     across = abs(float(near_longitude(place[0], middle)) - middle)
-    return across <= half and area.south <= float(place[1]) <= area.north
+    return across <= half and box.south <= float(place[1]) <= box.north
 
 
 def _plausible(seconds: Floats, lonlat: Floats) -> npt.NDArray[np.intp]:

@@ -1,5 +1,6 @@
 """Read AIS before a search, and match it with a finished run."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -105,7 +106,9 @@ def match_ais(run: Run, file: str | Path | Contacts, acquired: str | datetime | 
     return rewrite(run, lambda now: replace(now, record={**now.record, "ais": ais}))
 
 
-def _contacts(file: str | Path, area: BBox | None, moment: str | datetime | None) -> Contacts:
+def _contacts(
+    file: str | Path, area: BBox | Sequence[float] | None, moment: str | datetime | None
+) -> Contacts:
     """Find the ships of a file in an area at a time; "sample" for the built-in sample."""
     if area is None:
         raise BadAis(NO_PLACE)

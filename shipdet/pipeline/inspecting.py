@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from shipdet.errors import MissingScale, ShipdetError
-from shipdet.geometry import BBox, near_longitude
+from shipdet.geometry import near_longitude
 from shipdet.imagery import open_raster
 from shipdet.imagery.preview import band_names, preview
 from shipdet.mosaic import Picture, Pixels
@@ -52,15 +52,12 @@ class ImageFacts:
     refusal: ShipdetError | None
 
     @property
-    def bbox(self) -> BBox | None:
-        """The bounding box; None without a georeference or across the antimeridian."""
+    def bbox(self) -> tuple[float, float, float, float] | None:
+        """West, south, east and north of ``outline``; None without a georeference."""
         if self.outline is None:
             return None
         lon, lat = np.array(self.outline).T
-        try:
-            return BBox(float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max()))
-        except ShipdetError:
-            return None
+        return float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max())
 
 
 def inspect_image(

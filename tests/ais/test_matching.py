@@ -8,7 +8,7 @@ import pytest
 from shipdet import ais
 from shipdet.detections import Detection, Detections
 from shipdet.errors import BadAis, BadOption
-from shipdet.geometry import BBox
+from shipdet.geometry import MERCATOR_HALF_M, BBox
 from tests.ais.conftest import report
 
 METER = 1 / 111_195  # degrees of latitude
@@ -100,6 +100,41 @@ def test_the_area_of_a_run_is_that_of_its_picture(ais_file):
     }  # fmt: skip
     run = SimpleNamespace(record={"raw": raw}, detections=Detections())
     assert [c.mmsi for c in ais.match(run, file, TIME).unseen] == [219000001]
+
+
+@pytest.mark.parametrize(
+    ("crs", "x", "pixel"),
+    [
+        ("EPSG:4326", 179.9, 0.001),
+        ("EPSG:4326", -180.1, 0.001),
+        ("EPSG:3857", MERCATOR_HALF_M - 11_132, 111.32),
+        ("EPSG:32760", 822_800, 111),
+    ],
+)
+def test_the_area_of_a_run_may_cross_the_180th_meridian(ais_file, crs, x, pixel):
+    y = {"EPSG:4326": 0.1, "EPSG:3857": 11_132, "EPSG:32760": 10_010_000}[crs]
+    raw = {
+        "georeferenced": True, "crs": crs, "width": 200, "height": 200,
+        "transform": [pixel, 0.0, x, 0.0, -pixel, y],
+    }  # fmt: skip
+    places = [(179.95, 0.05), (-179.95, 0.05), (179.85, 0.05), (-179.85, 0.05)]
+    file = ais_file([report(0, *place, 219000001 + n) for n, place in enumerate(places)])
+    run = SimpleNamespace(record={"raw": raw}, detections=Detections())
+    matches = ais.match(run, file, TIME)
+    assert [c.mmsi for c in matches.unseen] == [219000001, 219000002]
+    assert len(matches.contacts) == 4
+
+
+def test_an_area_given_as_four_numbers_may_cross_it_too(ais_file):
+    file = ais_file([report(0, 179.95, 57.05), report(0, -179.95, 57.05, 219000002)])
+    matches = ais.match(Detections(), file, TIME, (179.9, 57.0, -179.9, 57.1))
+    assert [c.mmsi for c in matches.unseen] == [219000001, 219000002]
+
+
+def test_ships_on_both_sides_of_it_span_an_area(ais_file):
+    file = ais_file([report(0, 179.99, 57.05), report(0, -179.99, 57.05, 219000002)])
+    matches = ais.match(ships((179.98, 57.05), (-179.98, 57.05)), file, TIME)
+    assert [c.mmsi for c in matches.unseen] == [219000001, 219000002]
 
 
 @pytest.mark.parametrize(
