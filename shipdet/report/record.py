@@ -132,14 +132,20 @@ def pixels_of(record: dict[str, Any], lonlat: npt.ArrayLike) -> Floats:
 
     The inverse of ``grid_of(record).lonlat``. The image must have a georeference.
     """
-    raw = record["raw"]
-    places = np.asarray(lonlat, np.float64).reshape(-1, 2)
+    raw, grid = record["raw"], grid_of(record)
+    edge = np.array([(0, 0), (grid.width, 0), (grid.width, grid.height), (0, grid.height)])
+    places = np.concatenate([np.asarray(lonlat, np.float64).reshape(-1, 2), grid.lonlat(edge)])
     from rasterio.warp import transform  # takes a while to import
 
     x, y = transform("EPSG:4326", raw["crs"], places[:, 0].tolist(), places[:, 1].tolist())[:2]
-    a, b, c, d, e, f = (float(value) for value in raw["transform"])
+    a, b, c, d, e, f = grid.transform
     mapped = np.stack([np.asarray(x) - c, np.asarray(y) - f])
-    return np.asarray(np.linalg.solve(np.array([[a, b], [d, e]]), mapped).T)
+    pixels = np.linalg.solve(np.array([[a, b], [d, e]]), mapped).T
+    # A corner may come back a turn of the globe away, if map coordinates exceed 180 degrees. Of the
+    # copies of a place at such distances, the one nearest to the image's middle is taken.
+    copies = pixels[:-4, None] + (edge - pixels[-4:])
+    nearest = np.abs(copies - (grid.width / 2, grid.height / 2)).sum(axis=-1).argmin(axis=-1)
+    return np.asarray(copies[np.arange(len(copies)), nearest])
 
 
 def _versions() -> dict[str, str]:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from shipdet.detections import Detection, Detections
 from shipdet.errors import StorageFull
-from shipdet.geometry import rectangle
+from shipdet.geometry import MERCATOR_HALF_M, rectangle
 from shipdet.mosaic import Mosaic, Provenance
 from shipdet.progress import finish
 from shipdet.report import (
@@ -21,6 +21,7 @@ from shipdet.report import (
     write_results,
 )
 from shipdet.report import writing as run_module
+from shipdet.report.record import grid_of, pixels_of
 from tests.helpers.own_process import last_said
 from tests.helpers.painted import picture_mosaic, sea, tile_grid
 
@@ -214,3 +215,24 @@ def test_a_download_is_a_run_without_ships(tmp_path):
     write_download(tmp_path, record_of(mosaic, files))
     run = read_run(tmp_path)
     assert set(run.files) == {"raw", "mosaic", "record"} and len(run.detections) == 0
+
+
+@pytest.mark.parametrize(
+    ("crs", "x", "pixel"),
+    [
+        ("EPSG:4326", 4.0, 3e-5),
+        ("EPSG:4326", 237.5, 3e-5),
+        ("EPSG:4326", 179.999, 3e-5),
+        ("EPSG:4326", -180.001, 3e-5),
+        ("EPSG:3857", MERCATOR_HALF_M - 90, 3.0),
+        ("EPSG:3395", MERCATOR_HALF_M - 90, 3.0),
+        ("EPSG:32760", 833_900, 3.0),
+    ],
+)
+def test_places_come_back_as_pixels_on_every_copy_of_the_world(crs, x, pixel):
+    size = {"width": 70, "height": 60, "gsd_m": 3.0, "georeferenced": True}
+    record = {"raw": {**size, "crs": crs, "transform": [pixel, 0.1 * pixel, x, 0, -pixel, 2.0]}}
+    pixels = [(0, 0), (35, 20), (70, 60), (1, 59), (69, 1)]
+    lonlat = grid_of(record).lonlat(pixels)
+    assert pixels_of(record, lonlat) == pytest.approx(np.array(pixels), abs=1e-3)
+    assert pixels_of(record, np.empty((0, 2))).shape == (0, 2)

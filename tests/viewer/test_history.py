@@ -14,7 +14,7 @@ from shipdet.errors import BadOption, Busy
 from shipdet.progress import Progress
 from shipdet.report.record import grid_of
 from shipdet.viewer import live_searches, viewer_routes
-from tests.helpers.written_runs import write_run
+from tests.helpers.written_runs import SHIPS, write_run
 from tests.viewer.conftest import RUN
 
 LATER = "later-20260102-000000-abcdef"
@@ -122,6 +122,14 @@ def test_two_runs_are_compared_in_the_pixels_of_the_first(web, run, later):
     tile = web.get(f"/compare/{RUN}/{LATER}/tiles/raw/1/0/0")
     with Image.open(io.BytesIO(tile.content)) as picture, Image.open(later.files["raw"]) as raw:
         assert picture.getpixel((100, 100))[:3] == raw.getpixel((100, 100))
+
+
+def test_ships_across_the_180th_meridian_are_compared_in_pixels(web, settings):
+    for name, ships in (("monday", SHIPS), ("tuesday", TUESDAY)):
+        write_run(settings.runs_dir / name, ships, lon=180.0)
+    message = web.get("/compare/monday/tuesday/data.json").json()
+    places = {ship["change"]: (round(ship["x"]), round(ship["y"])) for ship in message["ships"]}
+    assert places == {"stayed": (62, 60), "arrived": (250, 150), "left": (160, 90)}
 
 
 @pytest.mark.parametrize("suffix", ["geojson", "csv", "gpkg"])
