@@ -15,6 +15,7 @@ from shipdet.settings import get_settings
 from tests.ais.conftest import ACQUIRED, marine_cadastre, report
 from tests.helpers.stac_server import Item, StacServer
 from tests.helpers.tile_server import TileServer, generated_picture
+from tests.helpers.written_runs import write_run
 
 TILE_DEG = 360 / 2**15
 BOX = (180 - TILE_DEG / 2, -16.803, 180 + TILE_DEG / 2, -16.8)
@@ -128,6 +129,16 @@ def test_an_estimate_is_of_both_sides_together(tiles):
 def test_what_is_no_box_is_one_sentence(box):
     with pytest.raises(BadArea, match="four numbers|swap"):
         shipdet.detect_area(box, provider="sample")
+
+
+def test_runs_are_listed_with_longitudes_of_180_at_most(isolated_settings, capsys):
+    run = write_run(isolated_settings / "runs" / "fiji", lon=179.997)
+    record = {**run.record, "inputs": {"image": "fiji.tif"}}
+    (run.folder / "run.json").write_text(json.dumps(record))
+    assert cli.main(["runs", "list"]) == 0
+    place = capsys.readouterr().out.strip().rpartition("  ")[2]
+    west, _, east, _ = map(float, place.split(", "))
+    assert 179 < west < 180 and -180 < east < -179
 
 
 def test_ais_is_read_on_both_sides_of_an_image(tmp_path):

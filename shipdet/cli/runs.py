@@ -10,6 +10,7 @@ import typer
 from shipdet.cli.parameters import AsJson, Save, given, ship_in_words, ships_in_words, typed
 from shipdet.cli.serving import review
 from shipdet.errors import BadOption
+from shipdet.geometry import wrap_longitude
 from shipdet.options import with_options
 from shipdet.report.filtering import ShipFilter
 
@@ -34,8 +35,14 @@ def list_(json_: AsJson = False) -> None:
         return
     for run in found:
         count = "no search" if run.ships is None else ships_in_words(run.ships)
-        where = f"  {', '.join(f'{v:.4f}' for v in run.bbox)}" if run.bbox else ""
+        where = "" if run.bbox is None else f"  {_in_words(run.bbox)}"
         print(f"{run.id}  {run.created}  {count:>10s}  {run.size_mb:8.1f} MB  {run.source}{where}")
+
+
+def _in_words(bbox: tuple[float, float, float, float]) -> str:
+    west, south, east, north = bbox
+    west, east = wrap_longitude([west, east]).tolist()
+    return ", ".join(f"{side:.4f}" for side in (west, south, east, north))
 
 
 @runs.command()

@@ -126,7 +126,7 @@ def test_two_runs_are_compared_in_the_pixels_of_the_first(web, run, later):
 
 def test_ships_across_the_180th_meridian_are_compared_in_pixels(web, settings):
     for name, ships in (("monday", SHIPS), ("tuesday", TUESDAY)):
-        write_run(settings.runs_dir / name, ships, lon=180.0)
+        write_run(settings.runs_dir / name, ships, lon=179.997)
     message = web.get("/compare/monday/tuesday/data.json").json()
     places = {ship["change"]: (round(ship["x"]), round(ship["y"])) for ship in message["ships"]}
     assert places == {"stayed": (62, 60), "arrived": (250, 150), "left": (160, 90)}

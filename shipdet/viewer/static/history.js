@@ -16,7 +16,8 @@ let runs = [], shown = "", every = false;
 function placeOf(run) {
   if (!run.bbox) return "";
   const [west, south, east, north] = run.bbox;
-  const [lon, lat] = [(west + east) / 2, (south + north) / 2];
+  const lat = (south + north) / 2;
+  const lon = ((west + east) / 2 + 540) % 360 - 180; // the east exceeds 180 across the antimeridian
   return `${Math.abs(lat).toFixed(3)}° ${lat < 0 ? "S" : "N"}, ${Math.abs(lon).toFixed(3)}° ${lon < 0 ? "W" : "E"}`;
 }
 
