@@ -79,7 +79,8 @@ def render(
     usable = seen.covered & ~filled
     if fill:
         notes.append(fill.note(float(filled.mean())))
-    chosen = choose_stretch(stretch, seen, _inner(usable, filled), source.calibration)
+    calibration = source.calibration.fitted(seen.values[usable])
+    chosen = choose_stretch(stretch, seen, _inner(usable, filled), calibration)
     if chosen is not None:
         notes.append(chosen.note(source.dtype))
     notes.extend(_warnings(seen, usable))

@@ -17,6 +17,11 @@ Numbers = npt.NDArray[np.generic]
 SAMPLED = 1_000_000
 #: Rows that are read at a time.
 STRIP_PX = 512
+#: Reflectance between which nearly all pixels of an image lie: from dark water after a correction
+#: for the atmosphere that is too strong, to clouds and glint.
+PLAUSIBLE = (-0.2, 1.6)
+#: The brightest pixel of an image has at least this reflectance.
+LEAST_BRIGHTEST = 0.03
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,21 @@ class Calibration:
 
     zero: float = 0.0
     white: float | None = None
+
+    def fitted(self, values: Numbers) -> "Calibration":
+        """Return the calibration for an image, without ``white`` if its values do not fit it.
+
+        Tags may mention reflectance although the values have another unit.
+
+        Args:
+            values: Values of the image, of any shape.
+        """
+        if self.white is None or not values.size:
+            return self
+        shares = (values.astype(np.float64) - self.zero) / (self.white - self.zero)
+        low, high = np.percentile(shares, (1, 99))
+        plausible = PLAUSIBLE[0] <= low and high <= PLAUSIBLE[1]
+        return self if plausible and shares.max() >= LEAST_BRIGHTEST else Calibration(self.zero)
 
 
 class RasterValues(Protocol):

@@ -140,6 +140,24 @@ def test_known_reflectance_is_as_bright_as_true_color_images(geotiff):
     assert np.median(open_raster(path).pixels[:, :150]) == pytest.approx(14, abs=3)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "factor"),
+    [("uint16", 1), ("uint16", 600), ("float32", 1e-4), ("float32", 0.4), ("float32", 900)],
+)
+@pytest.mark.parametrize("statement", ["description", "scale", "names"])
+def test_reflectance_counts_only_where_the_values_fit(geotiff, statement, dtype, factor):
+    grain = np.random.default_rng(2).normal(0, 0.3, (90, 120, 3))
+    values = np.moveaxis(np.clip(sea(120, 90) + grain, 0, 250) * factor, -1, 0).astype(dtype)
+    plain = open_raster(geotiff(values)).pixels
+    path = geotiff(values, names=["B04", "B03", "B02"] if statement == "names" else ())
+    with rasterio.open(path, "r+") as dataset:
+        if statement == "description":
+            dataset.update_tags(TIFFTAG_IMAGEDESCRIPTION="TOA reflectance product, values scaled")
+        if statement == "scale":
+            dataset.scales = (1e-4,) * 3
+    assert np.array_equal(open_raster(path).pixels, plain)
+
+
 def test_bands_of_different_scales_are_brought_to_one_unit(geotiff):
     pixels = sea(120, 90)
     values = np.moveaxis(pixels * [1.0, 10.0, 100.0], -1, 0).astype(np.uint16)
