@@ -7,7 +7,7 @@ import numpy as np
 from shipdet.errors import BadImage
 from shipdet.geometry import Affine
 from shipdet.imagery.bands import choose_bands
-from shipdet.imagery.survey import Calibration, Numbers
+from shipdet.imagery.survey import REVERSED, Calibration, Numbers
 from shipdet.mosaic import Mask
 
 #: Names of the dimensions of a DataArray.
@@ -107,6 +107,9 @@ def read_data_array(
     scale = float(source.attrs.get("scale_factor", 1.0))
     offset = float(source.attrs.get("add_offset", 0.0))
     calibration = Calibration(-offset / scale if scale > 0 else 0.0)
+    if scale < 0:
+        notes.append(REVERSED)
+        values = (np.asarray(values, np.float64) * scale + offset).astype(np.float32)
     return values, covered, calibration, *_reference(source, rows, columns)
 
 

@@ -24,7 +24,7 @@ from shipdet.imagery.dating import date_of
 from shipdet.imagery.limits import check_size, held_limit
 from shipdet.imagery.placing import Georeference, place
 from shipdet.imagery.rendering import render
-from shipdet.imagery.survey import ArrayValues, Calibration, Numbers, RasterValues
+from shipdet.imagery.survey import REVERSED, ArrayValues, Calibration, Numbers, RasterValues
 from shipdet.imagery.tiff_pages import pages_of
 from shipdet.mosaic import Mask, Picture, Pixels
 from shipdet.requests import StretchName
@@ -201,9 +201,9 @@ def _check_blocks(dataset: Any, name: str) -> None:
 class DatasetValues:
     """The chosen bands of a dataset, or the colors of its palette.
 
-    ``factors`` are scales and offsets, used only if they differ between bands, since a common
-    factor has no visible effect. ``white`` is the highest value of fewer than 8 bits, which becomes
-    255. If ``inverted``, 0 is white.
+    ``factors`` are scales and offsets, used only if they differ between bands or are negative,
+    since a common positive factor has no visible effect. ``white`` is the highest value of fewer
+    than 8 bits, which becomes 255. If ``inverted``, 0 is white.
     """
 
     dataset: Any
@@ -244,14 +244,17 @@ class DatasetValues:
         chosen = choose_bands(name, meanings, dataset.descriptions, bands, notes)
         scales = np.array([dataset.scales[i - 1] for i in chosen], np.float64)
         offsets = np.array([dataset.offsets[i - 1] for i in chosen], np.float64)
-        if not (np.isfinite(scales).all() and np.isfinite(offsets).all() and (scales > 0).all()):
+        if not (np.isfinite(scales).all() and np.isfinite(offsets).all() and (scales != 0).all()):
+            notes.append("The scales and offsets of the bands cannot be used and were ignored.")
             scales, offsets = np.ones(len(chosen)), np.zeros(len(chosen))
-        tags = _tags(dataset)
-        if len(set(scales)) > 1 or len(set(offsets)) > 1:
-            white = 1.0 if _is_reflectance(float(scales[0])) else None
-            return cls(dataset, name, chosen, Calibration(0.0, white), factors=(scales, offsets))
-        calibration = _calibration(dataset, scales[0], offsets[0], tags)
-        return cls(dataset, name, chosen, calibration, None, None, *_grays(dataset))
+        grays = _grays(dataset, notes)
+        if (scales < 0).any():
+            notes.append(REVERSED)
+        elif len(set(scales)) == len(set(offsets)) == 1:
+            calibration = _calibration(dataset, scales[0], offsets[0], _tags(dataset))
+            return cls(dataset, name, chosen, calibration, None, None, *grays)
+        calibration = Calibration(0.0, 1.0 if _is_reflectance(float(scales[0])) else None)
+        return cls(dataset, name, chosen, calibration, None, (scales, offsets), *grays)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -287,21 +290,31 @@ class DatasetValues:
             covered &= np.isfinite(values).all(axis=-1)
         if self.inverted:
             values = self.white - values
-        if self.white < 255:
-            values = np.rint(values * (255 / self.white)).astype(np.uint8)
         if self.factors:
             scales, offsets = self.factors
             values = (values * scales + offsets).astype(np.float32)
+        elif self.white < 255:
+            values = np.rint(values * (255 / self.white)).astype(np.uint8)
         return values, covered
 
 
-def _grays(dataset: Any) -> tuple[int, bool]:
-    """Return the highest value of unsigned integers of up to 16 bits, and whether 0 is white."""
+def _grays(dataset: Any, notes: list[str]) -> tuple[int, bool]:
+    """Return the highest value of unsigned integers of up to 16 bits, and whether 0 is white.
+
+    Other values have no highest one, which would become 0.
+    """
     stored = np.dtype(dataset.dtypes[0])
-    if stored.kind != "u" or stored.itemsize > 2:
-        return 255, False
-    bits = int(dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS", 8 * stored.itemsize))
     inverted = dataset.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES"
+    if stored.kind != "u" or stored.itemsize > 2:
+        if inverted:
+            notes.append(
+                f"The file says that 0 is white, but does not say which of its {stored.name} "
+                "values is black: they were not inverted."
+            )
+        return 255, False
+    if inverted:
+        notes.append("The values were inverted, because the file says that 0 is white.")
+    bits = int(dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS", 8 * stored.itemsize))
     return 2**bits - 1, inverted
 
 

@@ -20,6 +20,8 @@ STRIP_PX = 512
 #: Reflectance between which nearly all pixels of an image lie: from dark water after a correction
 #: for the atmosphere that is too strong, to clouds and glint.
 PLAUSIBLE = (-0.2, 1.6)
+#: Note about values that were multiplied by a negative factor.
+REVERSED = "The scale of the values is negative, so that larger stored values are darker."
 #: The brightest pixel of an image has at least this reflectance.
 LEAST_BRIGHTEST = 0.03
 

@@ -165,3 +165,36 @@ def test_bands_of_different_scales_are_brought_to_one_unit(geotiff):
     with rasterio.open(path, "r+") as dataset:
         dataset.scales = (1.0, 0.1, 0.01)
     assert np.abs(open_raster(path).pixels.astype(int) - pixels).max() <= 1
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_negative_scale_reverses_bright_and_dark(geotiff, count, bits):
+    most = 2**bits - 1
+    pixels = np.random.default_rng(6).integers(0, most + 1, (count, 90, 120), dtype=np.uint8)
+    path = geotiff(most - pixels, nbits=bits)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.scales, dataset.offsets = (-1.0,) * count, (most,) * count
+    picture = open_raster(path, stretch="minmax")
+    seen = np.moveaxis(picture.pixels, -1, 0)
+    assert np.abs(seen - pixels * (255 / most)).max() <= 1
+    assert any("larger stored values are darker" in note for note in picture.provenance.notes)
+
+
+def test_a_scale_of_0_is_reported(geotiff):
+    path = geotiff([R, G, B])
+    with rasterio.open(path, "r+") as dataset:
+        dataset.scales = (0.0,) * 3
+    picture = open_raster(path)
+    assert np.array_equal(picture.pixels, RGB)
+    assert any("cannot be used and were ignored" in note for note in picture.provenance.notes)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "uint32", "float32"])
+def test_a_file_whose_0_is_white_says_what_became_of_it(geotiff, dtype):
+    plain = open_raster(geotiff([R.astype(dtype)]), stretch="minmax").pixels
+    picture = open_raster(geotiff([R.astype(dtype)], photometric="MINISWHITE"), stretch="minmax")
+    inverted = dtype in ("uint8", "uint16")
+    assert np.abs(picture.pixels - (255.0 - plain if inverted else plain)).max() <= 1
+    says = "values were inverted" if inverted else f"{dtype} values is black: they were not"
+    assert any(says in note for note in picture.provenance.notes)

@@ -110,6 +110,14 @@ def test_the_band_names_and_fill_value_of_a_data_array_count():
     assert np.corrcoef(seen[..., 0].ravel(), RGB[4:, :, 0].ravel())[0, 1] > 0.98
 
 
+def test_a_negative_scale_of_a_data_array_reverses_it():
+    bands = np.moveaxis(255 - RGB, -1, 0)
+    array = data_array(bands, attrs={"scale_factor": -1.0, "add_offset": 255.0})
+    picture = open_raster(array, 3.0, stretch="none")
+    assert np.array_equal(picture.pixels, RGB)
+    assert "larger stored values are darker" in picture.provenance.notes[-2]
+
+
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [
