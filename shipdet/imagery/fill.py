@@ -175,7 +175,7 @@ def _is_apart(where: Mask, values: Numbers, right: Numbers, left: Mask) -> bool:
     if not len(around):
         return False
     color = values[where][0].astype(np.float64)
-    usual = np.abs(values[rest].astype(np.float64) - right[rest]).max(axis=-1)
+    usual = np.abs(values[rest].astype(np.float64) - right[rest].astype(np.float64)).max(axis=-1)
     changed = usual[usual > 0]
     least = 2 * max(float(np.median(usual)), float(changed.min()) if len(changed) else 0.0)
     return bool(np.median(np.abs(around - color).max(axis=-1)) > least)

@@ -216,8 +216,8 @@ def _type_range(low: float, high: float, dtype: np.dtype[np.generic]) -> tuple[f
         return None
     if low < 0:
         bounds = np.iinfo(dtype.str)
-        filled = low >= bounds.min and high >= DEPTH_FILLED * bounds.max
-        return (float(bounds.min), float(bounds.max)) if filled else None
+        whole = high >= DEPTH_FILLED * bounds.max
+        return (float(bounds.min), float(bounds.max)) if whole else None
     tops = (2.0**bits - 1 for bits in DEPTHS)
     filled = (top for top in tops if DEPTH_FILLED * top <= high <= top and low < DEPTH_DARK * top)
     return next(((0.0, top) for top in filled), None)
