@@ -132,6 +132,9 @@ def _largest_page(
         return best, stated, page.orientation
     if larger:
         notes.append(f"{before}: it was taken, because no larger page can be read.")
+    others = [page for page in pages[1:] if page.pixels == pages[0].pixels and not page.mask]
+    if others and not larger:
+        notes.append(f"The file has {len(others) + 1} pages of one size: the first was taken.")
     return first, Georeference.of(first), pages[0].orientation if pages else 1
 
 

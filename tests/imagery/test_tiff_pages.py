@@ -46,6 +46,11 @@ def test_the_largest_of_many_pages_is_found(tmp_path, before):
     assert f"page {before + 1} with 72x66 was taken" in notes_of(path)[0]
 
 
+def test_pages_of_one_size_are_counted_in_a_note(tmp_path):
+    path = save(tmp_path / "pages.tif", (FULL, {}), (SMALL, {254: 1}), (FULL, {}), (FULL, {}))
+    assert notes_of(path) == ("The file has 3 pages of one size: the first was taken.",)
+
+
 @pytest.mark.parametrize("big", [False, True])
 def test_an_image_inside_a_page_is_found(tmp_path, big):
     info = ImageFileDirectory_v2()
