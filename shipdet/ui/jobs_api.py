@@ -8,10 +8,11 @@ from gradio.events import api
 from shipdet.cluster import submit
 from shipdet.cluster.jobs.message import NOT_SUBMITTED, JobMessage
 from shipdet.cluster.store import queries
+from shipdet.errors import BadOption
 from shipdet.options import with_options
 from shipdet.requests import AreaRequest, Search
 from shipdet.settings import Settings
-from shipdet.ui.api import Answer, one_sentence
+from shipdet.ui.api import Answer, as_text, one_sentence
 from shipdet.ui.jobs_tab import addresses
 
 Status = Literal["", "queued", "running", "completed", "failed", "cancelled"]
@@ -38,12 +39,14 @@ def add_jobs_api(settings: Settings) -> None:
     def jobs(status: Status = "", limit: int = 100) -> list[Answer]:
         """List the newest jobs, of one status or of all."""
         with one_sentence():
-            return [_plain(job) for job in queries.list_jobs(store, status, limit)]
+            if not isinstance(limit, int):
+                raise BadOption("The limit must be a whole number.")
+            return [_plain(job) for job in queries.list_jobs(store, as_text(status), limit)]
 
     def job(id_or_name: str) -> Answer:
         """Return one job: progress, ships, and addresses of its files."""
         with one_sentence():
-            found = queries.show_job(store, id_or_name)
+            found = queries.show_job(store, as_text(id_or_name))
             return {**_plain(found), "files": addresses(found, settings)}
 
     api(submit_job, api_name="submit_job", queue=False)

@@ -99,8 +99,19 @@ def test_a_bad_submission_is_one_sentence(client):
     ):
         with pytest.raises(AppError, match=f"(?i){says}"):
             client.predict(**values, api_name="/submit_job")
-    with pytest.raises(AppError, match="no job"):
-        client.predict("nothing", api_name="/job")
+    for values, says in (
+        ({"name": "abc", "area": [4, 51, 4.1, 51.1], "upscale": ["x4"]}, "passes"),
+        ({"name": ["abc"], "area": [4, 51, 4.1, 51.1]}, "name"),
+    ):
+        with pytest.raises(AppError, match=f"(?i){says}"):
+            client.predict(**values, api_name="/submit_job")
+    for nothing in ("nothing", ["nothing"], None):
+        with pytest.raises(AppError, match="no job"):
+            client.predict(nothing, api_name="/job")
+    with pytest.raises(AppError, match="not a status"):
+        client.predict(["done"], 5, api_name="/jobs")
+    with pytest.raises(AppError, match="whole number"):
+        client.predict("", "many", api_name="/jobs")
 
 
 def test_machines_can_ask_how_it_is(served, settings: Settings):

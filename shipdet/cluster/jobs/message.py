@@ -125,7 +125,9 @@ class JobMessage(Request):
         """
         values = {key: value for key, value in options.items() if key != "upscale"}
         upscale = options.get("upscale", "none")
-        values["passes"] = PASSES.get(upscale, upscale)  # the validation reports an invalid one
+        known = isinstance(upscale, str) and upscale in PASSES
+        # The validation reports an invalid one.
+        values["passes"] = PASSES[upscale] if known else upscale
         return cls.of({"version": 2, "name": name, "area": area, "reference": reference, **values})
 
     @property
