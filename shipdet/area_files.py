@@ -79,7 +79,7 @@ def read_areas(data: bytes, file_name: str) -> list[Entry]:
     suffix = Path(file_name.lower()).suffix
     if suffix not in SUFFIXES:
         known = ", ".join(SUFFIXES)
-        raise BadArea(f"'{file_name[-60:]}' is not a file of areas: use one of {known}.")
+        raise BadArea(f"'{file_name[-60:]}' is not an area file: use one of {known}.")
     if suffix in (".kml", ".kmz"):
         texts = _unzipped(data) if suffix == ".kmz" else [data]
         return _checked(entry for text in texts for entry in _kml(text))
@@ -87,7 +87,7 @@ def read_areas(data: bytes, file_name: str) -> list[Entry]:
     try:
         return _checked(reader(data.decode("utf-8-sig")))
     except UnicodeDecodeError:
-        raise BadArea("The file is not text in UTF-8: save it in this encoding.") from None
+        raise BadArea("The file is not UTF-8 text: save it as UTF-8.") from None
 
 
 def name_areas(areas: list[Entry], prefix: str, longest: int = MAX_NAME) -> list[Entry]:
@@ -124,7 +124,7 @@ def _check_size(count: int) -> None:
 def _checked(entries: Iterator[Entry]) -> list[Entry]:
     areas = list(entries)
     if not areas:
-        raise BadArea("The file has no area in it: it needs a box or a polygon.")
+        raise BadArea("The file contains no area: it needs a box or a polygon.")
     if len(areas) > MAX_AREAS:
         raise BadArea(f"The file has {len(areas):,} areas, more than {MAX_AREAS:,}: split it.")
     return areas
@@ -153,7 +153,7 @@ def _geojson(text: str) -> Iterator[Entry]:
 
 
 def _stated_crs(member: object) -> str | None:
-    """Return the coordinate system of GeoJSON's old member ``crs``; None for WGS 84."""
+    """Return the coordinate system of GeoJSON's obsolete member ``crs``; None for WGS 84."""
     properties = member.get("properties") if isinstance(member, dict) else None
     name = str(properties.get("name")) if isinstance(properties, dict) else ""
     if member is None or name.endswith((":CRS84", ":4326")):
@@ -161,13 +161,13 @@ def _stated_crs(member: object) -> str | None:
     code = re.fullmatch(r"(?:urn:ogc:def:crs:)?EPSG:(?:[\d.]*:)?(\d{1,6})", name, re.IGNORECASE)
     if code is None:
         raise BadArea(
-            "The GeoJSON's coordinate system is no EPSG code: save its polygons in WGS 84."
+            "The GeoJSON's coordinate system has no EPSG code: save its polygons in WGS 84."
         )
     return f"EPSG:{code[1]}"
 
 
 def _csv(text: str) -> Iterator[Entry]:
-    csv.field_size_limit(MAX_FILE_BYTES)  # a polygon may be longer than the usual limit
+    csv.field_size_limit(MAX_FILE_BYTES)  # a polygon may exceed csv's default limit
     delimiter = max(",;\t", key=text.partition("\n")[0].count)
     rows = csv.DictReader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
     try:
@@ -210,7 +210,7 @@ def _unzipped(data: bytes) -> list[bytes]:
     except ZIP_DAMAGE:
         texts = []
     if not texts:
-        raise BadArea("The KMZ has no KML in it that can be read.")
+        raise BadArea("The KMZ contains no readable KML.")
     _check_size(size)
     return texts
 
@@ -222,7 +222,7 @@ def _kml(data: bytes) -> Iterator[Entry]:
     try:
         root = fromstring(data, forbid_dtd=True)
     except DefusedXmlException:  # entities can expand a small file without limit
-        raise BadArea("The KML declares a document type, which is not read.") from None
+        raise BadArea("The KML declares a document type: remove the DOCTYPE.") from None
     except (ParseError, ValueError, LookupError):
         raise BadArea("The file is not KML.") from None
     for mark in root.iterfind(".//{*}Placemark"):
@@ -241,5 +241,5 @@ def _kml_rings(polygon: "Element") -> list[list[list[float]]]:
                 points = [point.split(",") for point in (line.text or "").split()]
                 rings.append([[float(point[0]), float(point[1])] for point in points])
             except (ValueError, IndexError):
-                raise BadArea("The KML has a polygon without proper coordinates.") from None
+                raise BadArea("The KML has a polygon without valid coordinates.") from None
     return rings

@@ -16,7 +16,7 @@ from shipdet.geometry import BBox, check_degrees
 
 MAX_VERTICES = 10_000
 MAX_WKT = 256 * 1024  # characters: the longest job message
-SLIVER_DEG = 1e-6  # a narrower part beyond the antimeridian, 0.1 m, comes from rounding
+SLIVER_DEG = 1e-6  # 0.1 m: a narrower part beyond the antimeridian is a rounding error
 
 _WKT = re.compile(r"\s*(?:SRID=4326;)?\s*((?:MULTI)?POLYGON\b.*)", re.IGNORECASE | re.DOTALL)
 
@@ -29,9 +29,9 @@ class Area:
 
     Attributes:
         box: The bounding box, in degrees.
-        polygon: The polygons, in degrees; None for the whole box. A point is inside if it is inside
-            any of them, also where they overlap. Where a polygon crosses itself, the even-odd rule
-            applies.
+        polygon: The polygons, in degrees; None for the whole box. A point is inside if any
+            polygon contains it, even where polygons overlap. Where a polygon crosses itself, the
+            even-odd rule applies.
     """
 
     box: BBox
@@ -74,16 +74,16 @@ class Area:
 
     @cached_property
     def _pieces(self) -> npt.NDArray[np.object_]:
-        """The polygons, prepared: others fail on rings that cross themselves."""
+        """The polygons, prepared: unprepared ones fail on rings that cross themselves."""
         pieces = _pieces_of(self.shape)
         shapely.prepare(pieces)
         return pieces
 
 
 def _pieces_of(shape: Polygons) -> npt.NDArray[np.object_]:
-    """Return polygons that overlap one by one, all others as they are.
+    """Split a multipolygon whose polygons overlap; return other shapes whole.
 
-    Together, the even-odd rule would leave out the overlap.
+    In one multipolygon, the even-odd rule would exclude the overlap.
     """
     if isinstance(shape, shapely.Polygon) or shape.is_valid:
         return np.array([shape], np.object_)
@@ -125,8 +125,8 @@ def parse_area(value: object) -> Area:
 def parse_areas(value: object) -> list[Area]:
     """Read an area that may cross the antimeridian or lie on another copy of the world.
 
-    A box whose west is more than 180 degrees east of its east crosses the antimeridian, as in RFC
-    7946. So does an edge of a polygon whose ends are more than 180 degrees apart.
+    A box crosses the antimeridian if its west exceeds its east by more than 180 degrees, as in RFC
+    7946. An edge of a polygon does so if its ends are more than 180 degrees apart.
 
     Args:
         value: As for :func:`parse_area`, with longitudes of -540 to 540 degrees.
@@ -151,17 +151,17 @@ def parse_areas(value: object) -> list[Area]:
         inside = west >= -180 and east <= 180
         if inside or not (west < east and south < north):
             return [parse_area([west, south, east, north])]
-        return [Area(box) for box in _homes(shapely.box(west, south, east, north), boxes=True)]
+        return [Area(box) for box in _wrapped(shapely.box(west, south, east, north), boxes=True)]
     shape = _shape(value)
     if shape is None or shape.is_empty:
         return [parse_area(value)]
     west, _, east, _ = shape.bounds
     if west < -180 or east > 180:
-        return [_area(part) for part in _homes(shape)]
+        return [_area(part) for part in _wrapped(shape)]
     parts = shapely.get_parts(shape).tolist()
     if east - west <= 180 or any(np.ptp(part.bounds[::2]) > 180 for part in parts):
         return [_area(shape)]
-    # Polygons that are already split at the antimeridian, as RFC 7946 recommends.
+    # The polygons are already split at the antimeridian, as RFC 7946 recommends.
     sides = ([p for p in parts if p.bounds[0] >= 0], [p for p in parts if p.bounds[0] < 0])
     return [_area(shapely.MultiPolygon(side)) for side in sides if side]
 
@@ -214,31 +214,31 @@ def named_areas(value: object, name: str = "") -> list[tuple[str, Area]]:
 def _shape(value: object) -> Polygons | None:
     """Return the unchecked polygons of WKT or GeoJSON; None for other values."""
     if isinstance(value, str):
-        return _short_way(_wkt_shape(value))
-    return _short_way(geojson_polygons(value)) if isinstance(value, dict) else None
+        return _unwrapped(_wkt_shape(value))
+    return _unwrapped(geojson_polygons(value)) if isinstance(value, dict) else None
 
 
 @overload
-def _homes(shape: Polygons, *, boxes: Literal[True]) -> list[BBox]: ...
+def _wrapped(shape: Polygons, *, boxes: Literal[True]) -> list[BBox]: ...
 @overload
-def _homes(shape: Polygons) -> list[Polygons]: ...
-def _homes(shape: Polygons, *, boxes: bool = False) -> list[BBox] | list[Polygons]:
+def _wrapped(shape: Polygons) -> list[Polygons]: ...
+def _wrapped(shape: Polygons, *, boxes: bool = False) -> list[BBox] | list[Polygons]:
     """Split polygons by copy of the world and move each part to -180 to 180 degrees."""
     west, _, east, _ = shape.bounds
     check_degrees(shape.bounds)
     if not (west >= -540 and east <= 540 and east - west < 360):
         raise BadArea("Longitudes must lie between -540 and 540 degrees, less than 360 apart.")
     valid = shapely.union_all(shapely.make_valid(_pieces_of(shape)))
-    homes: list[Polygons] = []
+    parts: list[Polygons] = []
     for turn in range(math.floor((west + 180) / 360), math.floor((east + 180) / 360) + 1):
         world = shapely.box(360 * turn - 180, -90, 360 * turn + 180, 90)
         flat = shapely.get_parts(shapely.intersection(valid, world)).tolist()
         polygons = [part for part in flat if isinstance(part, shapely.Polygon) and part.area > 0]
         if polygons:
             whole = polygons[0] if len(polygons) == 1 else shapely.MultiPolygon(polygons)
-            homes.append(shapely.transform(whole, lambda xy, turn=turn: xy - [360 * turn, 0]))
-    homes = [home for home in homes if np.ptp(home.bounds[::2]) > SLIVER_DEG] or homes
-    return [BBox(*map(float, home.bounds)) for home in homes] if boxes else homes
+            parts.append(shapely.transform(whole, lambda xy, turn=turn: xy - [360 * turn, 0]))
+    parts = [part for part in parts if np.ptp(part.bounds[::2]) > SLIVER_DEG] or parts
+    return [BBox(*map(float, part.bounds)) for part in parts] if boxes else parts
 
 
 def is_wkt(text: str) -> bool:
@@ -252,7 +252,7 @@ def parse_wkt(text: str) -> Area:
     Raises:
         BadArea: The text is longer than ``MAX_WKT``, or is not a polygon.
     """
-    return _area(_short_way(_wkt_shape(text)))
+    return _area(_unwrapped(_wkt_shape(text)))
 
 
 def parse_geojson(value: dict[str, Any]) -> Area:
@@ -261,7 +261,7 @@ def parse_geojson(value: dict[str, Any]) -> Area:
     Raises:
         BadArea: The value has another type, or its coordinates are not lists of numbers.
     """
-    return _area(_short_way(geojson_polygons(value)))
+    return _area(_unwrapped(geojson_polygons(value)))
 
 
 def _wkt_shape(text: str) -> Polygons:
@@ -272,7 +272,7 @@ def _wkt_shape(text: str) -> Polygons:
     found = _WKT.fullmatch(text)  # keeps deeply nested collections from GEOS
     if found is None:
         raise BadArea(refusal)
-    with np.errstate(all="ignore"):  # numbers out of range become infinite; checked later
+    with np.errstate(all="ignore"):  # out-of-range numbers become infinite; checked later
         shape = shapely.from_wkt(found[1], on_invalid="fix")  # closes rings
     if not isinstance(shape, Polygons):
         raise BadArea(refusal)
@@ -298,7 +298,7 @@ def geojson_polygons(value: dict[str, Any]) -> Polygons:
             for polygon in polygons
         ]
     except (TypeError, KeyError, IndexError, ValueError, OverflowError):
-        raise BadArea("The GeoJSON polygon has no proper list of coordinates.") from None
+        raise BadArea("The GeoJSON polygon has no valid list of coordinates.") from None
     return polygon_of_rings(rings)
 
 
@@ -314,14 +314,14 @@ def polygon_of_rings(polygons: Sequence[Sequence[Sequence[tuple[float, float]]]]
     return shapes[0] if len(shapes) == 1 else shapely.MultiPolygon(shapes)
 
 
-def _short_way(shape: Polygons) -> Polygons:
-    """Continue polygons beyond 180 degrees where the ends of an edge are further apart than that.
+def _unwrapped(shape: Polygons) -> Polygons:
+    """Unwrap polygons whose edges jump by more than 180 degrees of longitude.
 
-    All rings come to the same copy of the world. Rings around a pole do not change.
+    All rings move to the same copy of the world. Rings around a pole do not change.
     """
     corners = shapely.get_coordinates(shape)
     if len(corners) > MAX_VERTICES or not np.isfinite(corners).all():
-        return shape  # refused later
+        return shape  # _area raises the error
     parts = shapely.get_parts(shape)
     given = [shapely.get_coordinates(ring) for ring in shapely.get_rings(parts)]
     changed = [new for old in given if (new := _continuous(old)) is not old]

@@ -1,4 +1,4 @@
-"""Detections: what detection returns and every report reads."""
+"""Detections: the output of detection and the input of every report."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -8,11 +8,11 @@ import numpy as np
 
 from shipdet.geometry import Floats
 
-#: Longest ship that is searched for, in meters; the longest existing ships measure 400 m.
+#: Length of the longest ship to find, in meters; the longest existing ships measure 400 m.
 LONGEST_SHIP_M = 420.0
 
 
-#: What a reviewer did with a ship; "" if not reviewed. Rejected ships are not in the results.
+#: A reviewer's action on a ship; "" if not reviewed. Rejected ships are not in the results.
 Mark = Literal["", "accepted", "moved", "redrawn", "added"]
 
 
@@ -28,8 +28,8 @@ class Detection:
         score: 0 to 1.
         x: Center, in pixels.
         y: Center, in pixels.
-        corners: float64 (4, 2), the rotated box in pixels.
-        length_m: Length in meters; a lower bound where ``cut``.
+        corners: float64 (4, 2), the oriented box in pixels.
+        length_m: Length in meters; a lower bound if ``cut``.
         width_m: Width in meters.
         axis_deg: Direction of the keel, 0 to 180 degrees clockwise from north (from up if the image
             has no georeference).
@@ -42,15 +42,15 @@ class Detection:
         raw_score: Best score at this place in the image before super-resolution; None if there was
             no super-resolution.
         raw_support: Whether ``raw_score`` reaches the threshold of :meth:`Detections.above`.
-        key: ``id`` among all candidates, which does not depend on the threshold; 0 if ``id`` is
-            that number.
-        review: What a reviewer did with the ship.
+        key: Number among all candidates, independent of the threshold; 0 if ``id`` is that
+            number.
+        review: The reviewer's action on the ship.
         acquired: Time of the acquisition, ISO 8601 in UTC; None if unknown.
         scene: Id of the acquisition; None if unknown.
         processing_baseline: Processing baseline of the acquisition; None if unknown.
         mmsi: MMSI of the matching ship in AIS; None if no ship matches or there was no AIS file.
-        name: Its name, "" if AIS gives none.
-        ais_distance_m: Distance in meters to its AIS position at the acquisition.
+        name: Name of that ship; "" if AIS gives none.
+        ais_distance_m: Distance in meters to its AIS position at the acquisition time.
         dark: Whether no AIS track matches; None if there was no AIS file.
     """
 
@@ -89,7 +89,7 @@ class Detection:
 
 @dataclass(frozen=True)
 class Sighted:
-    """Ships that a search has found so far, in an image of ``width`` x ``height`` pixels.
+    """Ships found so far in an image of ``width`` x ``height`` pixels.
 
     They are provisional: a later canvas may give a better detection of the same ship.
     """
@@ -105,7 +105,7 @@ class Detections:
 
     Attributes:
         items: The ships.
-        floor: Lowest score that was kept.
+        floor: Lowest score that is kept.
 
     Example:
         >>> for ship in run.detections:

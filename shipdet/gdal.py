@@ -21,7 +21,7 @@ WRITING = {
 }
 """Options for writing GeoTIFFs."""
 DATA_VARIABLES = ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH")
-"""Variables by which PostGIS, QGIS and conda set the data and plugins of *their* GDAL."""
+"""Variables that PostGIS, QGIS and conda set to the data and plugins of their own GDAL."""
 
 
 class _Fork:
@@ -41,7 +41,7 @@ if hasattr(os, "register_at_fork"):
 def gdal_threads() -> str:
     """Return GDAL's option ``NUM_THREADS``: all processors, or "1" in a forked process.
 
-    A process forked after GDAL was imported has GDAL's thread pool without its threads, and would
+    A process forked after the import of GDAL has GDAL's thread pool without its threads, and would
     wait for them forever.
     """
     return "1" if _Fork.after_rasterio else "ALL_CPUS"
@@ -65,9 +65,9 @@ def gdal_env(**options: Any) -> "rasterio.Env":
     environment takes precedence.
     """
     # Not an option of Env: leaving an Env would restore the default limit in all threads, while
-    # pictures opened in it are still being read.
+    # images opened in it are still being read.
     os.environ.setdefault("GDAL_CACHEMAX", str(CACHE_MB))
-    import rasterio  # takes a while to import
+    import rasterio  # slow to import
 
     return rasterio.Env(**options)
 
@@ -88,8 +88,8 @@ def _use_own_data() -> None:
         return
     for name in named:
         del os.environ[name]
-    log.info("%s ignored: rasterio has data of its own", " and ".join(named))
-    if "rasterio" in sys.modules:  # already imported: it has read the variables
+    log.info("%s ignored: rasterio has its own data", " and ".join(named))
+    if "rasterio" in sys.modules:  # it has already read the variables
         from rasterio.env import set_proj_data_search_path
 
         set_proj_data_search_path(str(data))

@@ -1,4 +1,4 @@
-"""Bounding boxes, the Web Mercator tile grid, ground sample distance, oriented boxes.
+"""Bounding boxes, the Web Mercator tile grid, ground sample distance and oriented boxes.
 
 Depends on numpy only. Longitudes and latitudes are degrees (WGS 84), map coordinates are EPSG:3857
 meters, ``x`` counts pixels to the right and ``y`` down. Integer coordinates are pixel corners: the
@@ -57,19 +57,19 @@ class BBox:
         check_degrees(values)
         if not (-540 <= self.west <= 540 and -540 <= self.east <= 540):
             raise BadArea("Longitudes must lie between -180 and 180 degrees.")
-        self._bring_home()
+        self._wrap_longitudes()
         if not (-90 <= self.south <= 90 and -90 <= self.north <= 90):
             raise BadArea("Latitudes must lie between -90 and 90 degrees.")
         if self.west == self.east or self.south == self.north:
             raise BadArea("The area is empty: draw a rectangle or give four different edges.")
         if self.south > self.north:
             raise BadArea(
-                f"South ({self.south:g}) is north of north ({self.north:g}): swap the two."
+                f"South ({self.south:g}) is greater than north ({self.north:g}): swap the two."
             )
         if self.west > self.east:
             raise BadArea(
-                f"West ({self.west:g}) is east of east ({self.east:g}): swap the two, or split an "
-                "area that crosses the antimeridian (180 degrees) into two areas."
+                f"West ({self.west:g}) is greater than east ({self.east:g}): swap the two, or "
+                "split an area that crosses the antimeridian (180 degrees) into two areas."
             )
         if self.south < -MAX_LATITUDE or self.north > MAX_LATITUDE:
             raise BadArea(
@@ -77,7 +77,7 @@ class BBox:
                 "to the equator."
             )
 
-    def _bring_home(self) -> None:
+    def _wrap_longitudes(self) -> None:
         """Shift a box from another copy of the world to -180 to 180 degrees.
 
         Raises:
@@ -139,10 +139,10 @@ def four_numbers(text: str) -> tuple[float, float, float, float]:
 
 
 def check_degrees(values: Iterable[float]) -> None:
-    """Check that no coordinate is far beyond all degrees.
+    """Check that no coordinate is too large to be in degrees.
 
     Raises:
-        BadArea: One is; the message names the usual cause.
+        BadArea: A coordinate is; the message names the usual cause.
     """
     if max(map(abs, values)) > 1000:
         raise BadArea(
@@ -152,7 +152,7 @@ def check_degrees(values: Iterable[float]) -> None:
 
 
 def near_longitude(lon: npt.ArrayLike, reference: float) -> Floats:
-    """Longitudes on the copy of the world where each is within 180 degrees of another one."""
+    """Shift longitudes by multiples of 360 to within 180 degrees of a reference."""
     return np.asarray(reference + (np.asarray(lon, np.float64) - reference + 180.0) % 360.0 - 180.0)
 
 
@@ -163,7 +163,7 @@ def wrap_longitude(lon: npt.ArrayLike) -> Floats:
 
 
 def gsd_at(latitude: float, zoom: int) -> float:
-    """Ground meters per pixel of a 256-px Web Mercator tile at a latitude and zoom."""
+    """Return the meters per pixel of a 256-px Web Mercator tile at a latitude and zoom."""
     circumference_m = 2 * MERCATOR_HALF_M
     return circumference_m * math.cos(math.radians(latitude)) / (TILE_PX * 2.0**zoom)
 
@@ -237,14 +237,14 @@ ToLonLat = Callable[[Floats], Floats]
 
 @dataclass(frozen=True)
 class Grid:
-    """The size, georeference and ground sample distance of a picture.
+    """The size, georeference and ground sample distance of an image.
 
     Attributes:
         width: Columns.
         height: Rows.
         gsd_x_m: Ground meters per pixel along a row.
         gsd_y_m: Ground meters per pixel along a column.
-        crs: Coordinate reference system; None for a picture with a scale but no georeference.
+        crs: Coordinate reference system; None for an image with a scale but no georeference.
         transform: (a, b, c, d, e, f): map x = a*x + b*y + c, map y = d*x + e*y + f.
         to_wgs84: Converts map coordinates (n, 2) to longitude/latitude (n, 2).
     """
@@ -286,7 +286,7 @@ class Grid:
         return self.to_wgs84 is not None
 
     def scaled(self, width: int, height: int) -> "Grid":
-        """Return the grid of the same ground with another number of pixels."""
+        """Return the grid of the same ground with a different number of pixels."""
         sx, sy = self.width / width, self.height / height
         a, b, c, d, e, f = self.transform
         return replace(
@@ -323,7 +323,7 @@ class Grid:
 
 
 def bearing_deg(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
-    """Initial bearing from longitude/latitude a to b in degrees, 0 to 360 clockwise from north."""
+    """Return the initial bearing from lon/lat a to b, 0 to 360 degrees clockwise from north."""
     (lon0, lat0), (lon1, lat1) = np.radians(np.asarray([a, b], dtype=np.float64))
     east = math.sin(lon1 - lon0) * math.cos(lat1)
     north = math.cos(lat0) * math.sin(lat1) - math.sin(lat0) * math.cos(lat1) * math.cos(
@@ -333,7 +333,7 @@ def bearing_deg(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
 
 
 def distance_m(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
-    """Great-circle distance between longitude/latitude arrays (..., 2) in meters (haversine)."""
+    """Return the great-circle distance between lon/lat arrays (..., 2) in meters (haversine)."""
     p, q = np.radians(np.asarray(a, np.float64)), np.radians(np.asarray(b, np.float64))
     half = (q - p) / 2
     h = (
@@ -344,7 +344,7 @@ def distance_m(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
 
 
 def rectangle(center: tuple[float, float], length: float, width: float, axis_deg: float) -> Floats:
-    """Return the corners of a rotated rectangle.
+    """Return the corners of an oriented box.
 
     Args:
         center: (x, y), with y down.

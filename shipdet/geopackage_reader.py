@@ -2,7 +2,7 @@
 
 Layout of OGC 12-128r19: tables ``gpkg_geometry_columns`` and ``gpkg_spatial_ref_sys``; a geometry
 is a header of flags and an envelope, followed by WKB. Follows SQLite's advice for untrusted
-databases (https://www.sqlite.org/security.html): no code of the file runs, only tables are read,
+databases (https://www.sqlite.org/security.html): no code in the file runs, only tables are read,
 and the number of steps is limited.
 """
 
@@ -26,9 +26,9 @@ MAX_STEPS = 50_000_000
 _STEPS_AT_ONCE = 100_000
 #: Size of the envelope in bytes, by its code in the flags.
 _ENVELOPES = {0: 0, 1: 32, 2: 48, 3: 48, 4: 64}
-#: Types of WKB, in the lower half of its second word, without ISO's thousands for Z and M.
+#: Geometry types of WKB: the type word's lower 16 bits without ISO's thousands for Z and M.
 _POLYGON, _MULTIPOLYGON = 3, 6
-#: What reading a damaged file raises.
+#: Exceptions raised by damaged files.
 _DAMAGED = (
     sqlite3.Error,
     shapely.errors.ShapelyError,
@@ -49,7 +49,7 @@ def polygons_of(path: Path, most: int) -> Iterator[tuple[str, dict[str, Any]]]:
 
     Args:
         path: The file.
-        most: Reads at most this number of a layer plus one, so that the caller notices an excess.
+        most: Largest number per layer; one more is read, so that the caller notices an excess.
 
     Yields:
         The value of the column ``name`` ("" without one), and a GeoJSON geometry in degrees.
@@ -81,7 +81,7 @@ def polygons_of(path: Path, most: int) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    # Changes that an open program has not yet moved into the file are beside it. SQLite reads them
+    # A program that has the file open keeps recent changes in a second file. SQLite reads them
     # only without "immutable".
     file = path.resolve()
     beside = any(Path(f"{file}{suffix}").exists() for suffix in ("-wal", "-journal"))
@@ -114,17 +114,17 @@ def _quoted(name: str) -> str:
 
 
 def _geometry(blob: object) -> shapely.Polygon | shapely.MultiPolygon | None:
-    """The polygons of a blob; None for a geometry of another type."""
+    """Return the polygons of a blob; None for other geometry types."""
     if not isinstance(blob, bytes):
         return None
     if blob[:2] != b"GP" or len(blob) < 8:
-        raise ValueError("no geometry of a GeoPackage")
+        raise ValueError("not a GeoPackage geometry")
     envelope = _ENVELOPES.get((blob[3] >> 1) & 0b111)
     if envelope is None:
-        raise ValueError("no envelope of a GeoPackage")
+        raise ValueError("unknown envelope of a GeoPackage geometry")
     wkb = blob[8 + envelope :]
     # GEOS reads a geometry within a geometry by recursion, so only single polygons reach it.
-    kind, _, _, count, at = _head(wkb, 0)
+    kind, _, _, count, at = _header(wkb, 0)
     if kind == _POLYGON:
         return shapely.force_2d(shapely.from_wkb(wkb))
     if kind != _MULTIPOLYGON:
@@ -137,29 +137,29 @@ def _geometry(blob: object) -> shapely.Polygon | shapely.MultiPolygon | None:
     return shapely.MultiPolygon(shapely.force_2d(shapely.from_wkb(parts)).tolist())
 
 
-def _head(wkb: bytes, at: int) -> tuple[int, str, int, int, int]:
-    """The head of the geometry at an offset, in ISO's or PostGIS's form.
+def _header(wkb: bytes, at: int) -> tuple[int, str, int, int, int]:
+    """Read the header of the geometry at an offset, in ISO's or PostGIS's form.
 
     Returns:
-        Its type, its byte order for ``struct``, values of a point, number of parts, where they are.
+        Type, byte order for ``struct``, values per point, number of parts, offset of the parts.
     """
     order = {0: ">", 1: "<"}.get(wkb[at]) if at < len(wkb) else None
     if order is None:
-        raise ValueError("no byte order of WKB")
+        raise ValueError("unknown byte order of WKB")
     (word,) = struct.unpack_from(f"{order}I", wkb, at + 1)
     thousands, kind = divmod(word & 0xFFFF, 1000)
     has_z = bool(word & 0x80000000) or thousands in (1, 3)
     has_m = bool(word & 0x40000000) or thousands in (2, 3)
-    at += 9 if word & 0x20000000 else 5  # with or without the number of a coordinate system
+    at += 9 if word & 0x20000000 else 5  # with or without a coordinate system's number
     (count,) = struct.unpack_from(f"{order}I", wkb, at)
     return kind, order, 2 + has_z + has_m, count, at + 4
 
 
 def _polygon_end(wkb: bytes, at: int) -> int:
-    """Where the polygon at an offset ends; raises ValueError for another type."""
-    kind, order, values, rings, at = _head(wkb, at)
+    """Return where the polygon at an offset ends; raise ValueError for another type."""
+    kind, order, values, rings, at = _header(wkb, at)
     if kind != _POLYGON:
-        raise ValueError("no polygon in a multipolygon")
+        raise ValueError("not a polygon in a multipolygon")
     for _ in range(rings):
         (points,) = struct.unpack_from(f"{order}I", wkb, at)
         at += 4 + 8 * values * points
@@ -172,7 +172,7 @@ def _crs(organization: str, code: object) -> str | None:
         return None
     if organization.upper() != "EPSG" or not isinstance(code, int):
         raise BadArea(
-            "The GeoPackage's coordinate system is no EPSG code: save its polygons in WGS 84."
+            "The GeoPackage's coordinate system has no EPSG code: save its polygons in WGS 84."
         )
     return f"EPSG:{code}"
 

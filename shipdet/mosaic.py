@@ -46,7 +46,7 @@ class Picture(Protocol):
         """Wait until all rows above ``bottom`` are downloaded."""
 
     def read(self, x0: int, y0: int, x1: int, y1: int) -> tuple[Pixels, Mask]:
-        """Read a window inside the picture.
+        """Read a window inside the image.
 
         Args:
             x0: Left edge, in pixels.
@@ -97,7 +97,7 @@ class Mosaic:
 def fill_uncovered(pixels: Pixels, covered: Mask) -> Pixels:
     """Give every pixel without data the color of the nearest pixel with data.
 
-    To the network the edge of the data then looks like flat water or land instead of a coast.
+    The network then sees flat water or land at the edge of the data instead of a coast.
 
     Args:
         pixels: uint8 (h, w, 3); not modified.
@@ -109,7 +109,7 @@ def fill_uncovered(pixels: Pixels, covered: Mask) -> Pixels:
     """
     if covered.all() or not covered.any():
         return pixels
-    import cv2  # takes a while to import
+    import cv2  # slow to import
 
     _, labels = cv2.distanceTransformWithLabels(
         (~covered).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL

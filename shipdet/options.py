@@ -1,7 +1,7 @@
 """Generate function signatures from the models of :mod:`shipdet.requests`.
 
-``with_options(Search)`` replaces the ``**options`` of a function by one parameter per field of the
-model, so ``help``, editors, the command line and the web API show what the model defines.
+``with_options(Search)`` replaces the ``**options`` of a function with one parameter per field of
+the model, so ``help``, editors, the command line and the web API show what the model defines.
 """
 
 import functools
@@ -41,11 +41,11 @@ def plainly(name: str, field: FieldInfo) -> tuple[Any, Any]:
 def with_options(
     *models: type[BaseModel], leave_out: Collection[str] = (), style: Style = plainly
 ) -> Callable[[Function], Function]:
-    """Replace the ``**options`` of a function by one parameter per option.
+    """Replace the ``**options`` of a function with one parameter per option.
 
     Args:
         *models: The models that define the options.
-        leave_out: Names of fields that the function does not take.
+        leave_out: Names of fields to omit.
         style: Converts a field into an annotation and a default.
 
     Returns:

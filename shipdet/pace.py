@@ -1,6 +1,6 @@
 """Throughput of this machine, for estimates before a run and of the remaining time.
 
-Starts with figures of a two-core computer and adapts to the runs of this process.
+The initial values are from a two-core computer; runs of this process update them.
 """
 
 import threading
@@ -9,10 +9,10 @@ _lock = threading.Lock()
 _per_second: dict[str, float] = {
     "fetch": 12.0,  # tiles
     "detect": 8.0e5,  # network pixels
-    "upscale:realesrgan-x4plus": 5.0e3,  # pixels before enlarging
+    "upscale:realesrgan-x4plus": 5.0e3,  # pixels before super-resolution
     "upscale:realesr-general-x4v3": 6.0e4,
     "upscale": 5.0e3,
-    "report": 1.5e7,  # pixels of the searched picture
+    "report": 1.5e7,  # pixels of the searched image
 }
 
 

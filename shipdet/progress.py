@@ -31,10 +31,10 @@ class Progress:
     """A progress event.
 
     Attributes:
-        stage: What the run is doing.
-        done: How many units of the stage are done.
-        total: How many units the stage has; 0 if unknown.
-        unit: What is counted, in the plural, such as "tiles".
+        stage: Current stage of the run.
+        done: Number of finished units of the stage.
+        total: Number of units of the stage; 0 if unknown.
+        unit: Plural name of the unit, such as "tiles".
         note: Text for the user.
         sighted: During the search, the ships found so far.
 

@@ -1,8 +1,8 @@
 """Validated requests, which UI, API, CLI and cluster pass to the pipeline.
 
 Every option is defined here only: name, type, default, description, bounds and choices. The command
-line and the signatures of the Python and web API are generated from it (:mod:`shipdet.options`); a
-test checks the job message and the page against it.
+line and the signatures of the Python and web API are generated from these definitions
+(:mod:`shipdet.options`); a test checks the job message and the page against them.
 """
 
 import difflib
@@ -21,7 +21,7 @@ from shipdet.geometry import BBox
 Upscale = Literal["none", "x4", "x16"]
 PASSES: dict[Upscale, int] = {"none": 0, "x4": 1, "x16": 2}
 
-#: Factor by which one pass enlarges each side of a picture.
+#: Factor by which one pass enlarges each side of an image.
 UPSCALE = 4
 
 #: How the values of an image are converted to 8 bits.
@@ -68,10 +68,10 @@ class Request(BaseModel):
         try:
             return cls(**values)
         except ValidationError as error:
-            raise _one_sentence(error, cls) from None
+            raise _as_sentence(error, cls) from None
 
 
-def _one_sentence(error: ValidationError, model: type[BaseModel]) -> ShipdetError:
+def _as_sentence(error: ValidationError, model: type[BaseModel]) -> ShipdetError:
     first = error.errors()[0]
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, ShipdetError):
@@ -85,7 +85,7 @@ def _one_sentence(error: ValidationError, model: type[BaseModel]) -> ShipdetErro
         near = difflib.get_close_matches(name.rpartition(".")[2], known, 1)
         hint = f": did you mean {near[0]}?" if near else ""
         message = f"{name}: there is no such option{hint}"
-    elif not isinstance(cause, ValueError):  # messages of pydantic do not name the field
+    elif not isinstance(cause, ValueError):  # pydantic's messages do not name the field
         message = f"{name}: {message[0].lower()}{message[1:]}"
     end = "" if message.endswith("?") else "."
     return BadOption(f"{message[0].upper()}{message[1:]}{end}")
@@ -103,7 +103,7 @@ def _option(default: Any, group: str, description: str, **bounds: Any) -> Any:
 
 
 class Search(Request):
-    """How to enlarge and search an image, from any source.
+    """Options of super-resolution, search and results, for any source.
 
     Example:
         >>> Search(upscale="x4", threshold=0.6).passes
@@ -166,18 +166,18 @@ class Search(Request):
 
     @field_validator("name")
     @classmethod
-    def _name_of_a_file(cls, value: str) -> str:
+    def _valid_name(cls, value: str) -> str:
         return check_name(value)
 
     @model_validator(mode="after")
-    def _selective_of_something(self) -> Self:
+    def _selective_needs_passes(self) -> Self:
         if self.selective and not self.passes:
             raise ValueError("selective super-resolution needs x4 or x16")
         return self
 
 
 class ImageryOptions(Request):
-    """Which provider and acquisition the imagery of an area comes from.
+    """Provider and acquisition of the imagery of an area.
 
     Dates and cloud cover apply to Sentinel Hub and ``sentinel2``, priority to Sentinel Hub,
     ``acquisition`` to ``sentinel2``. Dates are inclusive, in the form YYYY-MM-DD; None is no limit.
@@ -210,7 +210,7 @@ class ImageryOptions(Request):
 
     @field_validator("date_from", "date_to", mode="before")
     @classmethod
-    def _date_readable(cls, value: object) -> str | None:
+    def _normalized_date(cls, value: object) -> str | None:
         if value is None or (isinstance(value, str) and not value.strip()):
             return None
         if isinstance(value, date):
@@ -241,15 +241,15 @@ class ImageryOptions(Request):
         return f"{first}/{max(first, last)}"
 
 
-#: Options of a search that mean nothing to a download.
+#: Search options that do not apply to a download.
 NOT_DOWNLOADED = frozenset(Search.model_fields) - {"image_format", "quality", "name"}
 
-#: Options of imagery that mean nothing to a list of acquisitions.
+#: Imagery options that do not apply to a list of acquisitions.
 NOT_LISTED = frozenset({"provider", "zoom", "priority", "acquisition"})
 
 
 class AreaRequest(ImageryOptions):
-    """An area of interest, where its imagery comes from and how to search it."""
+    """An area of interest with its imagery and search options."""
 
     bbox: tuple[float, float, float, float] = Field(
         description="west, south, east, north in degrees"
@@ -260,7 +260,7 @@ class AreaRequest(ImageryOptions):
 
     @classmethod
     def of_area(cls, area: Area, **values: Any) -> Self:
-        """Build a request for a box or polygons; raises as :meth:`check`."""
+        """Build a request for a box or polygons; raises like :meth:`check`."""
         polygon = "" if area.polygon is None else area.polygon.wkt
         return cls.check(bbox=area.box.as_tuple(), polygon=polygon, **values)
 
@@ -343,15 +343,15 @@ class AreaOptions(SearchOptions, total=False):
 
 
 def check_name(name: str) -> str:
-    """Return a file name stem from a user without spaces around it; it may be empty.
+    """Return a user's file name stem without surrounding spaces; it may be empty.
 
-    Raises BadOption where it has more than letters, digits, spaces and ``. - _``.
+    Raises BadOption if it contains more than letters, digits, spaces and ``. - _``.
     """
     name = name.strip()
     if name and not re.fullmatch(rf"\w[\w .-]{{0,{MAX_NAME - 1}}}", name):
         raise BadOption(
             f"A file name may have up to {MAX_NAME} letters, digits, spaces, dots, dashes and "
-            "underscores, and begins with a letter or digit."
+            "underscores, and must begin with a letter or digit."
         )
     return name
 

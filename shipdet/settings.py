@@ -41,12 +41,12 @@ def user_folder(find: Callable[..., Path]) -> Path:
         pass
     user = os.getuid() if hasattr(os, "getuid") else "user"
     folder = Path(tempfile.gettempdir(), f"shipdet-{user}")
-    _say_homeless(folder)
+    _warn_no_home(folder)
     return folder
 
 
 @lru_cache(maxsize=1)
-def _say_homeless(folder: Path) -> None:
+def _warn_no_home(folder: Path) -> None:
     log.warning("this user has no home folder: files are kept in %s", folder)
 
 
@@ -111,7 +111,7 @@ class Settings(BaseSettings):
     )
     #: values of {s} in the template: "a,b,c", a range such as "1-4", or "abc" as in Leaflet
     xyz_subdomains: str = ""
-    #: side of the tiles; one of 512 px covers the ground of four of 256 px at the next zoom
+    #: side of the tiles; a 512-px tile covers the same ground as four 256-px tiles of the next zoom
     xyz_tile_px: Literal[256, 512] = 256
     xyz_title: str = "Own tiles"
     xyz_attribution: str = ""
@@ -187,7 +187,7 @@ class Settings(BaseSettings):
     @field_validator("runs_dir", "cache_dir", "weights_dir", mode="before")
     @classmethod
     def _default_if_empty(cls, value: object, info: ValidationInfo) -> object:
-        """Use the default folder for ""; as a path, it would be the working folder."""
+        """Use the default folder for "", which as a path is the working folder."""
         if value == "" and info.field_name:
             return cls.model_fields[info.field_name].get_default(call_default_factory=True)
         return value
@@ -239,7 +239,7 @@ def _check_env_file() -> None:
             f"The file {path.absolute()} cannot be read ({error.strerror}): allow this user to "
             "read it, or move it away."
         ) from None
-    if "\0" in text:  # includes UTF-16 without a mark, which would be read as no settings
+    if "\0" in text:  # also UTF-16 without a byte order mark, which has no readable setting
         raise BadOption(
             f"The file {path.absolute()} is not UTF-8 text: save it again with the encoding UTF-8."
         )

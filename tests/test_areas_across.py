@@ -134,7 +134,7 @@ def test_every_place_of_a_box_is_in_one_of_its_parts(west, width, share):
         ([500_000, 5_900_000, 501_000, 5_901_000], "look projected"),
         ("POLYGON ((500000 5900000, 501000 5900000, 501000 5901000))", "look projected"),
         (polygon([(500_000, 5_900_000), (501_000, 5_900_000), (501_000, 5e6)]), "look projected"),
-        (polygon([(float("nan"), 1), (2, 3), (4, 5)]), "no proper list"),
+        (polygon([(float("nan"), 1), (2, 3), (4, 5)]), "no valid list"),
         ("POINT (1 2)", "not a WKT"),
         (7, "An area is four numbers"),
     ],

@@ -108,7 +108,7 @@ def test_tiles_are_listed_row_by_row():
     [
         ((1, 2, 1, 3), "The area is empty"),
         ((1, 2, 2, 2), "The area is empty"),
-        ((1, 3, 2, 2), r"South \(3\) is north of north \(2\)"),
+        ((1, 3, 2, 2), r"South \(3\) is greater than north \(2\)"),
         ((170, 0, -170, 1), "crosses the antimeridian"),
         ((0, 80, 1, 86), r"Map tiles end at 85\.05 degrees"),
         ((0, -89, 1, -80), r"Map tiles end at 85\.05 degrees"),
