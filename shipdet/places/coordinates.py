@@ -12,7 +12,7 @@ from typing import Literal
 
 from shipdet.errors import BadPlace
 
-#: Other characters for ``°'"``, after NFKC.
+#: Variants of ``°'"`` and minus that remain after NFKC.
 _MARKS = str.maketrans(
     {
         **dict.fromkeys("º˚o", "°"),
@@ -50,11 +50,11 @@ class _Angle:
     @property
     def axis(self) -> Axis | None:
         """The axis, if a letter or label specifies it."""
-        said = {_AXIS[sign] for sign in (self.hemisphere, self.label) if sign}
-        if len(said) > 1:
+        axes = {_AXIS[sign] for sign in (self.hemisphere, self.label) if sign}
+        if len(axes) > 1:
             label = "lat" if self.label == "φ" else "lon"
             raise BadPlace(f"'{label}' and {self.hemisphere} contradict each other: give one.")
-        return said.pop() if said else None
+        return axes.pop() if axes else None
 
     @property
     def degrees(self) -> float:
@@ -71,11 +71,9 @@ class _Angle:
         first = self.parts[0]
         negative, signed = first.startswith("-"), first[0] in "+-"
         if signed and self.hemisphere:
-            raise BadPlace(
-                f"'{first} {self.hemisphere}' has a sign and a letter: give one of the two."
-            )
+            raise BadPlace(f"'{first} {self.hemisphere}' has a sign and a letter: give only one.")
         if any(part[0] in "+-" for part in self.parts[1:]):
-            raise BadPlace("Minutes and seconds have no sign of their own: put it at the degrees.")
+            raise BadPlace("Minutes and seconds have no sign: put it before the degrees.")
         if any("." in part and float(part) % 1 for part in self.parts[:-1]):
             raise BadPlace("Only the last of degrees, minutes and seconds may have decimals.")
         values = [abs(float(part)) for part in self.parts]
@@ -128,20 +126,20 @@ def has_decimal_commas(text: str) -> bool:
 
 
 def _normalized(text: str) -> str:
-    """Replace variants of ``°'"``, minus and point by plain characters, and words by signs."""
+    """Replace variants of ``°'"``, minus and point with plain characters, words with signs."""
     plain = unicodedata.normalize("NFKC", text.replace("´", "'").replace("º", "°")).strip()
     plain = plain.strip("()[]{}").strip()
     plain = _LABEL.sub(lambda found: " φ " if found[1] else " λ ", plain)
     plain = _WORDS.sub(lambda found: _WORD_SIGNS[found.lastindex - 1], plain)  # type: ignore[operator]
     plain = _LETTER_MARKS.sub(lambda found: {"d": "°", "m": "'", "s": '"'}[found[1]], plain)
     plain = plain.translate(_MARKS).replace("''", '"')
-    plain = re.sub(r"(?<=\d)-(?=\d)", " ", plain)  # 36-07.8N, as seamen write it
+    plain = re.sub(r"(?<=\d)-(?=\d)", " ", plain)  # 36-07.8N, as in navigation
     plain = re.sub(r"([-+])\s+(?=[\d.])", r"\1", plain)
     return re.sub(r"[nsew]", lambda letter: letter[0].upper(), plain)
 
 
 def _with_points(text: str) -> str | None:
-    """Replace decimal commas by points; None if the result is not a pair."""
+    """Replace decimal commas with points; None if the result is not a pair."""
     if "." in text or not _COMMA_NUMBER.search(text):
         return None
     changed = _COMMA_NUMBER.sub(r"\1.\2", text)
@@ -157,7 +155,7 @@ def _unpacked(digits: str, degrees: int) -> str:
 
 
 def _angles(text: str) -> tuple[_Angle, _Angle] | None:
-    """Split a text into two coordinates; None if the number of numbers does not fit."""
+    """Split a text into two coordinates; None if it has too many or too few numbers."""
     tokens = [found.group("number") or found.group("other") for found in _TOKEN.finditer(text)]
     numbers = [token for token in tokens if token[-1].isdigit() or token[-1] == "."]
     signs = [token for token in tokens if token in _AXIS]
@@ -200,18 +198,18 @@ def _grouped(tokens: list[str]) -> list[_Angle]:
                 close()
             if current.hemisphere:
                 raise BadPlace(
-                    f"{current.hemisphere} and {token} stand at one coordinate: give one."
+                    f"{current.hemisphere} and {token} belong to one coordinate: give only one."
                 )
             current.hemisphere = token
             if not prefixed:
                 if not current.parts:
-                    raise BadPlace("N, S, E or W must stand before both coordinates or after both.")
+                    raise BadPlace("N, S, E or W must come before both coordinates or after both.")
                 close()
         elif token in "°'\"":
             if len(current.parts) != "°'\"".index(token) + 1:
                 raise BadPlace(
-                    "Degrees (°), minutes (') and seconds (\") must follow one another in this "
-                    "order."
+                    "Degrees (°), minutes (') and seconds (\") must come in this order, with none "
+                    "left out."
                 )
             current.marks.append(token)
         else:
@@ -224,7 +222,7 @@ def _grouped(tokens: list[str]) -> list[_Angle]:
 
 
 def _complete(angle: _Angle) -> bool:
-    """Whether a coordinate has all its numbers."""
+    """Whether a coordinate has degrees, minutes and seconds."""
     return len(angle.parts) == 3 or '"' in angle.marks
 
 
@@ -239,6 +237,6 @@ def _pair(first: _Angle, second: _Angle) -> tuple[float, float]:
         )
     if axes[0] == "lon" or axes[1] == "lat":
         return a, b
-    if axes == (None, None) and abs(a) > 90 >= abs(b):  # no latitude is as large as that
+    if axes == (None, None) and abs(a) > 90 >= abs(b):  # latitudes end at 90
         return a, b
     return b, a

@@ -9,9 +9,9 @@ from shipdet.places.links import parse_link
 from shipdet.places.names import find_names
 from shipdet.places.place import MAX_ZOOM, Place
 
-#: Longest text; a link of a map service has some hundreds of characters.
+#: Longest text in characters; links of map services have a few hundred.
 MAX_TEXT = 2000
-#: Quadkeys of fewer digits show half a continent and look like numbers.
+#: Fewest digits of a quadkey; shorter ones cover half a continent and look like numbers.
 MIN_QUADKEY = 4
 
 _TILE = re.compile(r"(?:zoom\s*)?(\d{1,2})\s*/\s*(\d{1,8})\s*/\s*(\d{1,8})(?:\.\w+)?")
@@ -21,7 +21,7 @@ _BOX = re.compile(rf"[\[(]*\s*{_NUMBER}(?:[\s,;]+{_NUMBER}){{3}}\s*[\])]*")
 
 
 def find_place(text: str) -> list[Place]:
-    """Find the places that a text may mean, without network access.
+    """Find the places that match a text, without network access.
 
     Args:
         text: The name of a city or port ("Algeciras", "Norfolk, US"); latitude and longitude in
@@ -30,7 +30,7 @@ def find_place(text: str) -> list[Place]:
             quadkey.
 
     Returns:
-        At least one place, the most likely first. Only names give several.
+        At least one place, the most likely first; several only for names.
 
     Raises:
         BadPlace: The text has another form, is ambiguous, or is a place outside the map.
@@ -44,7 +44,7 @@ def find_place(text: str) -> list[Place]:
     if not text:
         raise BadPlace("Type the name of a place, coordinates such as 36.13, -5.43, or a map link.")
     if len(text) > MAX_TEXT:
-        raise BadPlace(f"A place has at most {MAX_TEXT:,} characters: copy less.")
+        raise BadPlace(f"A place has at most {MAX_TEXT:,} characters: shorten the text.")
     if (place := parse_link(text)) is not None:
         return [place]
     if found := _TILE.fullmatch(text):
@@ -94,7 +94,7 @@ def _on_map(west: float, south: float, east: float, north: float) -> BBox:
 
 
 def _quadkey(digits: str) -> Place:
-    """Return the tile of a quadkey: a digit per level, bit 0 for x and bit 1 for y (Bing Maps)."""
+    """Return the tile of a quadkey: one digit per level, bit 0 for x, bit 1 for y (Bing Maps)."""
     x = sum((int(digit) & 1) << power for power, digit in enumerate(reversed(digits)))
     y = sum((int(digit) >> 1) << power for power, digit in enumerate(reversed(digits)))
     return _tile(len(digits), x, y)

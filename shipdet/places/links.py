@@ -42,15 +42,15 @@ def parse_link(text: str) -> Place | None:
         parts = urlsplit(address if "://" in address else f"https://{address}")
         host = (parts.hostname or "").removeprefix("www.")
     except ValueError:
-        raise BadPlace("The link is not a proper address: copy it again.") from None
+        raise BadPlace("The link is not a valid address: copy it again.") from None
     if host in _SHORT or host.endswith(".app.goo.gl"):
         raise BadPlace(
-            "A short link holds no coordinates: open it in a browser and copy the long address."
+            "A short link has no coordinates: open it in a browser and copy the long address."
         )
     place = _from_parts(parts)
     if place is None:
         raise BadPlace(
-            "The link holds no coordinates: move the map to the place and copy its address again."
+            "The link has no coordinates: move the map to the place and copy its address again."
         )
     return place
 
@@ -123,8 +123,8 @@ def _box(fields: dict[str, str]) -> Place | None:
 
 
 def _zoom(fields: dict[str, str]) -> int | None:
-    said = [fields[name] for name in _ZOOM_FIELDS if name in fields]
-    return _rounded(said[0]) if said and re.fullmatch(_NUMBER, said[0]) else None
+    values = [fields[name] for name in _ZOOM_FIELDS if name in fields]
+    return _rounded(values[0]) if values and re.fullmatch(_NUMBER, values[0]) else None
 
 
 def _rounded(number: str) -> int:
@@ -132,7 +132,7 @@ def _rounded(number: str) -> int:
 
 
 def _shown_zoom(shown: re.Match[str]) -> int | None:
-    """Return the zoom of ``@lat,lon,12z``, or that of a view with this height in meters."""
+    """Return the zoom of ``@lat,lon,12z``, or of ``@lat,lon,500m``, the view's height in meters."""
     lat, size, unit = shown[1], shown[3], shown[4]
     if size is None or unit == "a":
         return None

@@ -13,13 +13,13 @@ from shipdet.places.folding import folded
 from shipdet.places.place import Place
 from shipdet.places.ports import find_ports
 
-#: Population of the smallest city in the index; small ports are towns.
+#: Population of the smallest city in the index; small ports are often in towns.
 MIN_POPULATION = 5000
 #: Largest number of places in the result.
 MAX_FOUND = 10
-#: The zoom that shows a city, by its population.
-#: The zoom that shows a port.
+#: Map zoom for a port.
 PORT_ZOOM = 13
+#: Map zoom for a city, by its population.
 _ZOOMS = ((1_000_000, 11), (100_000, 12), (0, 13))
 
 
@@ -50,7 +50,7 @@ class _Index:
     starts: tuple[int, ...]
     cities: tuple[_City, ...]
 
-    def holding(self, part: str) -> set[int]:
+    def containing(self, part: str) -> set[int]:
         """Return the indices of the cities whose line contains a text."""
         found: set[int] = set()
         at = self.text.find(part)
@@ -79,11 +79,11 @@ def find_names(text: str) -> list[Place]:
     name, where = _split(text)
     wanted = folded(name.replace("|", " ").replace("\n", " "))
     if len(wanted) < 2:
-        raise BadPlace(f"'{text[:60]}' is too short for a name: type more of it.")
-    of_that_name = find_ports(wanted)
+        raise BadPlace(f"'{text[:60]}' is too short for a name: type more letters.")
+    ports = find_ports(wanted)
     places = [
         Place.at(port.lon, port.lat, PORT_ZOOM, f"{port.name}, {country} (port)", "port")
-        for port in of_that_name
+        for port in ports
         for country in [_countries().get(port.country, port.country)]
         if not where
         or where in (folded(country), port.country.lower())
@@ -92,7 +92,7 @@ def find_names(text: str) -> list[Place]:
     places += [_place(city) for city in _cities(wanted, where)]
     if not places:
         raise BadPlace(
-            f"No city or port is called '{text[:60]}': check the spelling, take a larger place "
+            f"No city or port is called '{text[:60]}': check the spelling, try a larger place "
             "nearby, or give coordinates such as 36.13, -5.43."
         )
     return places[:MAX_FOUND]
@@ -102,7 +102,7 @@ def _cities(wanted: str, where: str) -> list[_City]:
     index = _index()
     found: list[_City] = []
     for part in (f"|{wanted}|", f"|{wanted}"):
-        cities = (index.cities[number] for number in index.holding(part))
+        cities = (index.cities[number] for number in index.containing(part))
         fitting = [city for city in cities if city not in found and _is_in(city, where)]
         fitting.sort(key=lambda city: (wanted != folded(city.name), -city.population))
         found += fitting
@@ -169,7 +169,7 @@ def _index() -> _Index:
         )
         names = "|".join((entry["name"], *entry["alternatenames"]))
         lines.append(f"|{' '.join(names.split())}|")
-    text = folded("\n".join(lines))  # one call, four times as fast as a call per name
+    text = folded("\n".join(lines))  # one call is four times as fast as a call per name
     lengths = (len(line) + 1 for line in text.split("\n"))
     starts = tuple(accumulate(lengths, initial=0))[:-1]
     return _Index(text, starts, tuple(cities))

@@ -31,11 +31,11 @@ class Place:
 
     Attributes:
         name: Name for a list of choices.
-        kind: What the text described: a port, a city, a point, an area or a map tile.
+        kind: What the text describes: a port, a city, a point, an area or a map tile.
         lon: Longitude of the center in degrees, -180 to 180.
         lat: Latitude of the center in degrees.
         zoom: Web Mercator zoom that shows the place on a map of ``VIEW_PX`` pixels.
-        bbox: The area to show; for an area or a tile exactly this area.
+        bbox: The area to show; for an area or a tile, exactly that area.
     """
 
     name: str
@@ -71,13 +71,15 @@ class Place:
         except BadArea as error:
             raise BadPlace(str(error)) from None
         if abs(lat) > 90:
-            raise BadPlace(f"A latitude of {lat:g} does not exist: it lies between -90 and 90.")
+            raise BadPlace(f"A latitude of {lat:g} does not exist: it must lie between -90 and 90.")
         if abs(lat) > MAX_LATITUDE:
             raise BadPlace(
                 f"Maps end at {MAX_LATITUDE:.2f} degrees of latitude: {lat:g} cannot be shown."
             )
         if abs(lon) > 360:
-            raise BadPlace(f"A longitude of {lon:g} does not exist: it lies between -180 and 180.")
+            raise BadPlace(
+                f"A longitude of {lon:g} does not exist: it must lie between -180 and 180."
+            )
         lon = float(wrap_longitude(lon))
         zoom = min(max(zoom, 0), MAX_ZOOM)
         label = name or f"{lat:.5f}, {lon:.5f}"

@@ -26,14 +26,14 @@ def find_ports(wanted: str) -> list[Port]:
 
 @lru_cache(maxsize=1)
 def _index() -> dict[str, tuple[Port, ...]]:
-    spec = importlib.util.find_spec("searoute")  # imports nothing, networkx for instance
+    spec = importlib.util.find_spec("searoute")  # imports neither searoute nor its networkx
     if spec is None or spec.origin is None:
         return {}
     file = Path(spec.origin).parent / "data" / "ports.geojson"
     found: dict[str, tuple[Port, ...]] = {}
     for feature in json.loads(file.read_text(encoding="utf-8"))["features"]:
         facts = feature["properties"]
-        if facts.get("t") != 1 or not facts.get("name"):  # no terminal: an inland place, mostly
+        if facts.get("t") != 1 or not facts.get("name"):  # no terminal: mostly inland places
             continue
         lon, lat = feature["geometry"]["coordinates"]
         port = Port(facts["name"], facts["port"][:2], float(lon), float(lat))

@@ -163,7 +163,7 @@ def test_further_writings_give_the_place(text, lat, lon):
         ("36°N", "one latitude and one longitude"),
         ("https://maps.app.goo.gl/abc", "short link"),
         ("https://example.org/nothing", "no coordinates"),
-        ("https://[", "not a proper address"),
+        ("https://[", "not a valid address"),
         ("geo:here", "geo:36.13"),
         ("geo:95,0", "latitude of 95"),
         ("30/1/1", "zoom above"),
