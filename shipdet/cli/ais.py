@@ -1,4 +1,4 @@
-"""``shipdet ais``, and what ``shipdet detect --ais`` prints."""
+"""``shipdet ais``, and the output of ``shipdet detect --ais``."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ File = Annotated[
         "--ais",
         metavar="FILE",
         help="Match the ships with an AIS file (CSV or Parquet from MarineCadastre or the Danish "
-        "Maritime Authority); needs dated imagery or --acquired. 'sample' is the sample's file.",
+        "Maritime Authority); needs dated imagery or --acquired. 'sample' is the built-in file.",
         rich_help_panel="AIS",
     ),
 ]
@@ -57,7 +57,7 @@ def ais(
 
 
 def lines(run: Any) -> list[str]:
-    """What AIS says of a run's ships, a line each."""
+    """Describe a run's AIS matches, one line per ship."""
     record = run.record["ais"]
     out = [
         f"AIS at {record['acquired']}: {record['matched']} ships known, {record['dark']} dark, "

@@ -1,4 +1,4 @@
-"""The areas of a command: a box, a file of areas or the sample, one after the other."""
+"""The areas of a command: a box, an area file or the sample."""
 
 import json
 import sys
@@ -46,7 +46,7 @@ Named = tuple[str, AreaRequest]
 
 
 class Outcome(NamedTuple):
-    """The run of an area, what it counts, and that in words."""
+    """The run of an area, its counts, and a line of text with them."""
 
     run: "Run"
     counts: dict[str, int]
@@ -60,11 +60,11 @@ def requests_of(
     day: str | None,
     options: dict[str, Any],
 ) -> list[Named]:
-    """A request for each area, with the area's name; a single area has no name.
+    """Return a request for each area, with the area's name; a single area has no name.
 
     Raises:
         BadArea: Not exactly one of box, file and sample was given, or an area cannot be read.
-        BadOption: Another value is wrong, or two do not go together.
+        BadOption: Another value is invalid, or two options conflict.
     """
     if [bbox is not None, file is not None, is_sample].count(True) != 1:
         raise BadArea(
@@ -73,7 +73,7 @@ def requests_of(
         )
     imagery = fields_of(ImageryOptions, options)
     if is_sample and "provider" in imagery:
-        raise BadOption("--sample has imagery of its own: leave out --provider.")
+        raise BadOption("--sample has its own imagery: leave out --provider.")
     if day is not None:
         if imagery.keys() & {"date_from", "date_to"}:
             raise BadOption("Give --date, or --date-from and --date-to.")
@@ -100,19 +100,19 @@ def each_area(
     *,
     summary: bool = False,
 ) -> None:
-    """Run several areas and print a line for each; one that fails does not stop the others.
+    """Process several areas and print a line for each; a failure does not stop the others.
 
     Args:
         requests: The areas with their names.
-        out: A new or empty folder, in which each has one; None makes them under the runs folder.
-        quiet: Do not say which one is on.
+        out: New or empty folder for a folder per area; None for the runs folder.
+        quiet: Do not print the current area.
         json_: Print one JSON document instead of lines.
-        one: Runs a request into a folder.
-        counted: Names of what it counts.
+        one: Processes a request and writes to a folder.
+        counted: Names of the counts.
         summary: Write a summary of the ships into ``out``, as for a batch of images.
 
     Raises:
-        PartFailed: At least one failed.
+        PartFailed: At least one area failed.
     """
     from shipdet.report import BatchImage, check_new, write_summary
 

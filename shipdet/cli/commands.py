@@ -1,4 +1,4 @@
-"""The commands, and how errors become messages and exit codes."""
+"""The commands, and the messages and exit codes of errors."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ from shipdet.errors import (
     StorageFull,
 )
 
-#: Errors that are not in what was typed.
+#: Errors whose cause is not the command line: exit code 1 instead of 2.
 CIRCUMSTANCES = (
     EngineUnreachable, MissingExtra, NoImagery, OutOfMemory, PartFailed, ProviderUnreachable,
     StorageFull,
@@ -65,7 +65,7 @@ def shipdet(
 
 
 def run(typed: list[str]) -> int:
-    """Run a command; returns its exit code."""
+    """Run a command and return its exit code."""
     try:
         arguments = with_box(typed)
         code = typer.main.get_command(app).main(arguments, "shipdet", standalone_mode=False)
@@ -78,14 +78,14 @@ def run(typed: list[str]) -> int:
         advice = f" The option is {flag('gsd_m')}." if isinstance(error, MissingScale) else ""
         print(f"{error}{advice}", file=sys.stderr)
         return 1 if isinstance(error, CIRCUMSTANCES) else 2
-    except BrokenPipeError:  # the reader of our output has gone; nothing is left to say
+    except BrokenPipeError:  # the reader of the output is gone
         sys.stderr.close()
         return 1
     return code if isinstance(code, int) else 0
 
 
 def _usage(error: TyperException) -> str:
-    """One sentence about what was typed, and where to read on."""
+    """Return a usage error as one sentence that refers to the help."""
     message = error.format_message().replace("Value error, ", "").rstrip(".")
     context: Any = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "shipdet"

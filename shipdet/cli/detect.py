@@ -31,7 +31,7 @@ from shipdet.errors import BadOption
 from shipdet.options import with_options
 from shipdet.requests import NOT_DOWNLOADED, AreaRequest, ImageRequest, ImageryOptions, Search
 
-TILES = ("tiles", "cached", "missing")  # what a download counts
+TILES = ("tiles", "cached", "missing")  # the counts of a download
 
 
 @with_options(AreaRequest, ImageRequest, Search, style=typed)
@@ -85,7 +85,7 @@ def detect(
     from shipdet.report import exports
 
     if save is not None:
-        exports.check_target(save)  # says what is wrong before the search
+        exports.check_target(save)  # fails before the search, not after it
     sources = [*(images or []), *([image] if image else [])]
     if sources and (bbox is not None or area is not None or sample):
         raise BadOption("Give an area or an image, not both.")
@@ -133,13 +133,13 @@ def detect(
 
 
 def _refuse(names: Iterable[str], meant_for: str) -> None:
-    """BadOption with the first of the options that were given in the wrong place."""
+    """Raise BadOption for the first option that does not apply."""
     for name in names:
         raise BadOption(f"{flag(name)} is for {meant_for}.")
 
 
 def _one_only(save: Path | None) -> None:
-    """Several searches have a summary instead of one file."""
+    """Raise BadOption for --save: several searches write a summary instead."""
     if save is not None:
         raise BadOption(
             "--save accepts one image or area only: for several, use ships.csv and ships.gpkg in "
@@ -150,7 +150,7 @@ def _one_only(save: Path | None) -> None:
 def _searched(
     request: AreaRequest, out: Path | None, quiet: bool, ais: str | None, acquired: str | None
 ) -> Outcome:
-    """Search an area; its AIS file is read before anything is fetched."""
+    """Search an area; the AIS file is read before any imagery is fetched."""
     from shipdet import pipeline
 
     contacts = None

@@ -1,7 +1,7 @@
-"""``shipdet jobs``: all that people do with jobs, and the stream itself.
+"""``shipdet jobs``: submit and manage jobs, and run the stream.
 
 The engines' clients are imported by the commands that use them, so that the command line works
-where they are not installed.
+without them.
 """
 
 import importlib
@@ -77,7 +77,7 @@ def submit(
 
 
 def _module(name: str) -> Any:
-    """A module of this package that needs an engine's client."""
+    """Import a module of ``shipdet.cluster`` that needs an engine's client."""
     try:
         return importlib.import_module(f"shipdet.cluster.{name}")
     except ModuleNotFoundError as error:
@@ -241,4 +241,4 @@ def _print(value: Any, as_json: bool, text: str) -> None:
 def _plain(value: object) -> str:
     if isinstance(value, datetime | date):
         return value.isoformat()
-    raise TypeError(f"{type(value).__name__} is no JSON value")
+    raise TypeError(f"{type(value).__name__} is not a JSON value")

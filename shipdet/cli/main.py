@@ -1,6 +1,6 @@
 """The entry point of the command line.
 
-It imports the commands inside ``main``: that takes a second, in which an interrupt may come.
+``main`` imports the commands, which takes a second, so that it also handles an interrupt then.
 """
 
 import io
@@ -13,7 +13,7 @@ INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line and return the exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # its encoding may lack "°"
     code: object
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from shipdet.cli.commands import run
 
             code = run(list(sys.argv[1:] if arguments is None else arguments))
-    except KeyboardInterrupt:  # in the imports; typer makes it an exit code later
+    except KeyboardInterrupt:  # during the imports; later, typer converts it to an exit code
         code = INTERRUPTED
     except SystemExit as stop:
         code = stop.code
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM raise SystemExit, so that what is half written is removed as after Ctrl-C."""
+    """Let SIGTERM raise SystemExit, so that unfinished files are removed as after Ctrl-C."""
 
     def stop(*_: object) -> None:
         raise SystemExit(TERMINATED)

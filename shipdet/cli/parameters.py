@@ -15,7 +15,7 @@ from shipdet.geometry import four_numbers
 from shipdet.options import group
 from shipdet.requests import Search
 
-#: Options whose flag is not their field's name.
+#: Flags that differ from the name of their field.
 FLAGS = {
     "image_format": "--format",
     "gsd_m": "--gsd",
@@ -63,17 +63,17 @@ class PartFailed(ShipdetError):
 
 
 def flag(name: str) -> str:
-    """How an option is typed."""
+    """Return the flag of an option."""
     return FLAGS.get(name, f"--{name.replace('_', '-')}")
 
 
 def ships_in_words(count: int) -> str:
-    """A number of ships as the commands print it."""
+    """Return a number of ships as text."""
     return f"{count} ship{'s' * (count != 1)}"
 
 
 def ship_in_words(ship: Detection) -> str:
-    """A ship as the commands print it."""
+    """Return a ship as a line of text."""
     where = (
         f"{ship.lat:.5f} {ship.lon:.5f}"
         if ship.lat is not None and ship.lon is not None
@@ -88,7 +88,7 @@ def ship_in_words(ship: Detection) -> str:
 
 
 def typed(name: str, field: FieldInfo) -> tuple[Any, Any]:
-    """A field as an option; one that is not given is None (a flag: False)."""
+    """Convert a field to an option with the default None (False for a flag)."""
     kind = field.annotation
     text = f"{field.description[:1].upper()}{field.description[1:]}" if field.description else ""
     if field.default not in (None, "", 0, False):
@@ -104,22 +104,22 @@ def typed(name: str, field: FieldInfo) -> tuple[Any, Any]:
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:
-    """The options that were typed."""
+    """Return the options that the user gave."""
     return {n: value for n, value in options.items() if value is not None and value is not False}
 
 
 def search_of(options: dict[str, Any]) -> Search:
-    """The checked search of a command's options."""
+    """Return the validated search options of a command."""
     return Search.check(**fields_of(Search, options))
 
 
 def fields_of(model: type[BaseModel], options: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a model among the options that were given to a command."""
+    """Return the given options that are fields of a model."""
     return {name: value for name, value in given(options).items() if name in model.model_fields}
 
 
 def box_of(bbox: tuple[str, ...] | None) -> list[float]:
-    """West, south, east and north as they were typed, not yet checked as an area.
+    """Return west, south, east and north, not yet checked as an area.
 
     Raises:
         BadArea: No area was given, or it is not four numbers.
@@ -130,10 +130,10 @@ def box_of(bbox: tuple[str, ...] | None) -> list[float]:
 
 
 def with_box(arguments: list[str]) -> list[str]:
-    """The arguments with the four numbers of --bbox as four words.
+    """Return the arguments with the four numbers of --bbox as four words.
 
-    They may be typed as one word with commas. Typer only counts words: it would take an option for
-    the fourth number, and the fifth number for an image.
+    They may be one word with commas. Typer only counts words: it would read an option as the fourth
+    number, and a fifth number as an image.
 
     Raises:
         BadArea: They are not four numbers.

@@ -19,7 +19,7 @@ def shown(steps: Steps[T], quiet: bool) -> T:
 
 @contextmanager
 def watching(quiet: bool = False) -> Iterator[Callable[[Progress], None] | None]:
-    """What shows the events of one or several runs."""
+    """Yield a function that shows the events of runs; None if ``quiet``."""
     if quiet:
         yield None
     elif sys.stderr.isatty():
@@ -31,7 +31,7 @@ def watching(quiet: bool = False) -> Iterator[Callable[[Progress], None] | None]
 
 @contextmanager
 def _bars() -> Iterator[Callable[[Progress], None]]:
-    """One colored bar per stage."""
+    """Yield a function that shows one colored bar per stage."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -76,7 +76,7 @@ def _bars() -> Iterator[Callable[[Progress], None]]:
 
 
 class Lines:
-    """A line when a stage begins and ends, and every ten seconds between."""
+    """Prints a line when a stage begins and ends, and every ten seconds in between."""
 
     EVERY_S = 10.0
 
@@ -85,7 +85,7 @@ class Lines:
         self.shown_at = 0.0
 
     def __call__(self, event: Progress) -> None:
-        """Print an event, when it is time."""
+        """Print an event if a line is due."""
         now = time.monotonic()
         ended = bool(event.total) and event.done >= event.total
         if event.stage == self.stage and not ended and now - self.shown_at < self.EVERY_S:

@@ -1,4 +1,4 @@
-"""``shipdet runs``: what was found before, listed, shown, exported, compared and deleted."""
+"""``shipdet runs``: list, show, export, compare and delete finished runs."""
 
 import json
 import sys
