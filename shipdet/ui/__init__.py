@@ -1,8 +1,8 @@
-"""The web app: Gradio Blocks page, its API, and the server around them."""
+"""The web app: a Gradio Blocks page, its API and its server."""
 
 import os
 
-# Before gradio is imported anywhere: it looks up versions and reports launches otherwise.
+# Set before the first import of gradio, which otherwise looks up versions and reports launches.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 from shipdet.extras import require
@@ -13,7 +13,7 @@ from shipdet.imagery.network import own_requests  # noqa: E402
 from shipdet.ui.temporary_files import choose_temporary_folder  # noqa: E402
 
 choose_temporary_folder()
-with own_requests():  # gradio makes clients while it is imported
+with own_requests():  # gradio creates HTTP clients during its import
     from shipdet.ui.gradio_app import build_blocks
     from shipdet.ui.server import serve
 

@@ -1,8 +1,8 @@
 """The API: named, typed endpoints for gradio_client and plain HTTP.
 
-The long ones stream dictionaries, one per step forward, and end with
-``{"stage": "done", "result": run.json's content, "files": {kind: file}}``; a client that cancels
-the job stops it at the next step. An error is one sentence.
+Searches stream dictionaries, one per progress event, and end with
+``{"stage": "done", "result": run.json's content, "files": {kind: file}}``. A search stops at its
+next event when the client cancels the job. An error is one sentence.
 """
 
 import logging
@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 Answer = dict[str, Any]
 
 
-#: Options that /estimate does not take. Over plain HTTP its values go by position, so that another
+#: Options that /estimate does not take. Plain HTTP passes values by position, so an additional
 #: option would break every caller.
 _NOT_ESTIMATED = {*ImageryOptions.model_fields, *Search.model_fields} - {
     *("provider", "zoom", "upscale", "selective"),
@@ -95,9 +95,9 @@ def add_api(settings: Settings) -> None:
     def detect_areas(area: str | dict[str, Any] | list[float], **options: Any) -> Iterator[Answer]:
         with one_sentence():
             is_file = isinstance(area, dict) and "path" in area
-            where = uploaded(area, "the file of areas") if is_file else area
+            where = uploaded(area, "the area file") if is_file else area
             if isinstance(where, str):
-                parse_wkt(where)  # a text is never a path of this machine
+                parse_wkt(where)  # a text is never a path on this machine
             yield from answers(areas_events(where, options), settings)
 
     def find_places(text: str) -> list[Answer]:
@@ -178,7 +178,7 @@ def add_api(settings: Settings) -> None:
 
 
 def requests_of(area: Any, options: dict[str, Any]) -> list[tuple[str, AreaRequest]]:
-    """The checked requests of a call: one, or one for each area or side of the antimeridian."""
+    """Return the validated requests of a call, one per area or side of the antimeridian."""
     search = {name: options.pop(name) for name in Search.model_fields if name in options}
     areas = pipeline.areas_of(area)
     check_number(len(areas), "areas")
@@ -186,12 +186,12 @@ def requests_of(area: Any, options: dict[str, Any]) -> list[tuple[str, AreaReque
 
 
 def _described(*models: type[BaseModel]) -> str:
-    """Every option with its description, for the API's documentation."""
+    """Return every option with its description, for the API's documentation."""
     return "; ".join(f"{name}: {field.description}" for name, field in option_fields(*models)) + "."
 
 
 def answers(events: AllEvents, settings: Settings) -> Iterator[Answer]:
-    """Events as JSON values; the last one has the record and the files, or those of each run."""
+    """Convert events to JSON values; the last one has the record and files of each run."""
     with closing(events):
         for event in events:
             if isinstance(event, Progress):
@@ -220,7 +220,7 @@ def _outcome(outcome: Outcome, settings: Settings) -> Answer:
 
 
 def finished(folder: Path, settings: Settings) -> Answer:
-    """The record of a run and its files by kind."""
+    """Return the record of a run and its files by kind."""
     run = pipeline.open_run(run_folder(folder.name, settings))
     files: Answer = {kind: _file(path) for kind, path in run.files.items()}
     files["chips"] = [_file(path) for path in run.chips]
@@ -228,14 +228,14 @@ def finished(folder: Path, settings: Settings) -> Answer:
 
 
 def as_text(value: Any) -> str:
-    """A value for a text; gradio does not check its type. A null is an empty text."""
+    """Convert a value to text, null to ""; gradio does not check types."""
     return "" if value is None else str(value)
 
 
 def uploaded(file: Any, what: str = "the image") -> Path:
-    """The path of a file that the client has uploaded; anything else is refused.
+    """Return the path of an uploaded file; raise BadImage for any other path.
 
-    Gradio checks this itself only for values that say they are files.
+    Gradio checks this itself only for values that are declared as files.
     """
     given = file.get("path") if isinstance(file, dict) else None
     path = Path(str(given or "")).resolve()
@@ -245,7 +245,7 @@ def uploaded(file: Any, what: str = "the image") -> Path:
 
 
 def plain(value: Any) -> Answer:
-    """A dataclass, a named tuple or a pydantic model as a dictionary."""
+    """Convert a dataclass, named tuple or pydantic model to a dictionary."""
     if hasattr(value, "model_dump"):
         return dict(value.model_dump(mode="json"))
     if hasattr(value, "_asdict"):
@@ -259,7 +259,7 @@ def _file(path: Path) -> Answer:
 
 @contextmanager
 def one_sentence() -> Iterator[None]:
-    """Turn an error into the one sentence that a client gets."""
+    """Convert an error to the one-sentence error that a client receives."""
     try:
         yield
     except Exception as error:

@@ -10,15 +10,15 @@ from shipdet.requests import Search
 from shipdet.settings import Settings
 
 AUTO_ZOOM = "auto"
-STATED_BANDS = "From the image"  # title and value: gradio takes one for the other
-MAX_BANDS = 16  # that are offered one by one
-COARSEST_ZOOM = 12  # below it no provider shows a ship, so the list does not offer it
+STATED_BANDS = "From the image"  # title and value, because gradio confuses the two
+MAX_BANDS = 16  # single bands in the list
+COARSEST_ZOOM = 12  # lowest in the list: coarser imagery shows no ship
 
 ZoomChoice = tuple[str, str | int]
 
 
 def sample_area() -> BBox:
-    """The sample harbor in degrees with six places, rounded inwards so that no tile is missing."""
+    """Return the sample's box with six decimals, rounded inward so that no tile is missing."""
     box, million = sample.bbox(), 1e6
     return BBox(
         math.ceil(box.west * million) / million,
@@ -29,14 +29,14 @@ def sample_area() -> BBox:
 
 
 def zoom_choices(provider: Provider, recommended: int) -> list[ZoomChoice]:
-    """The recommended zoom first, then every zoom that the provider has and ships can show at."""
+    """Return the recommended zoom, then the provider's zooms at which ships are visible."""
     lowest = max(provider.min_zoom, COARSEST_ZOOM)
     zooms = range(lowest, provider.max_zoom + 1)
     return [(f"Best · {recommended}", AUTO_ZOOM), *((str(z), z) for z in zooms)]
 
 
 def sample_zoom(settings: Settings) -> tuple[int, str]:
-    """The zoom that the configured model needs on the sample, and why; without the network."""
+    """Return the zoom that the configured model needs on the sample, and the reason; offline."""
     if settings.classifier not in (model.name for model in pipeline.models(settings)):
         native = get_provider("sample", settings).native_zoom
         return native, "The best zoom is computed after the model has been downloaded."
@@ -45,7 +45,7 @@ def sample_zoom(settings: Settings) -> tuple[int, str]:
 
 
 def band_choices(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Usual choices of the bands of an image, from what it calls them; others can be typed."""
+    """Return the usual band selections for an image's band names; others can be typed."""
     count = len(names)
     sets = [(1, 2, 3), (3, 2, 1), (4, 3, 2)] if count > 1 else []
     several = [
@@ -63,11 +63,11 @@ def _band(number: int, names: Sequence[str]) -> str:
 
 
 def model_choices(task: str, settings: Settings) -> list[tuple[str, str]]:
-    """Title and name of the models for a task."""
+    """Return title and name of the models for a task."""
     return [(model.title, model.name) for model in pipeline.models(settings) if model.task == task]
 
 
 def default_threshold(model: str | None, settings: Settings) -> float:
-    """The model's own threshold, 0.5 when there is no such model."""
+    """Return the model's own threshold, or 0.5 if there is no such model."""
     known = {info.name: info.threshold for info in pipeline.models(settings)}
     return known.get(model or "") or 0.5

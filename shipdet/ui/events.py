@@ -11,7 +11,7 @@ from shipdet.ui.source_events import wire_map, wire_settings
 
 def wire(page: Page, blocks: gr.Blocks, settings: Settings) -> None:
     """Connect the page's components."""
-    source = gr.State("area")  # the tab that is open
+    source = gr.State("area")  # the open tab
     wire_map(page, blocks)
     wire_places(page, source, settings)
     wire_settings(page, blocks, source, settings)

@@ -1,4 +1,4 @@
-"""From the page's values to requests for the pipeline."""
+"""Convert the page's values to requests for the pipeline."""
 
 import json
 from dataclasses import fields
@@ -18,14 +18,14 @@ from shipdet.ui.layout import Page, components
 from shipdet.ui.streams import Ais, Searches, area_events, image_events
 
 NO_AREA = "Draw a rectangle on the map, or enter west, south, east and north."
-#: Areas or images of one click or call; more are work for the command line or for jobs.
+#: Largest number of areas or images per click or call; the command line and jobs take more.
 MAX_AT_ONCE = 50
 
 Values = dict[Component, Any]
 
 
 def request_inputs(page: Page) -> set[Component]:
-    """The components that requests are made from."""
+    """Return the components whose values make up a request."""
     return {
         *components(page.area), *components(page.search), *components(page.picture),
         page.map.polygon, page.area_file, page.ais.file, page.ais.sample, page.ais.acquired,
@@ -34,13 +34,13 @@ def request_inputs(page: Page) -> set[Component]:
 
 
 def searches(page: Page, values: Values, source: str, settings: Settings) -> Searches:
-    """What is to be searched, by name; raises a ShipdetError for values that make no request.
+    """Return the searches by name; raise a ShipdetError for an invalid value.
 
     Args:
         page: The page.
-        values: What its inputs hold.
-        source: The tab that is open: "area" or "picture".
-        settings: The app's.
+        values: The values of its inputs.
+        source: The open tab: "area" or "picture".
+        settings: The app's settings.
     """
     ais = ais_of(page, values, source)
     if source == "picture":
@@ -56,9 +56,9 @@ def searches(page: Page, values: Values, source: str, settings: Settings) -> Sea
 
 
 def area_requests(page: Page, values: Values) -> list[tuple[str, AreaRequest]]:
-    """What to search on the map: the areas of a file, a polygon, or the drawn rectangle.
+    """Return requests for the areas of a file, a polygon, or the drawn rectangle.
 
-    An area across the antimeridian is two. Raises a ShipdetError for values that make no request.
+    An area across the antimeridian gives two. Raises a ShipdetError for an invalid value.
     """
     if values[page.area_file]:
         areas = pipeline.areas_of(Path(values[page.area_file]))
@@ -73,9 +73,9 @@ def area_requests(page: Page, values: Values) -> list[tuple[str, AreaRequest]]:
 def area_request(
     page: Page, values: Values, box: tuple[float, float, float, float] | None = None
 ) -> AreaRequest:
-    """A request for one rectangle; raises a ShipdetError for values that make no request.
+    """Return a request for one rectangle; raise a ShipdetError for an invalid value.
 
-    ``box`` (west, south, east, north) stands in for the drawn rectangle, which is not looked at.
+    ``box`` (west, south, east, north) replaces the drawn rectangle.
     """
     drawn = box or _drawn_box(page, values)
     return AreaRequest.check(bbox=drawn, search=_search(page, values), **_imagery(page, values))
@@ -103,7 +103,7 @@ def _imagery(page: Page, values: Values) -> dict[str, Any]:
 
 
 def pictures(page: Page, values: Values) -> list[Path]:
-    """The images that were uploaded; raises BadImage when there is none, or too many."""
+    """Return the uploaded images; raise a ShipdetError if there are none or too many."""
     chosen = [Path(path) for path in values[page.picture.files] or ()]
     if not chosen:
         raise BadImage("Choose an image first: PNG, JPEG or GeoTIFF.")
@@ -112,7 +112,7 @@ def pictures(page: Page, values: Values) -> list[Path]:
 
 
 def image_request(page: Page, values: Values) -> ImageRequest:
-    """How to read and search the images; raises a ShipdetError for values that make no request."""
+    """Return the request for the images; raise a ShipdetError for an invalid value."""
     bands = values[page.picture.bands]
     return ImageRequest.check(
         gsd_m=values[page.picture.gsd_m] or None,
@@ -123,7 +123,7 @@ def image_request(page: Page, values: Values) -> ImageRequest:
 
 
 def ais_of(page: Page, values: Values, source: str) -> Ais | None:
-    """The AIS file to match with, if any; a time that was filled in is that of each image."""
+    """Return the AIS file, if any; a time filled in by the page means each image's own time."""
     typed = (values[page.ais.acquired] or "").strip()
     acquired = typed if typed != values[page.ais.offered] else None
     if values[page.ais.file]:
@@ -143,11 +143,11 @@ def check_number(number: int, what: str) -> None:
 
 def _search(page: Page, values: Values) -> Search:
     chosen = {f.name: values[getattr(page.search, f.name)] for f in fields(page.search)}
-    if chosen["model"] is None:  # not fetched yet, so the slider does not know its threshold
+    if chosen["model"] is None:  # not downloaded yet, so the slider does not show its threshold
         chosen["threshold"] = None
     if chosen["min_length_m"] is None:  # an empty field
         del chosen["min_length_m"]
     for text in ("model", "upscaler", "name"):
-        chosen[text] = chosen[text] or ""  # nothing chosen is the default
-    chosen["selective"] = chosen["selective"] and chosen["upscale"] != "none"  # hidden then
+        chosen[text] = chosen[text] or ""  # no choice means the default
+    chosen["selective"] = chosen["selective"] and chosen["upscale"] != "none"  # hidden without it
     return Search.check(**chosen)

@@ -11,13 +11,13 @@ from shipdet.ui.map import STATIC, page_head, serve_static_files
 from shipdet.ui.plain_http import AppBlocks
 from shipdet.ui.theme import make_theme
 
-#: Gradio's copies of uploads and results are kept this long; the runs themselves stay. Gradio
-#: compares the seconds of an age without its days, so a whole day would never be reached.
+#: How long Gradio's copies of uploads and results are kept; the runs themselves stay. Gradio
+#: compares only the seconds of an age, not its days, so the value must be less than a day.
 UPLOADS_KEPT_S = 79_200
 
 
 def build_blocks(settings: Settings) -> gr.Blocks:
-    """The app, ready to launch."""
+    """Return the app, ready to launch."""
     serve_static_files()
     blocks = AppBlocks(
         title="shipdet",

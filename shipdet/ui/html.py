@@ -1,4 +1,4 @@
-"""What the page shows, as HTML; nothing here knows gradio."""
+"""HTML of the page, independent of gradio."""
 
 import html
 import itertools
@@ -38,20 +38,20 @@ CANCELLED = (
 
 
 def error_box(error: Exception) -> str:
-    """An error as one sentence, in place."""
+    """Return a box with an error as one sentence."""
     text = html.escape(sentence(error))
     return f'<div class="sd-card sd-error" role="alert"><h3>Error</h3><p>{text}</p></div>'
 
 
 def not_yet(error: ShipdetError) -> str:
-    """Why there is no estimate: what a run would fail with, before it is started."""
+    """Return a box with the error that prevents a run, in place of the estimate."""
     text = html.escape(str(error))
     head = "<h3>Cannot start yet</h3>"
     return f'<div class="sd-card sd-warning" role="status">{head}<p>{text}</p></div>'
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them."""
+    """Return a duration as short text, such as "5 min"."""
     if seconds < 1:
         return "under a second"
     if seconds < 90:
@@ -64,7 +64,7 @@ def duration(seconds: float) -> str:
 
 
 def estimate_box(estimate: Estimate) -> str:
-    """The live estimate: what the next run will take."""
+    """Return the estimate of the next run."""
     scale = f"{estimate.gsd_m:.2g} m per pixel"
     if estimate.searched_gsd_m < estimate.gsd_m:
         scale += f", {estimate.searched_gsd_m:.2g} m after super-resolution"
@@ -80,19 +80,19 @@ def estimate_box(estimate: Estimate) -> str:
 
 
 def hint(text: str) -> str:
-    """A plain line in the place of the estimate."""
+    """Return a plain line in place of the estimate."""
     return f'<div class="sd-estimate"><p>{html.escape(text)}</p></div>'
 
 
 def notes_box(notes: Iterable[str]) -> str:
-    """Sentences below a line of facts; "" where there are none."""
+    """Return sentences below a line of facts; "" if there are none."""
     lines = "".join(f"<p>{html.escape(note)}</p>" for note in notes)
     return f'<div class="sd-notes">{lines}</div>' if lines else ""
 
 
 @dataclass
 class ProgressPanel:
-    """Turns a run's events into the panel's HTML; one per run."""
+    """Converts a run's events to the panel's HTML; one per run."""
 
     started: float = field(default_factory=time.monotonic)
     stage_started: float = 0.0
@@ -102,11 +102,11 @@ class ProgressPanel:
     sighted: int = 0
 
     def show(self, event: Progress) -> str:
-        """The panel after one more event."""
+        """Return the panel after an event."""
         now = time.monotonic()
         current = self.current
         if current and event.stage in self.finished and event.fraction >= 1:
-            event = current  # a step that is done already says so once more
+            event = current  # a finished stage reports its end again
         if self.current is None or event.stage != self.current.stage:
             if self.current is not None:
                 taken = self.finished.get(self.current.stage, 0.0)
@@ -115,10 +115,10 @@ class ProgressPanel:
         self.note = event.note or self.note
         if event.sighted is not None:
             self.sighted = len(event.sighted.ships)
-        elif event.stage == "detect":  # of the next of several searches
+        elif event.stage == "detect":  # the next of several searches begins
             self.sighted = 0
         self.current = event
-        # A search takes turns with the download, so only the stages before this one are over.
+        # A search alternates with the download, so only the stages before this one are finished.
         before = itertools.takewhile(lambda stage: stage != event.stage, STAGE_TITLES)
         rows = "".join(
             f"<li><span>{STAGE_TITLES[stage]}</span><em>{duration(self.finished[stage])}</em></li>"
@@ -156,12 +156,12 @@ def _bar(event: Progress) -> str:
 
 
 def ships(count: int) -> str:
-    """A number of ships in words."""
+    """Return a number of ships as text."""
     return "no ship" if count == 0 else "1 ship" if count == 1 else f"{count:,} ships"
 
 
 def finished_box(run: Run) -> str:
-    """The panel after a run: how many ships, out of how many candidates, in what time."""
+    """Return the panel after a run: ships, weaker candidates, duration."""
     found = len(run.detections)
     line = f"{ships(found).capitalize()} found"
     weaker = sum(ship.score < run.threshold for ship in run.candidates)
@@ -179,12 +179,12 @@ def finished_box(run: Run) -> str:
 
 
 def _score(value: float) -> str:
-    """A threshold with two places, or with three where it has them."""
+    """Return a threshold with two decimals, or three if it has them."""
     return f"{value:.3f}".removesuffix("0")
 
 
 def _ran_on(run: Run) -> str:
-    """What really computed, as run.json says; twice when super-resolution ran on something else."""
+    """Return the backends that ran the models, from run.json, each once."""
     models = run.record.get("models", {})
     used = [models[role] for role in ("classifier", "upscaler") if role in models]
     ran = dict.fromkeys(

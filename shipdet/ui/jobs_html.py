@@ -1,4 +1,4 @@
-"""What the Jobs tab shows, as HTML; nothing here knows gradio or an engine."""
+"""HTML of the Jobs tab, independent of gradio and the engines."""
 
 import html
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ OPEN_A_JOB = '<div class="sd-card sd-empty"><p>Select a job to see its results.<
 
 
 def jobs_table(jobs: Sequence[Row], now: datetime | None = None) -> str:
-    """The jobs as a table with a bar of their progress."""
+    """Return the jobs as a table with progress bars."""
     if not jobs:
         return NO_JOBS
     heads = ("Job", "Status", "Blocks", "Ships", "Age", "")
@@ -43,7 +43,7 @@ def _line(job: Row, now: datetime) -> str:
 
 
 def job_card(job: Row, addresses: dict[str, str]) -> str:
-    """One job: what became of it, its overlay, its files; ``addresses`` are by kind."""
+    """Return one job: outcome, overlay and files; ``addresses`` are by kind."""
     parts = [f"<h3>{html.escape(job['name'])}</h3><p>{_outcome(job)}</p>"]
     if "overlay" in addresses:
         source = html.escape(addresses["overlay"])
@@ -67,7 +67,7 @@ def _outcome(job: Row) -> str:
 
 
 def engines_line(engines: Iterable[Any]) -> str:
-    """Which engines answer, in one line."""
+    """Return the state of the engines in one line."""
     parts = (
         f"{html.escape(e.name)} {'✓' if e.reachable else '✗ ' + html.escape(e.reason)}"
         for e in engines
@@ -76,7 +76,7 @@ def engines_line(engines: Iterable[Any]) -> str:
 
 
 def ships_geojson(job: Row) -> dict[str, Any]:
-    """A job's ships for the map."""
+    """Return a job's ships as GeoJSON for the map."""
     features = [
         {
             "type": "Feature",

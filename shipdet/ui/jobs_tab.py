@@ -1,4 +1,4 @@
-"""The Jobs tab: submit, watch, open, cancel, retry. Only there when a cluster is configured."""
+"""The Jobs tab: submit, watch, open, cancel, retry. It requires a configured cluster."""
 
 import json
 import logging
@@ -29,19 +29,19 @@ from shipdet.ui.source_events import AT_ONCE, UNSEEN
 POLL_S = 2.0
 SHOWN = 100  # jobs in the table
 Updates = dict[Component, Any]
-Listener = Callable[..., Any]  # of a component's event, as gr.Tab.select
+Listener = Callable[..., Any]  # registers a function for an event, such as gr.Tab.select
 
 log = logging.getLogger(__name__)
 
 
 def add_jobs(page: Page, settings: Settings, opened: Listener, left: Listener) -> None:
-    """Put the tab together inside the current Blocks; area and search are the page's.
+    """Lay out the tab in the current Blocks; area and search come from the page.
 
-    Between ``opened`` and ``left`` it is kept up to date. Only then: every question for the jobs
-    waits in the same queue as the searches of all pages.
+    The tab is refreshed only between ``opened`` and ``left``, because each refresh waits in the
+    same queue as the searches of all pages.
     """
     store = submit.open_store(settings)
-    mine = gr.State([])  # ids submitted from this page; kept by the server, so nobody forges them
+    mine = gr.State([])  # ids submitted from this page; stored on the server, so not forgeable
     with gr.Row():
         name = gr.Textbox(label="Name", placeholder="letters, digits, . _ -", max_lines=1)
         submit_area = gr.Button("Submit the drawn area", variant="primary", elem_id="submit-job")
@@ -57,8 +57,8 @@ def add_jobs(page: Page, settings: Settings, opened: Listener, left: Listener) -
         retry = gr.Button("Try again", min_width=90)
     card = gr.HTML(jobs_html.OPEN_A_JOB, padding=False, elem_id="job-card")
 
-    def look() -> Updates:
-        return _look(store, table, chosen)
+    def refresh() -> Updates:
+        return _refresh(store, table, chosen)
 
     def send(values: Values, messages: Callable[[], Sequence[JobMessage]]) -> Updates:
         try:
@@ -74,10 +74,10 @@ def add_jobs(page: Page, settings: Settings, opened: Listener, left: Listener) -
         return send(values, lambda: _messages_of_file(page, values, name, file))
 
     def stop(id_: str | None, own: list[str]) -> Updates:
-        return _answer(outcome, lambda: _stopped(store, id_, own, settings))
+        return _answer(outcome, lambda: _cancel(store, id_, own, settings))
 
-    def again(id_: str | None, own: list[str]) -> Updates:
-        return _answer(outcome, lambda: _again(store, id_, own, settings))
+    def requeue(id_: str | None, own: list[str]) -> Updates:
+        return _answer(outcome, lambda: _retry(store, id_, own, settings))
 
     def open_job(id_: str | None) -> Updates:
         return _open(store, id_, settings, card, page)
@@ -87,10 +87,10 @@ def add_jobs(page: Page, settings: Settings, opened: Listener, left: Listener) -
     submit_file.click(send_file, inputs, [outcome, mine], **UNSEEN)
     chosen.input(open_job, chosen, [card, page.results.ships, *page.area.bbox], **UNSEEN)
     cancel.click(stop, [chosen, mine], outcome, **UNSEEN)
-    retry.click(again, [chosen, mine], outcome, **UNSEEN)
+    retry.click(requeue, [chosen, mine], outcome, **UNSEEN)
 
     timers = [gr.Timer(POLL_S, active=False), gr.Timer(10 * POLL_S, active=False)]
-    gr.on([opened, timers[0].tick], look, None, [table, chosen], **UNSEEN)
+    gr.on([opened, timers[0].tick], refresh, None, [table, chosen], **UNSEEN)
     gr.on(
         [opened, timers[1].tick],
         lambda: jobs_html.engines_line(health.engines(settings)),
@@ -106,7 +106,7 @@ def _each(timers: list[gr.Timer], active: bool) -> Callable[[], list[gr.Timer]]:
     return lambda: [gr.Timer(active=active) for _ in timers]
 
 
-def _look(store: Store, table: gr.HTML, chosen: gr.Dropdown) -> Updates:
+def _refresh(store: Store, table: gr.HTML, chosen: gr.Dropdown) -> Updates:
     try:
         jobs = queries.list_jobs(store, limit=SHOWN)
     except ShipdetError as error:
@@ -116,7 +116,7 @@ def _look(store: Store, table: gr.HTML, chosen: gr.Dropdown) -> Updates:
 
 
 def _answer(outcome: gr.HTML, act: Callable[[], str]) -> Updates:
-    """What an action says, or why it was not possible."""
+    """Show the message of an action, or its error."""
     try:
         return {outcome: html.hint(act())}
     except ShipdetError as error:
@@ -124,13 +124,13 @@ def _answer(outcome: gr.HTML, act: Callable[[], str]) -> Updates:
 
 
 def drawn_job(page: Page, values: Values, name: str) -> JobMessage:
-    """A job for the drawn rectangle or polygon, with the search that is set on the page."""
+    """Return a job for the drawn rectangle or polygon, with the page's search options."""
     request, polygon = area_request(page, values), values[page.map.polygon]
     return _message(name, json.loads(polygon) if polygon else list(request.bbox), request)
 
 
 def jobs_of_file(page: Page, values: Values, path: Path, prefix: str) -> list[JobMessage]:
-    """Jobs for the areas of a file, with the search that is set on the page."""
+    """Return jobs for the areas of a file, with the page's search options."""
     areas = name_areas(read_area_file(path), prefix)
     return [
         _message(part, side, area_request(page, values, parse_area(side).box.as_tuple()))
@@ -157,9 +157,9 @@ def _messages_of_file(
 def _send(
     messages: Sequence[JobMessage], store: Store, settings: Settings
 ) -> tuple[str, list[str]]:
-    """Submit jobs; returns what to say, and their ids but for those that were jobs before.
+    """Submit jobs; return a message and the ids of the new jobs.
 
-    Sending somebody's request again must not win a right to cancel it.
+    Submitting another person's request again must not give the right to cancel it.
     """
     known = queries.known_ids(store, [message.id for message in messages])
     ids = submit.submit(messages, settings)
@@ -169,7 +169,7 @@ def _send(
 
 
 def check_control(job_id: str, own: Sequence[str], settings: Settings) -> None:
-    """Raise NotYours when a page that submitted ``own`` may not cancel or retry a job."""
+    """Raise NotYours if a page that submitted ``own`` may not cancel or retry a job."""
     if not settings.cluster_visitors_control and job_id not in own:
         raise NotYours(
             "This job was not submitted from this page: only the operator can cancel or retry it, "
@@ -177,20 +177,20 @@ def check_control(job_id: str, own: Sequence[str], settings: Settings) -> None:
         )
 
 
-def _stopped(store: Store, id_: str | None, own: Sequence[str], settings: Settings) -> str:
+def _cancel(store: Store, id_: str | None, own: Sequence[str], settings: Settings) -> str:
     job = store.job(id_ or "")
     check_control(job["id"], own, settings)
     return f"{submit.cancel(store, job['id'])['name']} is cancelled."
 
 
-def _again(store: Store, id_: str | None, own: Sequence[str], settings: Settings) -> str:
+def _retry(store: Store, id_: str | None, own: Sequence[str], settings: Settings) -> str:
     job = store.job(id_ or "")
     check_control(job["id"], own, settings)
     return f"{submit.retry(store, job['id'], settings)['name']} is queued again."
 
 
 def _open(store: Store, id_: str | None, settings: Settings, card: gr.HTML, page: Page) -> Updates:
-    """A job's card, and its area and ships on the map."""
+    """Show a job's card, and its area and ships on the map."""
     try:
         job = queries.show_job(store, id_ or "")
         card_text = jobs_html.job_card(job, addresses(job, settings))
@@ -203,12 +203,12 @@ def _open(store: Store, id_: str | None, settings: Settings, card: gr.HTML, page
 
 
 def addresses(job: dict[str, Any], settings: Settings) -> dict[str, str]:
-    """Addresses of a job's files by kind, for a browser, for some hours."""
+    """Return addresses of a job's files by kind, valid for some hours."""
     objects = ObjectStore(settings)
     return {
         result["kind"]: objects.address(
             result["object"],
-            # A picture is shown, everything else is saved under a name that says what it is.
+            # The browser shows images and saves other files under a descriptive name.
             "" if result["kind"] in ("overlay", "preview")
             else f"{job['name']}-{result['kind']}{Path(result['object']).suffix}",
         )

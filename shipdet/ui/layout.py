@@ -29,7 +29,7 @@ SUPER_RESOLUTION = [("Off", "none"), ("×4", "x4"), ("×16", "x16")]
 LOWEST_THRESHOLD = 0.1  # weaker candidates are not kept
 DEVICES: list[tuple[str, DeviceSetting]] = [
     ("Automatic", "auto"),
-    ("Processor", "cpu"),
+    ("CPU", "cpu"),
     ("CUDA GPU", "cuda"),
 ]
 PRECISIONS: list[tuple[str, PrecisionSetting]] = [
@@ -43,7 +43,7 @@ PRECISIONS: list[tuple[str, PrecisionSetting]] = [
 
 @dataclass
 class SearchInputs:
-    """How to enlarge and search; the names are those of requests.Search."""
+    """Inputs of super-resolution and search, named like the fields of requests.Search."""
 
     upscale: gr.Radio
     threshold: gr.Slider
@@ -62,19 +62,19 @@ class SearchInputs:
 
 @dataclass
 class Results:
-    """What a run fills in."""
+    """Components that show a run."""
 
     empty: gr.HTML
     section: gr.Column
     viewer: gr.HTML
-    shown: gr.Textbox  # the id of the run that is shown, hidden
-    changed: gr.Textbox  # what the viewer changed, as it sends it, hidden
-    ships: gr.Textbox  # GeoJSON of a job for the map, hidden
+    shown: gr.Textbox  # id of the displayed run, hidden
+    changed: gr.Textbox  # the viewer's last change, hidden
+    ships: gr.Textbox  # GeoJSON for the map, hidden
 
 
 @dataclass
 class Page:
-    """Everything on the page that events.py needs."""
+    """All components that the events use."""
 
     map: MapInputs
     sources: gr.Tabs
@@ -94,18 +94,18 @@ class Page:
     sample: gr.Button
     images: gr.UploadButton
     panel: gr.HTML
-    several: gr.Dropdown  # whose results are shown, after several searches
+    several: gr.Dropdown  # selects the displayed run after several searches
     summary: gr.File  # of several searches
     results: Results
 
 
 def components(group: AreaInputs | SearchInputs | PictureInputs) -> list[Component]:
-    """The components of a group in the order of its fields."""
+    """Return the components of a group in the order of its fields."""
     return [getattr(group, field.name) for field in fields(group)]
 
 
 def lay_out(settings: Settings) -> Page:
-    """Put the page together inside the current Blocks."""
+    """Lay out the page in the current Blocks."""
     gr.HTML(
         '<header class="sd-header"><h1>shipdet</h1>'
         "<p>Finds ships in satellite imagery</p>"
@@ -193,7 +193,7 @@ def _search(settings: Settings) -> SearchInputs:
         label="Super-resolution only around possible ships",
         info="The raw image is searched first; super-resolution is applied "
         "around candidates, and the rest is interpolated.",
-        visible=False,  # until super-resolution is chosen
+        visible=False,  # until super-resolution is selected
         elem_id="selective",
     )
     with gr.Accordion("More settings", open=False, elem_classes="sd-more"):

@@ -1,7 +1,7 @@
-"""The map: everything that touches gradio-folium.
+"""The map: all code that uses gradio-folium.
 
-gradio-folium shows a folium map in a frame of its own and returns nothing to Python, so two small
-scripts talk to each other: ``static/map.js`` in the frame and ``static/bridge.js`` in the page.
+gradio-folium shows a folium map in an iframe and returns nothing to Python, so two scripts exchange
+messages: ``static/map.js`` in the iframe and ``static/bridge.js`` in the page.
 Leaflet and its drawing plugin are served from ``static/``; folium's links to content delivery
 networks are replaced.
 """
@@ -32,12 +32,12 @@ AREA_STYLE: dict[str, Any] = {
 
 
 def serve_static_files() -> None:
-    """Let gradio serve ``static/`` as it is."""
+    """Let gradio serve the files in ``static/``."""
     gr.set_static_paths([STATIC])
 
 
 def page_head() -> str:
-    """The page's own scripts, for ``gr.Blocks(head=...)``."""
+    """Return the page's own scripts, for ``gr.Blocks(head=...)``."""
     scripts = (STATIC / name for name in ("bridge.js", "alive.js"))
     return "".join(f"<script>{script.read_text()}</script>" for script in scripts)
 
@@ -45,14 +45,14 @@ def page_head() -> str:
 def map_component(
     providers: Iterable[Provider], shown: str, area: BBox, height: int = 520
 ) -> Folium:
-    """The map as a gradio component, output only: as an input it would break the API's schema."""
+    """Return the map as an output component; as an input it would break the API's schema."""
     return Folium(build_map(providers, shown, area), height=height, elem_id="map", container=False)
 
 
 def build_map(providers: Iterable[Provider], shown: str, area: BBox) -> folium.Map:
-    """A map with the providers' base layers, drawing and measuring, and the area of interest.
+    """Return a map with base layers, drawing and measuring tools, and the area of interest.
 
-    ``shown`` is the id of the base layer to begin with.
+    ``shown`` is the id of the first base layer shown.
     """
     chart = folium.Map(
         location=area.center[::-1],
@@ -64,7 +64,7 @@ def build_map(providers: Iterable[Provider], shown: str, area: BBox) -> folium.M
     )
     chart.default_js = _addresses("leaflet/leaflet.js", "measure.js", "map.js")
     chart.default_css = _addresses("leaflet/leaflet.css", "map.css")
-    # The frame's document is a blob, where relative addresses mean nothing: take the page's base.
+    # The iframe's document is a blob without a base for relative addresses: use the page's base.
     base = "document.write(`<base href=\"${window.parent.document.baseURI.split('?')[0]}\">`)"
     head: Element = chart.get_root().header  # type: ignore[attr-defined]  # the root is a Figure
     head.add_child(Element(f"<script>{base}</script>"), name="base", index=0)
@@ -127,7 +127,7 @@ class _Bridge(MacroElement):
 
 def _base_layer(provider: Provider, show: bool) -> folium.TileLayer:
     limits: dict[str, Any] = {}
-    if provider.kind == "sample":  # outside it there is nothing to ask for
+    if provider.kind == "sample":  # it has no tiles elsewhere
         limits = {"bounds": _corners(sample_area()), "min_zoom": provider.min_zoom}
     return folium.TileLayer(
         tiles=layer_address(provider),
@@ -143,10 +143,10 @@ def _base_layer(provider: Provider, show: bool) -> folium.TileLayer:
 
 
 def layer_address(provider: Provider) -> str:
-    """The template of a provider's tiles for a browser.
+    """Return the template of a provider's tiles for a browser.
 
-    Relative to the page where this server has them, so that it works behind a proxy's path too.
-    What the browser must not know, or cannot read, comes by way of this server.
+    This server's own addresses are relative, so that they also work behind a proxy's path. Tiles
+    that the browser must not or cannot request directly come through this server.
     """
     if provider.base_layer:
         return provider.url.removeprefix("/")
@@ -154,5 +154,5 @@ def layer_address(provider: Provider) -> str:
 
 
 def _corners(box: BBox) -> list[list[float]]:
-    """As Leaflet wants it: latitude first."""
+    """Return the corners with latitude first, as in Leaflet."""
     return [[box.south, box.west], [box.north, box.east]]

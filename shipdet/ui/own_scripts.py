@@ -1,24 +1,24 @@
-"""Nothing of the page comes from other hosts: no visitor should be known to their networks."""
+"""Load nothing from other hosts, so that they learn nothing about visitors."""
 
 import re
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 POLICY = b"script-src 'self' 'unsafe-inline' 'unsafe-eval' blob: data:"
-#: Tags of gradio's page that ask other hosts: for a script that resizes frames, and for fonts.
-_ELSEWHERE = re.compile(
+#: Tags of gradio's page that load from other hosts: a script that resizes frames, and fonts.
+_EXTERNAL = re.compile(
     rb'<(script|link)\b[^>]*\s(?:src|href)="https?://[^"]*"[^>]*>(?:\s*</script>)?', re.IGNORECASE
 )
 
 
 class OwnScriptsOnly:
-    """Middleware that forbids scripts of other hosts, and takes the tags that ask for them out."""
+    """Middleware that forbids scripts of other hosts and removes the tags that load them."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and the answer with the policy."""
+        """Forward the request, and add the policy to the response."""
         start: Message | None = None
         page: list[bytes] = []
 
@@ -28,7 +28,7 @@ class OwnScriptsOnly:
                 policy = (b"content-security-policy", POLICY)
                 message = {**message, "headers": [*message.get("headers", ()), policy]}
                 if _is_page(message):
-                    start = message  # until its length is known
+                    start = message  # sent once its length is known
                     return
             if start is None or message["type"] != "http.response.body":
                 await send(message)
@@ -45,8 +45,8 @@ class OwnScriptsOnly:
 
 
 def without_others(page: bytes) -> bytes:
-    """HTML without scripts and links of other hosts."""
-    return _ELSEWHERE.sub(b"", page)
+    """Remove scripts and links of other hosts from HTML."""
+    return _EXTERNAL.sub(b"", page)
 
 
 def _is_page(message: Message) -> bool:

@@ -1,4 +1,4 @@
-"""Events of places, acquisitions and AIS: what is looked up before a run."""
+"""Events of places, acquisitions and AIS: lookups before a run."""
 
 import json
 from typing import Any
@@ -18,8 +18,8 @@ from shipdet.ui.source_events import AT_ONCE, UNSEEN, image_facts
 
 
 def wire_places(page: Page, source: gr.State, settings: Settings) -> None:
-    """Go to places, list acquisitions, and say what an AIS file is good for."""
-    _wire_going(page)
+    """Connect the place search, the list of acquisitions and the check of an AIS file."""
+    _wire_place_search(page)
     inputs: set[Any] = request_inputs(page) | {source}
     page.dates.list_them.click(
         lambda values: list_acquisitions(page, values, settings),
@@ -38,11 +38,11 @@ def wire_places(page: Page, source: gr.State, settings: Settings) -> None:
     )
 
 
-def _wire_going(page: Page) -> None:
+def _wire_place_search(page: Page) -> None:
     chart = page.map
-    hits = gr.State([])  # the places of the list, as the map takes them
+    hits = gr.State([])  # the listed places, in the map's format
 
-    def look(text: str) -> Updates:
+    def search(text: str) -> Updates:
         updates, found = going(page, text)
         return {**updates, hits: found}
 
@@ -51,7 +51,7 @@ def _wire_going(page: Page) -> None:
 
     gr.on(
         [chart.place.submit, chart.go.click],
-        look,
+        search,
         chart.place,
         [chart.target, chart.found, chart.message, hits],
         **AT_ONCE,
@@ -60,7 +60,7 @@ def _wire_going(page: Page) -> None:
 
 
 def going(page: Page, text: str) -> tuple[Updates, list[tuple[str, str]]]:
-    """Updates after a search for a place, and the places of the list by name."""
+    """Return the updates after a search for a place, and the listed places by name."""
     chart = page.map
     try:
         places = find_place(text or "")
@@ -93,7 +93,7 @@ def _target(place: Place) -> str:
 
 
 def list_acquisitions(page: Page, values: Values, settings: Settings) -> str:
-    """The acquisitions of the area, as HTML to choose from, or one sentence."""
+    """Return the acquisitions of the area as an HTML list, or one sentence."""
     from shipdet.imagery.stac import acquisitions_for
 
     try:
@@ -101,7 +101,7 @@ def list_acquisitions(page: Page, values: Values, settings: Settings) -> str:
         if provider.kind != "stac":
             raise BadArea(f"{provider.title} has no acquisitions to choose from.")
         requests = [r for _, r in area_requests(page, {**values, page.area.acquisition: ""})]
-        # The areas of a file have a day each; the parts of one area are of one pass.
+        # Each area of a file may have another day; the parts of one area share a satellite pass.
         areas = [r.area for r in (requests[:1] if values[page.area_file] else requests)]
         found = acquisitions_for(areas, requests[0], settings)
     except ShipdetError as error:
@@ -110,7 +110,7 @@ def list_acquisitions(page: Page, values: Values, settings: Settings) -> str:
 
 
 def check_ais(page: Page, values: Values, source: str, settings: Settings) -> str:
-    """What the AIS file tells about the image, or what is missing, as HTML."""
+    """Return what the AIS file contains near the image, or what is missing, as HTML."""
     ais = ais_of(page, values, source)
     if ais is None:
         return ""

@@ -1,10 +1,10 @@
-"""Calls by clients that speak plain HTTP, without gradio_client.
+"""Calls over plain HTTP, without gradio_client.
 
-Such a client gives values by position. Where the endpoint has a default, the last ones may be left
-out, and a null is the default.
+Such a client passes values by position. Trailing values that have a default may be omitted, and
+null means the default.
 
-Gradio ends the stream of ``/call/NAME/EVENT`` with ``event: error`` and ``data: null``: the
-sentence goes to gradio's own clients only. Here it is put in the place of the null.
+Gradio ends the stream of ``/call/NAME/EVENT`` with ``event: error`` and ``data: null``; only its
+own clients receive the error's sentence. This module replaces the null with the sentence.
 """
 
 import inspect
@@ -24,21 +24,21 @@ ERROR_WITHOUT_WORDS = b"event: error\ndata: null\n"
 UNKNOWN = "The call failed: see the app's log."
 STREAM = re.compile(r"/call/[^/]+/(?P<event>[^/]+)$")
 KEPT = 1000
-"""Sentences that are kept for streams that nobody has read yet."""
+"""Largest number of sentences kept for streams that have not been read yet."""
 
 _sentences: OrderedDict[str, str] = OrderedDict()
 _lock = Lock()
 
 
 class AppBlocks(gr.Blocks):
-    """Blocks whose endpoints fill in values that a call leaves out, and keep errors' sentences."""
+    """Blocks whose endpoints fill in omitted values and keep the sentences of errors."""
 
     async def process_api(  # type: ignore[override]
         self, block_fn: Any, inputs: list[Any], **how: Any
     ) -> dict[str, Any]:
         """Run a function for a call of the API or an event of the page.
 
-        gradio gives all but the first two arguments by name.
+        Gradio passes all but the first two arguments by name.
         """
         event = how.get("event_id")
         try:
@@ -52,9 +52,9 @@ class AppBlocks(gr.Blocks):
 
 
 def completed(name: str, function: Callable[..., Any], values: list[Any]) -> list[Any]:
-    """Values by position, with the defaults of those that are null or were left out.
+    """Return values by position, with the defaults of those that are null or omitted.
 
-    Raises gr.Error, with the names of all values, when one without a default is missing.
+    Raises gr.Error, with the names of all values, if one without a default is missing.
 
     Example:
         >>> completed("estimate", lambda zoom, provider="esri": None, [16])
@@ -81,14 +81,14 @@ def completed(name: str, function: Callable[..., Any], values: list[Any]) -> lis
 
 
 def unknown_endpoint(request: Request, _: Exception) -> Response:
-    """Answer a call of an endpoint that does not exist."""
+    """Respond to a call of an unknown endpoint."""
     name = request.path_params.get("api_name")
     detail = f"There is no endpoint {str(name)[:40]!r}: /gradio_api/info lists them."
     return JSONResponse({"detail": detail}, 404)
 
 
 def _remember(event: str, sentence: str) -> None:
-    """Keep the sentence with which a call ends, for whoever reads its stream."""
+    """Keep the error sentence of a call for the reader of its stream."""
     with _lock:
         _sentences[event] = sentence
         while len(_sentences) > KEPT:
@@ -96,13 +96,13 @@ def _remember(event: str, sentence: str) -> None:
 
 
 class SentencesOverHttp:
-    """Middleware that ends the stream of a failed call with the sentence of its error."""
+    """Middleware that ends the stream of a failed call with the error's sentence."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and the answer with the sentence in it."""
+        """Forward the request, and insert the sentence into the response."""
         stream = STREAM.search(scope["path"]) if scope["type"] == "http" else None
         if stream is None:
             await self.app(scope, receive, send)

@@ -19,17 +19,17 @@ from shipdet.ui import html
 from shipdet.ui.layout import Page
 from shipdet.ui.streams import Summary
 
-Updates = dict[Any, Any]  # keyed by component or container, as gradio takes it
+Updates = dict[Any, Any]  # keyed by component or container, as gradio accepts it
 
 
 def result_components(page: Page) -> list[Any]:
-    """The results' components that the functions below update."""
+    """Return the components that the functions below update."""
     shown = page.results
     return [shown.empty, shown.section, shown.viewer, shown.shown]
 
 
 def show_run(page: Page, run: Run) -> Updates:
-    """Updates that show a run: its count, and its viewer, which also tells the map its ships."""
+    """Return updates that show a run: its panel, and its viewer, which sends ships to the map."""
     shown = page.results
     return {
         page.panel: html.finished_box(run),
@@ -40,12 +40,12 @@ def show_run(page: Page, run: Run) -> Updates:
     }
 
 
-#: Ships that are drawn while a search goes on; the panel counts all.
+#: Largest number of ships drawn during a search; the panel counts all.
 MOST_SIGHTED = 500
 
 
 def sighted_text(sighted: Sighted) -> str:
-    """What the map, or the image in its place, draws while a search goes on: its best ships."""
+    """Return the best ships so far as JSON, for the map or the image in its place."""
     best = sorted(sighted.ships, key=lambda ship: -ship.score)[:MOST_SIGHTED]
     features = vector.geojson(Detections(tuple(best)))
     outlines = [ship.corners.round(1).tolist() for ship in best if ship.lon is None]
@@ -54,26 +54,26 @@ def sighted_text(sighted: Sighted) -> str:
 
 
 def kept_folder() -> Path:
-    """A new folder of files for visitors, which gradio removes after ``UPLOADS_KEPT_S``."""
+    """Create a folder of files for a visitor, which gradio removes after ``UPLOADS_KEPT_S``."""
     folder = Path(get_upload_folder()) / secrets.token_hex(16)
     folder.mkdir(parents=True)
     return folder
 
 
 def summary_files(summary: Summary, settings: Settings) -> list[Path]:
-    """The tables, the GeoPackage and the page of several searches, as a batch has them."""
+    """Write the tables, the GeoPackage and the page of several searches, as for a batch."""
     done = []
     for outcome in summary.outcomes:
         run = None
         if outcome.folder is not None:
             run = pipeline.open_run(run_folder(outcome.folder.name, settings))
-        place = None if run is None else Path(run.id)  # no path of this machine
+        place = None if run is None else Path(run.id)  # shows no path of this machine
         done.append(BatchImage(Path(outcome.name), place, run, outcome.error))
     return write_summary(kept_folder(), done)
 
 
 def clear_results(page: Page) -> Updates:
-    """Updates that take the last run off the page."""
+    """Return updates that remove the last run from the page."""
     return {
         page.results.empty: gr.HTML(visible=True),
         page.results.section: gr.Column(visible=False),
@@ -83,6 +83,6 @@ def clear_results(page: Page) -> Updates:
 
 
 def viewer_frame(run_id: str) -> str:
-    """The viewer of a run as a frame; its address is relative, for a proxy's path."""
+    """Return a run's viewer as an iframe; its relative address works behind a proxy's path."""
     address = escape(f"runs/{quote(run_id)}")
     return f'<iframe src="{address}" title="Viewer of the run" class="sd-viewer"></iframe>'

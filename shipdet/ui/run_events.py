@@ -1,7 +1,7 @@
-"""Events of a run: started, followed, found again, cancelled, filtered, shown.
+"""Events of a run: start, follow, resume, cancel, filter, show.
 
-A search belongs to the server (:mod:`shipdet.viewer.live_searches`): a page only follows it. So it
-goes on when the page is closed, and the browser's next page finds it by the id that it remembers.
+A search belongs to the server (:mod:`shipdet.viewer.live_searches`): a page only follows it. It
+continues when the page is closed, and the browser's next page finds it by the stored id.
 """
 
 import logging
@@ -38,13 +38,13 @@ from shipdet.viewer.live_searches import Running
 
 log = logging.getLogger(__name__)
 
-SHOW_EVERY_S = 0.15  # a browser gains nothing from more
+SHOW_EVERY_S = 0.15  # more frequent updates are not noticeable
 
 
 def wire_runs(page: Page, blocks: gr.Blocks, source: gr.State, settings: Settings) -> None:
     """Connect the buttons, the threshold and the viewer."""
-    search = gr.State("")  # the id of the search that is followed
-    # No secret: the id is one already, and a restarted server must not fail to read it.
+    search = gr.State("")  # id of the followed search
+    # Not a secret: the id already is one, and a restarted server must be able to read it.
     remembered = gr.BrowserState("", storage_key="shipdet.search", secret="shipdet")
     inputs: set[Any] = request_inputs(page) | {source}
     progress: list[Any] = [page.panel, page.detect, page.sample, page.cancel]
@@ -53,17 +53,19 @@ def wire_runs(page: Page, blocks: gr.Blocks, source: gr.State, settings: Setting
 
     def start(values: Values) -> Updates:
         try:
-            asked = searches(page, values, values[source], settings)
+            requested = searches(page, values, values[source], settings)
             started = live_searches.start(
-                _title(page, values, asked), lambda: one_after_another(asked), settings.max_queue
+                _title(page, values, requested),
+                lambda: one_after_another(requested),
+                settings.max_queue,
             )
         except ShipdetError as error:
-            told = {page.panel: html.error_box(error), page.estimate: ""}  # it says the same
-            return {**told, **_buttons(page, running=False), search: ""}
+            shown = {page.panel: html.error_box(error), page.estimate: ""}  # no second error
+            return {**shown, **_buttons(page, running=False), search: ""}
         return {**_started(page), search: started.id, remembered: started.id}
 
     def follow(id_: str) -> Iterator[Updates]:
-        yield gr.skip()  # gradio empties what a function without any update has for outputs
+        yield gr.skip()  # without any update, gradio clears the outputs
         if found := live_searches.find(id_):
             yield from following(page, found, settings)
 
@@ -89,7 +91,7 @@ def wire_runs(page: Page, blocks: gr.Blocks, source: gr.State, settings: Setting
     sampled = page.sample.click(
         lambda: _sample_inputs(page, source), None, sample_inputs, **AT_ONCE
     )
-    # The numbers may be those of the sample already, and the map elsewhere.
+    # The numbers may already be the sample's while the map shows another place.
     sampled.then(None, page.area.bbox, js="(...bbox) => { shipdet.fly(...bbox) }", api_name=False)
     for clicked in (page.detect.click, sampled.then):
         started = clicked(start, inputs, [*progress, page.estimate, search, remembered], **AT_ONCE)
@@ -127,7 +129,7 @@ def _wire_shown_run(page: Page, settings: Settings) -> None:
             return {page.panel: html.error_box(error)}
         return {page.panel: finished_panel(run)}
 
-    # Only what a person sets is for the run that is shown: another ship model sets it too.
+    # Only a user's change applies to the displayed run; choosing a ship model sets it too.
     page.search.threshold.input(
         refilter,
         [shown, page.search.threshold],
@@ -140,24 +142,24 @@ def _wire_shown_run(page: Page, settings: Settings) -> None:
     page.results.changed.change(recount, shown, page.panel, **AT_ONCE)
 
 
-def _title(page: Page, values: Values, asked: Searches) -> str:
-    """What is searched, in a few words for the history."""
-    names = [name for name, _ in asked]
+def _title(page: Page, values: Values, requested: Searches) -> str:
+    """Describe the search in a few words for the history."""
+    names = [name for name, _ in requested]
     if len(names) > 1:
-        return f"{len(names)} searches, {names[0]} first"
+        return f"{len(names)} searches, starting with {names[0]}"
     return names[0] or f"Area of {values[page.area.provider]}"
 
 
 def following(page: Page, search: Running, settings: Settings) -> Iterator[Updates]:
-    """Updates of the page while a search is under way, and what came of it at its end."""
+    """Yield updates of the page during a search, and its outcome at the end."""
     panel = html.ProgressPanel()
     shown_at, stage = 0.0, None
     drawn: int | None = None
     for event in search.follow():
         text, now = panel.show(event), time.monotonic()
-        if event.stage == "detect" and event.sighted is None:  # the next of several searches
+        if event.stage == "detect" and event.sighted is None:  # the next of several searches begins
             drawn = None
-        if stage is None:  # it has begun: the last run makes room
+        if stage is None:  # the search has begun: remove the last run
             yield {
                 page.panel: text,
                 page.several: gr.Dropdown(visible=False),
@@ -193,18 +195,18 @@ def _ended(page: Page, search: Running, settings: Settings) -> Updates:
 
 
 def _shown(page: Page, settings: Settings, name: str) -> Updates:
-    """Updates that show a run of the runs folder."""
+    """Return updates that show a run of the runs folder."""
     run = pipeline.open_run(run_folder(name, settings))
     return {**show_run(page, run), page.panel: finished_panel(run)}
 
 
 def finished_panel(run: Run) -> str:
-    """The panel of a finished run: how many ships, and what AIS says of them."""
+    """Return the panel of a finished run: ships and AIS matches."""
     return html.finished_box(run) + ais_card(run.record)
 
 
 def _summary(page: Page, settings: Settings, summary: Summary) -> Updates:
-    """Updates after several searches: what became of each, and the results of the first."""
+    """Return updates after several searches: each outcome, and the results of the first."""
     counted = [
         (o.name, None if o.folder is None else _ships(o, settings), o.error)
         for o in summary.outcomes

@@ -1,4 +1,4 @@
-"""The web server: limits, allowed paths, and the routes beside gradio's own."""
+"""The web server: limits, allowed paths, and the routes in addition to gradio's."""
 
 import secrets
 import threading
@@ -29,9 +29,9 @@ def serve(settings: Settings) -> None:
 
 
 def launch(settings: Settings, block: bool) -> gr.Blocks:
-    """Start the app; with ``block`` False it runs in a thread, until its ``close``.
+    """Start the app; if ``block`` is False, it runs in a thread until it is closed.
 
-    Raises BadOption when the port is in use.
+    Raises BadOption if the port is in use.
     """
     try:
         settings.runs_dir.mkdir(parents=True, exist_ok=True)
@@ -44,13 +44,13 @@ def launch(settings: Settings, block: bool) -> gr.Blocks:
     blocks.queue(max_size=settings.max_queue)
     chosen = settings.model_fields_set
     host = settings.host.strip("[]")
-    host = f"[{host}]" if ":" in host else host  # an IPv6 address in gradio's own address
-    # It asks its own address whether it is up; only a public link is requested elsewhere.
+    host = f"[{host}]" if ":" in host else host  # IPv6 in gradio's URL
+    # Gradio requests its own address to check that it is up; only a public link needs other hosts.
     direct: AbstractContextManager[None] = nullcontext() if settings.share else own_requests()
     try:
         with direct:
             blocks.launch(
-                # Left to gradio where the operator has not chosen: a Space's variables count.
+                # If the operator has not set them, gradio reads a Space's variables.
                 server_name=host if "host" in chosen else None,
                 server_port=settings.port if "port" in chosen and settings.port else None,
                 share=settings.share,
@@ -66,7 +66,7 @@ def launch(settings: Settings, block: bool) -> gr.Blocks:
                         Middleware(NoProgressOfUnnamed),
                     ],
                 },
-                ssr_mode=False,  # its proxy would not pass on the routes
+                ssr_mode=False,  # its proxy would not forward the routes
                 show_error=False,
             )
     except OSError as error:
@@ -75,7 +75,7 @@ def launch(settings: Settings, block: bool) -> gr.Blocks:
             "another program uses the port: choose another one with --port or SHIPDET_PORT."
         ) from error
     if block:
-        # The page is up; the first search need not wait for this then.
+        # Imported now, in the background, so that the first search does not wait for it.
         chosen_backend = (settings.backend, settings.device)
         threading.Thread(target=import_backend, args=chosen_backend, daemon=True).start()
         blocks.block_thread()
@@ -83,8 +83,8 @@ def launch(settings: Settings, block: bool) -> gr.Blocks:
 
 
 def routes(settings: Settings) -> list[BaseRoute]:
-    """Health, map tiles, the pages of runs, and the cluster's figures where there is one."""
-    started = secrets.token_hex(8)  # another one after a restart, after which pages reload
+    """Return the routes of health, map tiles, runs and, if configured, cluster metrics."""
+    started = secrets.token_hex(8)  # changes at a restart, so that pages reload
 
     def health(_: Request) -> Response:
         return JSONResponse({"status": "ok"}, headers={"Shipdet-Started": started})
@@ -98,7 +98,7 @@ def routes(settings: Settings) -> list[BaseRoute]:
 
 
 def _cluster_routes(settings: Settings) -> list[BaseRoute]:
-    """Which engines can be reached, and the cluster's figures."""
+    """Return the routes of the engines' state and the cluster's metrics."""
     from prometheus_client import CONTENT_TYPE_LATEST
 
     from shipdet.cluster.engines.health import engines

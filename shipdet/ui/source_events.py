@@ -1,4 +1,4 @@
-"""Events of the map and the settings: what is shown before a run."""
+"""Events of the map and the settings, before a run."""
 
 import json
 from functools import lru_cache
@@ -38,11 +38,11 @@ from shipdet.ui.results import Updates
 UNSEEN: dict[str, Any] = {"api_name": False, "show_progress": "hidden"}
 AT_ONCE: dict[str, Any] = {**UNSEEN, "queue": False}
 FACTS_KEPT = 64
-"""Images whose facts are kept: whenever a setting changes, all are described again."""
+"""Number of images whose facts are cached; each change of a setting needs those of all images."""
 
 
 def wire_map(page: Page, blocks: gr.Blocks) -> None:
-    """Let map and numbers follow each other, and show ships and imagery on the map."""
+    """Synchronize map and numbers, and show ships and imagery on the map."""
     chart, numbers = page.map, page.area.bbox
     for triggers, inputs, script in (
         ([n.change for n in numbers], numbers, "(...box) => { shipdet.box(...box) }"),
@@ -62,10 +62,10 @@ def wire_map(page: Page, blocks: gr.Blocks) -> None:
 
 
 def wire_settings(page: Page, blocks: gr.Blocks, source: gr.State, settings: Settings) -> None:
-    """Estimate again whenever a setting changes."""
+    """Update the estimate whenever a setting changes."""
     inputs: set[Any] = request_inputs(page) | {source}
-    # The zoom's own list is rewritten here, so only a user's choice counts as a change of it; a
-    # number that is cleared says so as input only.
+    # Every estimate rewrites the list of zooms, so only a user's input counts as a change of it.
+    # Clearing a number fires only its input event.
     quiet = {
         *(page.area.zoom, page.search.threshold, page.search.name, page.picture.bands),
         *(page.ais.file, page.ais.sample, page.ais.acquired, page.ais.offered),
@@ -87,14 +87,14 @@ def wire_settings(page: Page, blocks: gr.Blocks, source: gr.State, settings: Set
         page.map.picture, page.thumbnail, page.picture.bands, page.ais.sample, page.ais.known,
     ]  # fmt: skip
     gr.on(triggers, estimated, inputs, outputs, trigger_mode="always_last", **AT_ONCE)
-    # A deleted area empties the numbers, which gradio does not count as a change of them.
+    # Gradio fires no change event when a deleted area clears the numbers.
     page.map.box.change(
         lambda text: html.not_yet(BadArea(NO_AREA)) if text == "null" else gr.skip(),
         page.map.box,
         page.estimate,
         **AT_ONCE,
     )
-    # In the browser, so that nothing that is typed meanwhile is lost.
+    # Runs in the browser, so that text typed meanwhile is kept.
     page.ais.known.change(
         None,
         [page.ais.known, page.ais.acquired, page.ais.offered],
@@ -125,14 +125,14 @@ def wire_settings(page: Page, blocks: gr.Blocks, source: gr.State, settings: Set
         **AT_ONCE,
     )
     uploaded.then(estimated, inputs, outputs, **AT_ONCE)
-    # Not every change of a state counts as one: a tab that is opened again says so itself.
+    # Gradio does not report every change of a state, so opening a tab updates the estimate.
     for tab, name in ((page.area_tab, "area"), (page.picture_tab, "picture")):
         opened = tab.select(lambda name=name: name, None, source, **AT_ONCE)
         opened.then(estimated, inputs, outputs, **AT_ONCE)
 
 
 def estimate_updates(page: Page, source: gr.State, settings: Settings, values: Values) -> Updates:
-    """What the page shows of a request before it runs: size, place, time, the model's values."""
+    """Return what the page shows before a run: size, place, time, the model's values."""
     if values[source] == "picture":
         return {**_of_area(page, settings, values)[0], **_of_images(page, settings, values)}
     updates, chosen = _of_area(page, settings, values)
@@ -147,7 +147,7 @@ def estimate_updates(page: Page, source: gr.State, settings: Settings, values: V
             html.estimate_box(first) if len(each) == 1 else source_html.estimates_box(each)
         )
         updates |= _dated(page, values, first, requests[0][1].box.as_tuple(), settings)
-        if values[page.search.model] is None:  # the configured one has been fetched only now
+        if values[page.search.model] is None:  # the configured model has just been downloaded
             models = model_choices("ship-classification", settings)
             updates[page.search.model] = gr.Dropdown(models, value=settings.classifier)
     except ShipdetError as error:
@@ -156,7 +156,7 @@ def estimate_updates(page: Page, source: gr.State, settings: Settings, values: V
 
 
 def _of_area(page: Page, settings: Settings, values: Values) -> tuple[Updates, Any]:
-    """What follows from provider and place alone, and the zoom that is then chosen."""
+    """Return the updates that depend on provider and place alone, and the selected zoom."""
     area = page.area
     provider = get_provider(values[area.provider], settings)
     south, north = values[area.south], values[area.north]
@@ -181,12 +181,12 @@ def _of_area(page: Page, settings: Settings, values: Values) -> tuple[Updates, A
 
 
 def map_layer(provider: Provider, settings: Settings) -> str:
-    """Which base layer the map shows for a provider, as JSON."""
+    """Return the map's base layer for a provider, as JSON."""
     try:
         used, _ = effective_provider(provider, settings)
     except ShipdetError:
         used = provider
-    if used.kind == "stac":  # its tiles are those of an acquisition
+    if used.kind == "stac":  # its tiles belong to an acquisition
         wait = f"{used.title} is shown here after an acquisition of the area is found."
         return json.dumps({"id": used.id, "wait": wait})
     return json.dumps({"id": used.id})
@@ -195,7 +195,7 @@ def map_layer(provider: Provider, settings: Settings) -> str:
 def _dated(
     page: Page, values: Values, estimate: Estimate, box: tuple[float, ...], settings: Settings
 ) -> Updates:
-    """When the imagery was taken: for the map, and for AIS where nothing else was typed."""
+    """Return the acquisition time, for the map and as the default time for AIS."""
     provider = get_provider(values[page.area.provider], settings)
     moment = sample.ACQUIRED if provider.kind == "sample" else estimate.acquired
     updates: Updates = {page.ais.known: moment or ""}
@@ -208,11 +208,11 @@ def _dated(
 
 
 def _of_images(page: Page, settings: Settings, values: Values) -> Updates:
-    """The images in small, where they are, what their search takes, and what is wrong."""
+    """Return previews, outlines, estimates and errors of the images."""
     updates: Updates = {
         page.map.others: "", page.map.picture: "", page.thumbnail: "", page.ais.known: "",
     }  # fmt: skip
-    updates[page.ais.sample] = gr.Checkbox(visible=False)  # it is of no image
+    updates[page.ais.sample] = gr.Checkbox(visible=False)  # not for images
     if not values[page.picture.files]:
         return updates | {page.estimate: html.hint("Choose an image: PNG, JPEG or GeoTIFF.")}
     try:
@@ -247,8 +247,8 @@ def _of_images(page: Page, settings: Settings, values: Values) -> Updates:
 
 
 def image_facts(path: Path, request: ImageRequest, settings: Settings) -> ImageFacts:
-    """The facts of an upload, looked at once for each way to read it."""
-    # What changes nothing of them must not make it read again.
+    """Return the facts of an upload, cached per combination of reading options."""
+    # Options that do not affect the facts must not cause another read.
     plain = request.search.model_copy(
         update={"threshold": None, "name": "", "min_length_m": 0.0, "map": False}
     )
@@ -256,7 +256,7 @@ def image_facts(path: Path, request: ImageRequest, settings: Settings) -> ImageF
 
 
 class _Same:
-    """Settings as a key of a cache: those of one app are one object."""
+    """Settings as a cache key: each app has one settings object."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

@@ -1,4 +1,4 @@
-"""What the page shows of places, areas, acquisitions, images and AIS; nothing here knows gradio."""
+"""HTML of places, areas, acquisitions, images and AIS, independent of gradio."""
 
 import base64
 import html
@@ -24,7 +24,7 @@ NO_CONTACT = "The AIS file has no ship in this area."
 
 
 def estimates_box(estimates: Sequence[Estimate]) -> str:
-    """What several searches will take, one after the other."""
+    """Return the estimate of several consecutive searches."""
     all_ = estimate_together(estimates)
     return _facts(
         (
@@ -39,7 +39,7 @@ def estimates_box(estimates: Sequence[Estimate]) -> str:
 
 
 def images_box(facts: Sequence[ImageFacts]) -> str:
-    """What the search of images will take."""
+    """Return the estimate of a search of images."""
     first = facts[0]
     size = f"{first.width_px:,} × {first.height_px:,} px"
     if len(facts) > 1:
@@ -61,7 +61,7 @@ def _facts(facts: Iterable[str], notes: Iterable[str]) -> str:
 
 
 def picture_card(facts: ImageFacts) -> str:
-    """An image in small, as the search will see it, with what is known of it."""
+    """Return a preview of an image, as the search sees it, with its name, bands and notes."""
     buffer = io.BytesIO()
     Image.fromarray(facts.preview).save(buffer, "JPEG", quality=85)
     data = base64.b64encode(buffer.getvalue()).decode()
@@ -73,12 +73,12 @@ def picture_card(facts: ImageFacts) -> str:
     caption = " · ".join(html.escape(word) if word is not name else name for word in words if word)
     return (
         f'<figure class="sd-preview"><div><img src="data:image/jpeg;base64,{data}" '
-        f'alt="{name} in small"></div><figcaption>{caption}</figcaption></figure>'
+        f'alt="Preview of {name}"></div><figcaption>{caption}</figcaption></figure>'
     )
 
 
 def outlines(facts: Iterable[ImageFacts]) -> str:
-    """GeoJSON of the images that have a place, for the map; "" where none has."""
+    """Return the outlines of georeferenced images as GeoJSON; "" if there are none."""
     features = [
         _feature(f.name, {"type": "Polygon", "coordinates": [[*f.outline, f.outline[0]]]})
         for f in facts
@@ -88,7 +88,7 @@ def outlines(facts: Iterable[ImageFacts]) -> str:
 
 
 def area_outlines(named: Iterable[tuple[str, AreaRequest]]) -> str:
-    """GeoJSON of the areas of a file, for the map."""
+    """Return the areas of a file as GeoJSON for the map."""
     features = []
     for name, request in named:
         features.append(_feature(name, shapely.geometry.mapping(request.area.shape)))
@@ -106,7 +106,7 @@ def _collection(features: list[dict[str, Any]]) -> str:
 
 
 def acquisition_list(acquisitions: Sequence["Acquisition"], chosen: str = "") -> str:
-    """Acquisitions to choose one of: date, clouds, share of the area, a small picture."""
+    """Return a list to select an acquisition: date, clouds, share of the area, thumbnail."""
     if not acquisitions:
         return hint(
             "No acquisition of this area matches the dates and the cloud cover: allow more clouds "
@@ -138,7 +138,7 @@ def _acquisition(acquisition: "Acquisition", is_chosen: bool) -> str:
 
 
 def contacts_line(contacts: "Contacts") -> str:
-    """What an AIS file tells near the image, before the run."""
+    """Return the number of ships that an AIS file has in the area, before the run."""
     inside = sum(contact.in_area for contact in contacts)
     lines = [
         f"{inside} ships in {contacts.file} were in the area at "
@@ -149,7 +149,7 @@ def contacts_line(contacts: "Contacts") -> str:
 
 
 def ais_card(record: dict[str, Any]) -> str:
-    """What AIS says of a run's ships, and which of its ships were not found; "" without AIS."""
+    """Return a run's AIS matches, and the AIS ships that were not found; "" without AIS."""
     facts = record.get("ais")
     if not facts:
         return ""
@@ -176,7 +176,7 @@ def ais_card(record: dict[str, Any]) -> str:
 
 
 def summary_box(outcomes: Sequence[tuple[str, int | None, str]]) -> str:
-    """The panel after several searches: name, ships or None, and error of each."""
+    """Return the panel after several searches: name, ships or None, and error of each."""
     total = sum(count or 0 for _, count, _ in outcomes)
     failed = sum(count is None for _, count, _ in outcomes)
     missing = f", {failed} could not be searched" if failed else ""
@@ -193,7 +193,7 @@ def summary_box(outcomes: Sequence[tuple[str, int | None, str]]) -> str:
 
 
 def refusals(errors: Sequence[tuple[str, ShipdetError]]) -> str:
-    """Why images cannot be searched; each is one sentence."""
+    """Return why images cannot be searched, one sentence each."""
     if len(errors) == 1:
         return error_box(errors[0][1])
     rows = "".join(

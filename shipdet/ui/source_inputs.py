@@ -1,4 +1,4 @@
-"""Where the image comes from: the map, an area's imagery, and images of the visitor's own."""
+"""Inputs of the source: the map, an area's imagery, and uploaded images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,33 +22,33 @@ STRETCHES: list[tuple[str, StretchName]] = [
     ("Lowest to highest", "minmax"),
     ("None, clipped at 255", "none"),
 ]
-#: Until an image says what bands it has; others can be typed.
+#: Choices until an image states its bands; others can be typed.
 BANDS = [(STATED_BANDS, STATED_BANDS), ("1, 2, 3", "1,2,3"), ("3, 2, 1", "3,2,1")]
 MAP_PX = 480
-UPLOAD_PX = 160  # the label does not cover the icon then
+UPLOAD_PX = 160  # tall enough that the label does not cover the icon
 
 Box = tuple[gr.Number, gr.Number, gr.Number, gr.Number]
 
 
 @dataclass
 class MapInputs:
-    """What the page and the map say to each other, in hidden text boxes, and where to go."""
+    """Hidden text boxes with messages between page and map, and the place search."""
 
-    box: gr.Textbox  # the area's box as the map sends it
-    polygon: gr.Textbox  # its GeoJSON where it is a polygon
+    box: gr.Textbox  # the area's box, from the map
+    polygon: gr.Textbox  # its GeoJSON if it is a polygon
     layer: gr.Textbox  # the imagery to show
     others: gr.Textbox  # areas of a file and outlines of images, GeoJSON
-    target: gr.Textbox  # where the map should go
-    place: gr.Textbox  # what the user looks for
+    target: gr.Textbox  # where the map moves
+    place: gr.Textbox  # the text to find
     go: gr.Button
-    found: gr.Radio  # several places of that name
+    found: gr.Radio  # several places that match
     message: gr.HTML
-    picture: gr.HTML  # an image without a place, where the map else is
+    picture: gr.HTML  # an image without a georeference, instead of the map
 
 
 @dataclass
 class AreaInputs:
-    """Where the imagery comes from."""
+    """Inputs of the area and its imagery."""
 
     west: gr.Number
     south: gr.Number
@@ -70,7 +70,7 @@ class AreaInputs:
 
 @dataclass
 class DateParts:
-    """What is there for dated imagery only."""
+    """Components that are shown only for dated imagery."""
 
     section: gr.Column
     acquisitions: gr.Column
@@ -80,7 +80,7 @@ class DateParts:
 
 @dataclass
 class PictureInputs:
-    """Images of the visitor's own; the names but the first are those of requests.ImageRequest."""
+    """Inputs of images; all but ``files`` are named like fields of requests.ImageRequest."""
 
     files: gr.File
     gsd_m: gr.Number
@@ -95,18 +95,18 @@ class AisInputs:
     file: gr.File
     sample: gr.Checkbox
     acquired: gr.Textbox
-    known: gr.Textbox  # when the imagery was taken, hidden
-    offered: gr.Textbox  # what of it was filled in, hidden
+    known: gr.Textbox  # acquisition time of the imagery, hidden
+    offered: gr.Textbox  # the time that the page filled in, hidden
     message: gr.HTML
 
 
 def hidden(name: str, value: str = "") -> gr.Textbox:
-    """A text box that only scripts see."""
+    """Return a hidden text box for scripts."""
     return gr.Textbox(value, elem_id=name, elem_classes="sd-hidden", container=False)
 
 
 def lay_out_map(settings: Settings) -> tuple[MapInputs, Box]:
-    """Search for a place, the map, what it tells, and the four numbers of the area."""
+    """Lay out the place search, the map, its hidden messages and the area's four numbers."""
     area = sample_area()
     with gr.Column(elem_classes="sd-goto"):
         with gr.Row(equal_height=True):
@@ -140,7 +140,7 @@ def lay_out_map(settings: Settings) -> tuple[MapInputs, Box]:
 
 
 def lay_out_imagery(settings: Settings, box: Box) -> tuple[AreaInputs, DateParts, gr.HTML, gr.File]:
-    """Provider, zoom, dates and acquisitions of an area, and areas of a file."""
+    """Lay out provider, zoom, dates and acquisitions of an area, and the area file."""
     providers = catalog(settings)
     zoom, reason = sample_zoom(settings)
     with gr.Row():
@@ -207,7 +207,7 @@ def lay_out_imagery(settings: Settings, box: Box) -> tuple[AreaInputs, DateParts
 
 
 def lay_out_picture(settings: Settings) -> tuple[PictureInputs, gr.HTML]:
-    """The upload of images, how their values are read, and what that looks like."""
+    """Lay out the upload of images, their reading options and the preview."""
     files = gr.File(
         label=f"PNG, JPEG or GeoTIFF, up to {settings.max_upload_mb} MB each",
         file_types=[*IMAGE_SUFFIXES],
@@ -247,7 +247,7 @@ def lay_out_picture(settings: Settings) -> tuple[PictureInputs, gr.HTML]:
 
 
 def lay_out_ais() -> AisInputs:
-    """The upload of an AIS file and the time of the image."""
+    """Lay out the upload of an AIS file and the time of the image."""
     sample = gr.Checkbox(
         label="Match with the sample's AIS file",
         info="One ship sends no AIS, one reports a wrong position, one is not in the image.",
@@ -276,5 +276,5 @@ def lay_out_ais() -> AisInputs:
 def dropdown(
     label: str, choices: Sequence[tuple[str, str | int]], value: str | int | None
 ) -> gr.Dropdown:
-    """A list to choose one of."""
+    """Return a drop-down list."""
     return gr.Dropdown(list(choices), value=value, label=label, filterable=False, min_width=100)

@@ -1,4 +1,4 @@
-"""Runs as streams of events, and the run that a page or a client refers to."""
+"""Runs as streams of events."""
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
@@ -13,12 +13,12 @@ from shipdet.settings import Settings
 from shipdet.ui.zerogpu import on_gpu
 
 DEVICE = "device"
-"""The concurrency id shared by every endpoint that computes: one at a time."""
+"""The concurrency id shared by every endpoint that computes: one call at a time."""
 
 
 @dataclass(frozen=True)
 class Ais:
-    """An AIS file to match a run with, and the time of the image where its imagery has none."""
+    """An AIS file to match with a run, and the time of the image if its imagery has none."""
 
     file: str | Path
     acquired: str | None = None
@@ -26,7 +26,7 @@ class Ais:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one of several searches: the folder of its run, or why there is none."""
+    """Outcome of one of several searches: the folder of its run, or its error."""
 
     name: str
     folder: Path | None
@@ -35,7 +35,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Summary:
-    """What became of several searches, in the order that they were done in."""
+    """Outcomes of several searches, in the order of the searches."""
 
     outcomes: tuple[Outcome, ...]
 
@@ -45,15 +45,15 @@ AllEvents = Generator[Progress | Path | Summary, None, None]
 Searches = Sequence[tuple[str, Callable[[], RunEvents]]]
 
 
-# ZeroGPU runs these in another process, which hands over what is yielded but not what is
-# returned: so the run's folder is the last thing they yield.
+# ZeroGPU runs these in another process, which passes on what they yield but not what they
+# return, so the last value they yield is the run's folder.
 
 
 @on_gpu
 def area_events(request: AreaRequest, settings: Settings, ais: Ais | None = None) -> RunEvents:
-    """Progress of a search in an area, then the run's folder; closing it cancels.
+    """Yield the progress of a search in an area, then the run's folder; closing cancels.
 
-    An AIS file is read before anything is fetched.
+    An AIS file is read before any imagery is fetched.
     """
     contacts = None
     if ais is not None:
@@ -66,7 +66,7 @@ def area_events(request: AreaRequest, settings: Settings, ais: Ais | None = None
 def image_events(
     picture: Path, request: ImageRequest, settings: Settings, ais: Ais | None = None
 ) -> RunEvents:
-    """Progress of a search in a picture, then the run's folder; closing it cancels."""
+    """Yield the progress of a search in an image, then the run's folder; closing cancels."""
     contacts = None
     if ais is not None:
         facts = pipeline.inspect_image(picture, request, settings, untrusted=True)
@@ -76,10 +76,10 @@ def image_events(
 
 
 def one_after_another(searches: Searches) -> AllEvents:
-    """The events of one search; of several their progress, and a summary at the end.
+    """Yield the events of one search, or the progress of several and a summary at the end.
 
-    One of several that fails does not stop the others. Closing it cancels the one that runs and
-    those after it.
+    A failed search does not stop the others. Closing cancels the current search and those after
+    it.
     """
     if len(searches) == 1:
         yield from searches[0][1]()

@@ -19,8 +19,7 @@ def choose_temporary_folder() -> None:
     """Set GRADIO_TEMP_DIR to the user's cache folder if gradio's own choice is not writable.
 
     Gradio's choice is GRADIO_TEMP_DIR or ``gradio`` in the system's temporary folder, which
-    belongs to the user who started a gradio app first. Gradio reads the variable when it is
-    imported.
+    belongs to the user who started a gradio app first. Gradio reads the variable at its import.
 
     Raises:
         StorageFull: Neither folder is writable.

@@ -1,8 +1,8 @@
-"""Colors and type: calm grays with one sea blue, in light and dark."""
+"""Colors and fonts of the page: grays with one blue, light and dark."""
 
 import gradio as gr
 
-# Fonts of the visitor's own system: a web font would be fetched from elsewhere.
+# System fonts, because a web font would be loaded from another host.
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
@@ -23,7 +23,7 @@ SEA = gr.themes.Color(
 
 
 def make_theme() -> gr.themes.Base:
-    """The app's theme."""
+    """Return the app's theme."""
     return gr.themes.Base(
         primary_hue=SEA,
         secondary_hue=SEA,

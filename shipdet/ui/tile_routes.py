@@ -1,4 +1,4 @@
-"""Routes of map tiles: the built-in sample, and providers that a browser cannot ask itself."""
+"""Routes of map tiles: the sample, and providers that a browser cannot request directly."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -20,9 +20,9 @@ DAY_S = 86_400
 
 
 def tile_routes(settings: Settings) -> list[BaseRoute]:
-    """The routes below ``/tiles``; what goes wrong is one sentence for the map to show.
+    """Return the routes below ``/tiles``; an error is one sentence for the map to show.
 
-    A tile that does not exist has no content, which no browser takes for a fault.
+    A missing tile is an empty response, which browsers do not report as an error.
     """
     slots = asyncio.Semaphore(settings.connections_per_host)
 
@@ -58,7 +58,7 @@ def tile_routes(settings: Settings) -> list[BaseRoute]:
 
 
 def _acquisition(provider: Provider, request: Request, settings: Settings) -> "Acquisition | None":
-    """The acquisition that the address of a tile names, as a request for the same area has it."""
+    """Return the acquisition named in a tile's address, as for a request of the same area."""
     chosen, area = request.query_params.get("acquisition"), request.query_params.get("area")
     if provider.kind != "stac" or not chosen or not area:
         return None

@@ -1,6 +1,6 @@
-"""Gradio's page asks for the progress of every upload under the id ``undefined``.
+"""Gradio's page requests the progress of every upload under the id ``undefined``.
 
-Gradio answers that with 404 after three seconds, which browsers write to their console as an error.
+Gradio responds with 404 after three seconds, which browsers log as an error.
 """
 
 from starlette.responses import Response
@@ -11,13 +11,13 @@ WITHOUT_ID = b"upload_id=undefined"
 
 
 class NoProgressOfUnnamed:
-    """Middleware that answers with a stream without events instead."""
+    """Middleware that responds with an empty stream instead."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer the request, or pass it on."""
+        """Respond to the request, or forward it."""
         unnamed = (
             scope["type"] == "http"
             and scope["path"].endswith(ASKED)

@@ -1,4 +1,4 @@
-"""Support for Hugging Face's ZeroGPU; no other module knows of it."""
+"""Support for Hugging Face's ZeroGPU; no other module depends on it."""
 
 import importlib
 import importlib.util
@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-LONGEST_S = 120  # of a GPU's time for one run; ZeroGPU takes it away after that
+LONGEST_S = 120  # time of a GPU for one run; ZeroGPU then withdraws it
 
 
 def on_gpu(function: Function) -> Function:
-    """Ask for a GPU while the function runs, where the package ``spaces`` is; else as it is."""
+    """Request a GPU while the function runs, if the package ``spaces`` is installed."""
     if importlib.util.find_spec("spaces") is None:
         return function
     decorated: Function = importlib.import_module("spaces").GPU(duration=LONGEST_S)(function)

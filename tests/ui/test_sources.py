@@ -268,7 +268,7 @@ def test_an_image_without_a_place_stands_where_the_map_is(page, estimated, tmp_p
     picture = page.picture
     updates = estimated("picture", {picture.files: [str(file)]})
     assert "meters per pixel" in updates[page.estimate] and "Cannot start" in updates[page.estimate]
-    assert "scene.png in small" in updates[page.map.picture] and not updates[page.map.others]
+    assert "Preview of scene.png" in updates[page.map.picture] and not updates[page.map.others]
     updates = estimated("picture", {picture.files: [str(file)], picture.gsd_m: 3})
     assert "without a georeference" in updates[page.estimate]
     assert not updates[page.ais.sample].visible, "the sample's AIS file is of no image"

@@ -1,5 +1,5 @@
-// Tells when the server does not answer. A server that was started again knows nothing of this page,
-// so the page is reloaded then, and says so.
+// Shows when the server does not answer. A restarted server knows nothing about this page, so the
+// page reloads after a restart and says so.
 (() => {
   "use strict";
   if (window.shipdetAlive) return; // gradio may insert the page's head twice

@@ -1,13 +1,13 @@
 // The page's side of the bridges to the map (map.js) and to the viewer of a run. Neither can call
-// Python, so what Python must know is written into a hidden text box as if it were typed; everything
-// else is posted from frame to frame.
+// Python, so values for Python are written into a hidden text box as if typed; everything else is
+// posted between the frames.
 (() => {
   "use strict";
   if (window.shipdet) return; // gradio may insert the page's head twice
 
-  const latest = {}; // what a map that loads later, or again, must learn
-  // Boxes that the map sent and the numbers have yet to repeat. What they repeat never goes back to
-  // the map: by then the user may have drawn the next one.
+  const latest = {}; // messages for a map that loads later or reloads
+  // Boxes from the map that the numbers have not echoed yet. Echoes never go back to the map: by
+  // then the user may have drawn the next box.
   const drawn = new Set();
   let typing;
   const frame = () => document.querySelector("#map iframe")?.contentWindow;
@@ -15,7 +15,7 @@
   const tellViewer = (message) =>
     viewer()?.postMessage({ source: "shipdet", ...message }, window.origin);
 
-  // Where the user was last: view, area and imagery. Some browsers keep nothing.
+  // The user's last view, area and imagery. Some browsers do not store them.
   const KEPT = "shipdet";
   function kept() {
     try {
@@ -30,7 +30,7 @@
     } catch { /* private windows */ }
   }
 
-  // Ships of an image without a place, over the image in small, while its search goes on.
+  // Draws ships over the preview of an image without a georeference, during its search.
   function drawOver(outlines, [width, height] = [1, 1]) {
     const name = (kind) => document.createElementNS("http://www.w3.org/2000/svg", kind);
     for (const figure of document.querySelectorAll("#own-picture .sd-preview")) {
@@ -39,7 +39,7 @@
       const over = name("svg");
       over.setAttribute("viewBox", `0 0 ${width} ${height}`);
       over.setAttribute("preserveAspectRatio", "none");
-      over.setAttribute("aria-hidden", "true"); // the panel tells how many
+      over.setAttribute("aria-hidden", "true"); // the panel states the number
       over.append(...outlines.map((corners) => {
         const outline = name("polygon");
         outline.setAttribute("points", corners.join(" "));
@@ -108,7 +108,7 @@
     if (data.type === "changed") type("changed-run", `${data.run} ${Date.now()}`);
   });
 
-  // Files that are dropped anywhere on the page are opened as with the button.
+  // Files dropped anywhere on the page open as with the button.
   const carriesFiles = (event) => !event.defaultPrevented && event.dataTransfer?.types.includes("Files");
   function openFiles(files) {
     const field = document.querySelector(":has(> #open-images) > input[type=file]");
@@ -125,7 +125,7 @@
     openFiles([...event.dataTransfer.files]);
   });
 
-  // Choices that are made in a list of the page's own.
+  // Choices in the page's own list of acquisitions.
   document.addEventListener("change", ({ target }) => {
     if (target.name === "sd-acquisition") type("acquisition", target.value);
   });
@@ -141,9 +141,9 @@
       const bbox = edges.every((value) => value === null) ? null : edges;
       const text = JSON.stringify(bbox);
       const shown = JSON.stringify(latest.area?.bbox);
-      if (text === shown) drawn.clear(); // what was drawn before it will not be repeated any more
+      if (text === shown) drawn.clear(); // earlier boxes will not be echoed any more
       if (text === shown || drawn.has(text)) return;
-      type("map-polygon", ""); // numbers are those of a rectangle
+      type("map-polygon", ""); // numbers define a rectangle
       const filled = edges.every((value) => Number.isFinite(value));
       const right = filled && west - east > 180 ? east + 360 : east; // across the antimeridian
       const sound = filled && west < right && south < north && south > -85.06 && north < 85.06;
@@ -160,18 +160,18 @@
     fly: (...bbox) => show(bbox),
     go: (text) => { if (text) post({ type: "place", ...JSON.parse(text) }); },
 
-    // What the page opens with: where the user was last, the first time what it has already.
+    // The initial values: the user's last ones, or on the first visit the page's own.
     last: (providers, ...opened) => {
       const { bbox, polygon, provider } = kept();
       const before = opened.slice(0, 4);
-      // What the map has already is not news to it: the view stays where it is.
+      // The map already shows the page's own area, so it is not posted and the view stays.
       latest.area = { type: "area", bbox: bbox ?? before, polygon: bbox ? polygon : null };
       if (bbox) post(latest.area);
       const imagery = providers.includes(provider) ? provider : opened[4];
       return [...(bbox ?? before), imagery, written(polygon)];
     },
     keepProvider: (provider) => keep({ provider }),
-    // Another run is shown, or none: its viewer will tell its ships.
+    // Another run is shown, whose viewer sends its ships, or none.
     shown: (id) => id || tell({ type: "ships", geojson: null }),
     reload: () => tellViewer({ type: "reload" }),
   };

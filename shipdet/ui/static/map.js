@@ -1,5 +1,5 @@
-// Runs inside the map's own document (an iframe made from a blob). It keeps one area of interest, a
-// rectangle or a polygon, tells the page when the user changes it, and draws what the page sends.
+// Runs inside the map's own document (an iframe made from a blob). It holds one area of interest, a
+// rectangle or a polygon, reports the user's changes to the page, and draws what the page sends.
 // Messages are {source, type, ...}; the page's side of the bridge is bridge.js.
 "use strict";
 
@@ -11,7 +11,7 @@ const shipdetMap = {
     const send = (type, content = {}) =>
       page.postMessage({ source: "shipdet-map", type, ...content }, window.origin);
 
-    map.setMinZoom(0); // else that of a layer, and a larger area could not be shown
+    map.setMinZoom(0); // otherwise a layer's minimum applies, and larger areas do not fit
     L.control.scale({ imperial: false }).addTo(map);
     shipdetMeasure.addTo(map);
     const notice = shipdetMap.notice(map);
@@ -24,7 +24,7 @@ const shipdetMap = {
       [bounds.getWest(), bounds.getSouth(), bounds.getEast(), bounds.getNorth()].map(rounded);
     const isRectangle = (layer) => layer instanceof L.Rectangle;
 
-    // The area as the page knows it: its box, and its rings where it is a polygon.
+    // The area in the page's format: its box, and its rings if it is a polygon.
     function current() {
       const layer = area.getLayers()[0];
       if (!layer) return { bbox: null, polygon: null };
@@ -33,7 +33,7 @@ const shipdetMap = {
       const rings = layer.toGeoJSON().geometry.coordinates;
       return { bbox, polygon: rings.map((ring) => ring.map((point) => point.map(rounded))) };
     }
-    // A map that is dragged around the Earth shows copies of the world; the first one counts.
+    // A map dragged around the Earth shows copies of the world; this moves the area to the first.
     function bringHome() {
       const { bbox, polygon } = current();
       const turns = bbox ? Math.floor((bbox[0] + 180) / 360) : 0;
@@ -52,7 +52,7 @@ const shipdetMap = {
         L.rectangle(toBounds(bbox), areaStyle).addTo(area);
       }
     }
-    // What is fitted into a map without a size, as in a hidden frame, is fitted once it has one.
+    // A map without a size, as in a hidden frame, fits its bounds once it has one.
     let fitLater = map.getSize().x ? null : area.getBounds();
     function fit(bounds) {
       if (map.getSize().x) map.fitBounds(bounds, { padding: [24, 24], animate: false });
@@ -78,7 +78,7 @@ const shipdetMap = {
 
     for (const type of ["dragover", "drop"]) {
       document.addEventListener(type, (event) => {
-        event.preventDefault(); // the browser would leave the map for the file
+        event.preventDefault(); // otherwise the browser opens the file in place of the map
         if (type === "drop") send("files", { files: [...event.dataTransfer.files] });
       });
     }
@@ -96,7 +96,7 @@ const shipdetMap = {
     function showShips(collection) {
       ships.clearLayers();
       spots.clear();
-      const early = collection?.early; // of a search that goes on: without numbers, dashed
+      const early = collection?.early; // from a running search: without numbers, dashed
       for (const feature of collection?.features ?? []) {
         const ship = feature.properties;
         const color = shipdetMap.SHIP_COLORS.find(([least]) => ship.score >= least)[1];
@@ -138,7 +138,7 @@ const shipdetMap = {
       if (spot && !map.getBounds().pad(-0.05).contains(spot.getLatLng())) map.panTo(spot.getLatLng());
     }
 
-    // Named outlines beside the area of interest; the map goes to them.
+    // Named outlines in addition to the area of interest; the map moves to them.
     function showOthers(collection) {
       others.clearLayers();
       area.getLayers().forEach((layer) =>
@@ -147,7 +147,7 @@ const shipdetMap = {
       const drawn = L.geoJSON(collection, {
         style: { ...areaStyle, color: "#00c2d7", fillColor: "#00c2d7" },
         onEachFeature: (feature, layer) => {
-          const label = document.createElement("span"); // names are a visitor's text
+          const label = document.createElement("span"); // names are untrusted text
           label.textContent = feature.properties.name;
           layer.bindTooltip(label);
         },
@@ -156,7 +156,7 @@ const shipdetMap = {
       nowhere();
     }
 
-    // Imagery of one place only, such as the sample, says so elsewhere.
+    // Tells the user when imagery of one place, such as the sample, does not cover the view.
     function nowhere() {
       const [layer] = Object.values(layers).filter((each) => map.hasLayer(each));
       const limits = layer?.options.bounds;
@@ -197,7 +197,7 @@ const shipdetMap = {
       if (source !== page || origin !== window.origin || data?.source !== "shipdet") return;
       go[data.type]?.(data);
     });
-    // The frame is hidden or resized with the page; Leaflet must measure it again.
+    // Leaflet must measure the frame when the page shows or resizes it.
     new ResizeObserver(() => {
       map.invalidateSize();
       if (!fitLater || !map.getSize().x) return;
@@ -208,7 +208,7 @@ const shipdetMap = {
     send("ready");
   },
 
-  // A line on the map for what the user must know about it.
+  // A line of text on the map.
   notice(map) {
     const control = L.control({ position: "bottomright" });
     control.onAdd = () => {
@@ -225,7 +225,7 @@ const shipdetMap = {
     };
   },
 
-  // Say on the map when none of a layer's tiles can be had.
+  // Shows a notice when no tile of a layer can be loaded.
   watch(layer, map, notice) {
     let failed = null, came = 0;
     layer.on("loading", () => {
@@ -243,7 +243,7 @@ const shipdetMap = {
       const plain = `${title} cannot be shown: it has no image of this place at this zoom, or ` +
         "its server cannot be reached.";
       notice(plain);
-      // This server tells why; others are not asked twice.
+      // This server's response states the reason; other servers get no second request.
       if (failed.src.startsWith(new URL("tiles/", document.baseURI).href)) {
         fetch(failed.src).then((answer) => answer.text()).then((text) => {
           if (!came && text && text.length < 400 && map.hasLayer(layer)) notice(text);

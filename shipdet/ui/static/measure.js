@@ -1,4 +1,4 @@
-// A button on the map that measures distances: click along the way, Escape or the button ends it.
+// A button on the map that measures distances: click along a path; Escape or the button ends it.
 "use strict";
 
 const shipdetMeasure = {
@@ -37,7 +37,7 @@ const shipdetMeasure = {
       document.addEventListener("keydown", escape);
       button.setAttribute("aria-pressed", "true");
     }
-    // What was measured stays until the next measurement, or until the button is pressed again.
+    // The measured line stays until the next measurement or until the button is pressed again.
     function stop() {
       measuring = false;
       map.off("click", click).off("mousemove", move);
