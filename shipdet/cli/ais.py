@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from shipdet.cli.parameters import AsJson
+from shipdet.cli.parameters import AsJson, ships_in_words
 
 File = Annotated[
     str | None,
@@ -60,8 +60,8 @@ def lines(run: Any) -> list[str]:
     """Describe a run's AIS matches, one line per ship."""
     record = run.record["ais"]
     out = [
-        f"AIS at {record['acquired']}: {record['matched']} ships known, {record['dark']} dark, "
-        f"{len(record['unseen'])} reports without a ship"
+        f"AIS at {record['acquired']}: {ships_in_words(record['matched'])} known, "
+        f"{record['dark']} dark, reports without a ship: {len(record['unseen'])}"
     ]
     for ship in (*run.detections, *run.small_craft):
         if ship.dark:

@@ -154,7 +154,7 @@ def compare(
         print(json.dumps({**changes.counts, "outside": changes.outside, "ships": ships}))
         return
     if changes.outside:
-        print(f"{changes.outside} ships lie outside the other image.", file=sys.stderr)
+        print(f"{ships_in_words(changes.outside)} outside the other image.", file=sys.stderr)
     print(", ".join(f"{count} {what}" for what, count in changes.counts.items()))
     for what, ship in changes.rows():
         if what != "stayed":

@@ -141,8 +141,8 @@ def contacts_line(contacts: "Contacts") -> str:
     """Return the number of ships that an AIS file has in the area, before the run."""
     inside = sum(contact.in_area for contact in contacts)
     lines = [
-        f"{inside} ships in {contacts.file} were in the area at "
-        f"{contacts.acquired:%Y-%m-%d %H:%M} UTC.",
+        f"{ships(inside).capitalize()} in {contacts.file} {'was' if inside < 2 else 'were'} in the "
+        f"area at {contacts.acquired:%Y-%m-%d %H:%M} UTC.",
         *contacts.notes,
     ]
     return hint(" ".join(lines))
