@@ -1,6 +1,6 @@
-"""Candidates: possible ships decoded from the channels of the map, without duplicates.
+"""Candidates: decode possible ships from the map, and suppress duplicates.
 
-All lengths are network pixels.
+All lengths are in network pixels.
 """
 
 from dataclasses import dataclass
@@ -13,26 +13,26 @@ from scipy.special import expit
 from shipdet.geometry import Floats
 from shipdet.models.map_channels import MAP_CHANNELS, MAP_STRIDE_PX
 
-#: Two candidates are the same ship if they share more than this part of the smaller box.
+#: Boxes whose intersection exceeds this share of the smaller box are duplicates.
 SAME_SHIP_SHARE = 0.45
-#: Core of a box, as a part of its length and width: a candidate centered there is the same ship.
+#: Core of a box, as a share of its length and width; a candidate centered there is a duplicate.
 CORE = 0.6
 
 _CHANNEL = {name: number for number, name in enumerate(MAP_CHANNELS)}
-#: Highest number of centers per canvas: more than ships fit on it, and few enough to compare.
+#: Most centers per canvas: more than the ships that fit on it, and few enough to compare.
 MOST_CENTERS = 4096
-#: Positions along the axis where the ends of a hull are searched, in lengths from the center.
+#: Positions on the axis at which the ends of a hull are searched, in lengths from the center.
 _AXIS = np.linspace(-1.0, 1.0, 97)
-#: Shortest box that is fitted, 8 cells: in shorter hulls the ends depend on single cells.
+#: Shortest box that is fitted, 8 cells: the ends of shorter hulls depend on single cells.
 LEAST_FITTED_PX = 32.0
-#: Sampling points in a box, as parts of its half length and half width.
+#: Sampling points in a box, as shares of its half length and half width.
 _INSIDE = np.array([(u, v) for u in (-0.8, -0.4, 0.0, 0.4, 0.8) for v in (-0.5, 0.0, 0.5)])
 #: Sampling points on the border of a box.
 _RIM = np.array(
     [(u, v) for v in (-1, 1) for u in (-1, -0.5, 0, 0.5, 1)]
     + [(u, v) for u in (-1, 1) for v in (-0.5, 0, 0.5)]
 )
-#: Network pixels by which a box is grown on each side to sample around it, and for water near it.
+#: Growth of a box on each side, in network pixels, to sample around it and to find water near it.
 AROUND_PX, WATER_NEAR_PX = 12.0, 48.0
 
 
@@ -41,8 +41,8 @@ class Candidates:
     """Arrays with one row per candidate.
 
     Attributes:
-        boxes: float64 (n, 5): x, y, length and width in network pixels, and the angle of the axis
-            in radians from +x towards +y.
+        boxes: float64 (n, 5), oriented boxes: x, y, length and width in network pixels, and the
+            angle of the axis in radians from +x towards +y.
         features: float64 (n, k), in the order of :data:`shipdet.models.config.FEATURES`.
         scores: float64 (n,), 0 to 1.
     """
@@ -74,11 +74,11 @@ def joined(parts: list[Candidates], features: int) -> Candidates:
 def decode(
     answers: npt.NDArray[np.float32], least_center: float
 ) -> tuple[Floats, npt.NDArray[np.int_], Floats]:
-    """Decode the local maxima of one canvas's centers: the highest :data:`MOST_CENTERS`.
+    """Decode the boxes at the highest :data:`MOST_CENTERS` local maxima of the center channel.
 
     Args:
         answers: (9, rows, columns), the map of the canvas.
-        least_center: Cells whose center logit is not above this are ignored.
+        least_center: Cells with at most this center logit are ignored.
 
     Returns:
         Boxes (n, 5) in pixels of the canvas, their cells (n, 2) as row and column, and the logits
@@ -116,7 +116,7 @@ def shares_in(answers: npt.NDArray[np.float32], boxes: Floats) -> Floats:
 
     Returns:
         (n, 5): mean hull and mean water inside; mean hull and mean water on the border of the box
-        grown by :data:`AROUND_PX`; highest water on its border grown by :data:`WATER_NEAR_PX`.
+        grown by :data:`AROUND_PX`; highest water on that of the box grown by :data:`WATER_NEAR_PX`.
     """
     inside = _read(answers, boxes, _INSIDE, 0.0).mean(axis=2)
     around = _read(answers, boxes, _RIM, AROUND_PX).mean(axis=2)
@@ -146,8 +146,8 @@ def fitted(
     Args:
         answers: (9, rows, columns), the map of the canvas.
         boxes: (n, 5) in pixels of the canvas.
-        picture: Left, top, right and bottom edge of the picture in pixels of the canvas. A hull
-            ends there, since the canvas is mirrored beyond the picture.
+        picture: Left, top, right and bottom edge of the image in pixels of the canvas. A hull
+            ends there, since the canvas is mirrored beyond the image.
 
     Returns:
         (n, 5), in the same order.
@@ -179,7 +179,7 @@ def fitted(
 def _reach(chance: Floats) -> Floats:
     """Count the steps (n,) from the first column until ``chance`` (n, k) falls below 0.5.
 
-    Interpolates between columns. Between 0, if the first column is below 0.5, and k - 1.
+    Interpolated between columns; 0 if the first column is below 0.5, at most k - 1.
     """
     below = chance < 0.5
     end = np.where(below.any(axis=1), below.argmax(axis=1), chance.shape[1])
@@ -199,11 +199,11 @@ def _at(boxes: Floats, along: Floats, across: Floats) -> tuple[Floats, Floats]:
 
 
 def suppressed(candidates: Candidates) -> Candidates:
-    """Sort candidates by score and remove duplicates of better ones.
+    """Sort candidates by score and suppress duplicates of higher-scoring ones.
 
-    Two boxes are the same ship if they share :data:`SAME_SHIP_SHARE` of the smaller one, or if the
-    center of the worse one lies in the core of the better one. Boxes of ships side by side share
-    less.
+    Two boxes are duplicates if their intersection exceeds :data:`SAME_SHIP_SHARE` of the smaller
+    one, or if the center of the lower-scoring one lies in the core of the other. Ships side by
+    side overlap less.
     """
     order = np.argsort(-candidates.scores, kind="stable")
     boxes = candidates.boxes[order]
@@ -232,7 +232,7 @@ def _same(better: Floats, other: Floats) -> bool:
 
 
 def overlap(one: Floats, other: Floats) -> float:
-    """Return the area of the intersection of two boxes (5,)."""
+    """Return the intersection area of two boxes (5,)."""
     first, second = (
         ((box[0], box[1]), (box[2], box[3]), float(np.degrees(box[4]))) for box in (one, other)
     )

@@ -1,4 +1,4 @@
-"""Detect ships in a picture with a classifier that has a map head."""
+"""Detect ships in an image with a classifier that has a map head."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -33,14 +33,14 @@ def detect(
     floor: float = 0.1,
     counts: Callable[[Detection], bool] = lambda _: True,
 ) -> Steps[Found]:
-    """Find the ships in a picture.
+    """Find the ships in an image.
 
     Args:
-        picture: The picture to search.
+        picture: The image to search.
         classifier: A model with a map head.
-        raw: The picture before super-resolution, if any. The result is then in its pixels, and each
-            ship gets the best score of ``raw`` at its place.
-        raw_survey: The survey of ``raw``, if it exists already.
+        raw: The image before super-resolution, if any. Results are then in its pixels, and each
+            ship also gets the best score in ``raw`` at its position.
+        raw_survey: The survey of ``raw``, if there is one already.
         floor: Lowest score that is kept.
         counts: Selects the ships to report in ``Progress.sighted`` during the search.
 
@@ -48,7 +48,7 @@ def detect(
         Progress, with the ships sighted so far.
 
     Returns:
-        The ships, best first, and the survey of ``picture``.
+        The ships, highest score first, and the survey of ``picture``.
 
     Raises:
         BadModel: The model has no map head.
@@ -92,7 +92,7 @@ def detect(
 def _raw_scores(
     raw: Picture, known: Survey | None, classifier: Classifier, surveyed: Survey
 ) -> Steps[list[float]]:
-    """Return the best score of the raw picture at the place of each candidate."""
+    """Return the best score in the raw image at the position of each candidate."""
     centers = surveyed.candidates.boxes[:, :2]
     share = np.array([raw.grid.width / surveyed.view.width, raw.grid.height / surveyed.view.height])
     if known is None:
@@ -128,8 +128,8 @@ def _detection(
     corners_net = rectangle((box[0], box[1]), box[2], box[3], axis_deg)
     corners = corners_net * share
     x, y = box[:2] * share
-    # A ship is cut if it comes within 1.5 pixels of the searched picture, or one cell of the map,
-    # of the edge.
+    # A ship is cut if its distance from the edge is less than 1.5 pixels of the searched image, or
+    # less than one cell of the map.
     edge = 1.5 * np.array([view.width / searched.width, view.height / searched.height])
     edge = np.maximum(edge, MAP_STRIDE_PX)
     cut = bool(
@@ -144,7 +144,7 @@ def _detection(
         return detection
     lonlat = reported.lonlat([[x, y]])[0]
     outline = reported.lonlat(corners)
-    # If the picture is not north-up, the axis on the ground differs from the axis in the picture.
+    # If the image is not north-up, the axis on the ground differs from the axis in the image.
     bow, stern = outline[:2].mean(axis=0), outline[2:].mean(axis=0)
     axis = bearing_deg(stern, bow) % 180.0 if distance_m(stern, bow) > 0 else axis_deg
     return replace(

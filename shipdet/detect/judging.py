@@ -7,7 +7,7 @@ from scipy.special import expit, logit
 from shipdet.geometry import Floats
 from shipdet.models.config import FEATURES, Judge
 
-_NEVER = 1e-3  # bounds shares of 0 and 1, so that their logits are finite
+_LEAST_SHARE = 1e-3  # keeps the logits of 0 and 1 finite
 
 
 def features_of(
@@ -18,13 +18,13 @@ def features_of(
     Args:
         centers: (n,), logits.
         shares: (n, 5), from :func:`shipdet.detect.candidates.shares_in`.
-        windows: (n,), margins: logit of ship minus no ship.
+        windows: (n,), margins: logit of ship minus logit of no ship.
         boxes: (n, 5), in network pixels.
 
     Returns:
         (n, 9), in the order of ``shipdet.models.config.FEATURES``.
     """
-    odds = logit(np.clip(shares, _NEVER, 1 - _NEVER))
+    odds = logit(np.clip(shares, _LEAST_SHARE, 1 - _LEAST_SHARE))
     size = np.log(boxes[:, 2:4])
     values = dict(
         zip(("hull", "water", "hull_around", "water_around", "water_near"), odds.T, strict=True),

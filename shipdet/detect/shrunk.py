@@ -1,4 +1,4 @@
-"""A picture reduced to the classifier's scale by averaging, block by block on demand."""
+"""An image reduced to the classifier's scale by averaging, block by block on demand."""
 
 from collections import OrderedDict
 
@@ -8,14 +8,14 @@ import numpy as np
 from shipdet.mosaic import Mask, Picture, Pixels
 from shipdet.progress import Steps
 
-#: Blocks are reduced independently, so a part of a large picture has the same pixels as the whole.
-#: The edges of a block are rounded to whole pixels of the picture.
+#: Blocks are reduced independently, so a crop of a large image has the same pixels as the whole.
+#: The edges of a block are rounded to whole pixels of the image.
 BLOCK_PX = 512
 ROWS_KEPT = 4  # rows of blocks: a row of canvases, 1,280 px high, touches up to 4
 
 
 class Shrunk:
-    """A picture reduced to ``width`` x ``height`` pixels, read by windows like a picture."""
+    """An image reduced to ``width`` x ``height`` pixels, read by windows."""
 
     def __init__(self, picture: Picture, width: int, height: int) -> None:
         self._picture = picture
@@ -24,7 +24,7 @@ class Shrunk:
         self._blocks: OrderedDict[tuple[int, int], tuple[Pixels, Mask]] = OrderedDict()
 
     def wait(self, bottom: int) -> Steps[None]:
-        """Wait until the source of all rows above ``bottom`` is downloaded."""
+        """Wait until the source pixels of all rows above ``bottom`` are downloaded."""
         last = min(self.height, -(-bottom // BLOCK_PX) * BLOCK_PX)
         yield from self._picture.wait(self._row(last))
 

@@ -22,9 +22,9 @@ from shipdet.progress import Progress, Steps
 
 #: Largest side of a canvas in network pixels, halo included.
 CANVAS_PX = 1280
-#: Border of a canvas, where the network sees too little context: the neighboring canvas is used.
+#: Border of a canvas with too little context for the network; the next canvas covers it.
 HALO_PX = 64
-#: Candidates of two surveys of the same ground are the same ship within this many network pixels.
+#: Largest distance of the same ship between two surveys, in network pixels.
 NEAR_PX = 16.0
 #: Cells of the network's map per pixel of the stored map, along each side.
 MAP_POOL = 2
@@ -41,8 +41,8 @@ class Survey:
     """The result of running the network over an image.
 
     Attributes:
-        view: The picture at the network's scale.
-        candidates: In descending order of score, without duplicates; network pixels.
+        view: The image at the network's scale.
+        candidates: In descending order of score, without duplicates, in network pixels.
         layers: uint8 (rows, columns, 3), probability of water, land and hull from 0 to 255. A pixel
             covers 8 x 8 network pixels; all 0 where there is no data.
     """
@@ -52,19 +52,19 @@ class Survey:
     layers: npt.NDArray[np.uint8]
 
     def centers(self, floor: float) -> Floats:
-        """Centers (n, 2), in pixels of the picture, of candidates that score at least ``floor``."""
+        """Return centers (n, 2), in image pixels, of candidates that score at least ``floor``."""
         kept = self.candidates.scores >= floor
         return self.view.to_mosaic(self.candidates.boxes[kept, :2])
 
     def best_near(self, center: Floats) -> float:
-        """The best score within :data:`NEAR_PX` of a point (2,) in network pixels; 0 if none."""
+        """Return the best score near a point (2,) in network pixels; 0 if there is none."""
         away = np.hypot(*(self.candidates.boxes[:, :2] - center).T)
         return float(self.candidates.scores[away <= NEAR_PX].max(initial=0.0))
 
 
 @dataclass(frozen=True)
 class _Part:
-    """The part of the picture that a canvas is responsible for: network pixels, multiples of 16."""
+    """A canvas without its halo: network pixels of the image, multiples of 16."""
 
     x0: int
     y0: int
@@ -78,7 +78,7 @@ def survey(
     """Run the network over a whole image.
 
     Args:
-        picture: The picture, which may still be downloading.
+        picture: The image, which may still be downloading.
         classifier: A model with a map head.
         floor: Lowest score that is kept.
         sight: Called after each canvas with its candidates; returns ``Progress.sighted``.
@@ -140,7 +140,7 @@ def _candidates(
     margins: npt.NDArray[np.float32],
     answers: npt.NDArray[np.float32],
 ) -> Candidates:
-    """Return the candidates in a canvas's part of the picture, in network pixels of the picture."""
+    """Return the candidates of a canvas outside its halo, in network pixels of the image."""
     boxes, _, centers = decode(answers, block.least_center)
     inner = (
         (boxes[:, 0] >= HALO_PX)
@@ -181,7 +181,7 @@ def _keep_layers(
     answers: npt.NDArray[np.float32],
     mask: npt.NDArray[np.bool_],
 ) -> None:
-    """Write water, land and hull of a canvas into the map of the picture."""
+    """Write water, land and hull of a canvas into the map of the image."""
     cell = MAP_STRIDE_PX * MAP_POOL
     inner = slice(HALO_PX // MAP_STRIDE_PX, -(HALO_PX // MAP_STRIDE_PX))
     rows, columns = (part.y1 - part.y0) // cell, (part.x1 - part.x0) // cell

@@ -1,9 +1,9 @@
-"""Resample a picture to the classifier's scale.
+"""Resample an image to the classifier's scale.
 
 The classifier is trained at one scale (window_m / window_px meters per pixel, 1.07 m for a 240 m
-window of 224 px). A :class:`NetworkView` cuts pieces of the picture resampled to this scale, so
-that neither picture is in memory as a whole. Coordinates are network pixels; (0, 0) is the
-picture's top left corner.
+window of 224 px). A :class:`NetworkView` cuts pieces of the image resampled to this scale, so that
+neither the image nor the result is in memory as a whole. Coordinates are network pixels; (0, 0) is
+the top left corner of the image.
 """
 
 import math
@@ -21,11 +21,11 @@ _MARGIN = 4  # source pixels around a piece that bicubic interpolation needs
 
 
 class NetworkView:
-    """Cuts pieces of a picture, resampled to ``net_gsd_m`` meters per pixel.
+    """Cuts pieces of an image, resampled to ``net_gsd_m`` meters per pixel.
 
-    The picture is mirrored at its edges, so that a window can be centered on any of its pixels.
-    Pixels without data get the color of the nearest pixel with data, since the network would take a
-    black area for an object.
+    The image is mirrored at its edges, so that a window can be centered on any of its pixels.
+    Pixels without data get the color of the nearest pixel with data, since the network would
+    mistake a black area for an object.
     """
 
     def __init__(self, picture: Picture, net_gsd_m: float) -> None:
@@ -39,22 +39,22 @@ class NetworkView:
             # Average first: interpolation alone would skip pixels.
             self._source = Shrunk(picture, self.width, self.height)
             self._size = (self.width, self.height)
-        #: network pixels per pixel of the picture that pieces are cut from
+        #: network pixels per pixel of the source that pieces are cut from
         self._fx = self.width / self._size[0]
         self._fy = self.height / self._size[1]
-        #: network pixels per pixel of the mosaic, (x, y)
+        #: network pixels per pixel of the image, (x, y)
         self.factors = (self.width / grid.width, self.height / grid.height)
 
     def to_mosaic(self, xy: npt.ArrayLike) -> Floats:
-        """Convert network pixels (n, 2) to pixels of the mosaic (n, 2)."""
+        """Convert network pixels (n, 2) to pixels of the image (n, 2)."""
         return np.asarray(np.reshape(xy, (-1, 2)) / np.array(self.factors), np.float64)
 
     def from_mosaic(self, xy: npt.ArrayLike) -> Floats:
-        """Convert pixels of the mosaic (n, 2) to network pixels (n, 2)."""
+        """Convert pixels of the image (n, 2) to network pixels (n, 2)."""
         return np.asarray(np.reshape(xy, (-1, 2)) * np.array(self.factors), np.float64)
 
     def covered(self, xy: npt.ArrayLike) -> Mask:
-        """Whether the network pixels (n, 2) have data, bool (n,); False outside the picture."""
+        """Whether the network pixels (n, 2) have data, bool (n,); False outside the image."""
         points = np.asarray(xy, np.float64).reshape(-1, 2)
         inside = (
             (points[:, 0] >= 0)
@@ -132,7 +132,7 @@ def _read_mirrored(
     columns: tuple[int, int],
     rows: tuple[int, int],
 ) -> tuple[Pixels, Mask]:
-    """Read a rectangle that may extend beyond the picture, mirrored at the edges."""
+    """Read a rectangle that may extend beyond the image, mirrored at the edges."""
     (x0, x1), (y0, y1) = columns, rows
     width, height = size
     if x0 >= 0 and y0 >= 0 and x1 <= width and y1 <= height:
