@@ -109,7 +109,7 @@ def test_a_band_that_an_image_lacks_is_noted(scans, tmp_path, classifier):
 
 
 def test_what_is_no_image_is_named(tmp_path):
-    with pytest.raises(BadOption, match="holds no PNG"):
+    with pytest.raises(BadOption, match="contains no PNG"):
         pipeline.find_images([tmp_path])
     with pytest.raises(BadOption, match="No file matches"):
         pipeline.find_images([tmp_path / "*.tif"])

@@ -55,7 +55,7 @@ def test_a_review_does_not_replace_that_of_another_person(run):
     one, other = run, pipeline.open_run(run.folder)
     mine = one.review.reject(1)
     pipeline.save_review(one, mine)
-    with pytest.raises(BadOption, match="Someone else has reviewed this run meanwhile: open it"):
+    with pytest.raises(BadOption, match="Someone else has changed this review: open the run"):
         pipeline.save_review(other, other.review.accept(2))
     more = mine.accept(2)
     assert pipeline.save_review(one, more).review == more

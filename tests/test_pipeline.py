@@ -284,7 +284,7 @@ def test_sharpening_makes_a_coarse_picture_usable(server, settings, classifier):
     assert pipeline.estimate(request, settings).searched_gsd_m == pytest.approx(GSD_M / 2, rel=0.01)
     with pytest.raises(ScaleTooCoarse, match="or enlarge it x4"):
         pipeline.estimate(area(server, zoom=14), settings)
-    with pytest.raises(ScaleTooCoarse, match="no ship can be recognized"):
+    with pytest.raises(ScaleTooCoarse, match="ships cannot be recognized"):
         pipeline.estimate(area(server, zoom=13, search={"upscale": "x16"}), settings)
 
 

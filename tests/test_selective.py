@@ -121,5 +121,5 @@ def test_an_estimate_says_that_it_is_the_most(settings, classifier):
         )
         for some in (False, True)
     }
-    assert any(note.startswith("At most") for note in answer[True].notes)
+    assert any(note.startswith("These are upper limits") for note in answer[True].notes)
     assert answer[True].seconds > answer[False].seconds

@@ -27,13 +27,13 @@ def ais_of_area(
     """Read the AIS file for a search before the imagery is downloaded.
 
     Args:
-        request: The search; for ``sentinel2`` its acquisition is looked up.
+        request: The search. For ``sentinel2``, the STAC API determines its acquisition.
         file: See :func:`shipdet.ais.read_reports`; "sample" for the built-in sample.
         acquired: Time of the acquisition; None for dated imagery.
         settings: Replaces the settings of the environment.
 
     Returns:
-        The ships of the file at the time of acquisition, for :func:`match_ais`.
+        The ships in the file at the time of acquisition, for :func:`match_ais`.
 
     Raises:
         BadAis: The imagery has no date, or the file does not cover this place and time.

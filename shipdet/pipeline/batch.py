@@ -1,4 +1,4 @@
-"""Search many images: models are loaded once, one summary, and a stopped batch can resume."""
+"""Search many images and write one summary; a stopped batch can be resumed."""
 
 import json
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ def find_images(sources: Sequence[str | Path]) -> list[Path]:
         if path.is_dir():
             inside = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
             if not inside:
-                raise BadOption(f"The folder '{path}' holds no PNG, JPEG or TIFF.")
+                raise BadOption(f"The folder '{path}' contains no PNG, JPEG or TIFF.")
             found += inside
         elif not path.exists() and any(sign in str(path) for sign in "*?["):
             root = Path(path.anchor) if path.is_absolute() else Path()
@@ -87,8 +87,8 @@ def iter_images(
 ) -> Steps[Batch]:
     """Search many images with the same options.
 
-    An image is skipped if ``out`` already has its run, made from the same file with the same
-    options, so a stopped batch can be resumed. An image that cannot be searched is recorded and
+    An image is skipped if ``out`` already has a run of the same file with the same options, so a
+    stopped batch can be resumed. An image that cannot be searched is recorded and
     does not stop the batch.
 
     Args:
@@ -104,12 +104,12 @@ def iter_images(
         The result of every image.
 
     Raises:
-        BadOption: A file in ``out`` is in the way.
+        BadOption: A run folder in ``out`` already has other contents.
         StorageFull: The disk is full or ``out`` is not writable.
         ShipdetError: No image can be searched: the model is unknown, or an extra is missing.
     """
     settings = settings or get_settings()
-    plan_search(request.search, settings)  # what is wrong for all is said before the first
+    plan_search(request.search, settings)  # raises errors that concern all images
     done: list[BatchImage] = []
     for number, (image, folder) in enumerate(_places(images, out), start=1):
         label = f"{number} of {len(images)}: {as_text(image.name)}"
@@ -129,7 +129,7 @@ def iter_images(
     return Batch(out, tuple(done))
 
 
-#: File of a run folder that identifies the image that the run was made from.
+#: File in a run folder that identifies the searched image.
 STAMP = "image.json"
 
 
@@ -155,7 +155,7 @@ def _stamp(image: Path) -> dict[str, object]:
 
 
 def _earlier(folder: Path, image: Path, request: ImageRequest) -> Run | None:
-    """Return the run in a folder if it was made from this image and request."""
+    """Return the run in a folder if it has this image and request, else None."""
     try:
         stamp = json.loads((folder / STAMP).read_text())
         run = read_run(folder)

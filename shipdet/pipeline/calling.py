@@ -43,7 +43,7 @@ def detect_area(
 
     Args:
         bbox: West, south, east, north in degrees.
-        out: A new or empty folder for the results; None makes one under the runs folder.
+        out: A new or empty folder for the results; None creates one in the runs folder.
         progress: Called with each progress event.
         settings: Replaces the settings of the environment.
         options: Provider ("" is the configured one), zoom (None is the coarsest zoom that reaches
@@ -54,7 +54,7 @@ def detect_area(
         The run, with the ships in ``run.detections``.
 
     Raises:
-        ShipdetError: A value is wrong or the search cannot be done; the message says what to do.
+        ShipdetError: A value is invalid or the search fails; the message says what to do.
 
     Example:
         >>> import shipdet
@@ -124,7 +124,7 @@ def detect_image(
     Args:
         image: The path of a PNG, JPEG or GeoTIFF, or an array or open image, as
             :func:`shipdet.imagery.open_raster` takes it.
-        out: A new or empty folder for the results; None makes one under the runs folder.
+        out: A new or empty folder for the results; None creates one in the runs folder.
         progress: Called with each progress event.
         settings: Replaces the settings of the environment.
         options: ``gsd_m`` (meters per pixel, required if the image has no georeference),
@@ -134,7 +134,7 @@ def detect_image(
         The run, with the ships in ``run.detections``.
 
     Raises:
-        ShipdetError: A value is wrong or the search cannot be done; the message says what to do.
+        ShipdetError: A value is invalid or the search fails; the message says what to do.
 
     Example:
         >>> import shipdet
@@ -142,8 +142,8 @@ def detect_image(
         >>> run.to_pandas()[["score", "x", "y", "length_m"]]
     """
     given = dict(options)
-    own = {name: given.pop(name) for name in _IMAGE_ONLY if name in given}
-    request = ImageRequest.check(search=Search.check(**given), **own)
+    reading = {name: given.pop(name) for name in _IMAGE_ONLY if name in given}
+    request = ImageRequest.check(search=Search.check(**given), **reading)
     return finish(iter_image(image, request, out=_path(out), settings=settings), progress)
 
 
@@ -160,7 +160,7 @@ def download_area(
 
     Args:
         bbox: West, south, east, north in degrees.
-        out: A new or empty folder for the results; None makes one under the runs folder.
+        out: A new or empty folder for the results; None creates one in the runs folder.
         progress: Called with each progress event.
         settings: Replaces the settings of the environment.
         options: Provider, zoom, dates, cloud cover, priority, image format, quality and name.
@@ -217,7 +217,7 @@ def _area(bbox: Box, options: dict[str, Any], instead: str = "") -> AreaRequest:
     if len(requests) > 1:
         parts = " and ".join(f"({', '.join(f'{s:.7g}' for s in r.bbox)})" for r in requests)
         raise BadArea(
-            "The area crosses the antimeridian (180 degrees), so it has two runs: "
+            "The area crosses the antimeridian (180 degrees) and needs two runs: "
             f"{instead}give {parts} one after the other."
         )
     return requests[0]

@@ -41,7 +41,7 @@ class SearchPlan:
     min_score: float
 
     def work(self, raw_px: int, gsd_m: float) -> tuple[str, float]:
-        """Return kind and amount of the work of the search, for :mod:`shipdet.pace`."""
+        """Return the kind and amount of work of the search, for :mod:`shipdet.pace`."""
         return "detect", raw_px * (gsd_m / self.classifier.gsd_m) ** 2
 
 
@@ -149,7 +149,7 @@ def check_scale(how: SearchPlan, gsd_m: float, native_m: float, remedy: str) -> 
     gsd_max_m = how.classifier.shipdet.gsd_max_m
     if native_m > NATIVE_GSD_MAX_M:
         raise ScaleTooCoarse(
-            f"At {native_m:.3g} m per pixel no ship can be recognized (at most "
+            f"At {native_m:.3g} m per pixel ships cannot be recognized (at most "
             f"{NATIVE_GSD_MAX_M:g} m): {remedy}."
         )
     searched_m = gsd_m / UPSCALE**how.search.passes
@@ -160,6 +160,6 @@ def check_scale(how: SearchPlan, gsd_m: float, native_m: float, remedy: str) -> 
         )
     if how.search.selective and gsd_m > gsd_max_m:
         raise ScaleTooCoarse(
-            f"The raw image, {gsd_m:.3g} m per pixel, is too coarse to say where ships could be "
+            f"The raw image, {gsd_m:.3g} m per pixel, is too coarse to select where ships may be "
             f"(at most {gsd_max_m:g} m): {remedy}, or enlarge all of it."
         )

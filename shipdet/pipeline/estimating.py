@@ -89,7 +89,7 @@ def estimate_together(estimates: Sequence[Estimate]) -> Estimate:
         estimates: At least one estimate.
 
     Returns:
-        Sums of tiles, pixels, megabytes and seconds; all else is that of the largest search.
+        Sums of tiles, pixels, megabytes and seconds; other values are those of the largest search.
     """
     largest = max(estimates, key=lambda one: one.searched_px)
     return replace(
@@ -120,4 +120,4 @@ def report_seconds(how: SearchPlan, raw_px: int) -> float:
 def _selective_notes(search: Search) -> tuple[str, ...]:
     if not search.selective:
         return ()
-    return ("At most: how much is enlarged depends on what the raw image shows.",)
+    return ("These are upper limits: how much is enlarged depends on what the raw image shows.",)

@@ -15,7 +15,7 @@ from shipdet.report.record import corners_of, grid_of
 from shipdet.requests import check_name
 from shipdet.settings import Settings, get_settings
 
-#: End of a run's id after the name: date, time and a random part.
+#: Suffix of a run's id: date, time and a random part.
 _STAMP = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}$")
 
 
@@ -26,7 +26,7 @@ class RunInfo:
     Attributes:
         id: The name of its folder.
         folder: The path of its folder.
-        created: Time when it was written, ISO 8601 in UTC.
+        created: Time of writing, ISO 8601 in UTC.
         source: The imagery provider's title or the image's file name.
         bbox: West, south, east, north in degrees, the east beyond 180 across the antimeridian;
             None for an image without a georeference.
@@ -83,7 +83,7 @@ def runs(settings: Settings | None = None) -> list[RunInfo]:
         try:
             record = json.loads((folder / "run.json").read_text())
             found.append(_info(folder, record))
-        except (OSError, ValueError, KeyError, TypeError):  # not a run, or just being removed
+        except (OSError, ValueError, KeyError, TypeError):  # not a run, or being removed
             continue
     return sorted(found, key=lambda run: (run.created, run.id), reverse=True)
 
@@ -143,18 +143,18 @@ def rename_run(run_id: str, name: str, settings: Settings | None = None) -> Run:
     stamp, name = _STAMP.search(run_id), check_name(name)
     parts = [part for part in (name, stamp[0] if stamp else "") if part]
     if not parts:
-        raise BadOption("This run needs a name: it has no date in its id.")
+        raise BadOption("This run needs a name: its id has no date.")
     target = folder.with_name("-".join(parts))
     if target != folder:
         if target.exists():
-            raise BadOption(f"There is a run {target.name} already: choose another name.")
+            raise BadOption(f"A run {target.name} already exists: choose another name.")
         with sole_writer(folder), storage_errors(target):
             os.rename(folder, target)
     return read_run(target)
 
 
 def _extent(record: dict[str, Any]) -> tuple[float, float, float, float] | None:
-    """The bounding box of a run's image in degrees."""
+    """Return the bounding box of a run's image in degrees; None without a georeference."""
     if not grid_of(record).georeferenced:
         return None
     corners = corners_of(record)

@@ -114,7 +114,7 @@ def inspect_image(
 def _opened(
     path: Path, request: ImageRequest, settings: Settings
 ) -> tuple[Picture, MissingScale | None]:
-    """Open the picture; if its scale is missing, at 1 m per pixel and with the error."""
+    """Open the image; without a scale, at 1 m per pixel and with the error."""
     bands, stretch = request.bands, request.stretch
     try:
         return open_raster(path, request.gsd_m, settings, bands=bands, stretch=stretch), None

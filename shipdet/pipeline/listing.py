@@ -15,7 +15,7 @@ class ModelInfo:
 
     Attributes:
         name: Name to choose it by.
-        task: What it does.
+        task: "ship-classification" or "super-resolution".
         title: Name with the number of parameters, for a list.
         parameters: Number of parameters.
         bundled: Whether it comes with shipdet.

@@ -145,7 +145,7 @@ def check_image(raw: Picture, how: SearchPlan) -> None:
     if passes and searched_px > limit:
         raise AreaTooLarge(
             f"{searched_px / 1e6:,.0f} million pixels after super-resolution are more than the "
-            f"limit of {limit / 1e6:,.0f}: choose less, or cut the image."
+            f"limit of {limit / 1e6:,.0f}: choose fewer passes, or crop the image."
         )
 
 
@@ -174,7 +174,7 @@ def _downloading(
     request: AreaRequest, imagery: Plan, settings: Settings, folder: Path
 ) -> AbstractContextManager[Arrival]:
     """Start the download of a plan in the background."""
-    # An image that is enlarged stays in memory, since the enlarged image needs more anyway.
+    # An image to be enlarged stays in memory, since its enlarged copy needs more anyway.
     where = None if request.search.passes else folder
     return arriving(imagery, request, settings, folder=where)
 
@@ -246,7 +246,7 @@ def save_review(run: Run, review: Review) -> Run:
         continued = review.actions[: len(saved.actions)] == saved.actions
         if not continued and saved != run.review:
             raise BadOption(
-                "Someone else has reviewed this run meanwhile: open it again, then review it."
+                "Someone else has changed this review: open the run again, then review it."
             )
         return review
 
@@ -254,11 +254,11 @@ def save_review(run: Run, review: Review) -> Run:
 
 
 def change_review(run: Run, change: Callable[[Review], Review]) -> Run:
-    """Save what a function makes of a run's review; nobody else changes it meanwhile.
+    """Atomically change the saved review of a run.
 
     Args:
-        run: The run that is reviewed; it may have been opened before other changes.
-        change: Gets the review that is saved, and returns the one to save.
+        run: The run; its review may be older than the saved one.
+        change: Maps the saved review to the new one.
 
     Returns:
         As :func:`save_review`.

@@ -33,7 +33,7 @@ from shipdet.requests import Search
 
 @dataclass(frozen=True)
 class Destination:
-    """Where a run is written, and the parts of its record that only the caller knows.
+    """Where to write a run, and the parts of its record that only the caller knows.
 
     Attributes:
         folder: The folder to write into.
@@ -100,7 +100,7 @@ def search_picture(
         into: Where to write.
 
     Raises:
-        ShipdetError: A model cannot be loaded, or memory or disk are too small.
+        ShipdetError: A model cannot be loaded, or memory or disk space is too small.
     """
     clock = into.clock
     yield from device.wait()

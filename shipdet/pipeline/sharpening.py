@@ -14,8 +14,8 @@ from shipdet.report import Clock
 from shipdet.requests import UPSCALE
 from shipdet.upscale import Focus, count_sharpened, upscale
 
-#: Lowest score in the raw image that selects a place, as a share of the lowest kept score. A ship
-#: scores less in the raw image than in the enlarged one, often much less.
+#: Lowest score in the raw image that selects a place, as a share of ``min_score``. Ships score
+#: lower in the raw image than in the enlarged one, often much lower.
 FOCUS_SHARE = 0.5
 
 
@@ -46,7 +46,7 @@ def sharpen(
     """Enlarge an image according to a plan.
 
     Raises:
-        AreaTooLarge: The image is too large to be held in memory.
+        AreaTooLarge: The image is too large for memory.
         OutOfMemory: The device's memory is too small for the smallest block.
     """
     search = how.search
@@ -54,7 +54,7 @@ def sharpen(
         raise AreaTooLarge(
             f"Images of more than {how.settings.max_held_pixels / 1e6:,.0f} million pixels "
             "(fewer in a GeoTIFF of more than 8 bits) cannot be enlarged with super-resolution: "
-            "search without, or cut the image."
+            "search without it, or crop the image."
         )
     focus, surveyed = None, None
     if search.selective:
@@ -74,6 +74,6 @@ def sharpen(
 
 def _survey(raw: Mosaic, classifier: Classifier, clock: Clock) -> Steps[Survey]:
     """Survey the raw image."""
-    yield Progress("detect", 0, 0, note="first in the raw image, to see what to enlarge")
+    yield Progress("detect", 0, 0, note="in the raw image first, to select what to enlarge")
     with clock.stage("survey"):
         return (yield from survey(raw, classifier))
