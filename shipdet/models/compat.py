@@ -1,11 +1,11 @@
-"""The two Real-ESRGAN network classes, imported on a torchvision that basicsr does not know.
+"""Import the two Real-ESRGAN network classes with current versions of torchvision.
 
 basicsr 1.4.2 (the last release) imports ``rgb_to_grayscale`` from
-``torchvision.transforms.functional_tensor``, a module that torchvision dropped in 0.17. The name
-is provided here, in memory, before the import; nothing on disk is changed.
+``torchvision.transforms.functional_tensor``, a module that torchvision 0.17 removed. This module
+provides it in memory before the import; no file is changed.
 
-Importing a network runs both packages' ``__init__``, which costs about two seconds (scipy, OpenCV,
-requests) and no network access; so this module is imported only when an upscaler is built.
+The import takes about two seconds, because both packages import scipy, OpenCV and requests; it
+needs no network access. So this module is imported only to build an upscaler.
 """
 
 import importlib.util
@@ -33,7 +33,7 @@ if _DROPPED not in sys.modules:
     sys.modules[_DROPPED] = _module
 
 with warnings.catch_warnings():
-    # distutils.LooseVersion and torchvision's old vgg arguments: theirs to mend, not the user's.
+    # Both packages use deprecated features (distutils, vgg arguments); users cannot fix that.
     warnings.simplefilter("ignore")
     from basicsr.archs.rrdbnet_arch import RRDBNet
     from realesrgan.archs.srvgg_arch import SRVGGNetCompact

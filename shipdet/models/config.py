@@ -33,7 +33,7 @@ PositiveTriple = tuple[PositiveFloat, PositiveFloat, PositiveFloat]
 
 #: Fewest network pixels per cell of a ConvNeXt's last feature map; see ``ModelArgs``.
 LEAST_CELL_PX = 8
-#: A dense canvas of 1,280 px holds such a window, and what is thrown away around it.
+#: Largest window; with its halo it fits on a canvas of 1,280 px.
 MAX_WINDOW_PX = 768
 #: Features of a candidate's score: logit of its center; logits of hull and water in its box; margin
 #: of the window around it; logarithms of length and width in network pixels; logits of hull and
@@ -56,7 +56,7 @@ class Calibration(_Part):
 
 
 class OnnxFile(_Part):
-    """A file under onnx/, and how far its results were from PyTorch's when it was exported."""
+    """A file under onnx/, and how its results differed from PyTorch's at export."""
 
     sha256: Sha256
     weights_sha256: Sha256
@@ -65,12 +65,12 @@ class OnnxFile(_Part):
 
 
 class Int8Graph(_Part):
-    """The 8-bit graph under openvino/, and what it costs; export.int8 enters it once it has passed.
+    """The 8-bit graph under openvino/; export.int8 adds it after its checks pass.
 
     Attributes:
-        sha256: of its files, by name.
-        weights_sha256: of the weights that it was made from, the classifier's and the map head's.
-        difference: what it finds on labeled pictures, against float32.
+        sha256: Digests of its files, by name.
+        weights_sha256: Digests of the exported weights: the classifier's and the map head's.
+        difference: Its results on labeled images, compared with float32.
     """
 
     sha256: dict[str, Sha256]
@@ -79,7 +79,7 @@ class Int8Graph(_Part):
 
 
 class PretrainedCfg(_Part):
-    """timm's account of the input: (channels, height, width), mean and deviation per channel."""
+    """timm's input settings: (channels, height, width), mean and deviation per channel."""
 
     input_size: tuple[Literal[3], int, int]
     mean: Triple
@@ -87,17 +87,17 @@ class PretrainedCfg(_Part):
 
 
 class ModelArgs(_Part):
-    """Arguments with which timm builds the network.
+    """Arguments of the network's constructor in timm.
 
-    ``output_stride`` is the network pixels per cell of the last feature map: below 32, the last
-    stages are dilated instead of reduced, and dense scores lie closer together.
+    ``output_stride`` is the number of network pixels per cell of the last feature map. Below 32,
+    the last stages are dilated instead of downsampled, so the grid of dense scores is finer.
     """
 
     output_stride: Literal[8, 16, 32] = 32
 
 
 class Judge(_Part):
-    """score = sigmoid(bias + sum of weight * feature): logistic regression on held-out places.
+    """score = sigmoid(bias + sum of weight * feature), logistic regression on held-out places.
 
     The features are :data:`FEATURES`, in that order.
     """
@@ -109,33 +109,33 @@ class Judge(_Part):
 
 
 class MapBlock(_Part):
-    """The map head beside a classifier: map_head.safetensors, and how its answers are judged."""
+    """The map head of a classifier: map_head.safetensors, and how its candidates are scored."""
 
     sha256: Sha256
     #: channels of the feature pyramid
     width: Annotated[int, Field(ge=8, le=512)] = 64
     judge: Judge
-    #: logit of a center below which a cell is not looked at
+    #: cells with at most this center logit are ignored
     least_center: Finite = -4.0
 
 
 class ClassifierBlock(_Part):
-    """What the detector must know of a classifier. Lengths end in ``_m`` (meters) or ``_px``."""
+    """What the detector needs to know of a classifier; ``_m`` is in meters, ``_px`` in pixels."""
 
     format: Literal[1]
     task: Literal["ship-classification"]
     labels: tuple[str, str] = ("no_ship", "ship")
     window_m: PositiveFloat
     window_px: Annotated[int, Field(ge=32, le=MAX_WINDOW_PX, multiple_of=LEAST_CELL_PX)]
-    #: cells along a side, in the middle of a window, whose mean a dense pass scores; 0 means all
-    #: cells, as a window on its own is scored
+    #: side, in cells, of the middle part of a window that a dense pass averages; 0 for all cells,
+    #: as for single windows
     pool_cells: Annotated[int, Field(ge=0, le=128)] = 0
     gsd_max_m: PositiveFloat
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    #: how its windows are best scored: "dense" only for a network that was trained for it
+    #: "dense" only for a network that was trained for dense scores
     scoring: Literal["dense", "exact"] = "exact"
     calibration: Calibration = Calibration()
-    #: None for a classifier of windows alone, which cannot search a picture
+    #: None for a classifier without a map head, which cannot search an image
     map: MapBlock | None = None
     data_digest: str = ""
     sha256: Sha256
@@ -146,8 +146,8 @@ class ClassifierBlock(_Part):
 class ClassifierConfig(_Part):
     """A two-class timm ConvNeXt.
 
-    Only the plain ``convnext_*`` family: ConvNeXt V2's response normalization looks at the whole
-    picture, so that a dense pass over a canvas would not score its windows.
+    Only the plain ``convnext_*`` family: ConvNeXt V2's response normalization depends on the whole
+    image, so a dense pass over a canvas would not give the scores of its windows.
     """
 
     architecture: Annotated[str, Field(pattern=r"^convnext_[a-z0-9_]+$")]
@@ -170,7 +170,7 @@ class ClassifierConfig(_Part):
 
     @property
     def margin_cells(self) -> int:
-        """Cells on each side of a window that a dense pass leaves out of the mean."""
+        """Cells on each side of a window that a dense pass excludes from the mean."""
         block = self.shipdet
         cells = block.window_px // self.cell_px
         return (cells - (block.pool_cells or cells)) // 2
@@ -209,7 +209,7 @@ class CompactParams(_Part):
 
 
 class UpscalerBlock(_Part):
-    """What the upscaler's caller must know: how many times wider and higher the result is."""
+    """What callers need to know about an upscaler; ``scale`` multiplies width and height."""
 
     format: Literal[1]
     task: Literal["super-resolution"]
@@ -238,7 +238,7 @@ class UpscalerConfig(_Part):
 
 
 def _task(value: object) -> str | None:
-    """The task named in a raw config, by which its kind is chosen."""
+    """Return the task of a raw config, which determines its type."""
     block = value.get("shipdet") if isinstance(value, Mapping) else None
     task = block.get("task") if isinstance(block, Mapping) else None
     return task if isinstance(task, str) else None
@@ -256,10 +256,11 @@ _ADAPTER: TypeAdapter[ModelConfig] = TypeAdapter(
 
 
 def parse_config(text: str | bytes, source: str) -> ModelConfig:
-    """A model's config from the text of its config.json; ``source`` names it in errors.
+    """Parse the text of a config.json; ``source`` names it in errors.
 
     Raises:
-        BadModel: not JSON, an unknown task or architecture, or a value missing or out of range.
+        BadModel: It is not JSON, the task or architecture is unknown, or a value is missing or out
+            of range.
     """
     try:
         return _ADAPTER.validate_json(text)
@@ -268,10 +269,10 @@ def parse_config(text: str | bytes, source: str) -> ModelConfig:
 
 
 def read_config(folder: Path) -> ModelConfig:
-    """The config of a model folder.
+    """Read the config of a model folder.
 
     Raises:
-        BadModel: the file is missing or not usable.
+        BadModel: The file is missing or invalid.
     """
     try:
         text = (folder / "config.json").read_bytes()
@@ -283,7 +284,7 @@ def read_config(folder: Path) -> ModelConfig:
 
 
 def _first(error: ValidationError) -> str:
-    """The first complaint in one clause: where, and what is wrong there."""
+    """Return the first error as a clause: where it is, and what is wrong."""
     detail = error.errors(include_url=False, include_input=False)[0]
     kind = detail["type"]
     if kind in ("union_tag_not_found", "union_tag_invalid"):

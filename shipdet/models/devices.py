@@ -21,23 +21,23 @@ _log = logging.getLogger(__name__)
 
 
 class _Fork:
-    """What a process that was forked has inherited: PyTorch without its threads, CUDA."""
+    """What a forked process inherits: PyTorch without its threads, and CUDA."""
 
     torch = False
     cuda = False
-    #: noted before the fork, since PyTorch denies it in the child
+    #: recorded before the fork, because in the child PyTorch reports False
     cuda_in_parent = False
 
 
 class BackendState(NamedTuple):
-    """Whether a backend can run here, and why or with what."""
+    """Whether a backend can run here; ``reason`` is its device, or why it cannot."""
 
     name: BackendName
     available: bool
     reason: str
 
 
-#: Packages that a backend needs beside its title; its extra has the backend's name.
+#: Title and packages of each backend; its extra has the backend's name.
 _PACKAGES: dict[BackendName, tuple[str, tuple[str, ...]]] = {
     "torch": ("PyTorch", ("torch",)),
     "onnx": ("ONNX Runtime", ("onnxruntime",)),
@@ -46,7 +46,7 @@ _PACKAGES: dict[BackendName, tuple[str, tuple[str, ...]]] = {
 
 
 def available_backends() -> list[BackendState]:
-    """All backends, with the device each would use, or the reason why it cannot run."""
+    """List all backends, with the device that each uses or the reason why it cannot run."""
     return [_state(name) for name in _PACKAGES]
 
 
@@ -59,20 +59,19 @@ def _state(name: BackendName) -> BackendState:
 
 
 def pick_backend(wanted: str, device: DeviceSetting) -> tuple[BackendName, Device]:
-    """What runs the networks, and where.
+    """Choose the backend and the device.
 
-    ``auto`` is PyTorch on a GPU and on a CPU that is no x86 one. On an x86 CPU it is OpenVINO,
-    which is the fastest for both networks on every one that was measured, where it is installed.
-    Nothing is timed, so the choice is the same on every start.
+    ``auto`` is OpenVINO on an x86 CPU, if it is installed: it runs both networks fastest on all
+    x86 CPUs measured. Otherwise it is PyTorch. Nothing is timed, so every start chooses the same.
 
     Args:
         wanted: auto, torch, onnx or openvino.
-        device: see :func:`pick_device`.
+        device: See :func:`pick_device`.
 
     Raises:
-        BadOption: there is no such backend or device.
-        MissingExtra: the backend is not installed.
-        BackendUnavailable: the device is not here, or is none of the backend's.
+        BadOption: There is no such backend or device.
+        MissingExtra: The backend is not installed.
+        BackendUnavailable: The device is missing, or the backend does not support it.
     """
     if wanted not in ("auto", *_PACKAGES):
         choice = ", ".join(("auto", *_PACKAGES))
@@ -94,9 +93,9 @@ def pick_backend(wanted: str, device: DeviceSetting) -> tuple[BackendName, Devic
 
 
 def import_backend(wanted: str, device: DeviceSetting) -> None:
-    """Import what will run the networks, so that the first search need not wait for it.
+    """Import the packages of a backend, so that the first search does not wait for them.
 
-    A backend that cannot run here is passed over: the search that needs it says why.
+    A backend that cannot run here is ignored; the search reports why.
     """
     with suppress(ShipdetError):
         backend, _ = pick_backend(wanted, device)
@@ -106,11 +105,10 @@ def import_backend(wanted: str, device: DeviceSetting) -> None:
 
 @lru_cache(maxsize=1)
 def cuda_available() -> bool:
-    """Whether PyTorch sees a CUDA GPU; ONNX Runtime's own list names CUDA without one, too.
+    """Whether PyTorch sees a CUDA GPU; ONNX Runtime lists CUDA even without one.
 
-    Importing PyTorch takes seconds, which a page that only wants to name the device need not
-    wait for: without a driver the answer is known. (`spaces` lets PyTorch see a GPU before there
-    is one.)
+    Without a driver, PyTorch is not imported, which takes seconds. (The package ``spaces`` lets
+    PyTorch see a GPU before there is one.)
     """
     if not {"torch", "spaces"} & sys.modules.keys() and not has_gpu_driver():
         return False
@@ -120,7 +118,7 @@ def cuda_available() -> bool:
 
 
 def has_gpu_driver() -> bool:
-    """False where no GPU's driver can be loaded; True where that is unknown."""
+    """Return False if no GPU driver can be loaded; True if that is unknown."""
     if sys.platform != "linux" or Path("/dev/kfd").exists():
         return True
     try:
@@ -131,12 +129,12 @@ def has_gpu_driver() -> bool:
 
 
 def pick_device(wanted: DeviceSetting) -> Device:
-    """The device to use: ``auto`` is the GPU where there is one.
+    """Choose the device: ``auto`` is the GPU if there is one.
 
     Raises:
-        BadOption: not one of auto, cpu, cuda.
-        BackendUnavailable: cuda was requested and is missing, or it cannot be used because
-            this process was forked from one that uses it.
+        BadOption: ``wanted`` is not auto, cpu or cuda.
+        BackendUnavailable: There is no GPU, or this process cannot use it because it was forked
+            from one that does.
     """
     if _Fork.cuda and wanted in ("auto", "cuda"):
         raise BackendUnavailable(
@@ -157,13 +155,13 @@ def pick_device(wanted: DeviceSetting) -> Device:
 
 
 def cpu_threads() -> int:
-    """Threads to compute with: OMP_NUM_THREADS, else the processors this process may really use.
+    """Return the number of threads: OMP_NUM_THREADS, else the usable processors.
 
-    A container's quota (cgroup v2) counts: with more threads than that they wait for one another.
+    A container's quota (cgroup v2) limits these: more threads would wait for one another.
     """
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    if asked.isdecimal() and int(asked) > 0:
-        return int(asked)
+    configured = os.environ.get("OMP_NUM_THREADS", "")
+    if configured.isdecimal() and int(configured) > 0:
+        return int(configured)
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     try:
         quota, period = _CGROUP_CPU.read_text().split()
@@ -175,8 +173,8 @@ def cpu_threads() -> int:
 def torch_threads() -> int:
     """Return the number of threads for PyTorch: :func:`cpu_threads`, or 1 in a forked process.
 
-    A process forked after PyTorch was imported has its thread pool without its threads, and would
-    wait for them forever.
+    A process forked after PyTorch was imported inherits a thread pool without its threads, and
+    would wait for them forever.
     """
     return 1 if _Fork.torch else cpu_threads()
 

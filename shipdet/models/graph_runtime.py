@@ -1,4 +1,4 @@
-"""Both networks from their ONNX graphs, whatever computes these."""
+"""Both networks as ONNX graphs, independent of the runtime."""
 
 import logging
 from abc import ABC, abstractmethod
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 class Graph(ABC):
-    """A model's graph on a device, opened again in float32 should float16 be too small for it."""
+    """A model's graph on a device, reopened in float32 if float16 overflows."""
 
     def __init__(self, device: Device, precision: Precision) -> None:
         self.device: Device = device
@@ -41,36 +41,36 @@ class Graph(ABC):
     @property
     @abstractmethod
     def backend(self) -> BackendInfo:
-        """What really runs."""
+        """Backend, device and number format in use."""
 
     @abstractmethod
     def open(self) -> None:
-        """Get ready to compute in ``precision``."""
+        """Open the graph in ``precision``."""
 
     @abstractmethod
     def compute(self, pixels: Pixels) -> Arrays:
-        """The graph's outputs for uint8 (n, h, w, 3) that lie in one piece of memory.
+        """Compute the outputs for contiguous uint8 (n, h, w, 3).
 
         Raises:
-            OutOfMemory: the device cannot hold them.
+            OutOfMemory: The device's memory is too small.
         """
 
     def run(self, pixels: Pixels) -> Arrays:
-        """The graph's outputs for uint8 (n, h, w, 3), finite in every value."""
+        """Compute the outputs for uint8 (n, h, w, 3), in float32 if float16 overflows."""
         pixels = np.ascontiguousarray(pixels)
         outputs = self.compute(pixels)
         finite = all(np.isfinite(o).all() for o in outputs if o.dtype == np.float32)
         if self.precision == "fp16" and not finite:
-            _log.info("float16 overflows on this device: going on in float32")
+            _log.info("float16 overflows on this device: continuing in float32")
             self.precision = "fp32"
             self.open()
             outputs = self.compute(pixels)
         return outputs
 
     def batches(self, pictures: Pixels, batch: int) -> list[Arrays]:
-        """Outputs for images of one size, in batches.
+        """Compute the outputs for images of one size, in batches.
 
-        On CUDA a short batch is padded: its convolutions are tuned again for each shape.
+        On CUDA a short last batch is padded, since CUDA tunes convolutions for each new shape.
         """
         results = []
         for start in range(0, len(pictures), batch):
@@ -85,10 +85,9 @@ class Graph(ABC):
 
 
 class GraphClassifier:
-    """A ConvNeXt that scores windows, one by one or all those of a canvas at once, and its map."""
+    """A ConvNeXt that scores single windows or all windows of a canvas, with its map head."""
 
     def __init__(self, config: ClassifierConfig, graph: Graph) -> None:
-        """Of a model's config and its graph."""
         self.config = config
         self.window_px = config.shipdet.window_px
         self.cell_px = config.cell_px
@@ -96,7 +95,7 @@ class GraphClassifier:
 
     @property
     def backend(self) -> BackendInfo:
-        """What really runs."""
+        """Backend, device and number format in use."""
         return self._graph.backend
 
     def scores(self, windows: Pixels) -> Scores:
@@ -133,17 +132,16 @@ class GraphClassifier:
 
 
 class GraphUpscaler:
-    """Real-ESRGAN."""
+    """Super-resolution with Real-ESRGAN."""
 
     def __init__(self, config: UpscalerConfig, graph: Graph) -> None:
-        """Of a model's config and its graph."""
         self.config = config
         self.scale: int = config.shipdet.scale
         self._graph = graph
 
     @property
     def backend(self) -> BackendInfo:
-        """What really runs."""
+        """Backend, device and number format in use."""
         return self._graph.backend
 
     def upscale(self, blocks: Pixels) -> Pixels:

@@ -1,6 +1,6 @@
-"""The ONNX file of a model: shipped with it, or made once in the cache folder.
+"""The ONNX file of a model: shipped with it, or exported once to the cache folder.
 
-Every runtime but PyTorch's reads it; :mod:`shipdet.models.onnx_graph` says what it holds.
+All runtimes except PyTorch read it; :mod:`shipdet.models.onnx_graph` describes its contents.
 """
 
 import hashlib
@@ -18,21 +18,20 @@ from shipdet.settings import Settings
 
 
 def graph_file(folder: ModelFolder, precision: Format, settings: Settings) -> Path:
-    """The ONNX file of a model: the one that came with it, else one made in the cache folder.
+    """Return the ONNX file of a model; it is exported to the cache folder if none is shipped.
 
-    A file that came with the model is used only if config.json vouches for it, by its sha256 and
-    that of the weights from which it was exported.
+    A shipped file is used only if config.json has its sha256 and that of the exported weights.
 
     Raises:
-        MissingExtra: it must be made, and the package onnx is not installed.
-        StorageFull: the cache folder cannot be written.
+        MissingExtra: The file must be exported, and the package onnx is not installed.
+        StorageFull: The cache folder is not writable.
     """
     shipped = folder.path / FILES[precision]
     entry = folder.config.shipdet.onnx.get(FILES[precision])
     ours = entry is not None and entry.weights_sha256 == folder.sha256
     if entry and ours and shipped.is_file() and file_sha256(shipped) == entry.sha256:
         return shipped
-    # What else shapes the graph: the architecture, and the normalization or parameters.
+    # The graph also depends on the architecture and the normalization or parameters.
     config = folder.config
     rest: object
     if isinstance(config, ClassifierConfig):
@@ -45,7 +44,7 @@ def graph_file(folder: ModelFolder, precision: Format, settings: Settings) -> Pa
     made = settings.cache_dir / "onnx" / name / Path(FILES[precision]).name
     if made.is_file():
         with suppress(OSError):
-            os.utime(made)  # it is in use
+            os.utime(made)  # so that _drop_unused keeps it
     else:
         _drop_unused(settings)
         require("onnx", extra="onnx")  # PyTorch's exporter imports it
@@ -55,14 +54,14 @@ def graph_file(folder: ModelFolder, precision: Format, settings: Settings) -> Pa
             write_graph(folder.config, folder.weights, made, precision, folder.map_weights)
         except OSError as error:
             raise StorageFull(
-                f"The ONNX form of {folder.name} cannot be written to {made.parent} "
-                f"({error.strerror}): free some space or set SHIPDET_CACHE_DIR."
+                f"The ONNX file of {folder.name} cannot be written to {made.parent} "
+                f"({error.strerror}): free disk space or set SHIPDET_CACHE_DIR."
             ) from None
     return made
 
 
 def int8_file(folder: ModelFolder) -> Path | None:
-    """The 8-bit graph that came with a model; None without one that config.json vouches for."""
+    """Return the 8-bit graph of a model; None unless config.json has the digests of its files."""
     config = folder.config
     if not isinstance(config, ClassifierConfig) or config.shipdet.map is None:
         return None
@@ -78,7 +77,7 @@ def int8_file(folder: ModelFolder) -> Path | None:
 
 
 def _drop_unused(settings: Settings) -> None:
-    """Remove made files that nobody has used for as long as tiles are kept."""
+    """Remove exported files that have been unused for as long as tiles are kept."""
     oldest = time.time() - settings.cache_days * 86400
     for file in settings.cache_dir.glob("onnx/*/*.onnx"):
         with suppress(OSError):

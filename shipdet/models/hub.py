@@ -30,15 +30,15 @@ _HUB = re.compile(
 )
 _PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pkl")
 
-HUB_FRESH_S = 600.0  # the newest commit of a repository is looked up no more often than this
-_asked: dict[tuple[str | None, ...], float] = {}  # when (monotonic) each was requested last
+HUB_FRESH_S = 600.0  # least time between lookups of a repository's newest commit
+_looked_up: dict[tuple[str | None, ...], float] = {}  # monotonic time of the last lookup
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """A folder in hub layout whose weights are those that its config.json describes.
+    """A folder in hub layout whose weights match its config.json.
 
-    ``revision`` is the commit on the hub, None for a folder of this machine. ``sha256`` is that of
+    ``revision`` is the commit on the hub; None for a local folder. ``sha256`` is the digest of
     model.safetensors.
     """
 
@@ -55,7 +55,7 @@ class ModelFolder:
 
     @property
     def map_weights(self) -> Path | None:
-        """The safetensors file of the map head; None where the model has none."""
+        """The safetensors file of the map head; None without a map head."""
         block = self.config.shipdet
         has_map = isinstance(block, ClassifierBlock) and block.map is not None
         return self.path / MAP_WEIGHTS if has_map else None
@@ -67,13 +67,14 @@ class ModelFolder:
 
 
 def resolve(name: str, settings: Settings, *, fetch: bool = True) -> ModelFolder:
-    """Find a model by the name an operator or a shell user gave.
+    """Find a model by a name from an operator or a shell user.
 
-    ``fetch`` lets it be fetched from the hub when it is not on this machine.
+    ``fetch`` allows a download from the hub.
 
     Raises:
-        UnknownModel: nothing of that name is bundled, on this machine or to be had from the hub.
-        BadModel: the folder is incomplete, corrupt, a pickle, or not what its config says.
+        UnknownModel: No model of this name is bundled, on this machine or on the hub.
+        BadModel: The folder is incomplete or corrupt, has only a pickle, or does not match its
+            config.
     """
     name = name.strip()
     if _BUNDLED.fullmatch(name) and (settings.weights_dir / name).is_dir():
@@ -94,7 +95,7 @@ def resolve(name: str, settings: Settings, *, fetch: bool = True) -> ModelFolder
 
 
 def public_names(settings: Settings) -> tuple[str, ...]:
-    """Names that a visitor may choose: the bundled models and those the operator configured."""
+    """Return the names that a visitor may choose: the bundled and the configured models."""
     names = dict.fromkeys((*_bundled(settings), settings.classifier, settings.upscaler))
     return tuple(names)
 
@@ -103,8 +104,8 @@ def resolve_public(name: str, settings: Settings) -> ModelFolder:
     """Like :func:`resolve` for a visitor's string, which never becomes a path or a URL.
 
     Raises:
-        UnknownModel: the name is not one of :func:`public_names`.
-        BadModel: as for :func:`resolve`.
+        UnknownModel: The name is not one of :func:`public_names`.
+        BadModel: As for :func:`resolve`.
     """
     if name not in public_names(settings):
         raise UnknownModel(
@@ -114,9 +115,9 @@ def resolve_public(name: str, settings: Settings) -> ModelFolder:
 
 
 def list_models(settings: Settings, task: Task | None = None) -> list[ModelFolder]:
-    """The sound bundled models, and the configured ones that are on this machine, by name.
+    """List the bundled and the configured models that are usable on this machine.
 
-    Nothing is fetched; a damaged folder is left out (:func:`resolve` says what is wrong with it).
+    Downloads nothing. Damaged folders are omitted; :func:`resolve` reports what is wrong.
     """
     models = []
     for name in public_names(settings):
@@ -128,7 +129,7 @@ def list_models(settings: Settings, task: Task | None = None) -> list[ModelFolde
 
 
 def _bundled(settings: Settings) -> list[str]:
-    """Names of the folders under weights_dir that have a config.json."""
+    """Return the names of the folders in weights_dir that have a config.json."""
     found = settings.weights_dir.glob("*/config.json")
     return sorted(file.parent.name for file in found if _BUNDLED.fullmatch(file.parent.name))
 
@@ -138,7 +139,7 @@ def _choice(settings: Settings) -> str:
 
 
 def _checked(path: Path, name: str, revision: str | None) -> ModelFolder:
-    """The folder as a value, after its config, its file and the file's checksum were looked at."""
+    """Check the config and the files of a folder against their checksums, and return it."""
     weights = path / WEIGHTS
     if not weights.is_file():
         raise _without_weights(path, name)
@@ -158,7 +159,7 @@ def _check(file: Path, expected: str, name: str) -> None:
     digest = file_sha256(file)
     if digest != expected:
         raise BadModel(
-            f"{file.name} of {name} is damaged or was exchanged (its sha256 begins {digest[:12]}, "
+            f"{file.name} of {name} is damaged or was replaced (its sha256 begins {digest[:12]}, "
             f"config.json says {expected[:12]}): fetch or export the model again."
         )
 
@@ -166,36 +167,37 @@ def _check(file: Path, expected: str, name: str) -> None:
 def _without_weights(path: Path, name: str) -> BadModel:
     pickles = sorted(file.name for file in path.iterdir() if file.suffix in _PICKLES)
     if pickles:
-        return _pickle(f"{name} holds {pickles[0]},")
+        return _pickle(f"{name} contains {pickles[0]},")
     return BadModel(f"{name} has no {WEIGHTS}, so it is not a usable model folder.")
 
 
 def _pickle(what: str) -> BadModel:
     return BadModel(
-        f"{what} a format that can carry code and is never loaded: convert it to a folder with "
+        f"{what} a pickle, which can run code and is never loaded: convert it to a folder with "
         f"config.json and {WEIGHTS} first."
     )
 
 
 def file_sha256(file: Path) -> str:
-    """Hex digest of a file, remembered until its size or time of change is another."""
+    """Return the hex digest of a file, cached until its size or modification time changes."""
     state = file.stat()
     return _sha256(file, state.st_size, state.st_mtime_ns)
 
 
 @lru_cache(maxsize=64)
 def _sha256(file: Path, size: int, changed_ns: int) -> str:
-    """Hex digest of a file; size and time of change are there to notice another content."""
+    """Return the hex digest of a file; size and modification time are keys of the cache."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _download(repo: str, revision: str | None, settings: Settings, fetch: bool) -> tuple[Path, str]:
-    """Snapshot of a hub repository (from the cache when the hub is away) and its commit.
+    """Return the snapshot of a hub repository and its commit.
 
-    Every estimate on the page comes by here, so the cache answers as well while it is fresh.
+    The cache is used if the hub does not answer, or if it is fresh, since every estimate calls
+    this function.
     """
-    # Imported here: it costs half a second that a bundled model does not need.
+    # The import takes half a second, which bundled models do not need.
     import httpx
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
@@ -212,7 +214,7 @@ def _download(repo: str, revision: str | None, settings: Settings, fetch: bool) 
     endpoint = os.environ.get("HF_ENDPOINT")
     cache = settings.cache_dir / "hub"
     key = (repo, revision, endpoint, str(cache))
-    fresh = time.monotonic() - _asked.get(key, -math.inf) < HUB_FRESH_S
+    fresh = time.monotonic() - _looked_up.get(key, -math.inf) < HUB_FRESH_S
     try:
         folder = snapshot_download(
             repo,
@@ -222,12 +224,12 @@ def _download(repo: str, revision: str | None, settings: Settings, fetch: bool) 
             local_files_only=fresh or not fetch,
             etag_timeout=settings.timeout_s,
             user_agent=settings.user_agent,
-            # The library reads it when it is imported; a mirror may be set later than that.
+            # The library reads HF_ENDPOINT when it is imported; it may be set later.
             endpoint=endpoint,
         )
     except GatedRepoError:
         raise UnknownModel(
-            f"{repo} wants its terms accepted: do so on its page on the hub and set HF_TOKEN."
+            f"{repo} requires accepting its terms: do so on its page on the hub and set HF_TOKEN."
         ) from None
     except RevisionNotFoundError:
         raise UnknownModel(f"{repo} has no revision called '{revision}' on the hub.") from None
@@ -236,14 +238,14 @@ def _download(repo: str, revision: str | None, settings: Settings, fetch: bool) 
             f"The hub has no model {repo}, or it is private: check the name, or set HF_TOKEN."
         ) from None
     except HFValidationError:
-        raise UnknownModel(f"'{repo[:80]}' is not a name that the hub allows.") from None
+        raise UnknownModel(f"'{repo[:80]}' is not a valid name on the hub.") from None
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, httpx.TransportError):
-        if fresh and fetch:  # somebody has emptied the cache meanwhile
-            _asked.pop(key, None)
+        if fresh and fetch:  # the cache was emptied
+            _looked_up.pop(key, None)
             return _download(repo, revision, settings, fetch)
         raise UnknownModel(
-            f"{wanted} is not on this machine and the Hugging Face hub does not answer: try again "
-            f"with a network, give a local folder, or choose {_choice(settings)}."
+            f"{wanted} is not on this machine and the Hugging Face hub does not answer: check "
+            f"the network, give a local folder, or choose {_choice(settings)}."
         ) from None
     except HfHubHTTPError as error:
         code = error.response.status_code
@@ -253,9 +255,9 @@ def _download(repo: str, revision: str | None, settings: Settings, fetch: bool) 
     except OSError as error:
         raise StorageFull(
             f"{wanted} cannot be kept in {settings.cache_dir} ({error.strerror or error}): "
-            "make room, or choose another SHIPDET_CACHE_DIR."
+            "free disk space, or set SHIPDET_CACHE_DIR."
         ) from None
     if fetch and not fresh:
-        _asked[key] = time.monotonic()
+        _looked_up[key] = time.monotonic()
     path = Path(folder)
     return path, path.name

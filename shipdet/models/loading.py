@@ -1,7 +1,7 @@
-"""From a name to a model that is ready to run: loaded once per process, shared, released when idle.
+"""Load models by name: once per process, shared by runs, released when idle.
 
-The cache holds recently used models. One that a run still uses is found again even
-after the cache has let go of it, so that there are never two of the same.
+The cache contains recently used models. A model that a run still uses is reused even after its
+removal from the cache, so no model is loaded twice.
 """
 
 import importlib
@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 
 def _after_fork() -> None:
-    """Let a forked process load models although a thread of its parent was doing so."""
+    """Replace the lock, which a thread of the parent process may hold."""
     global _lock, _idle
     _lock, _idle = threading.Lock(), None
 
@@ -56,20 +56,20 @@ def load_classifier(
     precision: PrecisionSetting | None = None,
     public: bool = False,
 ) -> Classifier:
-    """A classifier ready to run; what is None comes from the settings.
+    """Load a classifier; None takes a value from the settings.
 
     Args:
-        name: see :func:`shipdet.models.hub.resolve`.
+        name: See :func:`shipdet.models.hub.resolve`.
         backend: auto, torch, onnx or openvino.
         device: auto, cpu or cuda.
-        settings: the process's settings when None.
+        settings: Replaces the settings of the environment.
         precision: auto, fp32, bf16, fp16 or int8.
-        public: the name comes from a web visitor and may only be one of the listed models.
+        public: Whether the name comes from a web visitor, who may choose listed models only.
 
     Raises:
-        UnknownModel, BadModel: see :func:`~shipdet.models.hub.resolve`; or it is an upscaler.
-        BadOption, BackendUnavailable, MissingExtra: no such backend, device or number format, or
-            not here.
+        UnknownModel, BadModel: As :func:`~shipdet.models.hub.resolve`, or for an upscaler.
+        BadOption, BackendUnavailable, MissingExtra: The backend, device or number format does not
+            exist or is not available here.
     """
     settings = settings or get_settings()
     folder = _find(name or settings.classifier, settings, public)
@@ -87,9 +87,9 @@ def load_upscaler(
     precision: PrecisionSetting | None = None,
     public: bool = False,
 ) -> Upscaler:
-    """A super-resolution model ready to run; arguments and errors as :func:`load_classifier`.
+    """Load a super-resolution model; arguments and errors as :func:`load_classifier`.
 
-    There is none in int8: it runs as with ``auto`` then.
+    No such model has an int8 graph: int8 means ``auto``.
     """
     settings = settings or get_settings()
     precision = precision or settings.precision
@@ -101,7 +101,7 @@ def load_upscaler(
 
 
 def release_models() -> None:
-    """Forget all loaded models; their memory is free once no run holds them."""
+    """Release all loaded models; their memory is freed when no run uses them."""
     global _idle
     with _lock:
         if _idle is not None:

@@ -2,12 +2,12 @@
 
 from shipdet.errors import BadModel
 
-#: Network pixels along a side of one cell of the map.
+#: Side of a cell of the map, in network pixels.
 MAP_STRIDE_PX = 4
-#: What the map says of each cell, in the order of its channels: logits of a ship's center, of a
-#: hull and of water (against land or built); the offset of the center from the cell's middle in
-#: cells; natural logarithms of length and width in network pixels; cosine and sine of twice the
-#: angle of the axis, from +x towards +y (down).
+#: Channels of the map, in order: logits of a ship's center, of a hull and of water (versus land
+#: or structures); offset of the center from the middle of the cell, in cells; natural logarithms
+#: of length and width in network pixels; cosine and sine of twice the angle of the axis, from +x
+#: towards +y (down).
 MAP_CHANNELS = (
     "center",
     "hull",
@@ -22,8 +22,8 @@ MAP_CHANNELS = (
 
 
 def no_map_head() -> BadModel:
-    """The error of a classifier that is asked to search."""
+    """Return the error for a search with a classifier that has no map head."""
     return BadModel(
-        "This model is a classifier of windows without a map head, so it cannot search an "
-        "image: choose another model, or train a map head for it."
+        "This model is a classifier without a map head, so it cannot search an image: choose "
+        "another model, or train a map head for it."
     )

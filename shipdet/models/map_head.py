@@ -1,8 +1,8 @@
-"""The map head: water, hulls and ships for every few meters, from a ConvNeXt's feature maps.
+"""The map head: water, hulls and ships in each cell, from a ConvNeXt's feature maps.
 
 A small feature pyramid (Lin et al. 2017) over the four stages of the classifier's backbone, and
-two convolutions at a quarter of the network's resolution that answer per cell, in the manner of
-CenterNet (Zhou et al. 2019).
+two convolutions at a quarter of the network's resolution that predict each cell, as in CenterNet
+(Zhou et al. 2019).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from shipdet.models.map_channels import MAP_CHANNELS
 
 
 class MapHead(nn.Module):
-    """Feature maps of a ConvNeXt's four stages in, the map's channels at stride 4 out.
+    """Predicts the map's channels at stride 4 from the feature maps of a ConvNeXt's four stages.
 
     The channels are :data:`shipdet.models.map_channels.MAP_CHANNELS`.
     """
@@ -26,8 +26,8 @@ class MapHead(nn.Module):
     def __init__(self, channels: Sequence[int], width: int = 64) -> None:
         """
         Args:
-            channels: of the four stages, finest first.
-            width: channels of the pyramid.
+            channels: Channels of the four stages, finest first.
+            width: Channels of the pyramid.
         """
         super().__init__()
         self.norms = nn.ModuleList(LayerNorm2d(count) for count in channels)
@@ -43,7 +43,7 @@ class MapHead(nn.Module):
         last.bias = nn.Parameter(bias)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Feature maps (n, channels, rows, columns), finest first -> (n, 9, h / 4, w / 4)."""
+        """Map features (n, channels, rows, columns), finest first, to (n, 9, h / 4, w / 4)."""
         laterals = [
             lateral(norm(found))
             for norm, lateral, found in zip(self.norms, self.laterals, features, strict=True)
@@ -60,8 +60,8 @@ class MapHead(nn.Module):
 class PhasedConv2d(nn.Conv2d):
     """A depthwise convolution of dilation 2, computed as four of dilation 1 on every second pixel.
 
-    The same sums, but by the fast kernels: CPU libraries run a dilated depthwise convolution in
-    their reference code, several times slower forward and backward.
+    The sums are the same, but fast: CPU libraries run dilated depthwise convolutions in reference
+    code, several times slower forward and backward.
     """
 
     def forward(self, images: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ class PhasedConv2d(nn.Conv2d):
 
 
 def use_phased_convolutions(net: nn.Module) -> nn.Module:
-    """Replace a network's depthwise convolutions of dilation 2 in place; weights stay."""
+    """Replace a network's depthwise convolutions of dilation 2 in place, and keep their weights."""
     for module in list(net.modules()):
         for name, child in module.named_children():
             if (

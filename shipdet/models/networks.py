@@ -1,4 +1,4 @@
-"""From a config and a safetensors file to a PyTorch network in evaluation mode."""
+"""Build a PyTorch network in evaluation mode from a config and a safetensors file."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -17,10 +17,10 @@ from shipdet.models.map_head import MapHead, use_phased_convolutions
 
 
 def build_classifier(config: ClassifierConfig) -> nn.Module:
-    """The timm network of a classifier, with random weights.
+    """Build the timm network of a classifier, with random weights.
 
     Raises:
-        BadModel: timm has no such architecture, or it is not one that can be scored densely.
+        BadModel: timm has no such architecture, or its head cannot score densely.
     """
     name = config.architecture
     if not timm.is_model(name):
@@ -43,10 +43,10 @@ def build_classifier(config: ClassifierConfig) -> nn.Module:
 
 
 def build_map_head(config: ClassifierConfig, net: nn.Module) -> MapHead:
-    """The map head on a classifier's feature maps, with random weights.
+    """Build the map head for a classifier's feature maps, with random weights.
 
     Raises:
-        BadModel: the model has none.
+        BadModel: The model has no map head.
     """
     block = config.shipdet.map
     if block is None:
@@ -56,10 +56,12 @@ def build_map_head(config: ClassifierConfig, net: nn.Module) -> MapHead:
 
 
 def stage_features(net: nn.Module, images: Tensor) -> list[Tensor]:
-    """Feature maps of a ConvNeXt's four stages, finest first; the last as forward_features gives.
+    """Return the feature maps of a ConvNeXt's four stages, finest first.
+
+    The last one equals the result of ``forward_features``.
 
     Args:
-        images: normalized (n, 3, h, w).
+        images: Normalized (n, 3, h, w).
     """
     convnext = cast(Any, net)
     found = []
@@ -72,10 +74,12 @@ def stage_features(net: nn.Module, images: Tensor) -> list[Tensor]:
 
 
 def build_upscaler(config: UpscalerConfig) -> nn.Module:
-    """The Real-ESRGAN network of an upscaler, with random weights: (n, 3, h, w) in 0..1 both ways.
+    """Build the Real-ESRGAN network of an upscaler, with random weights.
+
+    Its input and output are (n, 3, h, w) from 0 to 1.
 
     Raises:
-        BadModel: the parameters do not fit the network.
+        BadModel: The parameters do not fit the network.
     """
     from shipdet.models.compat import RRDBNet, SRVGGNetCompact
 
@@ -89,17 +93,17 @@ def build_upscaler(config: UpscalerConfig) -> nn.Module:
 
 
 def build(config: ModelConfig) -> nn.Module:
-    """The network of either kind of model, with random weights."""
+    """Build the network of either kind of model, with random weights."""
     if isinstance(config, ClassifierConfig):
         return build_classifier(config)
     return build_upscaler(config)
 
 
 def load_weights(net: nn.Module, file: Path) -> nn.Module:
-    """Fill a network from a safetensors file: every tensor, no more and no fewer.
+    """Load a safetensors file into a network; all tensors must match.
 
     Raises:
-        BadModel: the file is corrupt, or is of another network.
+        BadModel: The file is corrupt, or belongs to another network.
     """
     try:
         state = load_file(file)
@@ -123,9 +127,9 @@ def load_weights(net: nn.Module, file: Path) -> nn.Module:
 
 
 def _other(file: Path, why: str) -> BadModel:
-    return BadModel(f"{file} holds another network than its config.json describes: {why}.")
+    return BadModel(f"{file} does not match the network that its config.json describes: {why}.")
 
 
 def _line(error: Exception) -> str:
-    """The first line of a library's message, without its final stop."""
+    """Return the first line of a library's message, without its final period."""
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

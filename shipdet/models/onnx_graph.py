@@ -1,15 +1,15 @@
-"""From a PyTorch network to an ONNX file that takes and gives the runtimes' arrays.
+"""Export a PyTorch network to an ONNX file.
 
 Classifier: ``pixels`` uint8 (n, h, w, 3) -> ``margins`` float32 (n, rows, columns), the logit of
-ship minus no ship of every window at a stride of one cell, ``whole`` float32 (n,), that of the
-pictures taken as windows on their own, and, where the model has a map head, ``map`` float32
-(n, 9, h / 4, w / 4). One graph serves all modes. Calibration stays outside, as on PyTorch.
+ship minus no ship of every window at a stride of one cell; ``whole`` float32 (n,), the logit of
+each whole image as a single window; and, if the model has a map head, ``map`` float32
+(n, 9, h / 4, w / 4). One graph serves all modes. As with PyTorch, it excludes the calibration.
 
 Upscaler: ``pixels`` uint8 (n, h, w, 3) -> ``enlarged`` uint8 (n, 4 h, 4 w, 3) and ``mean`` float32
-(), the mean before rounding, which is not finite when half precision overflowed anywhere.
+(), the mean before rounding, which is not finite if half precision overflows anywhere.
 
-Normalization is inside; n, h and w are free. The exporter is PyTorch's older one, because the newer
-one needs a further package (onnxscript) for the same graphs.
+The graphs include normalization; n, h and w are dynamic. PyTorch's older exporter writes the same
+graphs as the newer one, which needs another package (onnxscript).
 """
 
 import os
@@ -45,7 +45,7 @@ class ClassifierGraph(nn.Module):
         )
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """Margins of all windows, of the whole pictures, and the map."""
+        """Return the margins of all windows and of the whole images, and the map."""
         images = (pixels.permute(0, 3, 1, 2).float() - self.mean) / self.deviation
         features = stage_features(self.net, images)
         head, last = self.net.head, features[-1].float()
@@ -56,7 +56,7 @@ class ClassifierGraph(nn.Module):
 
 
 class UpscalerGraph(nn.Module):
-    """Gray levels in, gray levels out."""
+    """Super-resolution from uint8 to uint8."""
 
     def __init__(self, net: nn.Module) -> None:
         """Wrap a network whose weights are loaded."""
@@ -64,7 +64,7 @@ class UpscalerGraph(nn.Module):
         self.net = net
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """The enlarged picture, and its mean before rounding."""
+        """Return the enlarged images, and their mean before rounding."""
         result = self.net(pixels.permute(0, 3, 1, 2).float() / 255).float() * 255
         gray = result.clamp(0, 255).round().to(torch.uint8)
         return gray.permute(0, 2, 3, 1), result.mean()
@@ -77,18 +77,18 @@ def write_graph(
     precision: Literal["fp32", "fp16"],
     map_weights: Path | None = None,
 ) -> None:
-    """Write a model's graph to ``target``, whole or not at all.
+    """Atomically write a model's graph to ``target``.
 
     Args:
-        config: the model's.
-        weights: its model.safetensors.
-        target: the ONNX file.
-        precision: of the network's body.
-        map_weights: its map_head.safetensors, where it has one.
+        config: The model's config.
+        weights: Its model.safetensors.
+        target: The ONNX file.
+        precision: Number format of the network's body.
+        map_weights: Its map_head.safetensors, if any.
 
     Raises:
-        BadModel: the weights do not fit the config.
-        OSError: the target cannot be written.
+        BadModel: The weights do not fit the config.
+        OSError: The target cannot be written.
     """
     net = load_weights(build(config), weights).requires_grad_(False)
     lower_body(net, *network_ends(net), precision)
@@ -110,7 +110,7 @@ def write_graph(
     axes = {"pixels": ("n", "h", "w"), **outputs}
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that the exporter is the older one; see above
+        warnings.simplefilter("ignore")  # PyTorch deprecates this exporter
         draft = Path(folder) / target.name
         torch.onnx.export(
             graph.eval(),

@@ -1,4 +1,4 @@
-"""Both networks on ONNX Runtime: CUDA where PyTorch sees a GPU, else the CPU."""
+"""Both networks on ONNX Runtime: on CUDA if PyTorch sees a GPU, else on the CPU."""
 
 from pathlib import Path
 from typing import Any
@@ -37,13 +37,12 @@ class OnnxGraph(Graph):
     def __init__(
         self, folder: ModelFolder, device: Device, settings: Settings, precision: Format
     ) -> None:
-        """Of a folder's graph, which is made first when there is none."""
         self._folder, self._settings = folder, settings
         super().__init__(device, precision)
 
     @property
     def backend(self) -> BackendInfo:
-        """What really runs."""
+        """Backend, device and number format in use."""
         provider = self._session.get_providers()[0]
         return BackendInfo("onnx", self.device, provider, self.precision)
 
@@ -75,10 +74,10 @@ class OnnxGraph(Graph):
 
 
 def pick_format(device: Device, settings: Settings) -> Format:
-    """The number format of the graph to run: the setting ``precision``, or the device's best.
+    """Choose the number format: the setting ``precision``, or the best for the device.
 
     Raises:
-        BackendUnavailable: the setting is bf16, which ONNX Runtime has no kernels for, or int8.
+        BackendUnavailable: The setting is bf16 or int8, which this backend does not support.
     """
     wanted = settings.precision
     if wanted == "int8":
@@ -94,9 +93,9 @@ def pick_format(device: Device, settings: Settings) -> Format:
 
 
 def _shrinking() -> ort.RunOptions:
-    """Options of a run on the CPU after which ONNX Runtime gives back the memory that it took.
+    """Return options with which ONNX Runtime frees its memory after a run on the CPU.
 
-    Otherwise its arena stays as large as the largest canvas or block that was ever given to it.
+    Otherwise its arena keeps the size that the largest canvas or block needed.
     """
     options = ort.RunOptions()
     options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
@@ -104,26 +103,26 @@ def _shrinking() -> ort.RunOptions:
 
 
 def open_session(file: Path, device: Device, name: str) -> ort.InferenceSession:
-    """A session that runs on the device and nowhere else.
+    """Open a session that runs on this device only.
 
     Raises:
-        BadModel: not a graph that ONNX Runtime can load.
+        BadModel: ONNX Runtime cannot load the graph.
         BackendUnavailable: ONNX Runtime fell back from CUDA to the CPU.
     """
     options = ort.SessionOptions()
     options.intra_op_num_threads = cpu_threads()
     options.inter_op_num_threads = 1
-    options.enable_mem_pattern = False  # a pattern is kept per shape, and shapes vary
-    # Threads that wait must not burn the cores that PyTorch, downloads or another run could use.
+    options.enable_mem_pattern = False  # one is cached per shape, and shapes vary
+    # Spinning threads would take cores from PyTorch, downloads and other runs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3  # errors only: what falls back is checked below
+    options.log_severity_level = 3  # errors only: a fallback to the CPU is detected below
     providers: list[Any] = ["CPUExecutionProvider"]
     if device == "cuda":
         import torch  # noqa: F401  # its wheels bring the CUDA and cuDNN libraries
 
         ort.preload_dlls()
         cuda = {
-            # An exhaustive search runs again for each new shape.
+            # An exhaustive search would run for each new shape.
             "cudnn_conv_algo_search": "HEURISTIC",
             "arena_extend_strategy": "kSameAsRequested",
         }
@@ -148,7 +147,7 @@ def open_classifier(
     settings: Settings,
     precision: Format | None = None,
 ) -> GraphClassifier:
-    """The classifier of a checked folder."""
+    """Open the classifier of a checked folder."""
     chosen = precision or pick_format(device, settings)
     return GraphClassifier(config, OnnxGraph(folder, device, settings, chosen))
 
@@ -160,6 +159,6 @@ def open_upscaler(
     settings: Settings,
     precision: Format | None = None,
 ) -> GraphUpscaler:
-    """The upscaler of a checked folder."""
+    """Open the upscaler of a checked folder."""
     chosen = precision or pick_format(device, settings)
     return GraphUpscaler(config, OnnxGraph(folder, device, settings, chosen))

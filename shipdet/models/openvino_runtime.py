@@ -1,7 +1,7 @@
-"""Both networks on OpenVINO, on the CPU: the graphs of the ONNX runtime, two to three times faster.
+"""Both networks on OpenVINO, on the CPU: two to three times faster than ONNX Runtime.
 
-OpenVINO computes in bf16 or float16 from the float32 graph, so one file serves these precisions.
-Where a classifier's folder has a graph for 8 bits, that one is the fastest.
+OpenVINO computes in bf16 or float16 from the float32 ONNX graph, so one file serves these formats.
+A classifier's 8-bit graph, if its folder has one, is the fastest.
 """
 
 import sys
@@ -22,7 +22,7 @@ from shipdet.models.processors import cpu_precision, pick_precision
 from shipdet.models.runtime import BackendInfo, Pixels, no_memory, ran_out
 from shipdet.settings import Settings
 
-# Where this package is installed, importing openvino reports the import to Google Analytics.
+# With this package installed, importing openvino sends a report to Google Analytics.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 import openvino as ov  # noqa: E402
@@ -32,13 +32,13 @@ _NO_MEMORY = ("bad_alloc", "bad allocation", "out of memory", "allocate memory")
 
 
 class OpenVinoGraph(Graph):
-    """A model compiled for the CPU; requests take turns, since one uses all threads."""
+    """A model compiled for the CPU; requests run one at a time, since each uses all threads."""
 
     def __init__(self, folder: ModelFolder, settings: Settings, precision: Precision) -> None:
-        """Of a folder's graph; that of float32 is made first when there is none.
+        """Open a folder's graph; a missing float32 graph is exported first.
 
         Raises:
-            BadOption: the folder has no graph for int8.
+            BadOption: The folder has no int8 graph.
         """
         self._name = folder.name
         self._file = _int8(folder) if precision == "int8" else graph_file(folder, "fp32", settings)
@@ -47,28 +47,28 @@ class OpenVinoGraph(Graph):
 
     @property
     def backend(self) -> BackendInfo:
-        """What really runs."""
+        """Backend, device and number format in use."""
         return BackendInfo("openvino", "cpu", self._processor, self.precision)
 
     def open(self) -> None:
         """See :class:`Graph`.
 
         Raises:
-            BadModel: not a graph that OpenVINO can load.
+            BadModel: OpenVINO cannot load the graph.
         """
         core = ov.Core()
         wanted: dict[str, Any] = {
-            # Of the layers that are not in 8 bits, in a graph that has such.
+            # In an 8-bit graph, for the layers that are not in 8 bits.
             "INFERENCE_PRECISION_HINT": _HINTS[
                 cpu_precision() if self.precision == "int8" else self.precision
             ],
             "INFERENCE_NUM_THREADS": cpu_threads(),
             "NUM_STREAMS": 1,
-            # Two threads of one core count as two, and no thread is bound to a core: other
-            # processes may use it.
+            # Two threads per core, and no thread pinned to a core, since other processes may use
+            # the cores too.
             "ENABLE_HYPER_THREADING": True,
             "ENABLE_CPU_PINNING": False,
-            "CPU_RUNTIME_CACHE_CAPACITY": 0,  # an entry is kept per shape, and shapes vary
+            "CPU_RUNTIME_CACHE_CAPACITY": 0,  # one entry is cached per shape, and shapes vary
         }
         try:
             self._compiled = core.compile_model(str(self._file), "CPU", wanted)
@@ -76,7 +76,7 @@ class OpenVinoGraph(Graph):
             reason = (str(error).strip().splitlines() or [""])[-1][:120].rstrip(".")
             raise BadModel(f"The ONNX file of {self._name} cannot be loaded ({reason}).") from None
         if self.precision != "int8":
-            # A CPU without the instructions for it computes in float32.
+            # OpenVINO computes in float32 on a CPU without the instructions.
             hint = self._compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
             self.precision = {name: precision for precision, name in _HINTS.items()}[hint]
         self._processor = str(core.get_property("CPU", "FULL_DEVICE_NAME"))
@@ -88,7 +88,7 @@ class OpenVinoGraph(Graph):
             try:
                 self._request.infer([pixels])
                 outputs: Arrays = [np.array(found.data) for found in self._request.output_tensors]
-                # Or memory would stay as large as the largest canvas or block needed it.
+                # Otherwise it keeps the memory that the largest canvas or block needed.
                 self._compiled.release_memory()
             except (MemoryError, RuntimeError) as error:
                 if not ran_out(error, _NO_MEMORY):
@@ -104,7 +104,7 @@ def open_classifier(
     settings: Settings,
     precision: Precision | None = None,
 ) -> GraphClassifier:
-    """The classifier of a checked folder; ``device`` is the CPU."""
+    """Open the classifier of a checked folder; ``device`` is the CPU."""
     wanted = precision or settings.precision
     if wanted == "auto" and int8_file(folder):
         wanted = "int8"
@@ -120,7 +120,7 @@ def open_upscaler(
     settings: Settings,
     precision: Precision | None = None,
 ) -> GraphUpscaler:
-    """The upscaler of a checked folder; ``device`` is the CPU."""
+    """Open the upscaler of a checked folder; ``device`` is the CPU."""
     chosen = precision or pick_precision("cpu", settings.precision)
     return GraphUpscaler(config, OpenVinoGraph(folder, settings, chosen))
 
@@ -129,7 +129,6 @@ def _int8(folder: ModelFolder) -> Path:
     file = int8_file(folder)
     if file is None:
         raise BadOption(
-            f"{folder.name} has no graph for int8: choose another number format "
-            "(auto, fp32 or bf16)."
+            f"{folder.name} has no int8 graph: choose another number format (auto, fp32 or bf16)."
         )
     return file

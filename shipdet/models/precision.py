@@ -1,7 +1,7 @@
-"""Which number format a network's body runs in, and how it is put into it.
+"""Convert a network's body to a number format.
 
-The first layer takes pixels and the last one makes pixels or scores; there a half-precision number
-is coarser than a gray level, and both are a hundredth of the work, so they stay in float32.
+The first layer reads pixels and the last one outputs pixels or scores. Half precision is coarser
+than a gray level there, and both are a hundredth of the work, so they stay in float32.
 """
 
 from typing import Any, cast
@@ -19,7 +19,7 @@ DTYPES: dict[Precision, torch.dtype] = {
 
 
 def network_ends(net: nn.Module) -> tuple[nn.Module, nn.Module]:
-    """The first and the last layer of one of our networks."""
+    """Return the first and the last layer of a ConvNeXt or Real-ESRGAN network."""
     if hasattr(net, "stem"):  # ConvNeXt
         return cast(nn.Module, net.stem), cast(nn.Module, net.head)
     if isinstance(net.body, nn.ModuleList):  # SRVGGNetCompact
@@ -30,10 +30,10 @@ def network_ends(net: nn.Module) -> tuple[nn.Module, nn.Module]:
 def lower_body(
     net: nn.Module, first: nn.Module | None, last: nn.Module, precision: Precision
 ) -> None:
-    """Put all of a network into a format, but ``first`` and ``last``, in place.
+    """Convert a network in place, except ``first`` and ``last``.
 
-    Hooks convert what ``first`` returns and what ``last`` takes. A network whose input comes in
-    the format already has no ``first``.
+    Hooks convert the output of ``first`` and the input of ``last``. ``first`` is None if the
+    network's input already has the format.
     """
     dtype = DTYPES[precision]
     if dtype == torch.float32:

@@ -1,4 +1,4 @@
-"""What this machine's CPU is, and the number format that suits it; imports no PyTorch on Linux."""
+"""Detect the CPU and its best number format; imports no PyTorch on Linux."""
 
 import platform
 from collections.abc import Collection
@@ -13,16 +13,16 @@ _CPUINFO = Path("/proc/cpuinfo")
 
 
 def pick_precision(device: Device, wanted: PrecisionSetting = "auto") -> Precision:
-    """The number format to run in, the same on every start of a machine.
+    """Choose the number format; the same at every start of a machine.
 
-    ``auto`` is fp16 on CUDA, and on a CPU what :func:`cpu_precision` says.
+    ``auto`` is fp16 on CUDA, and :func:`cpu_precision` on a CPU.
 
     Args:
-        device: where the network runs.
-        wanted: the setting ``precision``.
+        device: The device of the network.
+        wanted: The setting ``precision``.
 
     Raises:
-        BackendUnavailable: int8, which only OpenVINO has graphs for.
+        BackendUnavailable: ``wanted`` is int8, which only OpenVINO supports.
     """
     if wanted == "int8":
         raise no_int8()
@@ -32,16 +32,16 @@ def pick_precision(device: Device, wanted: PrecisionSetting = "auto") -> Precisi
 
 
 def no_int8() -> BackendUnavailable:
-    """The error of a backend that has no 8-bit graphs."""
+    """Return the error of a backend without 8-bit graphs."""
     return BackendUnavailable(
         "Only OpenVINO computes in int8: choose the backend openvino, or another number format."
     )
 
 
 def cpu_precision() -> Literal["fp32", "bf16"]:
-    """bf16 on a CPU that multiplies bf16 matrices faster than fp32 ones, fp32 on all others.
+    """Return bf16 if the CPU multiplies bf16 matrices faster than fp32 ones, else fp32.
 
-    The same on every start of a machine, and for every backend that has both.
+    The same at every start of a machine, and for all backends that have both.
     """
     return "bf16" if cpu_prefers_bf16(cpu_flags(), cpu_vendor()) else "fp32"
 
@@ -49,19 +49,19 @@ def cpu_precision() -> Literal["fp32", "bf16"]:
 def cpu_prefers_bf16(flags: Collection[str], vendor: str) -> bool:
     """Whether a CPU is faster in bf16.
 
-    An Intel CPU is with AMX: with AVX-512 BF16 alone it runs the networks 1.5 times slower in bf16.
-    An AMD CPU (from Zen 4 on) is with AVX-512 BF16: an EPYC runs them three times faster.
+    Intel CPUs are, if they have AMX: with only AVX-512 BF16, bf16 is 1.5 times slower. AMD CPUs
+    are, if they have AVX-512 BF16 (Zen 4 and later): on an EPYC, bf16 is three times faster.
 
     Args:
-        flags: see :func:`cpu_flags`.
-        vendor: see :func:`cpu_vendor`.
+        flags: See :func:`cpu_flags`.
+        vendor: See :func:`cpu_vendor`.
     """
     return "amx_bf16" in flags or (vendor == "AuthenticAMD" and "avx512_bf16" in flags)
 
 
 @lru_cache(maxsize=1)
 def cpu_flags() -> frozenset[str]:
-    """Instruction sets as Linux names them, such as avx512_bf16."""
+    """Return the instruction sets as Linux names them, such as avx512_bf16."""
     value = _cpuinfo_field("flags")
     if value is not None:
         return frozenset(value.split())
@@ -72,19 +72,19 @@ def cpu_flags() -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def cpu_vendor() -> str:
-    """The CPU's vendor as the CPU itself names it, such as AuthenticAMD; empty where unknown."""
+    """Return the vendor id of the CPU, such as AuthenticAMD; "" if unknown."""
     if not _CPUINFO.exists():  # on Windows the name ends with the vendor
         return platform.processor().rpartition(", ")[2]
     return _cpuinfo_field("vendor_id") or ""
 
 
 def is_x86() -> bool:
-    """Whether the processor is an x86 one of 64 bits."""
+    """Whether the processor is a 64-bit x86."""
     return platform.machine().lower() in ("x86_64", "amd64")
 
 
 def _cpuinfo_field(name: str) -> str | None:
-    """A field of the first processor in /proc/cpuinfo; None where it is not there."""
+    """Return a field of the first processor in /proc/cpuinfo; None if it is missing."""
     try:
         lines = _CPUINFO.read_text(errors="replace").splitlines()
     except OSError:

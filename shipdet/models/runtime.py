@@ -1,4 +1,4 @@
-"""What every backend does: a uint8 batch goes in, an array comes out, normalization is inside."""
+"""The protocols of all backends: uint8 batches in, arrays out; normalization is included."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ _PASS_PIXELS: dict[Device, int] = {"cpu": 1 << 20, "cuda": 1 << 24}
 
 @dataclass(frozen=True, slots=True)
 class BackendInfo:
-    """What really runs, for the interface and the run record.
+    """The backend in use, for the interface and the run record.
 
-    ``provider`` is the part that computes: the execution provider of ONNX Runtime, or the
-    processor as PyTorch or OpenVINO names it.
+    ``provider`` is the execution provider of ONNX Runtime, or the processor as PyTorch or OpenVINO
+    names it.
     """
 
     name: BackendName
@@ -33,7 +33,7 @@ class BackendInfo:
 
 
 class Classifier(Protocol):
-    """Says how likely windows show a ship at their center."""
+    """Scores how likely windows show a ship at their center."""
 
     @property
     def config(self) -> ClassifierConfig:
@@ -49,10 +49,10 @@ class Classifier(Protocol):
 
     @property
     def backend(self) -> BackendInfo:
-        """What really runs."""
+        """Backend, device and number format in use."""
 
     def scores(self, windows: Pixels) -> Scores:
-        """Calibrated scores of separate windows.
+        """Compute the calibrated scores of single windows.
 
         Args:
             windows: uint8 (n, window_px, window_px, 3) RGB; n may be 0.
@@ -61,11 +61,11 @@ class Classifier(Protocol):
             float32 (n,) between 0 and 1.
 
         Raises:
-            OutOfMemory: the device cannot hold a batch.
+            OutOfMemory: The device's memory is too small for a batch.
         """
 
     def dense(self, canvases: Pixels) -> Scores:
-        """Calibrated scores of all windows of larger pieces at a stride of a cell, in one pass.
+        """Compute the calibrated scores of all windows of canvases, at a stride of one cell.
 
         Args:
             canvases: uint8 (n, h, w, 3) RGB; h and w multiples of cell_px, at least window_px.
@@ -75,28 +75,28 @@ class Classifier(Protocol):
             column c is the window whose top left pixel is (cell_px r, cell_px c).
 
         Raises:
-            OutOfMemory: the device cannot hold one canvas.
+            OutOfMemory: The device's memory is too small for one canvas.
         """
 
     def survey(self, canvases: Pixels) -> tuple[Scores, Maps]:
-        """Both answers of the network for larger pieces, in one pass.
+        """Compute the margins of all windows of canvases and the map, in one pass.
 
         Args:
-            canvases: as for :meth:`dense`.
+            canvases: As for :meth:`dense`.
 
         Returns:
-            Margins as of :meth:`dense` but before calibration (logit of ship minus no ship), and
-            the map float32 (n, 9, h // 4, w // 4): the channels of
+            Margins in the shape of :meth:`dense`, without calibration (logit of ship minus no
+            ship), and the map float32 (n, 9, h // 4, w // 4) with the channels of
             :data:`shipdet.models.map_channels.MAP_CHANNELS`.
 
         Raises:
-            BadModel: the model has no map head.
-            OutOfMemory: the device cannot hold one canvas.
+            BadModel: The model has no map head.
+            OutOfMemory: The device's memory is too small for one canvas.
         """
 
 
 class Upscaler(Protocol):
-    """Makes pictures larger and sharper."""
+    """Enlarges images by super-resolution."""
 
     @property
     def config(self) -> UpscalerConfig:
@@ -104,11 +104,11 @@ class Upscaler(Protocol):
 
     @property
     def scale(self) -> int:
-        """How many times wider and higher the result is."""
+        """Factor of width and height."""
 
     @property
     def backend(self) -> BackendInfo:
-        """What really runs."""
+        """Backend, device and number format in use."""
 
     def upscale(self, blocks: Pixels) -> Pixels:
         """Enlarge blocks of one size.
@@ -120,22 +120,22 @@ class Upscaler(Protocol):
             uint8 (n, scale * h, scale * w, 3) RGB.
 
         Raises:
-            OutOfMemory: the device cannot hold these blocks at once.
+            OutOfMemory: The device's memory is too small for these blocks.
         """
 
 
 def calibrated(margins: npt.NDArray[np.floating], calibration: Calibration) -> Scores:
-    """Scores of logit differences (ship minus no ship), any shape: sigmoid(scale * x + bias).
+    """Compute scores from margins (logit of ship minus no ship): sigmoid(scale * x + bias).
 
-    Outside the networks, so that a model is recalibrated by writing two numbers.
+    Not part of the networks, so that recalibrating a model changes two numbers only.
     """
     x = margins.astype(np.float64) * calibration.scale + calibration.bias
-    # exp of a large number overflows; beyond 60 the score is 0 or 1 in float32 anyway.
+    # exp of a large number overflows; beyond 60 the score is 0 or 1 in float32.
     return (1.0 / (1.0 + np.exp(-np.clip(x, -60.0, 60.0)))).astype(np.float32)
 
 
 def check_windows(windows: Pixels, side: int) -> None:
-    """Raise ValueError unless the array is a batch of windows of that side."""
+    """Raise ValueError unless the array is a batch of windows of this side."""
     if windows.dtype != np.uint8 or windows.ndim != 4 or windows.shape[1:] != (side, side, 3):
         raise ValueError(
             f"windows must be uint8 (n, {side}, {side}, 3), not {windows.dtype} {windows.shape}"
@@ -143,7 +143,7 @@ def check_windows(windows: Pixels, side: int) -> None:
 
 
 def check_canvases(canvases: Pixels, side: int, cell: int) -> None:
-    """Raise ValueError unless the array is a batch of canvases for windows of that side."""
+    """Raise ValueError unless the array is a batch of canvases for windows of this side."""
     check_blocks(canvases)
     height, width = canvases.shape[1:3]
     if height % cell or width % cell or height < side or width < side:
@@ -153,24 +153,24 @@ def check_canvases(canvases: Pixels, side: int, cell: int) -> None:
 
 
 def check_blocks(blocks: Pixels) -> None:
-    """Raise ValueError unless the array is a batch of RGB pictures."""
+    """Raise ValueError unless the array is a batch of RGB images."""
     if blocks.dtype != np.uint8 or blocks.ndim != 4 or blocks.shape[3] != 3:
         raise ValueError(f"images must be uint8 (n, h, w, 3), not {blocks.dtype} {blocks.shape}")
 
 
 def canvases_at_once(device: Device, height: int, width: int) -> int:
-    """How many canvases of this size a network takes in one pass."""
+    """Return the number of canvases of this size for one pass."""
     return max(1, _PASS_PIXELS[device] // (height * width))
 
 
 def ran_out(error: Exception, words: Collection[str]) -> bool:
-    """Whether an error says that memory ran out: by its type, or by words in lower case."""
+    """Whether an error means a lack of memory, by its type or by lowercase words in its text."""
     said = str(error).lower()
     return isinstance(error, MemoryError) or any(word in said for word in words)
 
 
 def no_memory(device: Device) -> OutOfMemory:
-    """The error of a device that cannot hold what a network needs."""
+    """Return the error for a device with too little memory."""
     title = "GPU" if device == "cuda" else "machine"
     return OutOfMemory(
         f"The {title}'s memory is too small for this step: close other programs or choose a "

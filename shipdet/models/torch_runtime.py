@@ -1,4 +1,4 @@
-"""Both networks on PyTorch: channels last, and half precision where it pays (see precision.py)."""
+"""Both networks on PyTorch: channels last, and half precision where it is faster."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -44,7 +44,7 @@ from shipdet.models.runtime import (
 from shipdet.settings import Settings
 
 Body = Callable[[Tensor], Any]
-#: What a classifier answers: windows of canvases, windows on their own, or windows and map.
+#: Outputs of a classifier: all windows of canvases, single windows, or all windows and the map.
 Answer = Literal["windows", "alone", "survey"]
 
 WINDOW_BATCH: dict[Device, int] = {"cpu": 32, "cuda": 256}
@@ -54,7 +54,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Torch:
-    """A network on a device, rebuilt in float32 should float16 turn out too small for it."""
+    """A network on a device, rebuilt in float32 if float16 overflows."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class _Torch:
 
     @property
     def backend(self) -> BackendInfo:
-        """What really runs."""
+        """Backend, device and number format in use."""
         return BackendInfo("torch", self._device, _provider(self._device), self._precision)
 
     def _prepare(self) -> None:
@@ -83,24 +83,24 @@ class _Torch:
         self._run_body = _Compiled(body) if self._compiled else body
 
     def _body(self, net: nn.Module) -> Body:
-        """The part of the network that takes the time."""
+        """Return the part of the network that takes most of the time."""
         return net
 
     def _forward(self, images: Tensor, answer: Answer) -> tuple[Tensor, ...]:
-        """From uint8 (n, 3, h, w) to float32 results; ``answer`` is a classifier's affair."""
+        """Compute float32 results from uint8 (n, 3, h, w); only classifiers use ``answer``."""
         raise NotImplementedError
 
     def _run(self, pictures: Pixels, answer: Answer = "windows") -> tuple[Tensor, ...]:
-        """The results for uint8 (n, h, w, 3), finite in every value."""
+        """Compute the results for uint8 (n, h, w, 3), in float32 if float16 overflows."""
         with _memory(self._device), torch.inference_mode():
-            # PyTorch warns of arrays that it could not write to, such as a picture's own pixels.
+            # PyTorch warns about read-only arrays, such as the pixels of an image.
             nhwc = torch.from_numpy(np.require(pictures, requirements=("C", "W"))).to(self._device)
             images = nhwc.permute(0, 3, 1, 2)
             results = self._forward(images, answer)
             finite = all(bool(torch.isfinite(result).all()) for result in results)
             if self._precision == "fp16" and not finite:
-                # Seen on GTX 16xx cards, and with weights whose activations pass 65504.
-                _log.info("float16 overflows on this device: going on in float32")
+                # Happens on GTX 16xx cards, and with weights whose activations exceed 65504.
+                _log.info("float16 overflows on this device: continuing in float32")
                 self._precision = "fp32"
                 self._prepare()
                 results = self._forward(images, answer)
@@ -108,28 +108,28 @@ class _Torch:
 
 
 class _Compiled:
-    """A network's body through torch.compile, or as it is from when that has failed."""
+    """A network's body through torch.compile, or uncompiled once that fails."""
 
     def __init__(self, body: Body) -> None:
         self._eager = body
-        # Canvases and blocks come in many sizes: not one compilation for each.
+        # dynamic: no compilation for each of the many sizes of canvases and blocks.
         self._body: Body = torch.compile(body, dynamic=True)
 
     def __call__(self, images: Tensor) -> Any:
         if self._body is not self._eager:
             try:
                 return self._body(images)
-            except Exception as error:  # of a compiler, of Python's headers, of the code made
+            except Exception as error:  # the compiler, Python's headers, generated code
                 if _is_no_memory(error):
                     raise
                 words = (str(error).splitlines() or [""])[0][:200]
-                _log.warning("torch.compile failed (%s): going on without it", words)
+                _log.warning("torch.compile failed (%s): continuing without it", words)
                 self._body = self._eager
         return self._eager(images)
 
 
 class TorchClassifier(_Torch):
-    """A ConvNeXt that scores windows, one by one or all those of a canvas at once, and its map."""
+    """A ConvNeXt that scores single windows or all windows of a canvas, with its map head."""
 
     def __init__(
         self,
@@ -142,12 +142,12 @@ class TorchClassifier(_Torch):
     ) -> None:
         """
         Args:
-            config: the model's.
-            build: makes the classifier with its weights in float32.
-            device: where it runs.
-            precision: the best of the device when None.
-            compiled: whether its body goes through torch.compile.
-            build_map: makes the map head of a classifier, with its weights in float32.
+            config: The model's config.
+            build: Builds the classifier, with its weights in float32.
+            device: The device to use.
+            precision: None for the best of the device.
+            compiled: Whether to use torch.compile for the body.
+            build_map: Builds the map head of a classifier, with its weights in float32.
         """
         self.config = config
         self.window_px = config.shipdet.window_px
@@ -180,7 +180,7 @@ class TorchClassifier(_Torch):
         return margins, maps
 
     def _canvases(self, canvases: Pixels, answer: Answer) -> tuple[npt.NDArray[np.float32], ...]:
-        """Answers for canvases of one size, as many at a time as the device holds."""
+        """Compute the outputs for canvases of one size, in batches that fit the device."""
         check_canvases(canvases, self.window_px, self.cell_px)
         height, width = canvases.shape[1:3]
         batch = canvases_at_once(self._device, height, width)
@@ -216,7 +216,7 @@ class TorchClassifier(_Torch):
 
 
 class TorchUpscaler(_Torch):
-    """Real-ESRGAN."""
+    """Super-resolution with Real-ESRGAN."""
 
     def __init__(
         self,
@@ -226,7 +226,7 @@ class TorchUpscaler(_Torch):
         precision: Precision | None = None,
         compiled: bool = False,
     ) -> None:
-        """``build`` makes the network with its weights in float32; no precision means the best."""
+        """Arguments as for :class:`TorchClassifier`."""
         super().__init__(build, device, precision, compiled)
         self.config = config
         self.scale: int = config.shipdet.scale
@@ -244,24 +244,24 @@ class TorchUpscaler(_Torch):
 
 
 def whole_margins(head: Any, features: Tensor) -> Tensor:
-    """Logit of ship minus no ship for whole feature maps (n, channels, rows, columns): (n,).
+    """Compute the margins (n,) of whole feature maps (n, channels, rows, columns).
 
-    What timm's own forward pass gives for windows on their own.
+    Equals timm's forward pass for single windows.
     """
     logits: Tensor = head.fc(head.norm(features.mean((2, 3), keepdim=True)).flatten(1))
     return logits[:, 1] - logits[:, 0]
 
 
 def window_margins(head: Any, features: Tensor, config: ClassifierConfig) -> Tensor:
-    """Logit of ship minus no ship for every window of a larger picture's feature map.
+    """Compute the margins (logit of ship minus no ship) of all windows of a canvas.
 
     Args:
-        head: a ConvNeXt's head: pooling, norm, linear layer.
-        features: float32 (n, channels, rows, columns), one cell for ``config.cell_px``.
-        config: says how long a window is, and which of its cells are pooled.
+        head: A ConvNeXt's head: pooling, norm, linear layer.
+        features: float32 (n, channels, rows, columns), one cell per ``config.cell_px``.
+        config: Determines the side of a window, and which of its cells are pooled.
 
     Returns:
-        float32 (n, rows - cells + 1, columns - cells + 1), with ``cells`` cells along a window.
+        float32 (n, rows - cells + 1, columns - cells + 1) for windows of ``cells`` x ``cells``.
     """
     margin = config.margin_cells
     pool = config.shipdet.window_px // config.cell_px - 2 * margin
@@ -279,7 +279,7 @@ def open_classifier(
     settings: Settings,
     precision: Precision | None = None,
 ) -> TorchClassifier:
-    """The classifier of a checked folder."""
+    """Open the classifier of a checked folder."""
     return TorchClassifier(
         config,
         lambda: load_weights(build_classifier(config), folder.weights),
@@ -301,7 +301,7 @@ def open_upscaler(
     settings: Settings,
     precision: Precision | None = None,
 ) -> TorchUpscaler:
-    """The upscaler of a checked folder."""
+    """Open the upscaler of a checked folder."""
     return TorchUpscaler(
         config,
         lambda: load_weights(build_upscaler(config), folder.weights),
@@ -324,7 +324,7 @@ def _is_no_memory(error: Exception) -> bool:
 
 @contextmanager
 def _memory(device: Device) -> Iterator[None]:
-    """Turn the ways in which PyTorch runs out of memory into one error."""
+    """Raise OutOfMemory for every error with which PyTorch reports a lack of memory."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:

@@ -79,13 +79,15 @@ def test_a_visitor_may_use_what_the_operator_configured(settings, hub):
 def test_a_pickle_is_refused_and_conversion_advised(settings, copy, suffix):
     (copy / "model.safetensors").unlink()
     (copy / f"model{suffix}").write_bytes(b"x")
-    with pytest.raises(BadModel, match=rf"holds model\{suffix}, a format .* never loaded: convert"):
+    with pytest.raises(
+        BadModel, match=rf"contains model\{suffix}, a pickle, .* never loaded: convert"
+    ):
         resolve(str(copy), settings)
 
 
 @pytest.mark.parametrize("name", ["best.pth", "models/best.pth", "/x/best.PT", "owner/best.bin"])
 def test_a_pickle_named_as_a_file_is_refused_likewise(settings, hub, name):
-    with pytest.raises(BadModel, match=f"{name} is a format .* never loaded: convert it"):
+    with pytest.raises(BadModel, match=f"{name} is a pickle, .* never loaded: convert it"):
         resolve(name, settings)
     assert hub.requests == []
 
@@ -112,7 +114,7 @@ def test_weights_that_are_not_those_of_the_config_are_refused(settings, copy):
     resolve(str(copy), settings)
     with (copy / "model.safetensors").open("ab") as file:
         file.write(b"\0")
-    with pytest.raises(BadModel, match="damaged or was exchanged"):
+    with pytest.raises(BadModel, match="damaged or was replaced"):
         resolve(str(copy), settings)
 
 
@@ -178,7 +180,7 @@ def test_a_hub_in_trouble_is_reported(settings, hub):
 
 def test_a_repository_whose_weights_do_not_match_is_refused(settings, hub):
     hub.repos["owner/compact"]["model.safetensors"] += b"\0"
-    with pytest.raises(BadModel, match="damaged or was exchanged"):
+    with pytest.raises(BadModel, match="damaged or was replaced"):
         resolve("owner/compact", settings)
 
 

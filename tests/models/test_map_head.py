@@ -99,7 +99,7 @@ def test_a_map_file_of_another_width_is_refused(settings, copy):
     config = json.loads((copy / "config.json").read_text())
     config["shipdet"]["map"]["width"] = 24
     (copy / "config.json").write_text(json.dumps(config))
-    with pytest.raises(BadModel, match="another network than its config.json describes"):
+    with pytest.raises(BadModel, match="does not match the network that its config.json describes"):
         loaded(copy, settings)
 
 

@@ -148,7 +148,7 @@ def test_a_graph_of_8_bits_of_other_weights_is_not_used(short):
     (folder / "config.json").write_text(json.dumps(config))
     assert int8_file(resolve(short.classifier, short)) is None
     assert load_classifier(None, "openvino", "cpu", short).backend.precision != "int8"
-    with pytest.raises(BadOption, match="has no graph for int8: choose another"):
+    with pytest.raises(BadOption, match="has no int8 graph: choose another"):
         load_classifier(None, "openvino", "cpu", short, precision="int8")
 
 

@@ -365,7 +365,7 @@ def test_a_failed_compilation_is_reported_once_and_done_without(compiling, pictu
     for _ in range(2):
         assert classifier.scores(picture(1, 128, 128)).shape == (1,)
     warnings = [r.getMessage() for r in caplog.records if "torch.compile" in r.getMessage()]
-    assert warnings == ["torch.compile failed (no compiler): going on without it"]
+    assert warnings == ["torch.compile failed (no compiler): continuing without it"]
 
 
 def test_out_of_memory_in_compiled_code_is_no_failed_compilation(compiling, picture, caplog):
