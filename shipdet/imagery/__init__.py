@@ -1,4 +1,4 @@
-"""Imagery: download an area, or read a user's image, into a mosaic."""
+"""Download the imagery of an area, or read a user's image."""
 
 from shipdet.imagery import sample
 from shipdet.imagery.picture import open_raster

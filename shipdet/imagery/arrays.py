@@ -23,12 +23,12 @@ def read_array(
     ``bands``, except uint8 with 4 bands, which is RGBA as in Pillow and imageio.
 
     Raises:
-        BadImage: The array has another shape or type.
+        BadImage: The shape or type of the array is not supported.
     """
     masked = np.ma.getmaskarray(array) if isinstance(array, np.ma.MaskedArray) else None
     values: Numbers = np.ma.getdata(array)
     if values.dtype.kind not in "iuf":
-        raise BadImage(f"'{name}' has values of type {values.dtype}: give whole or real numbers.")
+        raise BadImage(f"'{name}' has values of type {values.dtype}: give integer or float values.")
     if values.ndim == 2:
         values = values[..., None]
         masked = None if masked is None else masked[..., None]
@@ -71,7 +71,7 @@ def read_data_array(
     it is computed from the coordinates x and y of the pixel centers.
 
     Raises:
-        BadImage: There are dimensions other than a band, rows and columns.
+        BadImage: There are other dimensions than a band, rows and columns.
     """
     rows = next((d for d in source.dims if str(d).lower() in _ROWS), None)
     columns = next((d for d in source.dims if str(d).lower() in _COLUMNS), None)
@@ -79,13 +79,13 @@ def read_data_array(
     if rows is None or columns is None or len(others) > 1:
         raise BadImage(
             f"'{name}' has the dimensions {', '.join(map(str, source.dims))}: give y, x and at "
-            "most a band; choose one time."
+            "most one for bands; select a single time."
         )
     values: Numbers = np.asarray(source.transpose(rows, columns, *others).values)
     if values.ndim == 2:
         values = values[..., None]
     if values.dtype.kind not in "iuf" or 0 in values.shape:
-        raise BadImage(f"'{name}' has no numbers that make an image.")
+        raise BadImage(f"'{name}' has no numeric values, or is empty.")
     labels = source.attrs.get("long_name", "")
     if not isinstance(labels, list | tuple):
         labels = []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from shipdet.errors import BadImage, BadOption
 
 RGB = ("red", "green", "blue")
-# Sentinel-2's and Landsat 8's names: B04, SR_B4 or "B4, central wavelength 665 nm".
+# Names of Sentinel-2 and Landsat 8: B04, SR_B4 or "B4, central wavelength 665 nm".
 _NUMBERED = re.compile(r"^(?:sr_|toa_)?b(?:and)?[ _-]?0*([234])\b", re.ASCII)
 _OF_NUMBER = {"4": "red", "3": "green", "2": "blue"}
 #: Whole descriptions that abbreviate a color.
@@ -37,7 +37,7 @@ def parse_bands(bands: Bands) -> tuple[int, ...]:
         numbers = ()
     if len(numbers) not in (1, 3) or min(numbers) < 1:
         raise BadOption(
-            f"'{str(bands)[:40]}' is not a choice of bands: give the numbers of red, green and "
+            f"'{str(bands)[:40]}' is not a list of bands: give the numbers of red, green and "
             "blue, such as 3,2,1, or of one gray band."
         )
     return numbers
@@ -72,31 +72,31 @@ def choose_bands(
         return list(chosen)
     usable = [i for i in range(1, count + 1) if meanings[i - 1] != "alpha"]
     if not usable:
-        raise BadImage(f"'{name}' has no band but transparency: give one with colors.")
+        raise BadImage(f"'{name}' has only transparency: give an image with colors.")
     stated = _positions([meaning if i + 1 in usable else "" for i, meaning in enumerate(meanings)])
     plain = [(text or "").strip().lower() for text in names]
     if all(re.fullmatch(rf"band[ _-]?0*{i}", text) for i, text in enumerate(plain, start=1)):
         plain = []  # the names are only numbers
     named = _positions(plain) or _positions([_color(text) for text in plain])
-    # Many writers state red, green, blue for any three bands, so names are more reliable.
+    # Many programs state red, green, blue for any three bands, so names are more reliable.
     found, how = (named, "names") if named and stated in ([], [1, 2, 3]) else (stated, "says")
     if found:
         if found != usable:
-            words = "the file names them so" if how == "names" else "the file says so"
+            words = "their names in the file" if how == "names" else "the file"
             notes.append(
-                f"Bands {', '.join(map(str, found))} of {count} were taken as red, green and blue: "
-                f"{words}."
+                f"Bands {', '.join(map(str, found))} of {count} are used as red, green and blue, "
+                f"according to {words}."
             )
         return found
     if len(usable) == 1:
         return usable
     taken = usable[:3] if len(usable) >= 3 else usable[:1]
     what = (
-        "the first three were taken as red, green and blue"
+        "the first three are used as red, green and blue"
         if len(taken) == 3
-        else "the first was taken as gray"
+        else "the first is used as gray"
     )
-    notes.append(f"The image has {len(usable)} bands and does not say which colors: {what}.")
+    notes.append(f"The image has {len(usable)} bands without stated colors: {what}.")
     return taken
 
 
@@ -117,5 +117,5 @@ def _color(text: str) -> str:
     named = [color for color in RGB if color in words]
     if named:
         return named[0] if len(named) == 1 else ""
-    numbered = _NUMBERED.match(text)  # without a name of a color, as numbered by Sentinel-2
+    numbered = _NUMBERED.match(text)  # no color name: a band number, as of Sentinel-2
     return _OF_NUMBER[numbered[1]] if numbered else ""

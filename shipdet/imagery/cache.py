@@ -1,10 +1,10 @@
 """The tile cache on disk: shared by processes, with expiry and a size limit.
 
 A tile is at ``<cache_dir>/tiles/<provider>/<digest>/<z>/<x>/<y>.tile``; the digest identifies all
-other parameters of the request. ``<y>.none`` records that the provider has no picture there. The
+other parameters of the request. ``<y>.none`` records that the provider has no image there. The
 modification time is when a file was downloaded; the access time, set explicitly because many disks
 do not record it, is when it was last used. Files are created by renaming, so other processes see
-complete tiles only. Any file may be removed at any time.
+only complete tiles. Any file may be removed at any time.
 """
 
 import contextlib
@@ -22,14 +22,14 @@ from shipdet.settings import GB, Settings
 MISSING_DAYS = 1.0  # providers fill gaps over time
 PRUNE_EVERY_S = 3600.0
 PRUNE_WRITTEN_SHARE = 0.01  # of the size limit, written since the last pruning
-PRUNE_TO = 0.9  # of the size limit, so that not every run prunes
+PRUNE_TO = 0.9  # of the size limit, so that runs rarely prune
 DAY_S = 86400.0
 
 log = logging.getLogger(__name__)
 
 
 class Missing(NamedTuple):
-    """A cached answer that the provider has no picture here, with the reason."""
+    """A cached response that the provider has no image here, with the reason."""
 
     reason: str
 
@@ -45,7 +45,7 @@ class TileCache:
         self.written_bytes = 0
 
     def get(self, z: int, x: int, y: int) -> bytes | Missing | None:
-        """Return the tile's bytes, :class:`Missing` if there is no picture, None if not cached."""
+        """Return the tile's bytes, :class:`Missing` if there is no image, None if not cached."""
         data = self._read(self._path(z, x, y, "tile"), self.keep_s)
         if data is not None:
             return data
@@ -61,7 +61,7 @@ class TileCache:
         self._write(self._path(z, x, y, "tile"), data)
 
     def put_missing(self, z: int, x: int, y: int, reason: str) -> None:
-        """Record for a day that the provider has no picture here; raises as :meth:`put`."""
+        """Record for a day that the provider has no image here; raises as :meth:`put`."""
         self._write(self._path(z, x, y, "none"), reason.encode())
 
     def forget(self, z: int, x: int, y: int) -> None:

@@ -22,7 +22,7 @@ class BadTile(Exception):
 
 
 class BlankTile(Exception):
-    """The provider has no picture here."""
+    """The provider has no image here."""
 
 
 class Decoded(NamedTuple):
@@ -47,15 +47,15 @@ def decode_tile(data: bytes, rule: BlankRule, tile_px: int = TILE_PX) -> Decoded
 
     Args:
         data: PNG, JPEG or WebP.
-        rule: How the provider marks tiles without a picture.
+        rule: How the provider marks blank tiles.
         tile_px: Side of the provider's tiles in pixels.
 
     Raises:
         BadTile: The data are not a tile.
-        BlankTile: The tile shows no picture.
+        BlankTile: The tile is blank or transparent.
     """
     if not data:
-        raise BadTile("an empty answer")
+        raise BadTile("an empty response")
     if looks_like_html(data):
         raise BadTile("a web page instead of an image")
     if data.lstrip()[:1] in (b"{", b"["):

@@ -14,7 +14,7 @@ TAKEN = (
 )
 #: Landsat's time of day; its day is in DATE_ACQUIRED.
 TIME_OF_DAY = "SCENECENTERTIME"
-#: Time when the file was made; Planet and others store the acquisition time here.
+#: Time when the file was written; Planet and others store the acquisition time here.
 MADE = "TIFFTAGDATETIME"
 #: Earlier times are implausible: Landsat 1 was launched in July 1972.
 FIRST = datetime(1972, 7, 1, tzinfo=UTC)
@@ -52,7 +52,7 @@ def date_of(name: str, tags: Mapping[str, str], now: datetime | None = None) -> 
     """
     now = now or datetime.now(UTC)
     days = []
-    for source, text, caveat in _witnesses(name, tags):
+    for source, text, caveat in _sources(name, tags):
         moment = _read(text)
         if moment is None:
             continue
@@ -66,16 +66,16 @@ def date_of(name: str, tags: Mapping[str, str], now: datetime | None = None) -> 
             moment = moment.astimezone(UTC)
             return Dated(
                 f"{moment:%Y-%m-%dT%H:%M:%SZ}",
-                f"The image was taken at {moment:%Y-%m-%d %H:%M} UTC: so says its {source}"
+                f"The image was taken at {moment:%Y-%m-%d %H:%M} UTC, according to its {source}"
                 f"{zone}{caveat}.",
             )
     if days:
         source, day, caveat = days[0]
-        return Dated("", f"The image was taken on {day}: its {source} says no time of day{caveat}.")
+        return Dated("", f"The image was taken on {day}: its {source} has no time of day{caveat}.")
     return Dated("", "")
 
 
-def _witnesses(name: str, tags: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+def _sources(name: str, tags: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     """Yield the sources of the time, the most reliable first: name, text and caveat."""
     known = {_plain(tag): (tag, str(value).strip("\"'\0 ")) for tag, value in tags.items()}
     for key in TAKEN:
@@ -89,7 +89,7 @@ def _witnesses(name: str, tags: Mapping[str, str]) -> Iterator[tuple[str, str, s
             yield "file name", f"{found['day']}T{found['time']}Z", ""
     if MADE in known:
         tag, text = known[MADE]
-        yield f"tag {tag}", text, "; that may be when the file was made"
+        yield f"tag {tag}", text, "; this may be when the file was written"
 
 
 def _plain(tag: str) -> str:
@@ -97,7 +97,7 @@ def _plain(tag: str) -> str:
 
 
 def _read(text: str) -> datetime | date | None:
-    """Parse a time; exactly midnight is taken for a day without a time. None if not a time."""
+    """Parse a time; exactly midnight is a day without a time. None if not a time."""
     if found := _DAY_FIRST.fullmatch(text):
         text = "-".join(found.groups()[:3]) + found[4]
     text = re.sub(r"\s*(?:UTC|GMT)$", "Z", text, flags=re.IGNORECASE)

@@ -8,7 +8,7 @@ import httpx
 
 DENIED = "access denied (HTTP 403)"
 BODY_BYTES = 2048  # read from the body of a 403, to recognize an object store
-MAX_FIRST = 4  # denials without any tile
+MAX_FIRST = 4  # denials before the first tile
 
 
 class Denied(Exception):
@@ -25,17 +25,17 @@ class Denied(Exception):
 class Denials:
     """Whether a server denies single tiles or all of them.
 
-    Until a tile comes, each denial reduces the number of requests at a time, so that a server that
-    denies all is asked only ``MAX_FIRST`` times.
+    Until a tile arrives, each denial reduces the number of concurrent requests, so a server that
+    denies all gets only ``MAX_FIRST`` requests.
 
     Args:
-        limit: After the first tile, denials in a row that count as a refusal.
+        limit: After the first tile, consecutive denials that count as a refusal.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.came = False
-        self.count = 0  # since the last tile, without those of a store
+        self.count = 0  # since the last tile, without those of object stores
         self.first = asyncio.Semaphore(MAX_FIRST)
 
     def tile_came(self) -> None:
@@ -51,7 +51,7 @@ class Denials:
 
     @asynccontextmanager
     async def request(self) -> AsyncIterator[None]:
-        """Surround a request: wait for a place among the first ones, unless a tile came."""
+        """Limit the concurrent requests until the first tile arrives; use it around a request."""
         if self.came:
             yield
             return

@@ -1,6 +1,6 @@
 """Decompress a response body, with a size limit.
 
-httpx relies on the header and has no limit. But object stores send compressed tiles without the
+httpx relies on the header and has no limit, but object stores send compressed tiles without the
 header, and a small body can expand to gigabytes.
 """
 
@@ -33,22 +33,22 @@ def decode_body(body: bytes, header: str, limit: int) -> bytes:
         if not body or body.startswith(PICTURES):
             return body
         if body.startswith(b"\x1f\x8b"):
-            body = _inflated(body, zlib.MAX_WBITS | 16, limit)
+            body = _inflate(body, zlib.MAX_WBITS | 16, limit)
         elif body[0] == 0x78 and int.from_bytes(body[:2]) % 31 == 0:  # zlib: RFC 1950, 2.2
-            body = _inflated(body, zlib.MAX_WBITS, limit)
+            body = _inflate(body, zlib.MAX_WBITS, limit)
         elif body.startswith(b"\x28\xb5\x2f\xfd"):
             raise BadBody("a body compressed with zstd, which was not requested")
         elif named and named[-1] == "deflate":
-            body = _inflated(body, -zlib.MAX_WBITS, limit)  # some servers omit the zlib header
+            body = _inflate(body, -zlib.MAX_WBITS, limit)  # some servers omit the zlib header
         elif named and named[-1] == "br":
-            body = _unbrotlied(body, limit)
+            body = _decompress_brotli(body, limit)
         else:
             return body
         del named[-1:]
     return body
 
 
-def _inflated(body: bytes, window_bits: int, limit: int) -> bytes:
+def _inflate(body: bytes, window_bits: int, limit: int) -> bytes:
     inflater = zlib.decompressobj(window_bits)
     try:
         result = inflater.decompress(body, limit + 1)
@@ -61,7 +61,7 @@ def _inflated(body: bytes, window_bits: int, limit: int) -> bytes:
     return result
 
 
-def _unbrotlied(body: bytes, limit: int) -> bytes:
+def _decompress_brotli(body: bytes, limit: int) -> bytes:
     try:
         import brotli  # comes with gradio
     except ImportError:
@@ -82,4 +82,4 @@ def _unbrotlied(body: bytes, limit: int) -> bytes:
 
 def too_large(limit: int) -> str:
     """Describe a body of more than ``limit`` bytes, for errors."""
-    return f"an answer of more than {limit // 1024**2} MiB"
+    return f"a response of more than {limit // 1024**2} MiB"

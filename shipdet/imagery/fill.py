@@ -23,7 +23,7 @@ CONTACT_SHARE = 0.01
 DATA_SHARES = (0.02, 0.1)
 #: A connected part of at least this share of the image is a scene; a smaller one is an object.
 SCENE_SHARE = 0.01
-#: Width of a block of JPEG, over which its errors extend.
+#: Width of a JPEG block, over which compression errors extend.
 JPEG_BLOCK_PX = 8
 
 
@@ -68,8 +68,8 @@ class Fill:
             names.append("/".join(f"{value:g}" for value in color))
         percent = f"{100 * share:.0f}" if share >= 0.01 else f"{100 * share:.2g}"
         return (
-            f"{percent} % of the image has the value {' or '.join(dict.fromkeys(names))} from its "
-            "border on and was taken as no data, although no tag of the file says so."
+            f"{percent} % of the image has the value {' or '.join(dict.fromkeys(names))} and is "
+            "treated as no data, although no tag of the file declares it."
         )
 
 
@@ -127,7 +127,7 @@ def _sentinels(values: Numbers, covered: Mask) -> Iterator[float]:
 
 
 def _far_from_others(color: Numbers, others: Numbers) -> bool:
-    """Whether a color is outside the range of the others by more than the width of that range."""
+    """Whether a color is farther outside the range of the others than that range is wide."""
     if not len(others):
         return False
     low, high = (float(v) for v in np.percentile(others.astype(np.float64), (1, 99)))

@@ -62,15 +62,14 @@ def open_geotiff(path: Path, name: str, reading: Reading) -> Picture:
                 turn = 1 if stated.placed else orientation
                 picture, held = _picture(page, name, reading, notes, stated, turn)
                 if not held:
-                    stack.pop_all()  # keep the file open: the picture reads from it
+                    stack.pop_all()  # keep the file open: the image is read from it
                 return picture
         except ShipdetError:
             raise
         except gdal_errors(OSError, ValueError, OverflowError) as error:
             log.info("cannot read %s: %s", name, error)
             raise BadImage(
-                f"'{name}' is damaged or is a kind of TIFF that cannot be read: export or copy "
-                "it again."
+                f"'{name}' is damaged or an unsupported kind of TIFF: export or copy it again."
             ) from None
 
 
@@ -88,9 +87,9 @@ def open_dataset(dataset: Any, name: str, reading: Reading) -> Picture:
 
 
 def _opened(path: Path, stack: contextlib.ExitStack) -> Any:
-    """Open a file; a name that is not UTF-8, which GDAL cannot open, gets a temporary link.
+    """Open a file, through a temporary link if its name is not UTF-8, which GDAL cannot open.
 
-    The files beside it that begin with its name, such as a mask or a world file, are linked too.
+    Files with the same stem, such as a mask or a world file, are linked too.
     """
     try:
         str(path).encode()
@@ -101,7 +100,7 @@ def _opened(path: Path, stack: contextlib.ExitStack) -> Any:
             if file.name.startswith(path.stem):
                 os.symlink(file, folder / f"image{file.name.removeprefix(path.stem)}")
         path = folder / f"image{path.suffix}"
-    # Only TIFF: other formats (VRT) can refer to other files and addresses.
+    # Only TIFF: other formats (VRT) can refer to other files and URLs.
     return rasterio.open(path, driver="GTiff")
 
 
@@ -122,19 +121,19 @@ def _largest_page(
             best = stack.enter_context(rasterio.open(source, driver="GTiff"))
         except gdal_errors(OSError):
             continue
-        notes.append(f"{before}: {page.name} with {page.width}x{page.height} was taken.")
+        notes.append(f"{before}: {page.name} with {page.width}x{page.height} is used.")
         if any(mask.mask and mask.pixels == page.pixels for mask in pages):
-            notes.append(f"The mask of {page.name} was not used.")
+            notes.append(f"The mask of {page.name} is not used.")
         stated, outer = Georeference.of(best), Georeference.of(first)
         same_shape = abs(best.width / best.height / (first.width / first.height) - 1) < 0.02
         if not stated.placed and outer.placed and same_shape:
             stated = outer.scaled(first.width / best.width, first.height / best.height)
         return best, stated, page.orientation
     if larger:
-        notes.append(f"{before}: it was taken, because no larger page can be read.")
+        notes.append(f"{before}: it is used, because no larger page can be read.")
     others = [page for page in pages[1:] if page.pixels == pages[0].pixels and not page.mask]
     if others and not larger:
-        notes.append(f"The file has {len(others) + 1} pages of one size: the first was taken.")
+        notes.append(f"The file has {len(others) + 1} pages of one size: the first is used.")
     return first, Georeference.of(first), pages[0].orientation if pages else 1
 
 
@@ -146,7 +145,7 @@ def _picture(
     stated: Georeference,
     orientation: int = 1,
 ) -> tuple[Picture, bool]:
-    """Return the picture, turned by ``orientation``, and whether it is in memory.
+    """Return the image, rotated by ``orientation``, and whether it is in memory.
 
     GDAL ignores the orientation of a TIFF.
     """
@@ -162,7 +161,7 @@ def _picture(
         pixels, covered = (plain.upright(part, orientation) for part in stored.read(whole))
         values = ArrayValues(pixels, covered.astype(np.bool_), stored.calibration)
     if orientation != 1:
-        notes.append(plain.TURNED if held else "The image was not turned as its orientation says.")
+        notes.append(plain.TURNED if held else "The image is too large to be rotated upright.")
         if held and orientation >= 5:
             grid = replace(grid, width=grid.height, height=grid.width)
     dated = date_of(name, {**dataset.tags(), **dataset.tags(ns="IMAGERY")})
@@ -194,7 +193,7 @@ def _check_blocks(dataset: Any, name: str) -> None:
     size *= _itemsize(dataset) * dataset.count
     if size > MAX_BLOCK_BYTES:
         raise BadImage(
-            f"'{name}' is stored in pieces of {size / 1e6:,.0f} MB, more than the limit of "
+            f"'{name}' is stored in blocks of {size / 1e6:,.0f} MB, more than the limit of "
             f"{MAX_BLOCK_BYTES / 1e6:,.0f} MB: write it with smaller tiles, for example with "
             "`gdal_translate -co TILED=YES`."
         )
@@ -230,11 +229,11 @@ class DatasetValues:
         """
         if any("complex" in kind for kind in dataset.dtypes):
             raise BadImage(
-                f"'{name}' has complex values, as radar data have before they become an image: "
-                "give an image of their amplitude."
+                f"'{name}' has complex values, like single-look radar data: give an amplitude "
+                "image."
             )
-        # GDAL keeps an error about a tag that it cannot use, and rasterio raises it at the next
-        # call. Unreadable pixels raise their own error later.
+        # GDAL keeps an error about an unusable tag, and rasterio raises it at the next call.
+        # Unreadable pixels raise another error later.
         with contextlib.suppress(*gdal_errors()):
             _ = dataset.colorinterp
         if dataset.colorinterp[0] == ColorInterp.palette and not bands:
@@ -248,7 +247,7 @@ class DatasetValues:
         scales = np.array([dataset.scales[i - 1] for i in chosen], np.float64)
         offsets = np.array([dataset.offsets[i - 1] for i in chosen], np.float64)
         if not (np.isfinite(scales).all() and np.isfinite(offsets).all() and (scales != 0).all()):
-            notes.append("The scales and offsets of the bands cannot be used and were ignored.")
+            notes.append("The scales and offsets of the bands are invalid and ignored.")
             scales, offsets = np.ones(len(chosen)), np.zeros(len(chosen))
         grays = _grays(dataset, notes)
         if (scales < 0).any():
@@ -304,19 +303,19 @@ class DatasetValues:
 def _grays(dataset: Any, notes: list[str]) -> tuple[int, bool]:
     """Return the highest value of unsigned integers of up to 16 bits, and whether 0 is white.
 
-    Other values have no highest one, which would become 0.
+    Values of other types are not inverted, since their highest value is unknown.
     """
     stored = np.dtype(dataset.dtypes[0])
     inverted = dataset.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES"
     if stored.kind != "u" or stored.itemsize > 2:
         if inverted:
             notes.append(
-                f"The file says that 0 is white, but does not say which of its {stored.name} "
-                "values is black: they were not inverted."
+                f"The file declares that 0 is white, but not which of its {stored.name} values is "
+                "black: they are not inverted."
             )
         return 255, False
     if inverted:
-        notes.append("The values were inverted, because the file says that 0 is white.")
+        notes.append("The values are inverted, because the file declares that 0 is white.")
     bits = int(dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS", 8 * stored.itemsize))
     return 2**bits - 1, inverted
 

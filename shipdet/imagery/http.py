@@ -22,9 +22,9 @@ from shipdet.settings import Settings
 
 MAX_TILE_BYTES = 4 * 1024**2  # a 512-px RGBA tile of 16 bits is 2 MiB uncompressed
 MAX_REDIRECTS = 3
-# Addresses may contain an instance id or key, and httpx logs every address.
-_asking: ContextVar[bool] = ContextVar("asking for a tile", default=False)
-logging.getLogger("httpx").addFilter(lambda record: not _asking.get())
+# URLs may contain an instance id or a key, and httpx logs every URL.
+_requesting: ContextVar[bool] = ContextVar("requesting a tile", default=False)
+logging.getLogger("httpx").addFilter(lambda record: not _requesting.get())
 
 
 class _Failure(Exception):
@@ -46,7 +46,7 @@ class _Failure(Exception):
 class HttpSource:
     """The tiles of a server, through the cache, with limited connections and retries.
 
-    If the cache is not writable, tiles are used without being stored, and a note says so.
+    If the cache is not writable, tiles are not stored, and a note reports it.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class HttpSource:
         # Downloads of 512-px tiles in progress; four 256-px tiles share each of them.
         self.large: dict[tuple[int, int], asyncio.Task[Tile | Gap]] = {}
         if not (settings.user_agent.isascii() and settings.user_agent.isprintable()):
-            raise BadOption("SHIPDET_USER_AGENT may hold letters, digits and signs of ASCII only.")
+            raise BadOption("SHIPDET_USER_AGENT may contain printable ASCII characters only.")
         certificates, self.certificate_note = tls()
         limits = httpx.Limits(max_connections=settings.connections_per_host)
         hosts = [self._address(number, 0) for number in range(max(1, len(provider.subdomains)))]
@@ -97,8 +97,8 @@ class HttpSource:
     def notes(self) -> tuple[str, ...]:
         """Return notes about the server and the cache for the run record."""
         larger = (
-            f"The tiles of {self.provider.title} have 512 pixels and were reduced to 256: set "
-            "SHIPDET_XYZ_TILE_PX=512 to fetch a quarter as many of them."
+            f"The tiles of {self.provider.title} have 512 pixels and are reduced to 256: set "
+            "SHIPDET_XYZ_TILE_PX=512 to download a quarter as many of them."
         )
         https = self.template.startswith("https:")
         return tuple(
@@ -129,7 +129,7 @@ class HttpSource:
 
     @property
     def _zoom(self) -> int:
-        """The zoom in addresses; a tile of 512 px covers four tiles of the next zoom."""
+        """The zoom in URLs; a tile of 512 px covers four tiles of the next zoom."""
         return self.zoom if self.provider.tile_px == TILE_PX else self.zoom - 1
 
     async def _tile(self, x: int, y: int) -> Tile | Gap:
@@ -141,7 +141,7 @@ class HttpSource:
             try:
                 decoded = await self._decoded(known)
                 self.denials.tile_came()
-                return self._had(decoded, cached=True)
+                return self._as_tile(decoded, cached=True)
             except (BadTile, BlankTile):
                 await asyncio.to_thread(self.cache.forget, self._zoom, x, y)
         return await self._fetch(x, y)
@@ -150,7 +150,7 @@ class HttpSource:
         provider = self.provider
         return await asyncio.to_thread(decode_tile, data, provider.blank, provider.tile_px)
 
-    def _had(self, decoded: Decoded, cached: bool) -> Tile:
+    def _as_tile(self, decoded: Decoded, cached: bool) -> Tile:
         self.halved |= decoded.halved
         return Tile(decoded.pixels, decoded.covered, cached)
 
@@ -159,14 +159,14 @@ class HttpSource:
         while True:
             try:
                 async with self.denials.request():
-                    data = await self._ask(x, y)
+                    data = await self._request(x, y)
                 self.denials.tile_came()  # before decoding, which may end after later responses
                 decoded = await self._decoded(data)
             except Denied as denied:
                 return self._denial(denied)
             except BlankTile:
                 self.breaker.success()
-                await self._keep(x, y, None)
+                await self._store(x, y, None)
                 return Gap(NO_PICTURE)
             except BadTile as bad:
                 failure = _Failure(str(bad), repeats=1)
@@ -174,8 +174,8 @@ class HttpSource:
                 failure = caught
             else:
                 self.breaker.success()
-                await self._keep(x, y, data)
-                return self._had(decoded, cached=False)
+                await self._store(x, y, data)
+                return self._as_tile(decoded, cached=False)
 
             if not failure.slow_down:
                 self.breaker.failure(failure.what, first=repetition == 0)
@@ -203,8 +203,8 @@ class HttpSource:
     def _give_up(self, failure: _Failure) -> Gap:
         if failure.slow_down:
             raise ProviderUnreachable(
-                f"{self.provider.title} keeps asking to slow down: wait some minutes and run "
-                "again, tiles already fetched are kept."
+                f"{self.provider.title} keeps limiting the rate of requests: wait some minutes and "
+                "run again; downloaded tiles are kept."
             )
         return Gap(failure.what, failed=True)
 
@@ -215,11 +215,11 @@ class HttpSource:
         subdomains = self.provider.subdomains
         return url.replace("{s}", subdomains[(x + y) % len(subdomains)]) if subdomains else url
 
-    async def _ask(self, x: int, y: int) -> bytes:
+    async def _request(self, x: int, y: int) -> bytes:
         url = self._address(x, y)
         async with self.slots:
             await self.pause.wait()
-            quiet = _asking.set(True)
+            quiet = _requesting.set(True)
             try:
                 # The client's timeout is per read; this one limits a slow transfer as a whole.
                 async with asyncio.timeout(2 * self.settings.timeout_s):
@@ -227,10 +227,10 @@ class HttpSource:
             except (TimeoutError, httpx.TimeoutException):
                 raise _Failure("no answer in time") from None
             except (httpx.RequestError, httpx.InvalidURL, UnicodeError) as error:
-                # Without the cause: its text may contain the address with a secret.
+                # Without the cause: its text may contain the URL with a secret.
                 raise _Failure(self._no_connection(error)) from None
             finally:
-                _asking.reset(quiet)
+                _requesting.reset(quiet)
 
     def _no_connection(self, error: Exception) -> str:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
@@ -275,7 +275,7 @@ class HttpSource:
             needs_instance = self.provider.needs_instance
             raise ProviderRefused(refused(self.provider.title, status, needs_instance))
         if status == 407:
-            raise _Failure("the proxy wants a login (HTTP 407)", repeats=0)
+            raise _Failure("the proxy requires a login (HTTP 407)", repeats=0)
         again = status in (408, 429) or status >= 500
         raise _Failure(
             f"HTTP {status}",
@@ -284,7 +284,7 @@ class HttpSource:
             slow_down=status == 429,
         )
 
-    async def _keep(self, x: int, y: int, data: bytes | None) -> None:
+    async def _store(self, x: int, y: int, data: bytes | None) -> None:
         if self.cache_trouble:
             return
         try:
@@ -293,7 +293,7 @@ class HttpSource:
             else:
                 await asyncio.to_thread(self.cache.put, self._zoom, x, y, data)
         except StorageFull as error:
-            self.cache_trouble = f"Tiles were not kept for the next run. {error}"
+            self.cache_trouble = f"Tiles are not cached. {error}"
 
 
 def _quarter(tile: Tile, column: int, row: int) -> Tile | Gap:
@@ -313,8 +313,8 @@ def _target(url: str, location: str) -> str:
     try:
         target = urljoin(url, location)
         same = urlsplit(target).netloc == urlsplit(url).netloc
-    except ValueError:  # half an IPv6 address, say
-        raise _Failure("a redirect to nowhere", repeats=1) from None
+    except ValueError:  # for example an incomplete IPv6 address
+        raise _Failure("a redirect to an invalid address", repeats=1) from None
     if not same:
         raise _Failure("a redirect to another server", repeats=1)
     return target

@@ -22,15 +22,13 @@ def check_gsd(gsd_m: float) -> float:
 
 
 def given_gsd(name: str, gsd_m: float | None) -> float:
-    """Return the meters per pixel of an image whose file does not have them.
+    """Return the given meters per pixel of an image whose file does not state them.
 
     Raises:
-        MissingScale: They are not given.
+        MissingScale: They are missing.
     """
     if gsd_m is None:
-        raise MissingScale(
-            f"'{name}' does not say how large a pixel is: give the meters per pixel (GSD)."
-        )
+        raise MissingScale(f"'{name}' does not state its scale: give the meters per pixel (GSD).")
     return gsd_m
 
 
@@ -39,14 +37,14 @@ def check_size(name: str, width: int, height: int, limit: int) -> None:
     if width * height > limit:
         raise BadImage(
             f"'{name}' has {width}x{height} pixels ({width * height / 1e6:,.0f} million), more "
-            f"than the limit of {limit / 1e6:,.0f} million: cut or shrink it."
+            f"than the limit of {limit / 1e6:,.0f} million: crop or reduce it."
         )
 
 
 def check_covered(name: str, any_covered: bool) -> None:
     """Raise BadImage if no pixel of an image has data."""
     if not any_covered:
-        raise BadImage(f"'{name}' is empty: every pixel is transparent or without data.")
+        raise BadImage(f"'{name}' is empty: every pixel is transparent or has no data.")
 
 
 def held_limit(settings: Settings) -> int:

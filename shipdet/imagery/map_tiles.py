@@ -1,4 +1,4 @@
-"""Single tiles for a map in a browser, from providers that a browser cannot access."""
+"""Single tiles for a map in a browser, of providers that a browser cannot access."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -40,14 +40,14 @@ async def map_tile(
 
     Raises:
         BadZoom: There is no such tile.
-        NoImagery: The provider has no picture there, or no acquisition is chosen.
+        NoImagery: The provider has no image there, or no acquisition is chosen.
         ProviderRefused: The provider does not allow the download.
         ProviderUnreachable: The provider does not answer.
     """
     used, _ = effective_provider(provider, settings)
     least = LEAST_DATED_ZOOM if used.kind == "stac" else used.min_zoom
     if used.kind == "stac" and acquisition is None:
-        raise NoImagery(f"{used.title} is shown once an acquisition is chosen.")
+        raise NoImagery(f"{used.title} needs an acquisition: choose one to show it.")
     if not least <= zoom <= used.max_zoom or not (0 <= x < 2**zoom and 0 <= y < 2**zoom):
         raise BadZoom(
             f"{used.title} is shown from zoom {least} to {used.max_zoom}: zoom "

@@ -19,7 +19,7 @@ _TILE_BYTES = TILE_PX * TILE_PX * 4  # red, green, blue, coverage
 
 
 class MosaicBuilder(Protocol):
-    """Assembles tiles, in any order, to a picture that is cropped to the plan."""
+    """Assembles tiles, in any order, into an image that is cropped to the plan."""
 
     any_covered: bool
 
@@ -27,11 +27,11 @@ class MosaicBuilder(Protocol):
         """Add a tile."""
 
     def picture(self, provenance: Provenance, wait: Wait | None) -> Picture:
-        """Return the picture; ``wait`` waits for rows while tiles are missing."""
+        """Return the image; ``wait`` waits for rows while tiles are missing."""
 
 
 class MemoryBuilder:
-    """A picture in memory."""
+    """An image in memory."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -58,7 +58,7 @@ class MemoryBuilder:
 
 
 class FileBuilder:
-    """A picture in an unlinked file of uncompressed tiles, which is deleted when it is closed.
+    """An image in an unlinked file of uncompressed tiles, which is deleted when closed.
 
     Reads and writes are positional, so the downloading and the reading thread can share the file.
     """
@@ -73,7 +73,7 @@ class FileBuilder:
         self._file = path.open("w+b", buffering=0)
         path.unlink()
         rows = (box.y1 - 1) // TILE_PX - self._top + 1
-        os.ftruncate(self._file.fileno(), rows * self._columns * _TILE_BYTES)  # empty: uncovered
+        os.ftruncate(self._file.fileno(), rows * self._columns * _TILE_BYTES)  # zeros: not covered
 
     def put(self, x: int, y: int, tile: Tile) -> None:
         """See :class:`MosaicBuilder`."""
@@ -102,7 +102,7 @@ class FileBuilder:
 
 @dataclass(frozen=True)
 class FilePicture:
-    """A downloaded picture too large for memory; ``corner`` is its first global pixel."""
+    """A downloaded image too large for memory; ``corner`` is its first global pixel."""
 
     builder: FileBuilder
     corner: tuple[int, int]

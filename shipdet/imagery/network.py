@@ -72,7 +72,7 @@ def proxy_for(address: str) -> str | None:
     """
     parts = urlsplit(address)
     host = (parts.hostname or "").rstrip(".")
-    if is_loopback(host) or _excepted(host, parts.port, getproxies().get("no", "")):
+    if is_loopback(host) or _bypassed(host, parts.port, getproxies().get("no", "")):
         return None
     value, variable = _proxy_of(address)
     if not value or proxy_bypass(host):
@@ -104,12 +104,12 @@ def is_loopback(host: str) -> bool:
     return place.is_loopback or place.is_unspecified
 
 
-def _excepted(host: str, port: int | None, no_proxy: str) -> bool:
+def _bypassed(host: str, port: int | None, no_proxy: str) -> bool:
     """Whether NO_PROXY matches the host: by name, domain, network or "*"."""
-    return any(_names(entry, host, port) for entry in no_proxy.lower().replace(",", " ").split())
+    return any(_matches(entry, host, port) for entry in no_proxy.lower().replace(",", " ").split())
 
 
-def _names(entry: str, host: str, port: int | None) -> bool:
+def _matches(entry: str, host: str, port: int | None) -> bool:
     if entry == "*":
         return True
     with_port = re.fullmatch(r"(\[.*\]|[^:]*):(\d{1,5})", entry)
@@ -119,7 +119,7 @@ def _names(entry: str, host: str, port: int | None) -> bool:
     try:
         return ip_address(host) in ip_network(name.replace("[", "").replace("]", ""), strict=False)
     except ValueError:
-        pass  # one of them is a name
+        pass  # the host or the entry is a name
     name = name.removeprefix("*").lstrip(".")
     return bool(name) and (host == name or host.endswith(f".{name}"))
 
@@ -142,8 +142,8 @@ def _checked(value: str, variable: str) -> str:
                         f"http://host:port: {remedy}.")  # fmt: skip
     if parts.scheme not in SCHEMES:
         raise BadOption(
-            f"The proxy in {variable} is of a kind that cannot be used "
-            f"({', '.join(SCHEMES)} can): {remedy}."
+            f"The proxy in {variable} has an unsupported scheme (supported are "
+            f"{', '.join(SCHEMES)}): {remedy}."
         )
     if parts.scheme.startswith("socks") and find_spec("socksio") is None:
         raise BadOption(
@@ -155,10 +155,10 @@ def _checked(value: str, variable: str) -> str:
 
 @contextmanager
 def own_requests() -> Iterator[None]:
-    """Let other libraries connect to this machine's own server without a proxy.
+    """Let other libraries connect to a server on this machine without a proxy.
 
-    Inside, the environment is changed: HTTP clients ignore its proxies, and also its certificates
-    if these are unreadable, on which httpx fails.
+    Changes the environment inside the context: HTTP clients ignore its proxies, and also its
+    certificates if these are unreadable, since httpx would fail.
     """
     _drop_unusable_key_log()
     changes: dict[str, str | None] = {"NO_PROXY": "*", "no_proxy": "*"}
@@ -197,8 +197,8 @@ def tls() -> tuple[ssl.SSLContext, str]:
             return httpx.create_ssl_context(), ""
         except OSError:  # ssl.SSLError is one
             note = (
-                f"{variable} names certificates that cannot be read: the usual ones were used "
-                "instead; correct the variable or remove it."
+                f"{variable} names certificates that cannot be read, so the default ones are used: "
+                "correct the variable or remove it."
             )
             log.warning(note)
     return httpx.create_ssl_context(trust_env=False), note

@@ -33,7 +33,7 @@ def open_raster(
 
     Values of more than 8 bits are converted to 8 bits. Red, green and blue bands are chosen by the
     colors stated in the file. An undeclared constant border is treated as no data. The notes of the
-    picture's provenance describe these decisions.
+    image's provenance describe these decisions.
 
     Args:
         source: Path of a PNG, JPEG or GeoTIFF (recognized by content), NumPy array (h, w),
@@ -93,7 +93,7 @@ def open_raster(
         return open_dataset(source, title, Reading(gsd_m, chosen, how, settings))
     else:
         raise BadImage(
-            f"A {type(source).__name__} is not an image that can be read: give a path, a NumPy "
+            f"A {type(source).__name__} is not an image: give a path, a NumPy "
             "array, a Pillow image, a rasterio dataset or an xarray DataArray."
         )
     if chosen:
@@ -138,7 +138,7 @@ def _data_array(
         try:
             stated = Georeference(CRS.from_user_input(crs), transform)
         except CRSError:
-            notes.append("The map reference (CRS) of the DataArray cannot be read.")
+            notes.append("The coordinate reference system (CRS) of the DataArray is invalid.")
     grid = place((width, height), stated, name, gsd_m, notes)
     data = ArrayValues(values, covered, calibration)
     return render(data, grid, name, notes, how, hold=True)

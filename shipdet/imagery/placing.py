@@ -1,4 +1,4 @@
-"""Where on the Earth the pixels of an image are, as its georeference states it."""
+"""Determine the grid of an image from its georeference."""
 
 import math
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ from shipdet.geometry import Affine, Floats, Grid, ToLonLat, distance_m, near_lo
 from shipdet.imagery.limits import check_gsd
 
 WGS84 = CRS.from_epsg(4326)
-#: An affine transform stands for ground control points that it misses by no more pixels.
+#: Largest error of an affine transform, in pixels, with which it replaces ground control points.
 AFFINE_RESIDUAL_PX = 0.5
 
 
 @dataclass(frozen=True)
 class Georeference:
-    """What a file states about its place; ``transform`` has six numbers, x before y."""
+    """The georeference that a file states; ``transform`` has six numbers, x before y."""
 
     crs: CRS | None = None
     transform: Affine = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -33,7 +33,7 @@ class Georeference:
 
     @classmethod
     def of(cls, dataset: Any) -> "Georeference":
-        """That of an open rasterio dataset."""
+        """Return the georeference of an open rasterio dataset."""
         t = dataset.transform
         gcps, gcp_crs = dataset.gcps
         return cls(
@@ -48,7 +48,7 @@ class Georeference:
         )
 
     def scaled(self, x: float, y: float) -> "Georeference":
-        """The same for an image of other pixels, which are ``x`` and ``y`` times as large."""
+        """Return the georeference for pixels that are ``x`` and ``y`` times as large."""
         a, b, c, d, e, f = self.transform
         stated = self.transform != Georeference.transform
         return replace(
@@ -65,27 +65,30 @@ def place(
     gsd_m: float | None,
     notes: list[str],
 ) -> Grid:
-    """The grid of an image of a width and height.
+    """Return the grid of an image.
 
-    The scale of a georeference goes before ``gsd_m``, the meters per pixel that the user gave.
-    Raises MissingScale without either, BadOption for a scale out of range.
+    The scale of a georeference takes precedence over ``gsd_m``, the user's meters per pixel.
+
+    Raises:
+        MissingScale: The image has neither.
+        BadOption: The scale is out of range.
     """
     grid = _stated_grid(size, stated, notes)
     if grid is None or not _on_earth(grid):
-        lacks = "has no map reference (CRS)"
+        lacks = "has no coordinate reference system (CRS)"
         if grid is not None:
-            lacks = "has a map reference (CRS) that leads to no place on the Earth"
+            lacks = "has coordinates that cannot be converted to longitude and latitude"
         elif stated.rpcs:
-            lacks = "is placed by a camera model (RPC) alone, which needs the height of the ground"
+            lacks = "is georeferenced only by a camera model (RPC), which needs terrain heights"
         elif stated.gcps:
-            lacks = "has ground control points that cannot be used"
+            lacks = "has unusable ground control points"
         if gsd_m is None:
             remedy = "an orthorectified" if stated.rpcs else "a georeferenced"
             raise MissingScale(
                 f"'{name}' {lacks}: give the meters per pixel (GSD), or {remedy} file."
             )
         if grid is not None or stated.rpcs or stated.gcps:
-            notes.append(f"The file {lacks}: its ships have positions in pixels only.")
+            notes.append(f"The file {lacks}: ships have positions in pixels only.")
         return Grid(*size, gsd_m, gsd_m)
     gsd_x_m, gsd_y_m = _pixel_size(grid)
     for size_m in (gsd_x_m, gsd_y_m):
@@ -93,14 +96,14 @@ def place(
     grid = replace(grid, gsd_x_m=gsd_x_m, gsd_y_m=gsd_y_m)
     if gsd_m is not None and not math.isclose(gsd_m, grid.gsd_m, rel_tol=0.02):
         notes.append(
-            f"The file's own scale of {grid.gsd_m:.3g} m per pixel was used, not the {gsd_m:g} m "
-            "that were given."
+            f"The scale of the file, {grid.gsd_m:.3g} m per pixel, is used instead of the given "
+            f"{gsd_m:g} m."
         )
     return grid
 
 
 def _stated_grid(size: tuple[int, int], stated: Georeference, notes: list[str]) -> Grid | None:
-    """The place that a file states, its scale left open; None where it states none."""
+    """Return the grid that a file states, with a scale of 1; None if it states none."""
     if not stated.placed:
         return None
     if stated.crs is None or stated.transform == Georeference.transform:
@@ -121,7 +124,7 @@ def _to_lonlat(crs: CRS) -> ToLonLat:
 
 
 def _controlled_grid(size: tuple[int, int], stated: Georeference, notes: list[str]) -> Grid | None:
-    """A grid from ground control points: affine where that fits, else a thin-plate spline."""
+    """Return a grid from ground control points: affine if that fits, else a thin-plate spline."""
     crs = stated.gcp_crs
     if crs is None or len(stated.gcps) < 3:
         return None
@@ -148,16 +151,16 @@ def _controlled_grid(size: tuple[int, int], stated: Georeference, notes: list[st
             return to_lonlat(np.stack([np.asarray(x), np.asarray(y)], axis=-1))
 
         notes.append(
-            f"The ships were placed by {how}; the map reference of the written image is the "
-            f"nearest straight one, which differs by up to {residual:.0f} pixels."
+            f"The ships are georeferenced by {how}; the written image has the best affine "
+            f"transform, which differs by up to {residual:.0f} pixels."
         )
         return Grid(*size, 1.0, 1.0, crs.to_string(), affine, convert)
-    notes.append(f"The image was placed by {how}.")
+    notes.append(f"The image is georeferenced by {how}.")
     return Grid(*size, 1.0, 1.0, crs.to_string(), affine, to_lonlat)
 
 
 def _continuous(gcps: Sequence[Any]) -> list[GroundControlPoint]:
-    """Points in degrees without a jump at the antimeridian; longitudes may exceed 180."""
+    """Remove the jump at the antimeridian from points in degrees; longitudes may exceed 180."""
     lons = near_longitude([p.x for p in gcps], gcps[0].x).tolist()
     return [
         GroundControlPoint(p.row, p.col, lon, p.y, p.z) for p, lon in zip(gcps, lons, strict=True)
@@ -165,16 +168,16 @@ def _continuous(gcps: Sequence[Any]) -> list[GroundControlPoint]:
 
 
 def _inverse(affine: Affine, mapped: Floats) -> Floats:
-    """Map coordinates (n, 2) to pixels (n, 2)."""
+    """Convert map coordinates (n, 2) to pixels (n, 2)."""
     a, b, c, d, e, f = affine
     pixels: Floats = np.linalg.solve(np.array([[a, b], [d, e]]), (mapped - (c, f)).T).T
     return pixels
 
 
 def _on_earth(grid: Grid) -> bool:
-    """Whether middle and corners have a longitude and latitude, as every ship will need.
+    """Whether center and corners have a longitude and latitude, which ships need.
 
-    They have none in the CRS of a building site, say, or outside the domain of a projection.
+    They have none in a local CRS or outside the domain of a projection.
     """
     width, height = grid.width, grid.height
     points = [(width / 2, height / 2), (0, 0), (width, 0), (0, height), (width, height)]
@@ -185,15 +188,15 @@ def _on_earth(grid: Grid) -> bool:
     a, b, _, d, e, _ = grid.transform
     if math.isclose(a * e, b * d, abs_tol=1e-300):
         return False  # all pixels lie on one line
-    # An edge at a pole may lie half a pixel beyond it; the middle may not.
+    # An edge at a pole may lie half a pixel beyond it; the center may not.
     return bool(np.isfinite(lonlat).all() and abs(lonlat[0, 1]) <= 90)
 
 
 def _pixel_size(grid: Grid) -> tuple[float, float]:
-    """Ground meters per pixel across and down in the middle of the image.
+    """Return the ground meters per column and per row in the middle of the image.
 
-    Measured between places on the ground, so that degrees, feet and stretched projections all
-    come out right. Over some pixels, as one of 0.05 m is at the limit of double precision.
+    Measured on the ground, so that degrees, feet and distorted projections are handled alike, and
+    over several pixels, since one of 0.05 m is at the limit of double precision.
     """
     x, y, step = grid.width / 2, grid.height / 2, 8.0
     left, right, top, bottom = grid.lonlat(

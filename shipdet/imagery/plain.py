@@ -1,4 +1,4 @@
-"""PNG, JPEG and Pillow images: pixels and transparency, upright."""
+"""Read PNG, JPEG and Pillow images: pixels and transparency, rotated upright."""
 
 import logging
 import struct
@@ -14,7 +14,7 @@ from shipdet.mosaic import Mask
 from shipdet.settings import Settings
 
 EXIF_ORIENTATION = 0x0112
-TURNED = "The image was turned upright as its EXIF orientation says."
+TURNED = "The image is rotated upright, as its EXIF orientation states."
 
 #: Pillow reports damage in all of these ways.
 _DAMAGE = (OSError, ValueError, SyntaxError, EOFError, struct.error, OverflowError)
@@ -25,9 +25,11 @@ log = logging.getLogger(__name__)
 def read_file(
     path: Path, name: str, gsd_m: float | None, settings: Settings, notes: list[str]
 ) -> tuple[Numbers, Mask]:
-    """Values (h, w, 1 or 3) and coverage (h, w) of a PNG or JPEG file.
+    """Read values (h, w, 1 or 3) and coverage (h, w) of a PNG or JPEG file.
 
-    Raises BadImage, or MissingScale before anything is decoded.
+    Raises:
+        BadImage: The file is damaged, too large or in another format.
+        MissingScale: ``gsd_m`` is None; raised before decoding.
     """
     try:
         with Image.open(path, formats=("PNG", "JPEG")) as image:
@@ -37,23 +39,21 @@ def read_file(
     except BadImage:
         raise
     except Image.DecompressionBombError:
-        # Pillow's own limit comes before our size check.
+        # Pillow applies its limit before check_size.
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         raise BadImage(
             f"'{name}' has more than {most / 1e6:,.0f} million pixels, more than the limit of "
-            f"{min(most, held_limit(settings)) / 1e6:,.0f} million: cut or shrink it."
+            f"{min(most, held_limit(settings)) / 1e6:,.0f} million: crop or reduce it."
         ) from None
     except UnidentifiedImageError:
-        raise BadImage(
-            f"'{name}' is not an image that can be used: give a PNG, JPEG or GeoTIFF."
-        ) from None
+        raise BadImage(f"'{name}' is not a supported image: give a PNG, JPEG or GeoTIFF.") from None
     except _DAMAGE as error:
         log.info("cannot decode %s: %s", name, error)
         raise BadImage(f"'{name}' is damaged or incomplete: export or copy it again.") from None
 
 
 def read_pillow(image: Image.Image, notes: list[str]) -> tuple[Numbers, Mask]:
-    """Values (h, w, 1 or 3) and coverage (h, w) of a Pillow image of any mode."""
+    """Read values (h, w, 1 or 3) and coverage (h, w) of a Pillow image of any mode."""
     transparent = image.info.get("transparency")
     if _orientation(image) != 1:
         notes.append(TURNED)
@@ -65,7 +65,7 @@ def read_pillow(image: Image.Image, notes: list[str]) -> tuple[Numbers, Mask]:
         if isinstance(transparent, int):
             covered &= values[..., 0] != transparent
         return values, covered
-    if image.mode == "La":  # premultiplied, of which Pillow makes LA only
+    if image.mode == "La":  # premultiplied; Pillow converts it to LA only
         image = image.convert("LA")
     if image.has_transparency_data:
         rgba = np.asarray(image.convert("RGBA"))
@@ -75,17 +75,17 @@ def read_pillow(image: Image.Image, notes: list[str]) -> tuple[Numbers, Mask]:
 
 
 def _orientation(image: Image.Image) -> int:
-    """1 is upright; what the standard does not know counts as that."""
+    """Return the EXIF orientation; 1, upright, if it is missing or invalid."""
     value = image.getexif().get(EXIF_ORIENTATION, 1)
     return value if value in range(2, 9) else 1
 
 
 def _deep_colors(path: Path, image: Image.Image, notes: list[str]) -> tuple[Numbers, Mask] | None:
-    """Values and coverage of a PNG with 16 bits per color, of which Pillow keeps only 8.
+    """Read values and coverage of a PNG with 16 bits per color, of which Pillow keeps only 8.
 
-    None for other images.
+    Returns None for other images.
     """
-    image.load()  # Pillow notices damage that OpenCV passes over
+    image.load()  # Pillow detects damage that OpenCV ignores
     with path.open("rb") as file:
         header = file.read(26)
     if image.format != "PNG" or header[24] != 16 or image.mode not in ("RGB", "RGBA", "LA"):
@@ -109,9 +109,9 @@ def _deep_colors(path: Path, image: Image.Image, notes: list[str]) -> tuple[Numb
 
 
 def upright(array: Numbers, orientation: int) -> Numbers:
-    """An array (h, w, …) turned as an EXIF orientation (1 to 8) asks for.
+    """Rotate and mirror an array (h, w, …) from an EXIF orientation (1 to 8) to upright.
 
-    Odd numbers of quarter turns and the mirror are those of the EXIF standard 2.3, table 6.
+    Source: EXIF standard 2.3, table 6.
     """
     if orientation in (2, 4, 5, 7):
         array = array[:, ::-1]

@@ -1,4 +1,4 @@
-"""An image in small, and the names of its bands, to choose how it is read."""
+"""Preview an image and list its bands, to choose how to read it."""
 
 import math
 from pathlib import Path
@@ -12,19 +12,19 @@ from shipdet.mosaic import Picture, Pixels
 
 #: Longest side of a preview in pixels.
 PREVIEW_PX = 720
-#: Color interpretations that say nothing.
+#: Color interpretations that do not name a color.
 _NO_COLORS = ("undefined", "gray", "grey")
 
 
 def preview(picture: Picture, longest_px: int = PREVIEW_PX) -> Pixels:
-    """The whole of a picture that has arrived, in small.
+    """Reduce an image that is completely downloaded.
 
     Args:
-        picture: What was opened.
-        longest_px: Most pixels along the longer side.
+        picture: The image.
+        longest_px: Largest length of the longer side.
 
     Returns:
-        uint8 (h, w, 3) RGB, averaged in whole blocks; what has no data is black.
+        uint8 (h, w, 3) RGB, averaged over blocks of pixels; black where there is no data.
     """
     import cv2  # takes a while to import
 
@@ -40,13 +40,13 @@ def preview(picture: Picture, longest_px: int = PREVIEW_PX) -> Pixels:
 
 
 def band_names(path: Path) -> tuple[str, ...]:
-    """What the bands of an image file are called, from the first on.
+    """Return the names of the bands of an image file, in order.
 
     Args:
         path: A file that :func:`~shipdet.imagery.picture.open_raster` opens.
 
     Returns:
-        A name for each band, such as "red" or "B04"; "" where the file gives none.
+        A name for each band, such as "red" or "B04"; "" if the file has none.
     """
     try:
         with path.open("rb") as file:

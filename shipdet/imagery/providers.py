@@ -1,4 +1,4 @@
-"""The catalog of imagery providers: a data file, and a provider from the settings."""
+"""The catalog of imagery providers: those of a data file, and one from the settings."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ Color = tuple[int, int, int]
 OPEN = re.compile(r"\{[zxys]\}")
 """The placeholders of a template."""
 WRAPPED = re.compile(r"\$\{[zxys]\}|\{\{[zxys]\}\}")
-"""The placeholders as other programs write them."""
+"""The placeholders in the syntax of other programs."""
 LEFT_OVER = re.compile(
     r"""\$?\{[^{}]*\} | %7B.*?%7D | %3C.*?%3E | <[^<>]*> | [{}<>]
     | \bYOUR[_-][A-Z_-]*(KEY|TOKEN|ID)([_-]?HERE)?\b | \bYOUR(API|ACCESS)?(KEY|TOKEN)\b
@@ -40,11 +40,11 @@ class _Value(BaseModel):
 
 
 class BlankRule(_Value):
-    """How a provider says that it has no picture of a tile although it answers 200.
+    """How a provider marks blank tiles in responses with status 200.
 
-    ``query`` is added to the request; ``header`` marks a blank answer; a tile is also blank when
+    ``query`` is added to the request; ``header`` marks a blank response. A tile is also blank if
     its median color is within ``tolerance`` of one of ``colors`` and at least ``share`` of its
-    pixels lie within ``spread`` of the median (all in 8-bit steps per channel).
+    pixels are within ``spread`` of the median (all in 8-bit steps per channel).
     """
 
     query: dict[str, str] = Field(default_factory=dict)
@@ -56,14 +56,14 @@ class BlankRule(_Value):
 
 
 class Provider(_Value):
-    """One source of map tiles.
+    """A source of map tiles.
 
-    ``url`` may hold ``{instance}`` and other placeholders: secrets are put in when a request is
-    made and are never part of this value. ``base_layer`` says whether ``url`` may be given to a
-    browser. Of kind ``stac`` it is empty: the settings say which API is asked.
+    ``url`` may contain placeholders such as ``{instance}``: secrets are inserted for a request and
+    are never part of this value. It is empty for the kind ``stac``, whose API is in the settings.
+    ``base_layer`` is whether browsers may see ``url``.
     """
 
-    id: str = Field(pattern=r"^[a-z0-9]+$")  # it names a folder of the cache
+    id: str = Field(pattern=r"^[a-z0-9]+$")  # also the name of a folder in the cache
     title: str
     kind: Literal["xyz", "sample", "stac"] = "xyz"
     url: str = Field(repr=False)
@@ -75,9 +75,9 @@ class Provider(_Value):
     max_zoom: int
     min_useful_zoom: int
     tile_kb: float
-    #: side of a tile; one of 512 px covers the ground of four of 256 px of the next zoom
+    #: side of a tile; one of 512 px covers four of 256 px of the next zoom
     tile_px: Literal[256, 512] = 256
-    #: what {s} in ``url`` stands for, in turn
+    #: values of {s} in ``url``, used in turn
     subdomains: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")], ...] = ()
     blank: BlankRule = BlankRule()
     is_imagery: bool = True
@@ -92,14 +92,14 @@ class Provider(_Value):
         if not self.min_zoom <= self.min_useful_zoom <= self.native_zoom <= self.max_zoom:
             raise ValueError(f"the zoom levels of {self.id} are out of order")
         if ("{s}" in self.url) != bool(self.subdomains):
-            raise ValueError(f"{self.id} has {{s}} in its address or subdomains, not both")
+            raise ValueError(f"{self.id} has {{s}} in its url or subdomains, not both")
         if not self.downloadable and not self.reason:
-            raise ValueError(f"{self.id} is not downloadable: say why")
+            raise ValueError(f"{self.id} is not downloadable: give a reason")
         return self
 
     @property
     def needs_instance(self) -> bool:
-        """Whether an instance id from the settings must be put into the URL."""
+        """Whether the URL contains an instance id from the settings."""
         return "{instance}" in self.url
 
     def public(self) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def catalog(settings: Settings | None = None) -> dict[str, Provider]:
     settings = settings or get_settings()
     providers = {provider.id: provider for provider in _bundled()}
     if settings.xyz_url:
-        providers["xyz"] = _own(settings)
+        providers["xyz"] = _configured(settings)
     return providers
 
 
@@ -156,7 +156,7 @@ def effective_provider(
     other = get_provider(provider.fallback, settings)
     note = (
         f"{provider.title} needs an instance id, and SHIPDET_SENTINELHUB_INSTANCE_ID is not set: "
-        f"{other.title} was used instead, so dates, cloud cover and priority had no effect."
+        f"{other.title} is used instead, so dates, cloud cover and priority have no effect."
     )
     return other, (note, *other.notes)
 
@@ -194,12 +194,12 @@ def cache_digest(template: str) -> str:
     return hashlib.sha256(template.encode()).hexdigest()[:16]
 
 
-def _own(settings: Settings) -> Provider:
+def _configured(settings: Settings) -> Provider:
     subdomains = _subdomains(settings.xyz_subdomains)
     url = re.sub(r"%7B([zxys])%7D", r"{\1}", settings.xyz_url, flags=re.IGNORECASE)
-    _check_own(url, subdomains)
+    _check_template(url, subdomains)
     last = settings.xyz_max_zoom
-    if settings.xyz_tile_px > TILE_PX:  # as detailed as the next zoom of 256-px tiles
+    if settings.xyz_tile_px > TILE_PX:  # same detail as 256-px tiles of the next zoom
         last += 1
     return Provider(
         id="xyz",
@@ -214,42 +214,42 @@ def _own(settings: Settings) -> Provider:
         tile_kb=20,
         tile_px=settings.xyz_tile_px,
         subdomains=subdomains if "{s}" in url else (),
-        base_layer=False,  # the template may hold a key, which no browser should see
+        base_layer=False,  # the template may contain a key, which browsers must not see
     )
 
 
-def _check_own(url: str, subdomains: tuple[str, ...]) -> None:
+def _check_template(url: str, subdomains: tuple[str, ...]) -> None:
     """Check the template of tiles; the message of BadOption omits it, as it may contain a key."""
     setting = "SHIPDET_XYZ_URL"
     if any(sign.isspace() or not sign.isprintable() for sign in url):
-        raise BadOption(f"{setting} has white space in it: remove it (a space in a name is %20).")
+        raise BadOption(f"{setting} contains white space: remove it (a space in a name is %20).")
     wrapped = WRAPPED.search(url)
     if wrapped:
         plain = wrapped[0].strip("${}")
-        raise BadOption(f"{setting} has {wrapped[0]} in it: write {{{plain}}} in its place.")
+        raise BadOption(f"{setting} contains {wrapped[0]}: write {{{plain}}} instead.")
     try:
         parts = urlsplit(url)
         web = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number, half an IPv6 address
+    except ValueError:  # an invalid port or IPv6 address
         web = False
     if not web or not all(f"{{{name}}}" in url for name in "zxy"):
         raise BadOption(f"{setting} must be an http or https address with {{z}}, {{x}} and {{y}}"
                         " in it.")  # fmt: skip
     if "{s}" in url and not subdomains:
         raise BadOption(
-            f"{setting} has {{s}} in it: set SHIPDET_XYZ_SUBDOMAINS to what it stands for, such as "
-            "a,b,c, or write one of them in its place."
+            f"{setting} contains {{s}}: set SHIPDET_XYZ_SUBDOMAINS to its values, such as a,b,c, "
+            "or write one of them instead."
         )
     rest = OPEN.sub("", url)
     left = LEFT_OVER.search(rest)
     if left:
         name = left[0][:40]
         remedy = (
-            "remove it, or write @2x in its place and set SHIPDET_XYZ_TILE_PX=512"
+            "remove it, or write @2x instead and set SHIPDET_XYZ_TILE_PX=512"
             if name == "{r}"
-            else "write what it stands for in its place"
+            else "write its value instead"
         )
-        raise BadOption(f"{setting} still has the placeholder {name} in it: {remedy}.")
+        raise BadOption(f"{setting} still contains the placeholder {name}: {remedy}.")
 
 
 def _subdomains(text: str) -> tuple[str, ...]:
@@ -262,14 +262,14 @@ def _subdomains(text: str) -> tuple[str, ...]:
         re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*", name) for name in names
     ):
         raise BadOption(
-            "SHIPDET_XYZ_SUBDOMAINS must be names with commas between, such as a,b,c, or a range "
+            "SHIPDET_XYZ_SUBDOMAINS must be names separated by commas, such as a,b,c, or a range "
             "such as 1-4."
         )
     return names
 
 
 def _names_in(part: str) -> list[str]:
-    """The names of a range such as ``a-c`` or ``1-4``; any other text is a name."""
+    """Return the names of a range such as ``a-c`` or ``1-4``; any other text is one name."""
     if not NAME_RANGE.fullmatch(part):
         return [part]
     first, last = part.split("-")

@@ -50,7 +50,8 @@ class LargeRaster:
     def read(self, x0: int, y0: int, x1: int, y1: int) -> tuple[Pixels, Mask]:
         """See :class:`~shipdet.mosaic.Picture`.
 
-        Raises BadImage where the file is damaged.
+        Raises:
+            BadImage: The file is damaged.
         """
         box = PixelBox(x0, y0, x1, y1)
         return self.rendering.apply(*self.source.read(box), box)
@@ -65,11 +66,12 @@ def render(
     hold: bool,
     acquired: str = "",
 ) -> Picture:
-    """The picture of an image: a Mosaic where it is to be held.
+    """Convert an image to 8-bit RGB: a Mosaic if ``hold``, else a LargeRaster.
 
-    ``acquired`` is when it was taken, ISO 8601 in UTC; "" where that is not known.
+    ``acquired`` is the acquisition time, ISO 8601 in UTC; "" if unknown.
 
-    Raises BadImage when no pixel has data.
+    Raises:
+        BadImage: No pixel has data.
     """
     seen = survey(source)
     check_covered(title, seen.any_covered)
@@ -113,7 +115,7 @@ def _warnings(seen: Survey, usable: Mask) -> list[str]:
     """Return notes on why a search may find nothing."""
     values = seen.values[usable]
     if len(values) and (values == values[0]).all():
-        return ["Every pixel of the image has the same value: there is nothing to find in it."]
+        return ["Every pixel of the image has the same value: no ship can be found in it."]
     share = float(usable.mean())
     if share < HARDLY_ANY:
         return [f"Only {100 * share:.2g} % of the image has data."]

@@ -28,19 +28,19 @@ class RetryPolicy:
     jitter: Callable[[], float] = random.random
 
     def delay_s(self, repetition: int, retry_after: str | None = None) -> float:
-        """Seconds to wait before a repetition, given the Retry-After header if there is one."""
-        asked = parse_retry_after(retry_after)
-        if asked is not None:
-            return min(asked, self.retry_after_cap_s)
+        """Return the seconds to wait before a repetition, given the Retry-After header if any."""
+        requested_s = parse_retry_after(retry_after)
+        if requested_s is not None:
+            return min(requested_s, self.retry_after_cap_s)
         return float(min(self.cap_s, self.base_s * 2**repetition) * (0.5 + self.jitter() / 2))
 
 
 def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """Seconds from a Retry-After header: a number or an HTTP date (RFC 9110, 10.2.3)."""
+    """Return the seconds of a Retry-After header: a number or an HTTP date (RFC 9110, 10.2.3)."""
     if value is None:
         return None
     text = value.strip()
-    if text.isascii() and text.isdigit():  # other digits, such as raised ones, are no number
+    if text.isascii() and text.isdigit():  # excludes other digits, such as superscripts
         return float(text)
     try:
         when = parsedate_to_datetime(text)
@@ -53,7 +53,7 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
 
 @dataclass
 class Breaker:
-    """Ends a download when a server fails ``limit`` times in a row, whichever the tiles."""
+    """Ends a download when a server fails ``limit`` times in a row, for any tiles."""
 
     title: str
     limit: int
@@ -65,11 +65,13 @@ class Breaker:
         self.failures, self.alive = 0, True
 
     def failure(self, what: str, first: bool) -> None:
-        """The server failed; ProviderUnreachable when that was once too often.
+        """Record a failure.
 
-        Once the server has answered, only the ``first`` attempt at each tile counts: at the end
-        of a download only its few bad tiles are left, and their repetitions in a row must not
-        cost the good ones.
+        After the first success only the ``first`` attempt at each tile counts: a download ends
+        with repetitions for its few bad tiles, which must not discard the good ones.
+
+        Raises:
+            ProviderUnreachable: It is failure number ``limit`` in a row.
         """
         if self.alive and not first:
             return
@@ -82,7 +84,7 @@ _SENTENCES = (
     (
         "web page",
         "{title} answers with web pages instead of images: check whether a proxy or login page "
-        "stands between this machine and the internet.",
+        "intercepts connections to the internet.",
     ),
     (
         "JSON",
@@ -91,7 +93,7 @@ _SENTENCES = (
     ),
     (
         "an image of",
-        "{title} answers with {what} pixels: check the address, and set SHIPDET_XYZ_TILE_PX where "
+        "{title} answers with {what} pixels: check the address, and set SHIPDET_XYZ_TILE_PX=512 if "
         "tiles have 512 pixels.",
     ),
     (
@@ -99,21 +101,21 @@ _SENTENCES = (
         "{title} answers with {what}: choose another provider or address.",
     ),
     (
-        "not supported|not a PNG|more than|empty answer",
-        "{title} sends {what}: check that its address is that of map tiles in PNG, JPEG or WebP.",
+        "not supported|not a PNG|more than|empty response",
+        "{title} sends {what}: check that its address is one of map tiles in PNG, JPEG or WebP.",
     ),
     (
         "redirect",
-        "{title} answers with {what}: check whether the server has moved or wants a login, and set "
-        "the address that it leads to.",
+        "{title} answers with {what}: check whether the server has moved or requires a login, and "
+        "set the address of the redirect.",
     ),
     (
         "certificate",
-        "{title} cannot be asked safely ({what}): where a company's proxy stands between, set "
-        "SSL_CERT_FILE to a file with its certificate, otherwise choose another provider.",
+        "{title} cannot be reached securely ({what}): behind a company proxy, set SSL_CERT_FILE to "
+        "a file with its certificate; otherwise choose another provider.",
     ),
     ("proxy", "{title} cannot be reached ({what}): check the proxy's address and login."),
-    ("HTTP 402", "{title} wants to be paid ({what}): check the account of the key."),
+    ("HTTP 402", "{title} requires payment ({what}): check the account of the key."),
     (
         "HTTP 451",
         "{title} may not show this area for legal reasons ({what}): choose another provider.",
@@ -125,24 +127,24 @@ _SENTENCES = (
     (
         "",
         "{title} cannot be reached or keeps failing ({what}): check the network, try again later, "
-        "or choose another provider; tiles already fetched are kept.",
+        "or choose another provider; downloaded tiles are kept.",
     ),
 )
-"""Patterns of a server's last answer, with the sentence for a download that it ends."""
+"""Patterns of a server's last answer, each with the error message for the download."""
 
 
 def unreachable(title: str, what: str) -> str:
-    """The sentence about a server that keeps failing; ``what`` is its last answer."""
+    """Return the error message for a server that keeps failing; ``what`` is its last answer."""
     sentence = next(sentence for pattern, sentence in _SENTENCES if re.search(pattern, what))
     return sentence.format(title=title, what=what)
 
 
 def refused(title: str, status: int, needs_instance: bool) -> str:
-    """The sentence about a server that denies access."""
+    """Return the error message for a server that denies access."""
     remedy = (
         "check SHIPDET_SENTINELHUB_INSTANCE_ID"
         if needs_instance
-        else "its terms or your key may not allow it"
+        else "check its terms and your key"
     )
     return f"{title} refused the download (HTTP {status}): {remedy}, or choose another provider."
 

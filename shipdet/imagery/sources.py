@@ -27,7 +27,7 @@ class Gap:
 
     Attributes:
         reason: Why it is missing, in a few words.
-        failed: Whether the server failed, instead of having no picture.
+        failed: Whether the server failed, instead of having no image.
         denied: Whether the server denied access; object stores also do so for a missing tile.
     """
 
@@ -53,7 +53,7 @@ class SampleSource:
         self.provider, self.zoom = provider, zoom
 
     async def tile(self, x: int, y: int) -> Tile | Gap:
-        """Cut one tile; outside the scene there is none."""
+        """Cut a tile; return a gap outside the scene."""
         data = await asyncio.to_thread(sample.tile, self.zoom, x, y)
         if data is None:
             return Gap(NO_PICTURE)

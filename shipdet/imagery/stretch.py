@@ -1,10 +1,9 @@
 """Convert values of more than 8 bits to 8 bits that look like 8-bit imagery.
 
 Detectors learn from 8-bit imagery, in which water is dark and calm and ships are bright. A stretch
-between percentiles breaks both: ships are the brightest few pixels of a sea and are clipped, and
-the noise of an empty sea is amplified to full contrast. Here the brightest pixels set the gain,
-which is bounded by what it does to the water, and what is brighter still is compressed softly
-instead of being clipped.
+between percentiles breaks both: ships, the brightest few pixels of a sea, are clipped, and the
+noise of an empty sea is amplified to full contrast. Here the brightest pixels determine the gain,
+bounded by the level and the noise of the water, and brighter values are compressed, not clipped.
 """
 
 import math
@@ -20,39 +19,40 @@ from shipdet.imagery.survey import Calibration, Numbers, Survey
 from shipdet.mosaic import Mask, Pixels
 from shipdet.requests import StretchName
 
-#: Of the stretch that is called "percentile".
+#: Percentiles of the stretch "percentile".
 PERCENTILES = (2.0, 98.0)
-#: Reflectance that is white: that of the true-color images of Sentinel-2 (TCI), 3558 / 10000.
+#: Reflectance that becomes white, as in Sentinel-2's true-color images (TCI): 3558 / 10000.
 WHITE_REFLECTANCE = 0.3558
-#: Level above which values are compressed where the brightest would exceed 255.
+#: Level above which values are compressed if the brightest would exceed 255.
 KNEE = 192.0
-#: Zero is black where it is not below the darkest value by more than this share of the range.
+#: Zero becomes black if it is below the darkest value by at most this share of the range.
 HAZE_MARGIN = 0.5
-#: The same where there are values below zero, so that zero means nothing.
+#: With values below zero, black is below the darkest value by this share of the range.
 MARGIN = 0.1
-#: Most levels of noise (standard deviation) that water may have.
+#: Largest standard deviation of the noise of water, in levels.
 WATER_NOISE = 6.0
-#: Highest level of the dark parts (5th percentile), which are water where there is any.
+#: Highest level of the dark parts (5th percentile), which are usually water.
 WATER_LEVEL = 80.0
-#: Lowest level of the median, where the noise allows it: the usual one of 8-bit imagery.
+#: Lowest level of the median, if the noise allows it; typical of 8-bit imagery.
 DARKEST_MEDIAN = 40.0
-#: The noise lowers the gain to this share of the full one, at most.
+#: Smallest share of the full gain to which level and noise of the water reduce it.
 LEAST_GAIN = 0.4
-#: Largest share of the cells that may be stray, and how much brighter than all others these are.
+#: Largest share of stray cells, and how many times brighter than all others they are.
 STRAY, STRAY_TIMES = 0.05, 3.0
-#: Largest share of the cells that may be darker than all others by more than these extend.
+#: Largest share of stray dark cells; see :func:`_darkest`.
 DARK_STRAY = 0.02
-#: Bits per sample of sensors and of the formats that they are stored in.
+#: Bits per value of sensors and storage formats.
 DEPTHS = (10, 11, 12, 14, 15, 16)
-#: A depth counts as filled by values that reach the larger share of it and begin below the smaller.
+#: A depth is filled if the highest value exceeds the first share of it, and the lowest is below
+#: the second.
 DEPTH_FILLED, DEPTH_DARK = 0.85, 0.75
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """Level = (value - ``black``) * ``gain``, in all bands, so that colors keep their balance.
+    """Level = (value - ``black``) * ``gain``, in all bands, so that the color balance is kept.
 
-    ``top`` is the level that the brightest value would have; where it is above 255, levels above
+    ``top`` is the level that the brightest value would have. If it is above 255, levels above
     ``KNEE`` are compressed by the curve of Reinhard et al., "Photographic tone reproduction for
     digital images" (2002), equation 4, which maps ``top`` to 255 and is smooth at the knee.
     """
@@ -62,7 +62,7 @@ class Stretch:
     top: float = 255.0
 
     def apply(self, values: Numbers) -> Pixels:
-        """The values as uint8 of the same shape."""
+        """Convert values to uint8 of the same shape."""
         kind = np.float32 if values.dtype.itemsize <= 2 or values.dtype == np.float32 else None
         level: npt.NDArray[np.floating] = np.subtract(values, self.black, dtype=kind or np.float64)
         with np.errstate(over="ignore"):  # an infinite level is white
@@ -76,15 +76,15 @@ class Stretch:
         return np.asarray(np.clip(np.rint(finite), 0, 255), np.uint8)
 
     def note(self, dtype: np.dtype[np.generic]) -> str:
-        """For the reader of the run record."""
+        """Return a note for the run record."""
         white = self.black + self.top / self.gain
-        softly = ", the brightest softly compressed" if self.top > 255.5 else ""
+        softly = ", with the brightest ones compressed" if self.top > 255.5 else ""
         extent = f"from {self.black:.6g} to {white:.6g}"
-        return f"{dtype.name} values {extent} were stretched to 8 bits{softly}."
+        return f"{dtype.name} values {extent} are stretched to 8 bits{softly}."
 
 
 def check_stretch(name: str) -> StretchName:
-    """The name of a stretch, or BadOption with the list of those that exist."""
+    """Return the name of a stretch; raises BadOption, with a list, for an unknown one."""
     for known in get_args(StretchName):
         if name == known:
             return known  # type: ignore[no-any-return]
@@ -94,14 +94,14 @@ def check_stretch(name: str) -> StretchName:
 def choose_stretch(
     name: StretchName, survey: Survey, usable: Mask, calibration: Calibration
 ) -> Stretch | None:
-    """The stretch of an image; None where its values are 8 bits already and stay as they are.
+    """Choose the stretch of an image; None if its 8-bit values are kept.
 
     Args:
-        name: "auto" as the module says, "percentile" from the 2nd to the 98th, "minmax", or
-            "none": values are cut to 0 to 255.
-        survey: of the image.
-        usable: bool (rows, columns), which cells of the survey have a say.
-        calibration: of the values.
+        name: "auto", as the module describes; "percentile", from the 2nd to the 98th; "minmax"; or
+            "none", which clips values to 0 to 255.
+        survey: Survey of the image.
+        usable: bool (rows, columns), the cells of the survey that count.
+        calibration: Calibration of the values.
     """
     if name == "none" or (name == "auto" and survey.values.dtype == np.uint8):
         return None if survey.values.dtype == np.uint8 else Stretch(0.0, 1.0)
@@ -121,15 +121,15 @@ def choose_stretch(
 
 
 def _between(low: float, high: float) -> Stretch:
-    if high <= low:  # one value everywhere
+    if high <= low:  # all values are equal
         return Stretch(low - 1.0, 127.5)
     return Stretch(low, 255.0 / (high - low))
 
 
 def _noise(values: Floats, right: Floats) -> float:
-    """Standard deviation of the noise in the darker half, where the water is.
+    """Return the standard deviation of the noise in the darker half, which contains the water.
 
-    Estimated from the differences of neighbors, whose median a coast or a ship does not move:
+    Estimated from differences of neighbors, whose median coasts and ships do not affect:
     1.4826 * median(|difference|) / sqrt(2).
     """
     gray = values.mean(axis=-1)
@@ -138,10 +138,10 @@ def _noise(values: Floats, right: Floats) -> float:
 
 
 def _eight_bits(values: Floats, noise: float) -> Stretch | None:
-    """The stretch that gives 8-bit values back that were multiplied or moved; None for others.
+    """Return the stretch that restores scaled or shifted 8-bit values; None for other values.
 
-    Such values have at most 256 levels in equal steps. The steps of a sensor's own values (1, or
-    0.0001 and the like where they are stored as decimal fractions) tell nothing.
+    Such values have at most 256 levels in equal steps. Steps of 1, or of 0.0001 and other powers
+    of ten, do not count, since unscaled sensor values have them too.
     """
     flat = values.reshape(-1)
     if len(np.unique(flat[:: max(1, len(flat) // 4096)])) > 256:
@@ -169,11 +169,11 @@ def _eight_bits(values: Floats, noise: float) -> Stretch | None:
 
 
 def _brightest(peaks: Floats, low: float) -> float:
-    """Return the highest value that is not that of hot pixels, glints or a small undeclared fill.
+    """Return the highest value, except those of hot pixels, glints or small undeclared fill.
 
     The brightest few cells never count. Up to :data:`STRAY` of the cells do not count either if
     they are apart: :data:`STRAY_TIMES` times as bright as the next ones. Ships are not apart,
-    because the pixels of their edges have all values down to those of the water.
+    because the pixels at their edges have all values down to those of the water.
 
     Args:
         peaks: (n,) highest value of each cell.
@@ -188,7 +188,7 @@ def _brightest(peaks: Floats, low: float) -> float:
 
 
 def _darkest(gray: Floats) -> float:
-    """Return the lowest value (0.1st percentile) that is not that of a small undeclared fill.
+    """Return the lowest value (0.1st percentile), except that of small undeclared fill.
 
     Up to :data:`DARK_STRAY` of the cells do not count if a gap separates them from the others that
     is wider than the extent of the others below their median.
@@ -230,7 +230,7 @@ def _bounded(
     dtype: np.dtype[np.generic],
     calibration: Calibration,
 ) -> Stretch:
-    """See the module."""
+    """Return the stretch "auto", as the module describes."""
     gray = values.mean(axis=-1)
     low, (dark, median) = _darkest(gray), (float(v) for v in np.percentile(gray, (5, 50)))
     high = _brightest(peaks, low)
@@ -246,7 +246,7 @@ def _bounded(
             black = low - (high - low) * MARGIN
         else:
             black = max(black, low - (high - low) * HAZE_MARGIN)
-    if high <= black:  # calibrated, and all below zero
+    if high <= black:  # calibrated, and all values are below zero
         return _between(black, black)
     full = 255.0 / (top - black)
     quiet = WATER_NOISE / noise if noise > 0 else math.inf

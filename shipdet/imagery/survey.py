@@ -13,12 +13,12 @@ from shipdet.mosaic import Mask
 
 Numbers = npt.NDArray[np.generic]
 
-#: Smallest number of sampled pixels; of an image with less than four times as many all are sampled.
+#: Smallest number of sampled pixels; images with less than four times as many are not subsampled.
 SAMPLED = 1_000_000
 #: Rows that are read at a time.
 STRIP_PX = 512
-#: Reflectance between which nearly all pixels of an image lie: from dark water after a correction
-#: for the atmosphere that is too strong, to clouds and glint.
+#: Range of reflectance of nearly all pixels: from dark water after too strong an atmospheric
+#: correction, to clouds and glint.
 PLAUSIBLE = (-0.2, 1.6)
 #: Note about values that were multiplied by a negative factor.
 REVERSED = "The scale of the values is negative, so that larger stored values are darker."
@@ -62,10 +62,10 @@ class RasterValues(Protocol):
 
     @property
     def calibration(self) -> Calibration:
-        """What the values mean."""
+        """The values of a reflectance of 0 and 1."""
 
     def read(self, box: PixelBox) -> tuple[Numbers, Mask]:
-        """Values (h, w, 1 or 3) and coverage (h, w) of a window inside the image."""
+        """Read values (h, w, 1 or 3) and coverage (h, w) of a window inside the image."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +94,11 @@ class ArrayValues:
 
 @dataclass(frozen=True)
 class Survey:
-    """Cells of ``step`` x ``step`` pixels, in the order of the image.
+    """Samples of an image in cells of ``step`` x ``step`` pixels.
 
     ``values`` (rows, columns, bands) is the first pixel of each cell and ``right`` its neighbor
     to the right; ``covered`` (rows, columns) is where ``values`` has data; ``peaks``
-    (rows, columns) is the largest value in a cell, -inf in one without data.
+    (rows, columns) is the largest value of each cell, -inf without data.
     """
 
     step: int

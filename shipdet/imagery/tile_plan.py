@@ -1,4 +1,4 @@
-"""What a download will take, decided before anything is fetched, and which zoom to take."""
+"""Plan a download: zoom, tiles and size, checked against the limits."""
 
 import math
 from dataclasses import dataclass
@@ -23,17 +23,16 @@ from shipdet.settings import Settings, get_settings
 if TYPE_CHECKING:
     from shipdet.imagery.stac import Acquisition
 
-#: A scale that is coarser than the model's by up to this factor counts as the model's.
+#: A scale that is coarser than the model's by up to this factor is treated as equal.
 SAME_SCALE = 1.01
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a download takes; ``searched_px`` counts pixels after super-resolution.
+    """The tiles and the size of a download; ``searched_px`` is after super-resolution.
 
-    ``provider`` is the one that is really used, which may be another one's fallback;
-    ``acquisition`` is the one that was chosen of dated imagery; ``area`` the polygons to which the
-    download is limited.
+    ``provider`` may be the fallback of the requested one; ``acquisition`` is the chosen one of
+    dated imagery; the download is limited to the polygons of ``area``.
     """
 
     provider: Provider
@@ -51,7 +50,7 @@ class Plan:
 
     @property
     def wanted(self) -> list[tuple[int, int]]:
-        """(x, y) of the tiles that are fetched: those that the area touches, row by row."""
+        """(x, y) of the tiles to download: those that the area touches, row by row."""
         return _wanted(self.box, self.zoom, self.area)
 
     @property
@@ -70,9 +69,11 @@ def plan(
     acquisition: "Acquisition | None" = None,
     area: Area | None = None,
 ) -> Plan:
-    """Work out tiles, pixels and megabytes of an area, and refuse what is over the limits.
+    """Compute tiles, pixels and megabytes of an area without downloading anything.
 
-    Raises ProviderRefused, BadZoom, BadOption (``passes``) or AreaTooLarge; fetches nothing.
+    Raises:
+        ProviderRefused, BadZoom, BadOption, AreaTooLarge: The provider, the zoom or ``passes``
+            cannot be used, or a limit is exceeded.
     """
     settings = settings or get_settings()
     provider, notes = effective_provider(provider, settings)
@@ -84,8 +85,8 @@ def plan(
     if zoom > provider.native_zoom:
         notes = (
             *notes,
-            f"Zoom {zoom} is beyond the native zoom {provider.native_zoom} of {provider.title}: "
-            "the image is enlarged, not more detailed.",
+            f"Zoom {zoom} is above the native zoom {provider.native_zoom} of {provider.title}: "
+            "the image is enlarged, without more detail.",
         )
     if acquisition is not None:
         notes = (*notes, *acquisition.notes())
@@ -109,31 +110,31 @@ def plan(
 def recommended_zoom(
     provider: Provider, latitude: float, model_gsd_m: float, passes: int = 0
 ) -> tuple[int, str]:
-    """The coarsest zoom that has all the detail the model can use, and why, in a sentence.
+    """Return the coarsest zoom with all the detail that the model can use, and the reason.
 
     Args:
-        provider: Where the tiles come from; its native zoom is the upper limit.
-        latitude: Of the middle of the area, in degrees.
-        model_gsd_m: The model's own scale in meters per pixel.
-        passes: How many times x4 super-resolution is applied.
+        provider: The provider; its native zoom is the upper limit.
+        latitude: Latitude of the middle of the area, in degrees.
+        model_gsd_m: The model's scale in meters per pixel.
+        passes: Number of passes of x4 super-resolution.
 
     Returns:
-        The zoom, at which a pixel is at most as large as one of the model where the provider has
-        such tiles, and the reason.
+        The zoom at which a pixel is at most as large as one of the model, within the provider's
+        range, and the reason as a sentence.
     """
     _check_passes(passes)
     raw_gsd_m = model_gsd_m * UPSCALE**passes
     zoom = math.ceil(math.log2(gsd_at(latitude, 0) / (raw_gsd_m * SAME_SCALE)))
-    # Beyond the native zoom there is no more detail; below the useful one no ship shows.
+    # Above the native zoom there is no more detail; below the useful one ships are not visible.
     chosen = max(provider.min_useful_zoom, min(zoom, provider.native_zoom))
     gsd_m = gsd_at(latitude, chosen)
     scale = f"Zoom {chosen} gives {gsd_m:.2g} m per pixel at latitude {latitude:.1f}"
     if chosen < zoom:
         return chosen, (
-            f"{scale}, the native resolution of {provider.title}: a higher zoom only magnifies it."
+            f"{scale}, the native resolution of {provider.title}: a higher zoom adds no detail."
         )
     if chosen > zoom:
-        return chosen, f"{scale}: at a lower zoom ships are too few pixels to be recognized."
+        return chosen, f"{scale}: at a lower zoom ships have too few pixels to be recognized."
     enough = f"as much detail as the model can use ({model_gsd_m:.2g} m)"
     if passes == 0:
         return chosen, f"{scale}, {enough}."
@@ -144,7 +145,7 @@ def recommended_zoom(
 
 
 def check_zoom(zoom: int, provider: Provider) -> int:
-    """The zoom as a whole number, or BadZoom with the provider's range."""
+    """Return the zoom as an integer; raises BadZoom outside the provider's range."""
     if zoom != zoom or int(zoom) != zoom or not provider.min_zoom <= zoom <= provider.max_zoom:
         raise BadZoom(
             f"{provider.title} has no zoom {zoom}: choose a whole number from "
@@ -180,7 +181,7 @@ def _tile_count(box: PixelBox) -> int:
 
 
 def _excess(box: PixelBox, passes: int, settings: Settings) -> str:
-    """The first limit that is exceeded, in words with its numbers, or an empty string."""
+    """Describe the first limit that is exceeded; "" if none is."""
     tiles, raw = _tile_count(box), box.width * box.height
     searched = raw * UPSCALE ** (2 * passes)
     if tiles > settings.max_tiles:
@@ -213,10 +214,13 @@ def _too_large(
     )
     fewer = "" if _excess(box, 0, settings) else " or use less super-resolution"
     if fits is None:
-        return f"{start}, and no lower zoom would fit: draw a smaller area{fewer}."
+        return f"{start}, and no lower zoom is within the limits: draw a smaller area{fewer}."
     if fits < provider.min_useful_zoom:
         return (
-            f"{start}; the largest zoom that would fit is {fits}, at which no ship can be "
+            f"{start}; the highest zoom within the limits is {fits}, at which ships cannot be "
             f"recognized: draw a smaller area{fewer}."
         )
-    return f"{start}: the largest zoom that would fit is {fits}, or draw a smaller area{fewer}."
+    return (
+        f"{start}: choose zoom {fits}, the highest within the limits, or draw a smaller "
+        f"area{fewer}."
+    )

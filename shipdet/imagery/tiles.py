@@ -1,6 +1,6 @@
-"""Download the tiles of an area and assemble them to a picture.
+"""Download the tiles of an area and assemble them into an image.
 
-Work on the picture can start before the download ends: rows complete from the top, and
+Work on the image can start before the download ends: rows are completed from the top, and
 :meth:`Arrival.wait` waits for the rows that are needed next.
 """
 
@@ -48,8 +48,8 @@ def download(
 ) -> Steps[Mosaic]:
     """Download the imagery of an area.
 
-    Closing the generator cancels; downloaded tiles stay in the cache. A 403 for single tiles is a
-    gap.
+    Closing the generator cancels; downloaded tiles stay in the cache. A tile with a 403 is a gap,
+    unless the server denies all tiles.
 
     Yields:
         ``fetch`` events.
@@ -60,7 +60,7 @@ def download(
     Raises:
         ProviderRefused: The server denies access (401, 403), or the terms do not allow downloads.
         ProviderUnreachable: The server does not answer, or keeps failing.
-        NoImagery: There is not a single tile.
+        NoImagery: The provider has no tile of the area.
         ShipdetError: As :func:`~shipdet.imagery.tile_plan.plan`, before the download.
     """
     settings = settings or get_settings()
@@ -72,7 +72,7 @@ def download(
     planned = plan(bbox, zoom, provider, 0, settings, acquisition=acquisition)
     with arriving(planned, options, settings, policy=policy) as arrival:
         picture = yield from arrival.finish()
-    assert isinstance(picture, Mosaic)  # without a folder it is held in memory
+    assert isinstance(picture, Mosaic)  # without a folder it is in memory
     return picture
 
 
@@ -88,12 +88,12 @@ def arriving(
     """Download the imagery of a plan in the background; leaving the context cancels.
 
     An area of more than ``settings.max_held_pixels`` is stored in a file in ``folder`` instead of
-    in memory. Raises as :func:`download`, except for the errors of planning.
+    in memory. Raises as :func:`download`, except errors of planning.
     """
     settings = settings or get_settings()
     options = options or ImageryOptions()
     provider = size.provider
-    if provider.needs_instance:  # so that the record has the request
+    if provider.needs_instance:  # so that the record contains the used priority
         options = options.model_copy(update={"priority": used_priority(options, settings)})
     builder: MosaicBuilder
     if folder is not None and size.raw_px > settings.max_held_pixels:
@@ -114,12 +114,12 @@ def arriving(
 
 
 class Arrival:
-    """A download in progress; the rows of its picture complete from the top."""
+    """A download in progress; the rows of its image are completed from the top."""
 
     def __init__(self, assembly: "_Assembly", steps: Steps[Provenance]) -> None:
         self._assembly, self._steps = assembly, steps
         self._result: Provenance | None = None
-        #: what can be worked on already; its provenance is that of the plan
+        #: the image, in progress; its provenance is that of the plan
         self.picture: Picture = assembly.builder.picture(assembly.provenance(()), self.wait)
 
     @property
@@ -139,9 +139,10 @@ class Arrival:
             yield from self._step()
 
     def finish(self) -> Steps[Picture]:
-        """Let everything arrive; the picture with its full provenance.
+        """Wait for the end of the download; return the image with its full provenance.
 
-        Raises ProviderRefused, ProviderUnreachable or NoImagery as :func:`download` does.
+        Raises:
+            ProviderRefused, ProviderUnreachable, NoImagery: As :func:`download`.
         """
         while self._result is None:
             yield from self._step()
@@ -165,7 +166,7 @@ async def tile_source(
     settings: Settings,
     policy: RetryPolicy | None = None,
 ) -> AsyncIterator[Source]:
-    """The tiles of a provider and zoom, of an acquisition where it is dated."""
+    """Open the source of tiles of a provider and zoom, or of an acquisition."""
     policy = policy or RetryPolicy(retries=settings.retries)
     if provider.kind == "sample":
         yield SampleSource(provider, zoom)
@@ -184,7 +185,7 @@ async def tile_source(
     cache = open_cache(settings, provider.id, cache_digest(template))
     async with HttpSource(provider, template, zoom, settings, cache, policy) as source:
         yield source
-        await asyncio.to_thread(cache.prune_if_due)  # not when cancelled: that must be quick
+        await asyncio.to_thread(cache.prune_if_due)  # not if cancelled, which must be quick
 
 
 @dataclass
@@ -195,7 +196,7 @@ class _Assembly:
     provider: Provider
     options: ImageryOptions
     builder: MosaicBuilder
-    rows_done: int = 0  # of the picture, from the top, that are complete
+    rows_done: int = 0  # complete rows of the image, from the top
     seconds: float = 0.0
     fetched: int = 0
     cached: int = 0
@@ -209,7 +210,7 @@ class _Assembly:
             return x, y, await source.tile(x, y)
 
         wanted = self.plan.wanted
-        missing = Counter(y for _, y in wanted)  # tiles of each row that have not come yet
+        missing = Counter(y for _, y in wanted)  # number of missing tiles per row
         tasks = [asyncio.create_task(one(x, y)) for x, y in wanted]
         try:
             for number, task in enumerate(asyncio.as_completed(tasks), start=1):
@@ -227,7 +228,7 @@ class _Assembly:
             self.seconds = time.perf_counter() - started
 
     async def add(self, x: int, y: int, tile: Tile | Gap) -> None:
-        """Add a tile to the picture, or count it as missing."""
+        """Add a tile to the image, or count it as missing."""
         if isinstance(tile, Gap):
             self.gaps[tile] += 1
             return
@@ -245,15 +246,16 @@ class _Assembly:
         return ", ".join(parts)
 
     def provenance(self, notes: tuple[str, ...]) -> Provenance:
-        """What is known of the picture so far.
+        """Return the provenance of the image so far.
 
-        Raises NoImagery, ProviderRefused or ProviderUnreachable when all of it has come and there
-        is nothing in it.
+        Raises:
+            NoImagery, ProviderRefused, ProviderUnreachable: All requests are done, and no pixel
+                has data.
         """
         missing = self.gaps.total()
         complete = self.fetched + self.cached + missing == self.plan.tiles
         if complete and not self.builder.any_covered:
-            raise self._nothing()
+            raise self._empty()
         if missing:
             notes = (
                 *notes,
@@ -274,7 +276,7 @@ class _Assembly:
             details=self._details(),
         )
 
-    def _nothing(self) -> NoImagery | ProviderRefused | ProviderUnreachable:
+    def _empty(self) -> NoImagery | ProviderRefused | ProviderUnreachable:
         title, zoom = self.provider.title, self.plan.zoom
         if self.gaps and all(gap.denied for gap in self.gaps):
             return ProviderRefused(refused(title, 403, self.provider.needs_instance))

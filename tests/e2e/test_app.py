@@ -138,7 +138,7 @@ def test_dates_are_shown_for_sentinel_hub_only(open_app: OpenApp):
     app.page.get_by_role("option", name="Sentinel Hub").click()
     expect(dates).to_be_visible()
     app.page.locator("#upscale label", has_text="×4").click()  # 10 m raw is too coarse
-    expect(app.estimate).to_contain_text("EOX Sentinel-2 cloudless was used instead")
+    expect(app.estimate).to_contain_text("EOX Sentinel-2 cloudless is used instead")
 
 
 def in_words(count: int) -> str:

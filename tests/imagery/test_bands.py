@@ -37,7 +37,7 @@ def geotiff(tmp_path):
 def test_the_stated_colors_win_over_the_order(geotiff):
     picture = open_raster(geotiff([B, G, R, N], ["blue", "green", "red", "undefined"]))
     assert np.array_equal(picture.pixels, RGB)
-    assert "Bands 3, 2, 1 of 4 were taken as red, green and blue" in picture.provenance.notes[0]
+    assert "Bands 3, 2, 1 of 4 are used as red, green and blue" in picture.provenance.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_the_stated_colors_win_over_the_order(geotiff):
 def test_the_names_of_bands_say_their_colors(geotiff, names):
     picture = open_raster(geotiff([B, G, R, N], names=names))
     assert np.array_equal(picture.pixels, RGB)
-    assert "the file names them so" in picture.provenance.notes[0]
+    assert "according to their names in the file" in picture.provenance.notes[0]
 
 
 def test_eight_bands_of_planetscope_are_distinguished(geotiff):
@@ -84,7 +84,7 @@ def test_numbers_that_only_count_bands_say_nothing(geotiff):
     names = ["Band 1", "Band 2", "Band 3", "Band 4"]
     picture = open_raster(geotiff([R, G, B, N], names=names))
     assert np.array_equal(picture.pixels, RGB)
-    assert "does not say which colors" in picture.provenance.notes[0]
+    assert "bands without stated colors" in picture.provenance.notes[0]
 
 
 def test_plain_rgb_needs_no_note(geotiff):
@@ -95,13 +95,13 @@ def test_plain_rgb_needs_no_note(geotiff):
 def test_without_stated_colors_the_first_three_bands_are_used(geotiff):
     picture = open_raster(geotiff([R, G, B, N]))
     assert np.array_equal(picture.pixels, RGB)
-    assert "does not say which colors: the first three" in picture.provenance.notes[0]
+    assert "without stated colors: the first three" in picture.provenance.notes[0]
 
 
 def test_two_bands_are_read_as_the_first_in_gray(geotiff):
     picture = open_raster(geotiff([R, G]))
     assert np.array_equal(picture.pixels, np.dstack([R, R, R]))
-    assert "the first was taken as gray" in picture.provenance.notes[0]
+    assert "the first is used as gray" in picture.provenance.notes[0]
 
 
 @pytest.mark.parametrize("bands", ["3,2,1", "3 2 1", (3, 2, 1), [3, 2, 1]])
@@ -119,7 +119,7 @@ def test_one_chosen_band_is_gray(geotiff):
 
 @pytest.mark.parametrize("bands", ["1,2", "red", "0", "1,2,3,4", (1, -1, 2)])
 def test_a_senseless_choice_of_bands_is_refused(geotiff, bands):
-    with pytest.raises(BadOption, match="not a choice of bands"):
+    with pytest.raises(BadOption, match="not a list of bands"):
         open_raster(geotiff([R, G, B]), bands=bands)
 
 
@@ -187,7 +187,7 @@ def test_a_scale_of_0_is_reported(geotiff):
         dataset.scales = (0.0,) * 3
     picture = open_raster(path)
     assert np.array_equal(picture.pixels, RGB)
-    assert any("cannot be used and were ignored" in note for note in picture.provenance.notes)
+    assert any("are invalid and ignored" in note for note in picture.provenance.notes)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "uint32", "float32"])
@@ -196,5 +196,5 @@ def test_a_file_whose_0_is_white_says_what_became_of_it(geotiff, dtype):
     picture = open_raster(geotiff([R.astype(dtype)], photometric="MINISWHITE"), stretch="minmax")
     inverted = dtype in ("uint8", "uint16")
     assert np.abs(picture.pixels - (255.0 - plain if inverted else plain)).max() <= 1
-    says = "values were inverted" if inverted else f"{dtype} values is black: they were not"
+    says = "values are inverted" if inverted else f"{dtype} values is black: they are not"
     assert any(says in note for note in picture.provenance.notes)

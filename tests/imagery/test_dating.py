@@ -36,7 +36,9 @@ MOMENT = "2024-05-01T10:56:00Z"
 def test_times_are_read_as_files_write_them(tags):
     dated = date_of("bay.tif", tags, NOW)
     assert dated.acquired == MOMENT
-    assert dated.note.startswith("The image was taken at 2024-05-01 10:56 UTC: so says its tag ")
+    assert dated.note.startswith(
+        "The image was taken at 2024-05-01 10:56 UTC, according to its tag "
+    )
     assert next(iter(tags)) in dated.note
 
 
@@ -67,7 +69,7 @@ def test_the_best_witness_counts_and_the_last_is_doubted():
     assert date_of("bay.tif", tags, NOW).acquired == MOMENT
     del tags["acquired"]
     note = date_of("bay.tif", tags, NOW).note
-    assert note.endswith("TIFFTAG_DATETIME, read as UTC; that may be when the file was made.")
+    assert note.endswith("TIFFTAG_DATETIME, read as UTC; this may be when the file was written.")
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,7 @@ def test_a_day_without_a_time_is_shown_but_not_used(text):
     dated = date_of("bay.tif", {"ACQUISITION_DATE": text}, NOW)
     assert dated == (
         "",
-        "The image was taken on 2024-05-01: its tag ACQUISITION_DATE says no time of day.",
+        "The image was taken on 2024-05-01: its tag ACQUISITION_DATE has no time of day.",
     )
 
 

@@ -137,7 +137,7 @@ def test_retry_after_is_really_waited_for(settings_for):
 def test_a_server_that_keeps_asking_to_slow_down_ends_the_run(settings_for, waits):
     with (
         TileServer(always=faults.too_many("1")) as server,
-        pytest.raises(ProviderUnreachable, match="slow down: wait some minutes"),
+        pytest.raises(ProviderUnreachable, match="rate of requests: wait some minutes"),
     ):
         fetch(server, settings_for(server), waits)
 
@@ -192,12 +192,12 @@ def test_one_tile_of_a_dead_server_is_unreachable_too(settings_for, waits):
         (faults.JSON, "a JSON message instead of an image"),
         (faults.GIF, "an image in the format GIF, which is not supported"),
         (faults.TIFF, "an image in the format TIFF, which is not supported"),
-        (faults.HUGE, "an answer of more than 4 MiB"),
-        (faults.Fault(), "an empty answer"),
+        (faults.HUGE, "a response of more than 4 MiB"),
+        (faults.Fault(), "an empty response"),
         (faults.Fault(400), "HTTP 400"),
         (faults.Fault(302, headers={"Location": "http://127.0.0.2/x.png"}), "another server"),
         *((faults.Fault(status), f"HTTP {status}") for status in (300, 302, 304)),
-        (faults.Fault(302, headers={"Location": "http://["}), "a redirect to nowhere"),
+        (faults.Fault(302, headers={"Location": "http://["}), "a redirect to an invalid address"),
     ],
 )
 def test_a_bad_tile_is_masked_and_reported(settings_for, waits, fault, reason):
@@ -480,7 +480,7 @@ def test_zoom_beyond_the_native_one_is_noted(settings_for, waits):
     with TileServer() as server:
         changes = {"native_zoom": 14, "min_useful_zoom": 14}
         mosaic = fetch(server, settings_for(server), waits, **changes)
-    assert any("beyond the native zoom 14" in note for note in mosaic.provenance.notes)
+    assert any("above the native zoom 14" in note for note in mosaic.provenance.notes)
 
 
 def test_no_key_reaches_notes_logs_files_or_errors(settings_for, waits, caplog):

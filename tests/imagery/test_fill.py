@@ -50,7 +50,7 @@ def test_a_collar_of_one_value_is_no_data_and_noted(water, values, fill):
     assert covered_part(picture) == (60, 80, 260, 320)
     assert picture.coverage.sum() == water.shape[0] * water.shape[1]
     note = picture.provenance.notes[0]
-    assert f"value {fill:g} " in note and "taken as no data" in note and "55 %" in note
+    assert f"value {fill:g} " in note and "treated as no data" in note and "55 %" in note
     seen = picture.pixels[60:260, 80:320].astype(int)
     assert np.abs(seen - plain.pixels).max() <= 8
     assert not picture.pixels[~picture.coverage].any()
@@ -76,7 +76,7 @@ def test_smooth_water_is_no_fill():
 def test_a_collar_that_jpeg_has_blurred_is_no_data(water):
     coded = cv2.imdecode(cv2.imencode(".jpg", framed(water, 0))[1], cv2.IMREAD_COLOR)
     picture = open_raster(coded, 3.0)
-    assert "taken as no data" in picture.provenance.notes[0]
+    assert "treated as no data" in picture.provenance.notes[0]
     assert not picture.coverage[:40].any() and picture.coverage[70:250, 90:310].all()
 
 
@@ -131,7 +131,7 @@ def test_a_noisy_image_has_no_fill(water):
 
 def test_an_image_of_one_value_says_that_there_is_nothing():
     picture = open_raster(np.full((80, 90), 7, np.uint8), 3.0)
-    assert "nothing to find" in picture.provenance.notes[-1]
+    assert "no ship can be found" in picture.provenance.notes[-1]
 
 
 def test_an_image_with_hardly_any_data_says_so(water):

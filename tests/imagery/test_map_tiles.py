@@ -65,7 +65,7 @@ def test_dated_tiles_are_those_of_an_acquisition(isolated_settings, tmp_path):
         x, y = (int(v) // 256 for v in lonlat_to_pixel([lon, lat], 14))
         png = tile(settings, 14, x, y, chosen, "sentinel2")
         assert np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).max() > 50
-        with pytest.raises(NoImagery, match="once an acquisition is chosen"):
+        with pytest.raises(NoImagery, match="needs an acquisition"):
             tile(settings, 14, x, y, None, "sentinel2")
         with pytest.raises(BadZoom, match="zoom in"):
             tile(settings, 4, 7, 6, chosen, "sentinel2")

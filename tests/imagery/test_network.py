@@ -99,7 +99,7 @@ def test_a_proxy_that_is_no_address_is_named(monkeypatch, value):
 
 def test_a_proxy_of_an_unknown_kind_is_named(monkeypatch):
     monkeypatch.setenv("ALL_PROXY", "socks4://proxy.example.org:1080")
-    with pytest.raises(BadOption, match="ALL_PROXY is of a kind that cannot be used"):
+    with pytest.raises(BadOption, match="ALL_PROXY has an unsupported scheme"):
         proxy_for(SERVER)
 
 

@@ -145,7 +145,7 @@ def test_exif_rotation_is_applied(saved, settings):
     exif[0x0112] = 6  # to be turned a quarter clockwise
     mosaic = open_raster(saved(Image.fromarray(RGB), exif=exif), 1.0, settings)
     assert np.array_equal(mosaic.pixels, np.rot90(RGB, -1))
-    assert "turned upright" in mosaic.provenance.notes[0]
+    assert "rotated upright" in mosaic.provenance.notes[0]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -279,7 +279,7 @@ def test_web_mercator_meters_are_not_ground_meters(geotiff, settings):
 
 def test_a_tiff_without_crs_needs_a_scale(geotiff, settings):
     path = geotiff(chw(RGB), crs=None, transform=rasterio.Affine.identity())
-    with pytest.raises(MissingScale, match="no map reference"):
+    with pytest.raises(MissingScale, match="no coordinate reference system"):
         open_raster(path, None, settings)
     mosaic = open_raster(path, 2.0, settings)
     assert mosaic.grid.gsd_m == 2.0
@@ -302,7 +302,10 @@ LOST = [
 @pytest.mark.parametrize(("crs", "transform"), LOST)
 def test_a_crs_that_leads_nowhere_is_as_good_as_none(geotiff, settings, crs, transform):
     path = geotiff(chw(RGB), crs, transform)
-    with pytest.raises(MissingScale, match="no place on the Earth: give the meters per pixel"):
+    with pytest.raises(
+        MissingScale,
+        match="cannot be converted to longitude and latitude: give the meters per pixel",
+    ):
         open_raster(path, None, settings)
     mosaic = open_raster(path, 2.0, settings)
     assert (mosaic.grid.gsd_m, mosaic.grid.georeferenced) == (2.0, False)

@@ -31,7 +31,7 @@ def test_a_template_that_cannot_work_is_refused(settings_for, url):
 @pytest.mark.parametrize(
     ("rest", "named"),
     [
-        ("{r}.png", r"\{r\} in it: remove it"),
+        ("{r}.png", r"\{r\}: remove it"),
         (".png?key={apikey}", r"placeholder \{apikey\}"),
         (".png?key=%7Bkey%7D", "placeholder %7Bkey%7D"),
         (".png?key=<key>", "placeholder <key>"),
@@ -61,7 +61,7 @@ def test_what_is_left_open_in_a_template_is_named(settings_for, rest, named):
 @pytest.mark.parametrize(("z", "named"), [("${z}", r"\$\{z\}"), ("{{z}}", r"\{\{z\}\}")])
 def test_placeholders_of_other_programs_are_named(settings_for, z, named):
     url = f"https://a.example/{z}/{{x}}/{{y}}"
-    with pytest.raises(BadOption, match=rf"has {named} in it: write \{{z\}} in its place"):
+    with pytest.raises(BadOption, match=rf"contains {named}: write \{{z\}} instead"):
         catalog(settings_for(xyz_url=url))
 
 
@@ -130,7 +130,7 @@ def test_esri_is_asked_y_before_x_and_without_blank_tiles(settings):
 def test_sentinel_hub_without_an_instance_becomes_eox_noted(settings):
     provider, notes = effective_provider(get_provider("sentinelhub", settings), settings)
     assert provider.id == "eox"
-    assert "was used instead" in notes[0]
+    assert "is used instead" in notes[0]
 
 
 def test_sentinel_hub_gets_dates_clouds_and_priority(settings_for):

@@ -127,8 +127,8 @@ def test_a_negative_scale_of_a_data_array_reverses_it():
         (np.zeros((0, 3)), r"the shape \(0, 3\)"),
         (np.zeros((3, 3), complex), "values of type complex128"),
         (np.zeros((3, 3), bool), "values of type bool"),
-        (data_array(np.zeros((2, 3, 4, 5)), ("time", "band", "y", "x")), "choose one time"),
-        (object(), "A object is not an image that can be read"),
+        (data_array(np.zeros((2, 3, 4, 5)), ("time", "band", "y", "x")), "select a single time"),
+        (object(), "A object is not an image: give a path"),
         (np.full((9, 9), np.nan), "is empty"),
     ],
 )

@@ -36,19 +36,19 @@ def notes_of(path, pixels=PIXELS):
 
 def test_a_first_page_that_is_marked_as_reduced_is_passed_over(tmp_path):
     path = save(tmp_path / "pages.tif", (SMALL, {254: 1}), (FULL, {}))
-    says = "The file's first page has 36x33 pixels: page 2 with 72x66 was taken."
+    says = "The file's first page has 36x33 pixels: page 2 with 72x66 is used."
     assert notes_of(path) == (says,)
 
 
 @pytest.mark.parametrize("before", [10, 40])
 def test_the_largest_of_many_pages_is_found(tmp_path, before):
     path = save(tmp_path / "pages.tif", *[(SMALL, {})] * before, (FULL, {}), (SMALL, {}))
-    assert f"page {before + 1} with 72x66 was taken" in notes_of(path)[0]
+    assert f"page {before + 1} with 72x66 is used" in notes_of(path)[0]
 
 
 def test_pages_of_one_size_are_counted_in_a_note(tmp_path):
     path = save(tmp_path / "pages.tif", (FULL, {}), (SMALL, {254: 1}), (FULL, {}), (FULL, {}))
-    assert notes_of(path) == ("The file has 3 pages of one size: the first was taken.",)
+    assert notes_of(path) == ("The file has 3 pages of one size: the first is used.",)
 
 
 @pytest.mark.parametrize("big", [False, True])
@@ -61,12 +61,12 @@ def test_an_image_inside_a_page_is_found(tmp_path, big):
     data = path.read_bytes().replace(struct.pack(offset, inner), struct.pack(offset, 0), 1)
     tags = [struct.pack(entry, tag, 4, 1, at) for tag, at in ((PLACEHOLDER, 0), (SUB_PAGES, inner))]
     path.write_bytes(data.replace(*tags))
-    assert "image 1 inside page 1 with 72x66 was taken" in notes_of(path)[0]
+    assert "image 1 inside page 1 with 72x66 is used" in notes_of(path)[0]
 
 
 def test_a_later_page_is_turned_upright(tmp_path):
     path = save(tmp_path / "pages.tif", (SMALL, {}), (FULL, {274: 6}))
-    assert any("turned upright" in note for note in notes_of(path, np.rot90(PIXELS, -1)))
+    assert any("rotated upright" in note for note in notes_of(path, np.rot90(PIXELS, -1)))
 
 
 def test_values_that_pillow_cannot_read_are_turned_too(tmp_path):
@@ -79,7 +79,7 @@ def test_values_that_pillow_cannot_read_are_turned_too(tmp_path):
     path.write_bytes(path.read_bytes().replace(*entries))
     picture = open_raster(path, 3.0)
     assert (picture.grid.width, picture.grid.height) == (66, 72)
-    assert any("turned upright" in note for note in picture.provenance.notes)
+    assert any("rotated upright" in note for note in picture.provenance.notes)
 
 
 def georeferenced(path, image, **options):
@@ -130,7 +130,7 @@ def test_a_mask_of_a_later_page_is_reported(tmp_path):
     path = tmp_path / "pages.tif"
     georeferenced(path, SMALL)
     georeferenced(path, FULL, mask=PIXELS[..., 0] > 99, APPEND_SUBDATASET="YES")
-    assert "The mask of page 2 was not used." in notes_of(path)
+    assert "The mask of page 2 is not used." in notes_of(path)
 
 
 def test_a_larger_page_that_cannot_be_read_is_reported(tmp_path):

@@ -56,7 +56,7 @@ def test_a_zoom_out_of_range_is_refused_with_the_range(settings, zoom):
 
 def test_a_zoom_beyond_the_native_one_is_allowed_and_noted(settings):
     size = plan(SMALL, 16, get_provider("eox", settings), 0, settings)
-    assert any("beyond the native zoom 14" in note for note in size.notes)
+    assert any("above the native zoom 14" in note for note in size.notes)
 
 
 def test_only_off_once_and_twice_exist(settings):
@@ -69,7 +69,7 @@ def test_too_many_tiles_name_the_numbers_and_the_zoom_that_fits(settings_for):
     with pytest.raises(AreaTooLarge) as caught:
         plan(BBox(4, 51, 5, 52), 17, get_provider("esri", settings), 0, settings)
     assert "and at most 1,024 are allowed" in str(caught.value)
-    assert "largest zoom that would fit is 12, at which no ship" in str(caught.value)
+    assert "highest zoom within the limits is 12, at which ships cannot" in str(caught.value)
 
 
 def test_too_many_searched_pixels_name_sharpening(settings):
@@ -78,9 +78,9 @@ def test_too_many_searched_pixels_name_sharpening(settings):
         plan(area, 15, get_provider("esri", settings), 1, settings)
     assert "after super-resolution x4, and at most 256 million are allowed" in str(caught.value)
     assert (
-        "largest zoom that would fit is 14, or draw a smaller area or use less super-resolution"
-        in str(caught.value)
-    )
+        "choose zoom 14, the highest within the limits, or draw a smaller area or use less "
+        "super-resolution"
+    ) in str(caught.value)
 
 
 def test_the_zoom_that_is_said_to_fit_does_fit(settings):
@@ -90,7 +90,7 @@ def test_the_zoom_that_is_said_to_fit_does_fit(settings):
 
 def test_when_no_zoom_fits_that_is_reported(settings_for):
     settings = settings_for(max_raw_pixels=10)
-    with pytest.raises(AreaTooLarge, match="no lower zoom would fit"):
+    with pytest.raises(AreaTooLarge, match="no lower zoom is within the limits"):
         plan(WORLD, 3, get_provider("esri", settings), 0, settings)
 
 

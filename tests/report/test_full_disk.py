@@ -126,7 +126,7 @@ def test_a_cache_without_room_costs_the_run_nothing(server, classifier, monkeypa
 
     monkeypatch.setattr(os, "fdopen", full)
     run = search(server)
-    assert any("Tiles were not kept" in note and "No space left" in note for note in run.notes)
+    assert any("Tiles are not cached" in note and "No space left" in note for note in run.notes)
     assert not [path for path in get_settings().cache_dir.rglob("*") if path.suffix == ".part"]
 
 

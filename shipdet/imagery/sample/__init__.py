@@ -1,7 +1,7 @@
-"""A synthetic harbor as map tiles, with known ships, for use without any network.
+"""A synthetic harbor as map tiles, with known ships, for use without a network.
 
-Labeled synthetic wherever it is shown; it lies in the open ocean near Null Island, at zoom 10 to
-18. The picture and its truth are files of this package, drawn by the project's training code.
+It is labeled as synthetic wherever it is shown, and lies in the open ocean near Null Island, at
+zoom 10 to 18. The training code of this project drew the image and wrote its ground truth.
 """
 
 import json
@@ -16,27 +16,27 @@ import numpy.typing as npt
 from shipdet.geometry import TILE_PX, BBox, pixel_to_lonlat
 
 MIN_ZOOM, MAX_ZOOM = 10, 18
-#: When the sample says that it was taken.
+#: Acquisition time that the sample states.
 ACQUIRED = "2024-06-07T10:30:00Z"
-#: Its AIS file, made from the truth: one ship is silent, one gives a wrong position, and one
-#: reports where there is no ship.
+#: AIS file made from the ground truth: one ship is missing, one reports a wrong position, and one
+#: reports a position without a ship.
 AIS_FILE = Path(__file__).with_name("ais.csv")
-MARGIN_PX = 4  # around an enlarged tile, so that neighbors join without a seam
+MARGIN_PX = 4  # around an enlarged tile, so that there are no seams between tiles
 
 __all__ = ["ACQUIRED", "AIS_FILE", "MAX_ZOOM", "MIN_ZOOM", "Ship", "bbox", "tile", "truth"]
 
 
 @dataclass(frozen=True, slots=True)
 class Ship:
-    """A ship of the sample as it really is.
+    """The ground truth of a ship in the sample.
 
     Attributes:
-        lon, lat: its middle, degrees.
-        length_m, width_m: of the hull, meters.
-        heading_deg: where the bow points, clockwise from north.
-        axis_deg: the same without bow and stern, 0 to 180.
-        kind: what it carries or does.
-        state: whether it lies at a quay, at anchor, or makes way.
+        lon, lat: Center in degrees.
+        length_m, width_m: Size of the hull in meters.
+        heading_deg: Direction of the bow, clockwise from north.
+        axis_deg: Direction of the axis, 0 to 180.
+        kind: Type of ship.
+        state: Whether it is at a quay, at anchor or under way.
     """
 
     lon: float
@@ -51,7 +51,7 @@ class Ship:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where the picture lies, in global pixels of its zoom."""
+    """Position of the image, in global pixels of its zoom."""
 
     zoom: int
     left: int
@@ -61,7 +61,7 @@ class _Place:
 
 
 def bbox() -> BBox:
-    """The whole scene."""
+    """Return the bounding box of the scene."""
     place = _place()
     right, bottom = place.left + place.width, place.top + place.height
     corners = pixel_to_lonlat([[place.left, place.top], [right, bottom]], place.zoom)
@@ -71,18 +71,18 @@ def bbox() -> BBox:
 
 @lru_cache(maxsize=1)
 def truth() -> tuple[Ship, ...]:
-    """Every ship of the scene."""
+    """Return all ships of the scene."""
     return tuple(Ship(**ship) for ship in _file()["ships"])
 
 
 def tile(z: int, x: int, y: int) -> bytes | None:
-    """A 256-px PNG tile (x to the east, y to the south), or None where the sample has none.
+    """Return a 256-px PNG tile (x to the east, y to the south), or None if there is none.
 
-    Any integers are safe. Transparent where a tile reaches beyond the scene.
+    Any integers are safe. Pixels outside the scene are transparent.
     """
     if not MIN_ZOOM <= z <= MAX_ZOOM or not _touches(z, x, y):
         return None
-    import cv2  # heavy, and not needed by those who only want the bbox
+    import cv2  # takes a while to import, and bbox() does not need it
 
     pixels, covered = _cut(_scene(), z, x, y)
     bgr = pixels[..., ::-1]
@@ -108,7 +108,7 @@ def _place() -> _Place:
 
 @lru_cache(maxsize=1)
 def _scene() -> npt.NDArray[np.uint8]:
-    """The picture (height, width, 3), 38 MB."""
+    """Return the image (height, width, 3), 38 MB."""
     import cv2
 
     data = np.frombuffer(Path(__file__).with_name("harbor.jpg").read_bytes(), np.uint8)
@@ -118,7 +118,7 @@ def _scene() -> npt.NDArray[np.uint8]:
 
 
 def _touches(z: int, x: int, y: int) -> bool:
-    if not (0 <= x < 2**z and 0 <= y < 2**z):  # integers of any size come from addresses
+    if not (0 <= x < 2**z and 0 <= y < 2**z):  # URLs may contain integers of any size
         return False
     place = _place()
     size = TILE_PX * 2.0 ** (place.zoom - z)
@@ -133,7 +133,7 @@ def _touches(z: int, x: int, y: int) -> bool:
 def _cut(
     scene: npt.NDArray[np.uint8], z: int, x: int, y: int
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-    """Pixels (256, 256, 3) and coverage of one tile, averaged or enlarged from the scene."""
+    """Cut pixels (256, 256, 3) and coverage of a tile, averaged or enlarged from the scene."""
     import cv2
 
     place = _place()
@@ -143,7 +143,7 @@ def _cut(
         factor = 2 ** (z - place.zoom)
         side = TILE_PX // factor
         left, top = x * side - place.left - MARGIN_PX, y * side - place.top - MARGIN_PX
-        # The scene's edge is repeated where the margin reaches beyond it.
+        # Repeats the edge of the scene in a margin beyond it.
         rows = np.clip(np.arange(top, top + side + 2 * MARGIN_PX), 0, place.height - 1)
         columns = np.clip(np.arange(left, left + side + 2 * MARGIN_PX), 0, place.width - 1)
         around = np.ascontiguousarray(scene[rows][:, columns])

@@ -1,7 +1,7 @@
 """Dated imagery from a STAC API: acquisitions to choose from, and tiles of the chosen one.
 
 STAC (SpatioTemporal Asset Catalogs, https://stacspec.org) lists scenes with date, footprint and
-cloud cover; their pictures are cloud-optimized GeoTIFFs, of which only the needed part is read.
+cloud cover; their images are cloud-optimized GeoTIFFs, of which only the needed part is read.
 """
 
 from shipdet.imagery.stac.acquisition import Acquisition, Scene

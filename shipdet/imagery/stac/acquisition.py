@@ -1,4 +1,4 @@
-"""Acquisitions: the scenes that a satellite took of an area in one pass."""
+"""Acquisitions: the scenes of an area from one pass of a satellite."""
 
 import re
 from collections.abc import Iterable
@@ -9,26 +9,26 @@ from typing import Any, Self
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-#: A pass over an area takes seconds; scenes further apart in time are of different passes.
+#: Longest time between scenes of one pass, which takes seconds over an area.
 SAME_PASS = timedelta(minutes=10)
-#: Below this share of the area an acquisition gets a note before the run.
+#: An acquisition that covers less than this share of the area gets a note.
 FULL_SHARE = 0.99
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One item of a STAC API with its picture.
+    """An item of a STAC API with its image.
 
     Attributes:
-        id: the item's id.
-        tile: name of its grid cell, "MGRS-30STF"; empty where not given.
-        platform: "sentinel-2a"; empty where not given.
-        acquired: when it was taken, UTC.
-        cloud: cloud cover of the whole scene in percent; None where not given.
-        baseline: processing baseline, "05.10"; empty where not given.
-        href: http(s) address of the picture.
-        thumbnail: address of a small picture; empty where there is none.
-        footprint: where it has data, degrees.
+        id: Id of the item.
+        tile: Name of its grid cell, such as "MGRS-30STF"; "" if unknown.
+        platform: Such as "sentinel-2a"; "" if unknown.
+        acquired: Acquisition time, UTC.
+        cloud: Cloud cover of the whole scene in percent; None if unknown.
+        baseline: Processing baseline, such as "05.10"; "" if unknown.
+        href: http(s) URL of the image.
+        thumbnail: URL of a thumbnail; "" without one.
+        footprint: Where it has data, in degrees.
     """
 
     id: str
@@ -43,7 +43,7 @@ class Scene:
 
     @classmethod
     def of_item(cls, item: dict[str, Any], asset: str) -> Self | None:
-        """Read a STAC item; None where it lacks the asset, a time or a place."""
+        """Read a STAC item; None if it has no such asset, no time or no footprint."""
         try:
             facts, assets = item["properties"], item["assets"]
             href = str(assets[asset]["href"])
@@ -76,13 +76,13 @@ def _thumbnail(assets: dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Acquisition:
-    """What a satellite took of an area in one pass.
+    """The scenes of an area from one pass of a satellite.
 
     Attributes:
-        scenes: those with data in the area, the one that covers most of it first.
-        coverage: share of the area in which they have data, 0 to 1.
-        cloud: cloud cover in percent, weighted by the scenes' parts of the area; None where not
-            given. It is that of whole scenes (110 km for Sentinel-2), not of the area.
+        scenes: Scenes with data in the area, by decreasing coverage.
+        coverage: Share of the area in which they have data, 0 to 1.
+        cloud: Cloud cover in percent, weighted by the scenes' shares of the area; None if unknown.
+            It refers to whole scenes (110 km for Sentinel-2), not to the area.
     """
 
     scenes: tuple[Scene, ...]
@@ -91,26 +91,26 @@ class Acquisition:
 
     @property
     def id(self) -> str:
-        """The id of the first scene, by which the acquisition can be requested again."""
+        """Id of the first scene, which identifies the acquisition in requests."""
         return self.scenes[0].id
 
     @property
     def acquired(self) -> datetime:
-        """When it was taken, UTC."""
+        """Acquisition time, UTC."""
         return self.scenes[0].acquired
 
     @property
     def thumbnail(self) -> str:
-        """Address of a small picture of the first scene; empty where there is none."""
+        """URL of a thumbnail of the first scene; "" without one."""
         return self.scenes[0].thumbnail
 
     @property
     def time(self) -> str:
-        """When it was taken, ISO 8601 to the second."""
+        """Acquisition time, ISO 8601 to the second."""
         return f"{self.acquired:%Y-%m-%dT%H:%M:%SZ}"
 
     def public(self) -> dict[str, Any]:
-        """Plain JSON values for a list to choose from."""
+        """Return JSON values for a list of acquisitions."""
         return {
             "id": self.id,
             "acquired": self.time,
@@ -122,7 +122,7 @@ class Acquisition:
         }
 
     def details(self) -> dict[str, Any]:
-        """For the provenance of the picture, and so for run.json."""
+        """Return the details for the image's provenance, which are written to run.json."""
         baselines = sorted({scene.baseline for scene in self.scenes if scene.baseline})
         return {
             "acquired": self.time,
@@ -135,7 +135,7 @@ class Acquisition:
         }
 
     def notes(self) -> tuple[str, ...]:
-        """What the user should know before the run."""
+        """Return notes for the user."""
         if self.coverage >= FULL_SHARE:
             return ()
         share = f"{self.coverage:.0%}" if self.coverage >= 0.01 else "less than 1%"
@@ -146,17 +146,17 @@ class Acquisition:
 
 
 def group(scenes: Iterable[Scene], area: BaseGeometry) -> list[Acquisition]:
-    """Put the scenes of an area together by pass.
+    """Group the scenes of an area by pass.
 
-    Scenes of one platform within ``SAME_PASS`` are one acquisition. Of several scenes of one grid
-    cell that start at the same time, the one with the newest processing baseline counts.
+    Scenes of one platform within ``SAME_PASS`` are one acquisition. Of scenes with the same grid
+    cell and time, the one with the newest processing baseline counts.
 
     Args:
-        scenes: as a STAC API lists them, in any order.
-        area: degrees.
+        scenes: Scenes in any order.
+        area: The area, in degrees.
 
     Returns:
-        Acquisitions with data in the area, the newest first.
+        Acquisitions with data in the area, newest first.
     """
     passes: list[list[Scene]] = []
     for scene in sorted(scenes, key=lambda s: (s.platform, s.acquired, s.id)):
@@ -199,5 +199,5 @@ def _rank(scene: Scene) -> tuple[list[int], str]:
 
 
 def _share(footprint: BaseGeometry, area: BaseGeometry) -> float:
-    """Share of the area that a footprint covers; in degrees, which is right for small areas."""
+    """Return the share of the area that a footprint covers, in degrees, which suits small areas."""
     return float(footprint.intersection(area).area / area.area)

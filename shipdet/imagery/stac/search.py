@@ -1,4 +1,4 @@
-"""Ask a STAC API what a satellite took of an area, and when."""
+"""Search a STAC API for the acquisitions of an area."""
 
 import json
 import logging
@@ -20,12 +20,12 @@ from shipdet.imagery.stac.acquisition import Acquisition, Scene, group
 from shipdet.requests import ImageryOptions
 from shipdet.settings import Settings, get_settings
 
-#: Days that are searched when no dates are given.
+#: Number of days that are searched without given dates.
 DEFAULT_DAYS = 60
-#: Scenes of one search: four years of one place.
+#: Most scenes of a search: four years of one place.
 MAX_SCENES = 1000
 PAGE = 100
-#: For so long a search is not repeated: a page asks for an estimate with every change.
+#: Time for which results are cached, since the page requests an estimate after every change.
 REMEMBER_S = 300.0
 
 T = TypeVar("T")
@@ -40,25 +40,25 @@ def search_acquisitions(
     max_cloud: float = 100.0,
     settings: Settings | None = None,
 ) -> list[Acquisition]:
-    """List what was taken of an area.
+    """List the acquisitions of an area.
 
     Args:
-        area: a box in degrees, or the parts of an area, such as both sides of the antimeridian:
-            one pass over several parts is one acquisition, and its coverage is of all of them.
-        date_from: first day (UTC); None is ``DEFAULT_DAYS`` before the last one.
-        date_to: last day, itself included; None is today.
-        max_cloud: most cloud cover in percent; what states none is listed.
-        settings: those of the process when None; ``stac_url``, ``stac_collection`` and
-            ``stac_asset`` say where to ask.
+        area: A box in degrees, or the parts of an area, such as both sides of the antimeridian:
+            one pass over several parts is one acquisition, with the coverage of all of them.
+        date_from: First day (UTC); None is ``DEFAULT_DAYS`` before the last one.
+        date_to: Last day, inclusive; None is today.
+        max_cloud: Highest cloud cover in percent; acquisitions without a value are listed.
+        settings: Replaces the settings of the environment; ``stac_url``, ``stac_collection`` and
+            ``stac_asset`` select the API and its data.
 
     Returns:
-        The newest first; may be empty.
+        The acquisitions, newest first; may be empty.
 
     Raises:
-        BadOption: the dates are reversed, or the settings name no collection of the API.
-        NoImagery: scenes were found, but none has the wanted asset.
-        ProviderRefused: the API answers 401 or 403.
-        ProviderUnreachable: the API does not answer, or with something that is not STAC.
+        BadOption: The dates are reversed, or the API has no such collection.
+        NoImagery: Scenes were found, but none has the asset.
+        ProviderRefused: The API responds 401 or 403.
+        ProviderUnreachable: The API does not answer, or the response is not STAC.
 
     Example:
         >>> area = BBox(-5.47, 36.09, -5.38, 36.17)
@@ -86,23 +86,23 @@ def choose_acquisition(
     date_to: date | None = None,
     max_cloud: float = 100.0,
 ) -> Acquisition:
-    """Take one acquisition of an area.
+    """Choose one acquisition of an area.
 
     Args:
-        area: degrees.
-        settings: those of the process when None.
-        acquisition: id of it, or of one of its scenes; the dates and ``max_cloud`` then do not
-            matter.
-        date_from: see :func:`search_acquisitions`.
-        date_to: the same.
-        max_cloud: the same.
+        area: The area, in degrees.
+        settings: Replaces the settings of the environment.
+        acquisition: Id of the acquisition or of one of its scenes; the dates and ``max_cloud`` are
+            then ignored.
+        date_from: See :func:`search_acquisitions`.
+        date_to: See :func:`search_acquisitions`.
+        max_cloud: See :func:`search_acquisitions`.
 
     Returns:
-        The one with that id; else, of those that cover most of the area, the newest.
+        The acquisition with this id; else the newest of those that cover most of the area.
 
     Raises:
-        NoImagery: there is none; the message says what there is instead.
-        BadOption: and others as :func:`search_acquisitions`.
+        NoImagery: There is none; the message names alternatives.
+        ShipdetError: As :func:`search_acquisitions`.
     """
     settings = settings or get_settings()
     if acquisition:
@@ -110,7 +110,7 @@ def choose_acquisition(
     found = search_acquisitions(area, date_from, date_to, 100.0, settings)
     clear = [a for a in found if a.cloud is None or a.cloud <= max_cloud]
     if clear:
-        # To a twentieth: a sliver at a corner is no reason to take an older one.
+        # Rounded to a twentieth, so that a small gap does not select an older acquisition.
         return max(clear, key=lambda a: (round(a.coverage * 20), a.acquired))
     days = _days_text(date_from, date_to)
     if found:
@@ -128,7 +128,7 @@ def choose_acquisition(
 def acquisitions_for(
     area: Where, options: ImageryOptions, settings: Settings | None = None
 ) -> list[Acquisition]:
-    """As :func:`search_acquisitions`, with the dates and clouds of a request."""
+    """List the acquisitions for the dates and the cloud cover of a request."""
     first, last = _days(options)
     return search_acquisitions(area, first, last, options.max_cloud, settings)
 
@@ -144,7 +144,7 @@ def _days(options: ImageryOptions) -> tuple[date | None, date | None]:
 def acquisition_for(
     provider: Provider, area: BBox, options: ImageryOptions, settings: Settings
 ) -> Acquisition | None:
-    """The acquisition that a request comes to; None for providers without any.
+    """Return the acquisition for a request; None for providers without acquisitions.
 
     Raises:
         ShipdetError: As :func:`choose_acquisition`.
@@ -221,7 +221,7 @@ _lock = threading.Lock()
 
 
 def _items(settings: Settings, **wanted: Any) -> list[dict[str, Any]]:
-    """Items of the API as dictionaries, requested once in ``REMEMBER_S``."""
+    """Return items of the API as dictionaries, cached for ``REMEMBER_S``."""
     key = json.dumps([settings.stac_url, settings.stac_collection, wanted], sort_keys=True)
     now = time.monotonic()
     with _lock:
@@ -229,7 +229,7 @@ def _items(settings: Settings, **wanted: Any) -> list[dict[str, Any]]:
             del _remembered[old]
         if key in _remembered:
             return _remembered[key][1]
-    items = _answered(settings, lambda: _asked(settings, wanted))
+    items = _translated(settings, lambda: _requested(settings, wanted))
     if len(items) >= MAX_SCENES:
         raise BadOption(
             f"More than {MAX_SCENES:,} scenes lie in this area and these dates: choose fewer days "
@@ -240,7 +240,7 @@ def _items(settings: Settings, **wanted: Any) -> list[dict[str, Any]]:
     return items
 
 
-def _asked(settings: Settings, wanted: dict[str, Any]) -> list[dict[str, Any]]:
+def _requested(settings: Settings, wanted: dict[str, Any]) -> list[dict[str, Any]]:
     from pystac_client import Client
     from pystac_client.stac_api_io import StacApiIO
     from urllib3.util.retry import Retry
@@ -262,15 +262,15 @@ def _asked(settings: Settings, wanted: dict[str, Any]) -> list[dict[str, Any]]:
     return [item for item in search.items_as_dicts() if isinstance(item, dict)]
 
 
-def _answered(settings: Settings, ask: Callable[[], T]) -> T:
-    """The API's answer, or one sentence about what came instead."""
+def _translated(settings: Settings, request: Callable[[], T]) -> T:
+    """Return the result of ``request``; errors of the API are raised as errors for the user."""
     from pystac import STACError, STACTypeError
     from pystac_client.errors import ClientTypeError
     from pystac_client.exceptions import APIError
 
     host = urlsplit(settings.stac_url).netloc or settings.stac_url[:60]
     try:
-        return ask()
+        return request()
     except APIError as error:
         status = getattr(error, "status_code", None)
         log.info("the STAC API %s failed: %s", host, str(error)[:300])
@@ -281,7 +281,7 @@ def _answered(settings: Settings, ask: Callable[[], T]) -> T:
             ) from None
         if status in (400, 404):
             raise BadOption(
-                f"The STAC API at {host} knows no collection '{settings.stac_collection}' or no "
+                f"The STAC API at {host} has no collection '{settings.stac_collection}' or no "
                 f"search (HTTP {status}): correct SHIPDET_STAC_URL and SHIPDET_STAC_COLLECTION."
             ) from None
         what = f"HTTP {status}" if status else "no connection or no answer in time"
@@ -289,21 +289,20 @@ def _answered(settings: Settings, ask: Callable[[], T]) -> T:
             f"The STAC API at {host} cannot be reached or keeps failing ({what}): check the "
             "network, try again later, or choose another provider."
         ) from None
-    except ValueError as error:  # JSON's errors among them
+    except ValueError as error:  # includes errors of JSON
         text = getattr(error, "doc", "")
         log.info("the STAC API %s does not answer in JSON: %s", host, error)
         page = isinstance(text, str) and looks_like_html(text[:512].encode())
         what = "a web page" if page else "something that is not STAC"
         raise ProviderUnreachable(
             f"The STAC API at {host} answers with {what}: check SHIPDET_STAC_URL, and whether a "
-            "proxy or login page stands between."
+            "proxy or login page intercepts the connection."
         ) from None
     except (
         STACError, STACTypeError, ClientTypeError, NotImplementedError,
         KeyError, TypeError, AttributeError,
     ):  # fmt: skip
-        log.info("the STAC API %s does not answer as one", host, exc_info=True)
+        log.info("the STAC API %s does not behave as one", host, exc_info=True)
         raise ProviderUnreachable(
-            f"The server at {host} does not answer as a STAC API with item search: correct "
-            "SHIPDET_STAC_URL."
+            f"The server at {host} is not a STAC API with item search: correct SHIPDET_STAC_URL."
         ) from None

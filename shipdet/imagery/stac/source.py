@@ -27,14 +27,14 @@ from shipdet.settings import Settings
 
 #: First bytes of a TIFF and a BigTIFF in either byte order.
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-#: A pixel with at least this much of data around it, of 255, has data.
+#: Lowest alpha of a resampled pixel with data.
 _COVERED = 128
 
 log = logging.getLogger(__name__)
 
 
 def acquisition_digest(acquisition: Acquisition) -> str:
-    """Name of the cache folder of an acquisition's tiles."""
+    """Return the name of the cache folder for an acquisition."""
     names = "\n".join(f"{scene.id} {urlsplit(scene.href).path}" for scene in acquisition.scenes)
     return hashlib.sha256(names.encode()).hexdigest()[:16]
 
@@ -42,9 +42,8 @@ def acquisition_digest(acquisition: Acquisition) -> str:
 class StacSource:
     """The tiles of one acquisition and zoom.
 
-    Where the scenes of a pass overlap they show the same, so the first with data counts, and no
-    seam is seen. Pictures are opened before the first tile; each is open once for every tile that
-    is read at the same time.
+    Overlapping scenes of a pass show the same, so the first with data is used, without seams.
+    Each image is opened once per concurrently read tile.
     """
 
     def __init__(
@@ -74,17 +73,17 @@ class StacSource:
         await asyncio.to_thread(self._open.close)
 
     def notes(self) -> tuple[str, ...]:
-        """What the reader of the run record should know."""
+        """Return notes for the run record."""
         return (self._cache_trouble,) if self._cache_trouble else ()
 
     async def tile(self, x: int, y: int) -> Tile | Gap:
-        """One tile; a gap where the acquisition has no data, or its server fails.
+        """Return a tile; a gap if the acquisition has no data there, or its server fails.
 
         Raises:
-            ProviderRefused: the server answers 401 or 403.
-            ProviderUnreachable: it does not answer, does not serve parts of files, or sends
-                something else than a picture.
-            NoImagery: the picture is not there any more.
+            ProviderRefused: The server responds 401 or 403.
+            ProviderUnreachable: The server does not answer, does not serve parts of files, or
+                sends something other than a GeoTIFF.
+            NoImagery: The image no longer exists.
         """
         known = await asyncio.to_thread(self.cache.get, self.zoom, x, y)
         if isinstance(known, Missing):
@@ -106,11 +105,11 @@ class StacSource:
                     if repetition == self.policy.retries:
                         return Gap(_reason(error), failed=True)
                 await self.policy.sleep(self.policy.delay_s(repetition))
-        await asyncio.to_thread(self._keep, x, y, pixels, covered)
+        await asyncio.to_thread(self._store, x, y, pixels, covered)
         return Tile(pixels, covered) if covered.any() else Gap(NO_PICTURE)
 
     async def _check(self) -> None:
-        """Ask once for the first bytes of every picture, so that a failure has a plain sentence."""
+        """Request the first bytes of each image once, so that errors are specific."""
         async with self._checked:
             if not self._is_checked:
                 for scene in self.acquisition.scenes:
@@ -155,12 +154,12 @@ class StacSource:
             _check_answer(response.status_code, start, scene, host)
             return
         raise ProviderUnreachable(
-            f"The image of scene {scene.id} cannot be had from {host} ({what}): try again later, "
-            "or choose another acquisition or provider."
+            f"The image of scene {scene.id} cannot be downloaded from {host} ({what}): try again "
+            "later, or choose another acquisition or provider."
         )
 
     def _read(self, x: int, y: int) -> tuple[Pixels, Mask]:
-        """Cut one tile from the scenes, (256, 256, 3) and (256, 256)."""
+        """Cut a tile from the scenes, (256, 256, 3), with its coverage (256, 256)."""
         with gdal_env(**self._options()), self._datasets() as datasets:
             pixels = np.zeros((TILE_PX, TILE_PX, 3), np.uint8)
             covered = np.zeros((TILE_PX, TILE_PX), np.bool_)
@@ -175,14 +174,14 @@ class StacSource:
 
     @contextmanager
     def _datasets(self) -> Iterator[list[Any]]:
-        """The scenes' open pictures, lent to one thread at a time."""
+        """Provide the open images of the scenes, each set to one thread at a time."""
         import rasterio
 
         try:
             datasets = self._free.pop()
         except IndexError:
             datasets = [
-                # Only TIFF: GDAL would follow other formats to further addresses.
+                # Only TIFF: other formats can refer to other URLs.
                 self._open.enter_context(rasterio.open(f"/vsicurl/{scene.href}", driver="GTiff"))
                 for scene in self.acquisition.scenes
             ]
@@ -192,18 +191,18 @@ class StacSource:
             self._free.append(datasets)
 
     def _options(self) -> dict[str, Any]:
-        """GDAL's options for files behind HTTP."""
+        """Return GDAL's options for files over HTTP."""
         return {
-            "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # or it looks for side-car files
+            "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no requests for sidecar files
             "GDAL_HTTP_TIMEOUT": str(max(1, round(self.settings.timeout_s))),
             "GDAL_HTTP_CONNECTTIMEOUT": str(max(1, round(self.settings.timeout_s))),
-            "GDAL_HTTP_MAX_RETRY": "0",  # repeated here, where a run can be cancelled
+            "GDAL_HTTP_MAX_RETRY": "0",  # tile() repeats, and can be cancelled
             "GDAL_HTTP_USERAGENT": self.settings.user_agent,
             "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
-            "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/",  # a failure must not be remembered
+            "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/",  # failures must not be cached
         }
 
-    def _keep(self, x: int, y: int, pixels: Pixels, covered: Mask) -> None:
+    def _store(self, x: int, y: int, pixels: Pixels, covered: Mask) -> None:
         if self._cache_trouble:
             return
         try:
@@ -217,11 +216,11 @@ class StacSource:
             if ok:
                 self.cache.put(self.zoom, x, y, png.tobytes())
         except StorageFull as error:
-            self._cache_trouble = f"Tiles were not kept for the next run. {error}"
+            self._cache_trouble = f"Tiles are not cached. {error}"
 
 
 async def _first_bytes(response: Any) -> bytes:
-    """Some bytes of an answer, of which a server without ranges would send all."""
+    """Read the first bytes of a response; a server without ranges would send the whole file."""
     body = b""
     async for chunk in response.aiter_raw():
         body += chunk
@@ -238,13 +237,13 @@ def _check_answer(status: int, start: bytes, scene: Scene, host: str) -> None:
         )
     if status in (404, 410):
         raise NoImagery(
-            f"The image of scene {scene.id} is not at {host} any more (HTTP {status}): choose "
+            f"The image of scene {scene.id} is no longer at {host} (HTTP {status}): choose "
             "another acquisition."
         )
     if looks_like_html(start):
         raise ProviderUnreachable(
             f"{host} answers with a web page instead of the image of scene {scene.id}: check "
-            "whether a proxy or login page stands between this machine and the internet."
+            "whether a proxy or login page intercepts connections to the internet."
         )
     if status >= 400 or not start.startswith(_TIFF):
         raise ProviderUnreachable(
@@ -259,7 +258,7 @@ def _check_answer(status: int, start: bytes, scene: Scene, host: str) -> None:
 
 
 def _warped(dataset: Any, zoom: int, x: int, y: int) -> tuple[Pixels, Mask]:
-    """One tile of a picture, on the Web-Mercator grid, from the overview that suffices."""
+    """Read a tile of an image on the Web Mercator grid, from a sufficient overview."""
     from rasterio.enums import Resampling
     from rasterio.transform import Affine
     from rasterio.vrt import WarpedVRT
@@ -267,7 +266,7 @@ def _warped(dataset: Any, zoom: int, x: int, y: int) -> tuple[Pixels, Mask]:
     pixel_m = 2 * MERCATOR_HALF_M / (TILE_PX * 2**zoom)
     left = x * TILE_PX * pixel_m - MERCATOR_HALF_M
     top = MERCATOR_HALF_M - y * TILE_PX * pixel_m
-    # True-color pictures of Sentinel-2 have 0 for no data in all bands, whether stated or not.
+    # True-color images of Sentinel-2 have 0 for no data in all bands, whether declared or not.
     with WarpedVRT(
         dataset,
         crs="EPSG:3857",
@@ -294,4 +293,4 @@ def _reason(error: Exception) -> str:
         return "no answer in time"
     with contextlib.suppress(AttributeError):
         log.debug("GDAL: %s", error)
-    return "a read that failed"
+    return "a failed read"

@@ -115,7 +115,7 @@ def test_scenes_without_the_asset_get_one_sentence(server):
         ("/v1", "html", "answers with a web page", ProviderUnreachable),
         ("/v1/search", "html", "answers with a web page", ProviderUnreachable),
         ("/v1", 403, r"refused the search \(HTTP 403\)", ProviderRefused),
-        ("/v1/search", 404, "knows no collection", BadOption),
+        ("/v1/search", 404, "has no collection", BadOption),
         ("/v1/search", 500, "keeps failing", ProviderUnreachable),
         ("/v1", "slow", "no answer in time", ProviderUnreachable),
     ],
@@ -129,7 +129,7 @@ def test_a_failing_api_gets_one_sentence(pictures, path, fault, says, error):
 
 def test_a_server_that_is_no_stac_api_gets_one_sentence(server):
     settings = settings_for(server, stac_url=f"{server.root}/v1/search")
-    with pytest.raises(ProviderUnreachable, match="does not answer as a STAC API|not STAC"):
+    with pytest.raises(ProviderUnreachable, match="is not a STAC API|not STAC"):
         search_acquisitions(server.bbox, *MAY, settings=settings)
 
 

@@ -97,8 +97,8 @@ def test_tiles_come_from_the_cache_the_second_time(server):
     ("fault", "says", "error"),
     [
         (403, r"refused the image of scene S2A\S+ \(HTTP 403\)", ProviderRefused),
-        (404, "is not at .* any more", NoImagery),
-        (503, r"cannot be had from .* \(HTTP 503\)", ProviderUnreachable),
+        (404, "is no longer at", NoImagery),
+        (503, r"cannot be downloaded from .* \(HTTP 503\)", ProviderUnreachable),
         ("html", "a web page instead of the image", ProviderUnreachable),
         ("text", "not a GeoTIFF", ProviderUnreachable),
         ("whole", "does not serve parts of files", ProviderUnreachable),
