@@ -45,7 +45,7 @@ def test_a_folder_becomes_a_summary_and_a_run_per_image(scans, tmp_path, classif
     out = tmp_path / "out"
     batch = finish(pipeline.iter_images(files, request_, out))
     assert [image.ships for image in batch.images] == [None, 1, 1] and batch.ships == 2
-    assert "not an image" in batch.failed[0].error
+    assert "not a supported image" in batch.failed[0].error
     assert (out / "scan 1" / "run.json").is_file()
     with (out / "summary.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -130,7 +130,7 @@ def test_a_partly_failed_batch_prints_one_document(scans, tmp_path, classifier, 
     asked = ["detect", str(scans), "--gsd", "3", "--quiet", "--out", str(tmp_path / "out")]
     assert cli.main([*asked, "--json"]) == 1
     printed = capsys.readouterr()
-    assert "not an image" in json.loads(printed.out)["images"][0]["error"]
+    assert "not a supported image" in json.loads(printed.out)["images"][0]["error"]
     assert "1 of 3 images could not be searched" in printed.err
 
 
