@@ -23,6 +23,12 @@ CONTACT_SHARE = 0.01
 DATA_SHARES = (0.02, 0.1)
 #: A connected part of at least this share of the image is a scene; a smaller one is an object.
 SCENE_SHARE = 0.01
+#: The lowest value of an image can be fill if its share of the image is between these: a smaller
+#: share does not matter, and a larger one may be water of a single value.
+LOWEST_SHARES = (0.001, 0.5)
+#: Of the pixels of a color of fill, at least this share is connected to the border; colors of water
+#: are everywhere in the image.
+CONNECTED_SHARE = 0.2
 #: Width of a JPEG block, over which compression errors extend.
 JPEG_BLOCK_PX = 8
 
@@ -90,8 +96,10 @@ def find_fill(survey: Survey) -> Fill:
         if _far_from_others(color, others) and (color < others.min(axis=0)).all():
             anywhere = (*anywhere, *dict.fromkeys(float(v) for v in color))
             left &= ~same
-        elif _is_apart(where, values, survey.right, left) and _surrounds_a_scene(
-            where, left & ~same, bool((color == 0).all())
+        elif (
+            where.sum() >= CONNECTED_SHARE * same.sum()
+            and _is_apart(where, values, survey.right, left)
+            and _surrounds_a_scene(where, left & ~same, bool((color == 0).all()))
         ):
             where |= _large(same)
             # Cells next to fill may contain fill.
@@ -115,13 +123,22 @@ def _box(covered: Mask) -> PixelBox:
 
 
 def _sentinels(values: Numbers, covered: Mask) -> Iterator[float]:
-    if np.issubdtype(values.dtype, np.unsignedinteger):
-        return
-    for value in SENTINELS:
+    """Yield the common no-data values and the frequent lowest value that are far from all others.
+
+    8-bit values are not stretched, so that a low value hides nothing in them.
+    """
+    unsigned = np.issubdtype(values.dtype, np.unsignedinteger)
+    candidates = [] if unsigned else list(SENTINELS)
+    if covered.any() and values.dtype != np.uint8:
+        lowest = values[covered].min()
+        share = (values == lowest).any(axis=-1)[covered].mean()
+        if LOWEST_SHARES[0] <= share <= LOWEST_SHARES[1]:
+            candidates.append(float(lowest))
+    for value in dict.fromkeys(candidates):
         same = (values == _as(values, value)).any(axis=-1) & covered
         others = values[covered & ~same]
         if same.any() and _far_from_others(np.array([value]), others):
-            outermost = others.min() > value if value < 0 else others.max() < value
+            outermost = others.min() > value or (value > 0 and others.max() < value)
             if outermost:
                 yield value
 

@@ -80,6 +80,35 @@ def test_a_collar_that_jpeg_has_blurred_is_no_data(water):
     assert not picture.coverage[:40].any() and picture.coverage[70:250, 90:310].all()
 
 
+@pytest.mark.parametrize("seed", [4, 6, 8])
+def test_water_of_a_coarse_jpeg_is_no_fill(seed):
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 40]
+    data = cv2.imencode(".jpg", sea(240, 100, seed) + 20, quality)[1]
+    picture = open_raster(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), 3.0)
+    assert picture.coverage.all() and picture.provenance.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "fill"),
+    [
+        pytest.param(lambda p: p.astype(np.float32) / 255, -10, id="-10"),
+        pytest.param(lambda p: p.astype(np.float64) / 255, -1, id="-1"),
+        pytest.param(lambda p: p.astype(np.int16) * 12, -5000, id="-5000"),
+        pytest.param(lambda p: p.astype(np.uint16) * 12 + 30_000, 0, id="0"),
+    ],
+)
+@pytest.mark.parametrize("hole", [np.s_[80:110, 90:130], np.s_[::40, ::20]])
+def test_a_hole_of_the_lowest_value_is_no_data_and_noted(water, values, fill, hole):
+    plain = open_raster(values(water), 3.0)
+    holed = values(water)
+    holed[hole] = fill
+    picture = open_raster(holed, 3.0)
+    assert np.array_equal(picture.coverage, (holed != fill).all(axis=-1))
+    assert f"value {fill:g} " in picture.provenance.notes[0]
+    difference = np.abs(picture.pixels.astype(int) - plain.pixels)[picture.coverage]
+    assert difference.max() <= 8
+
+
 @pytest.mark.parametrize("share", [0.002, 0.3])
 def test_two_values_are_a_drawing_and_not_fill(share):
     white = np.zeros((200, 300), np.uint8)
