@@ -33,8 +33,10 @@ MARGIN = 0.1
 WATER_NOISE = 6.0
 #: Highest level of the dark parts (5th percentile), which are usually water.
 WATER_LEVEL = 80.0
-#: Lowest level of the median, if the noise allows it; typical of 8-bit imagery.
-DARKEST_MEDIAN = 40.0
+#: Percentile up to which values are usually water, even if clouds or land cover most of an image.
+WATER_PERCENTILE = 25.0
+#: Lowest level of that percentile, if the noise allows it; typical of 8-bit imagery.
+DARKEST_WATER = 40.0
 #: Smallest share of the full gain to which level and noise of the water reduce it.
 LEAST_GAIN = 0.4
 #: Largest share of stray cells, and how many times brighter than all others they are.
@@ -127,13 +129,13 @@ def _between(low: float, high: float) -> Stretch:
 
 
 def _noise(values: Floats, right: Floats) -> float:
-    """Return the standard deviation of the noise in the darker half, which contains the water.
+    """Return the standard deviation of the noise in the darkest quarter, which is usually water.
 
     Estimated from differences of neighbors, whose median coasts and ships do not affect:
     1.4826 * median(|difference|) / sqrt(2).
     """
     gray = values.mean(axis=-1)
-    dark = gray <= np.median(gray)
+    dark = gray <= np.percentile(gray, WATER_PERCENTILE)
     return float(1.4826 * np.median(np.abs(values[dark] - right[dark])) / math.sqrt(2))
 
 
@@ -232,7 +234,8 @@ def _bounded(
 ) -> Stretch:
     """Return the stretch "auto", as the module describes."""
     gray = values.mean(axis=-1)
-    low, (dark, median) = _darkest(gray), (float(v) for v in np.percentile(gray, (5, 50)))
+    low = _darkest(gray)
+    dark, water = (float(v) for v in np.percentile(gray, (5, WATER_PERCENTILE)))
     high = _brightest(peaks, low)
     if high <= low:
         return _between(low, low)
@@ -256,6 +259,6 @@ def _bounded(
     else:
         known = 255.0 / (WHITE_REFLECTANCE * (white - black))
         gain = max(min(known, calm), min(known, full))
-    if white is None and 0 < (median - black) * gain < DARKEST_MEDIAN:
-        gain = max(gain, min(DARKEST_MEDIAN / (median - black), quiet))
+    if white is None and 0 < (water - black) * gain < DARKEST_WATER:
+        gain = max(gain, min(DARKEST_WATER / (water - black), quiet))
     return Stretch(black, gain, max(255.0, (high - black) * gain))

@@ -200,6 +200,17 @@ def test_clouds_do_not_hide_the_ships_below_them(times):
     assert seen[:60].min() > np.percentile(seen[ships], 95)
 
 
+@pytest.mark.parametrize("times", [3, 6])
+def test_clouds_over_most_of_an_image_do_not_hide_the_ships(times):
+    pixels = scene("ships")
+    cloud = np.random.default_rng(6).normal(200, 20, (1000, 600, 1)) * [1, 1, 1]
+    values = np.concatenate([12 * times * cloud, 12 * dithered(pixels)])
+    seen = pixels_of(np.clip(values, 0, 65_535).astype(np.uint16)).mean(axis=-1)[1000:]
+    plain = pixels.mean(axis=-1)
+    contrast = np.median(seen[plain > 150]) - np.median(seen[plain < 100])
+    assert contrast > 0.5 * (np.median(plain[plain > 150]) - np.median(plain[plain < 100]))
+
+
 def test_what_is_far_brighter_than_the_sea_is_compressed():
     pixels = scene("ships").astype(np.float64)
     values = pixels * 6
