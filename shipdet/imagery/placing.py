@@ -75,7 +75,10 @@ def place(
     """
     grid = _stated_grid(size, stated, notes)
     if grid is None or not _on_earth(grid):
+        moved = stated.transform != Georeference.transform
         lacks = "has no coordinate reference system (CRS)"
+        if stated.crs is not None and not moved:
+            lacks = "has a coordinate reference system (CRS) without a transform"
         if grid is not None:
             lacks = "has coordinates that cannot be converted to longitude and latitude"
         elif stated.rpcs:
@@ -87,7 +90,7 @@ def place(
             raise MissingScale(
                 f"'{name}' {lacks}: give the meters per pixel (GSD), or {remedy} file."
             )
-        if grid is not None or stated.rpcs or stated.gcps:
+        if stated.crs is not None or moved or stated.rpcs or stated.gcps:
             notes.append(f"The file {lacks}: ships have positions in pixels only.")
         return Grid(*size, gsd_m, gsd_m)
     gsd_x_m, gsd_y_m = _pixel_size(grid)
@@ -141,13 +144,13 @@ def _controlled_grid(size: tuple[int, int], stated: Georeference, notes: list[st
         return None
     how = f"{len(gcps)} ground control points"
     to_lonlat = _to_lonlat(crs)
-    if residual > AFFINE_RESIDUAL_PX and len(gcps) >= 4:
-        transformer = GCPTransformer(gcps, tps=True)
+    spline = _spline(gcps) if residual > AFFINE_RESIDUAL_PX and len(gcps) >= 4 else None
+    if spline:
 
         def convert(points: Floats) -> Floats:
             xy = _inverse(affine, points)
             with gdal_env():
-                x, y = transformer.xy(xy[:, 1].tolist(), xy[:, 0].tolist(), offset="ul")
+                x, y = spline.xy(xy[:, 1].tolist(), xy[:, 0].tolist(), offset="ul")
             return to_lonlat(np.stack([np.asarray(x), np.asarray(y)], axis=-1))
 
         notes.append(
@@ -155,8 +158,21 @@ def _controlled_grid(size: tuple[int, int], stated: Georeference, notes: list[st
             f"transform, which differs by up to {residual:.0f} pixels."
         )
         return Grid(*size, 1.0, 1.0, crs.to_string(), affine, convert)
+    if residual > AFFINE_RESIDUAL_PX:
+        how += f", with errors of up to {residual:.0f} pixels"
     notes.append(f"The image is georeferenced by {how}.")
     return Grid(*size, 1.0, 1.0, crs.to_string(), affine, to_lonlat)
+
+
+def _spline(gcps: Sequence[Any]) -> GCPTransformer | None:
+    """Return a thin-plate spline through points; None for points that contradict each other."""
+    try:
+        with gdal_env():
+            spline = GCPTransformer(gcps, tps=True)
+            first = spline.xy([gcps[0].row], [gcps[0].col], offset="ul")
+    except gdal_errors():
+        return None
+    return spline if np.isfinite(first).all() else None
 
 
 def _continuous(gcps: Sequence[Any]) -> list[GroundControlPoint]:

@@ -1,6 +1,7 @@
 """Where an image is: transforms, control points, camera models, pages, names of files."""
 
 import os
+import re
 
 import numpy as np
 import pytest
@@ -86,6 +87,33 @@ def test_control_points_across_a_jump_of_longitude(geotiff, west, bend):
 def test_control_points_that_are_too_few_are_reported(geotiff):
     with pytest.raises(MissingScale, match="unusable ground control points"):
         open_raster(geotiff(gcps=control_points()[:2]))
+
+
+@pytest.mark.parametrize("moved_px", [0.2, 5])
+@pytest.mark.parametrize("gsd_m", [None, 3.0])
+def test_contradicting_control_points_place_an_image_roughly(geotiff, moved_px, gsd_m):
+    points = control_points(bend=6.0)
+    first = points[0]
+    again = GroundControlPoint(first.row, first.col, *place(first.col + moved_px, first.row))
+    picture = open_raster(geotiff(gcps=[*points, again]), gsd_m)
+    assert picture.grid.gsd_m == pytest.approx(3.0, rel=0.05)
+    assert distance_m(picture.grid.lonlat([(36, 33)]), [place(36, 33, 6.0)]).max() < 20
+    assert "26 ground control points, with errors of up to" in picture.provenance.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("stated", "lacks"),
+    [
+        ({"transform": from_origin(500_000, 5_700_000, 3, 3)}, "no coordinate reference system"),
+        ({"crs": "EPSG:32631"}, "a coordinate reference system .* without a transform"),
+    ],
+)
+def test_half_a_georeference_is_reported(geotiff, stated, lacks):
+    path = geotiff(**stated)
+    with pytest.raises(MissingScale, match=f"has {lacks}"):
+        open_raster(path)
+    (note,) = open_raster(path, 3.0).provenance.notes
+    assert re.search(f"The file has {lacks}.*: ships have positions in pixels only", note)
 
 
 def test_a_camera_model_alone_gives_no_place_and_says_so(geotiff):
