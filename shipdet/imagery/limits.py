@@ -1,7 +1,5 @@
 """Checks of every image: its scale, its size, and that it has data."""
 
-import math
-
 from shipdet.errors import BadImage, BadOption, MissingScale
 from shipdet.settings import Settings
 
@@ -16,9 +14,23 @@ def check_gsd(gsd_m: float) -> float:
         BadOption: They are out of range.
     """
     low, high = GSD_RANGE_M
-    if not (math.isfinite(gsd_m) and low <= gsd_m <= high):
+    if not low <= gsd_m <= high:
         raise BadOption(f"Meters per pixel must be from {low:g} to {high:g}, not {gsd_m:g}.")
     return gsd_m
+
+
+def check_file_gsd(name: str, gsd_m: float) -> None:
+    """Check that the meters per pixel of a file's georeference are in ``GSD_RANGE_M``.
+
+    Raises:
+        BadOption: They are out of range.
+    """
+    low, high = GSD_RANGE_M
+    if not low <= gsd_m <= high:
+        raise BadOption(
+            f"'{name}' has {gsd_m:g} m per pixel according to its georeference, which must be from "
+            f"{low:g} to {high:g}: correct its coordinate reference system and transform."
+        )
 
 
 def given_gsd(name: str, gsd_m: float | None) -> float:

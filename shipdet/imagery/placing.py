@@ -14,7 +14,7 @@ from rasterio.warp import transform as warp_points
 from shipdet.errors import MissingScale
 from shipdet.gdal import gdal_env, gdal_errors
 from shipdet.geometry import Affine, Floats, Grid, ToLonLat, distance_m, near_longitude
-from shipdet.imagery.limits import check_gsd
+from shipdet.imagery.limits import check_file_gsd
 
 WGS84 = CRS.from_epsg(4326)
 #: Largest error of an affine transform, in pixels, with which it replaces ground control points.
@@ -71,7 +71,7 @@ def place(
 
     Raises:
         MissingScale: The image has neither.
-        BadOption: The scale is out of range.
+        BadOption: The scale of the georeference is out of range.
     """
     grid = _stated_grid(size, stated, notes)
     if grid is None or not _on_earth(grid):
@@ -95,7 +95,7 @@ def place(
         return Grid(*size, gsd_m, gsd_m)
     gsd_x_m, gsd_y_m = _pixel_size(grid)
     for size_m in (gsd_x_m, gsd_y_m):
-        check_gsd(size_m)
+        check_file_gsd(name, size_m)
     grid = replace(grid, gsd_x_m=gsd_x_m, gsd_y_m=gsd_y_m)
     if gsd_m is not None and not math.isclose(gsd_m, grid.gsd_m, rel_tol=0.02):
         notes.append(

@@ -12,7 +12,7 @@ from rasterio.rpc import RPC
 from rasterio.transform import Affine, from_origin
 from rasterio.warp import transform as warp
 
-from shipdet.errors import MissingScale
+from shipdet.errors import BadOption, MissingScale
 from shipdet.geometry import distance_m
 from shipdet.imagery import open_raster
 
@@ -114,6 +114,13 @@ def test_half_a_georeference_is_reported(geotiff, stated, lacks):
         open_raster(path)
     (note,) = open_raster(path, 3.0).provenance.notes
     assert re.search(f"The file has {lacks}.*: ships have positions in pixels only", note)
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-9])
+def test_a_scale_out_of_range_is_that_of_the_file(geotiff, size):
+    path = geotiff(crs="EPSG:4326", transform=Affine(size, 0, 4, 0, -size, 50))
+    with pytest.raises(BadOption, match="m per pixel according to its georeference"):
+        open_raster(path, 3.0)
 
 
 def test_a_camera_model_alone_gives_no_place_and_says_so(geotiff):
