@@ -6,8 +6,13 @@ from collections.abc import Sequence
 from shipdet.errors import BadImage, BadOption
 
 RGB = ("red", "green", "blue")
-# Names of Sentinel-2 and Landsat 8: B04, SR_B4 or "B4, central wavelength 665 nm".
-_NUMBERED = re.compile(r"^(?:sr_|toa_)?b(?:and)?[ _-]?0*([234])\b", re.ASCII)
+# Names of Sentinel-2, Landsat 8 and 9, also with what their file names have around them: B04, B04_10m,
+# T31UFU_20240101T105441_B04, SR_B4, LC08_L2SP_199024_..._SR_B4, "B4, central wavelength 665 nm".
+_NUMBERED = re.compile(
+    r"^(?:t\d\d[a-z]{3}_(?:\d{8}t\d{6}_)?|l[co]0[89]_\w+_)?(?:sr_|toa_)?"
+    r"b(?:and)?[ _-]?0*([234])(?:_\d\dm)?\b",
+    re.ASCII,
+)
 _OF_NUMBER = {"4": "red", "3": "green", "2": "blue"}
 #: Whole descriptions that abbreviate a color.
 _SHORT = {"r": "red", "g": "green", "b": "blue", "grn": "green", "blu": "blue"}

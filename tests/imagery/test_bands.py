@@ -49,6 +49,9 @@ def test_the_stated_colors_win_over_the_order(geotiff):
         ["Blue", "Green", "Red", "Near Infrared"],
         ["Band 2", "Band 3", "Band 4", "Band 5"],
         ["SR_B2", "SR_B3", "SR_B4", "SR_B5"],
+        ["B02_10m", "B03_10m", "B04_10m", "B08_10m"],
+        [f"T31UFU_20240101T105441_{band}_10m" for band in ("B02", "B03", "B04", "B08")],
+        [f"LC09_L2SP_199024_20240101_02_T1_SR_B{band}" for band in (2, 3, 4, 5)],
         ["B2, central wavelength 490 nm", "B3, 560 nm", "B4, 665 nm", "B8, 842 nm"],
         ["surface blue", "surface green", "surface red", "red edge"],
         ["Band 1 - Blue", "Band 2 - Green", "Band 3 - Red", "Band 4 - NIR"],
@@ -85,6 +88,11 @@ def test_numbers_that_only_count_bands_say_nothing(geotiff):
     picture = open_raster(geotiff([R, G, B, N], names=names))
     assert np.array_equal(picture.pixels, RGB)
     assert "bands without stated colors" in picture.provenance.notes[0]
+
+
+def test_numbers_of_other_sensors_say_nothing(geotiff):
+    names = ["sur_refl_b01", "sur_refl_b04", "sur_refl_b03", "sur_refl_b02"]  # MODIS
+    assert np.array_equal(open_raster(geotiff([R, G, B, N], names=names)).pixels, RGB)
 
 
 def test_plain_rgb_needs_no_note(geotiff):
