@@ -36,7 +36,7 @@ WATER_LEVEL = 80.0
 #: Percentile up to which values are usually water, even if clouds or land cover most of an image.
 WATER_PERCENTILE = 25.0
 #: Lowest level of that percentile, if the noise allows it; typical of 8-bit imagery.
-DARKEST_WATER = 40.0
+DARKEST_WATER = 30.0
 #: Smallest share of the full gain to which level and noise of the water reduce it.
 LEAST_GAIN = 0.4
 #: Largest share of stray cells, and how many times brighter than all others they are.

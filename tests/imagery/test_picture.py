@@ -315,7 +315,7 @@ def test_a_crs_that_leads_nowhere_is_as_good_as_none(geotiff, settings, crs, tra
 def test_the_files_own_scale_wins_and_that_is_noted(geotiff, settings):
     mosaic = open_raster(geotiff(chw(RGB)), 10.0, settings)
     assert mosaic.grid.gsd_m == pytest.approx(3.0, rel=0.005)
-    assert "not the 10 m" in mosaic.provenance.notes[0]
+    assert "instead of the given 10 m" in mosaic.provenance.notes[0]
 
 
 def test_nodata_is_not_covered(geotiff, settings):

@@ -130,7 +130,7 @@ def test_a_camera_model_alone_gives_no_place_and_says_so(geotiff):
         0, 100, 38, 0.1, coefficients, linear, 30, 30, -122, 0.1, coefficients, linear, 30, 30
     )
     path = geotiff(rpcs=rpcs)
-    with pytest.raises(MissingScale, match=r"camera model \(RPC\) .* orthorectified"):
+    with pytest.raises(MissingScale, match=r"camera model \(RPC\), .* orthorectified"):
         open_raster(path)
     picture = open_raster(path, 3.0)
     assert not picture.grid.georeferenced
