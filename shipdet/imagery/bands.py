@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from shipdet.errors import BadImage, BadOption
 
 RGB = ("red", "green", "blue")
-# Names of Sentinel-2, Landsat 8 and 9, also with what their file names have around them: B04, B04_10m,
-# T31UFU_20240101T105441_B04, SR_B4, LC08_L2SP_199024_..._SR_B4, "B4, central wavelength 665 nm".
+# Names of Sentinel-2, Landsat 8 and 9, also inside file names: B04, B04_10m, SR_B4,
+# T31UFU_20240101T105441_B04, LC08_L2SP_199024_..._SR_B4, "B4, central wavelength 665 nm".
 _NUMBERED = re.compile(
     r"^(?:t\d\d[a-z]{3}_(?:\d{8}t\d{6}_)?|l[co]0[89]_\w+_)?(?:sr_|toa_)?"
     r"b(?:and)?[ _-]?0*([234])(?:_\d\dm)?\b",
