@@ -140,9 +140,10 @@ def _acquisition(acquisition: "Acquisition", is_chosen: bool) -> str:
 def contacts_line(contacts: "Contacts") -> str:
     """Return the number of ships that an AIS file has in the area, before the run."""
     inside = sum(contact.in_area for contact in contacts)
+    counted = ("1 ship", "was") if inside == 1 else (f"{inside} ships", "were")
     lines = [
-        f"{ships(inside).capitalize()} in {contacts.file} {'was' if inside < 2 else 'were'} in the "
-        f"area at {contacts.acquired:%Y-%m-%d %H:%M} UTC.",
+        f"{counted[0]} in {contacts.file} {counted[1]} in the area at "
+        f"{contacts.acquired:%Y-%m-%d %H:%M} UTC.",
         *contacts.notes,
     ]
     return hint(" ".join(lines))

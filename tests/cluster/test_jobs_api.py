@@ -60,9 +60,10 @@ class Visitor:
 
 def test_only_the_page_that_submitted_a_job_may_cancel_it(stream, served, tiles, store):
     one, other = Visitor(served), Visitor(served)
-    box = tiles.bbox_of(-100, 0, 3000, 160)
-    # No other job asks for this tile, so no cache has it, and the job waits for it.
-    released = tiles.held[tiles.x0 - 1, tiles.y0] = threading.Event()
+    box = tiles.bbox_of(-900, 0, 3000, 160)
+    # No other job asks for these tiles, so no cache has them, and the job waits for them.
+    released = threading.Event()
+    tiles.held |= {(tiles.x0 - column, tiles.y0): released for column in (2, 3, 4)}
     area = dict(zip(("West", "South", "East", "North"), box.as_tuple(), strict=True))
     form = {"Name": "visited", **area}
     said = one.press("Submit the drawn area", **form)

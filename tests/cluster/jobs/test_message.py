@@ -83,7 +83,10 @@ def test_numbers_of_an_area_may_be_whole():
         ({"area": TRIANGLE | {"x": "\u0000"}}, "NUL"),
         ({"area": TRIANGLE | {"x": [{"\ud800": 1}]}}, "surrogates"),
         ({"area": [4.0, 51.9, 10**400, 52.0]}, "four numbers"),
-        ({"area": {"type": "Polygon", "coordinates": [[[10**400, 0], [1, 1], [2, 2]]]}}, "valid list"),
+        (
+            {"area": {"type": "Polygon", "coordinates": [[[10**400, 0], [1, 1], [2, 2]]]}},
+            "valid list",
+        ),
         ({"area": "DROP TABLE jobs"}, "WKT"),
         ({"zoom": "15"}, "Zoom"),
         ({"zoom": 99}, "Zoom"),
