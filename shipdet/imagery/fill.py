@@ -99,12 +99,11 @@ def find_fill(survey: Survey) -> Fill:
         elif (
             where.sum() >= CONNECTED_SHARE * same.sum()
             and _is_apart(where, values, survey.right, left)
-            and _surrounds_a_scene(where, left & ~same, bool((color == 0).all()))
+            and _is_scene(left & ~same, bool((color == 0).all()))
         ):
             where |= _large(same)
             # Cells next to fill may contain fill.
-            grown = cv2.dilate(where.view(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
-            constants.append(Constant(tuple(float(v) for v in color), grown))
+            constants.append(Constant(tuple(float(v) for v in color), _grown(where, 1)))
             left &= ~where
     return Fill(survey.step, tuple(dict.fromkeys(anywhere)), tuple(constants))
 
@@ -183,11 +182,8 @@ def _is_apart(where: Mask, values: Numbers, right: Numbers, left: Mask) -> bool:
     Smooth water in 8 bits has regions of one color too, but its colors change by single steps.
     Pixels within the reach of a JPEG block do not count: compression blurs the edge of fill.
     """
-    near, far = (
-        cv2.dilate(where.view(np.uint8), np.ones((2 * reach + 1,) * 2, np.uint8)).astype(np.bool_)
-        for reach in (JPEG_BLOCK_PX, JPEG_BLOCK_PX + 2)
-    )
-    around = values[far & ~near & left].astype(np.float64)
+    around_it = _grown(where, JPEG_BLOCK_PX + 2) & ~_grown(where, JPEG_BLOCK_PX)
+    around = values[around_it & left].astype(np.float64)
     rest = left & ~where
     if not len(around):
         return False
@@ -196,6 +192,12 @@ def _is_apart(where: Mask, values: Numbers, right: Numbers, left: Mask) -> bool:
     changed = usual[usual > 0]
     least = 2 * max(float(np.median(usual)), float(changed.min()) if len(changed) else 0.0)
     return bool(np.median(np.abs(around - color).max(axis=-1)) > least)
+
+
+def _grown(mask: Mask, reach: int) -> Mask:
+    """Grow a mask by a number of pixels in all directions."""
+    kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    return cv2.dilate(mask.view(np.uint8), kernel).astype(np.bool_)
 
 
 def _touching(same: Mask) -> Mask:
@@ -215,8 +217,8 @@ def _large(same: Mask) -> Mask:
     return np.asarray(keep[labels], np.bool_)
 
 
-def _surrounds_a_scene(fill: Mask, rest: Mask, black: bool) -> bool:
-    """Whether the rest of the image is a scene, and not objects on a flat background.
+def _is_scene(rest: Mask, black: bool) -> bool:
+    """Whether the part without fill is a scene, and not objects on a flat background.
 
     Ships on water of a single color are islands in it; a collar contains no islands, except small
     fragments along its edge.
@@ -233,6 +235,5 @@ def _surrounds_a_scene(fill: Mask, rest: Mask, black: bool) -> bool:
     if not enough or sides[0] < min(32, width // 4) or sides[1] < min(32, height // 4):
         return False
     scenes = (areas >= SCENE_SHARE * rest.size)[labels]
-    near = cv2.dilate(scenes.view(np.uint8), np.ones((5, 5), np.uint8)).astype(np.bool_)
-    islands = rest & ~near
+    islands = rest & ~_grown(scenes, 2)
     return int(islands.sum()) <= 1e-5 * rest.size

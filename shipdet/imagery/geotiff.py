@@ -129,11 +129,11 @@ def _largest_page(
         if not stated.placed and outer.placed and same_shape:
             stated = outer.scaled(first.width / best.width, first.height / best.height)
         return best, stated, page.orientation
+    same_size = sum(page.pixels == pages[0].pixels and not page.mask for page in pages[1:])
     if larger:
         notes.append(f"{before}: it is used, because no larger page can be read.")
-    others = [page for page in pages[1:] if page.pixels == pages[0].pixels and not page.mask]
-    if others and not larger:
-        notes.append(f"The file has {len(others) + 1} pages of one size: the first is used.")
+    elif same_size:
+        notes.append(f"The file has {same_size + 1} pages of one size: the first is used.")
     return first, Georeference.of(first), pages[0].orientation if pages else 1
 
 

@@ -41,19 +41,21 @@ class Georeference:
         )
 
     @property
+    def has_transform(self) -> bool:
+        """Whether the file states a transform."""
+        return self.transform != Georeference.transform
+
+    @property
     def placed(self) -> bool:
         """Whether there is a CRS with a transform or control points."""
-        return (self.crs is not None and self.transform != Georeference.transform) or bool(
-            self.gcps and self.gcp_crs
-        )
+        return (self.crs is not None and self.has_transform) or bool(self.gcps and self.gcp_crs)
 
     def scaled(self, x: float, y: float) -> "Georeference":
         """Return the georeference for pixels that are ``x`` and ``y`` times as large."""
         a, b, c, d, e, f = self.transform
-        stated = self.transform != Georeference.transform
         return replace(
             self,
-            transform=(a * x, b * y, c, d * x, e * y, f) if stated else self.transform,
+            transform=(a * x, b * y, c, d * x, e * y, f) if self.has_transform else self.transform,
             gcps=[GroundControlPoint(p.row / y, p.col / x, p.x, p.y, p.z) for p in self.gcps],
         )
 
@@ -75,9 +77,8 @@ def place(
     """
     grid = _stated_grid(size, stated, notes)
     if grid is None or not _on_earth(grid):
-        moved = stated.transform != Georeference.transform
         lacks = "has no coordinate reference system (CRS)"
-        if stated.crs is not None and not moved:
+        if stated.crs is not None and not stated.has_transform:
             lacks = "has a coordinate reference system (CRS) without a transform"
         if grid is not None:
             lacks = "has coordinates that cannot be converted to longitude and latitude"
@@ -90,7 +91,7 @@ def place(
             raise MissingScale(
                 f"'{name}' {lacks}: give the meters per pixel (GSD), or {remedy} file."
             )
-        if stated.crs is not None or moved or stated.rpcs or stated.gcps:
+        if stated.crs is not None or stated.has_transform or stated.rpcs or stated.gcps:
             notes.append(f"The file {lacks}: ships have positions in pixels only.")
         return Grid(*size, gsd_m, gsd_m)
     gsd_x_m, gsd_y_m = _pixel_size(grid)
@@ -109,7 +110,7 @@ def _stated_grid(size: tuple[int, int], stated: Georeference, notes: list[str]) 
     """Return the grid that a file states, with a scale of 1; None if it states none."""
     if not stated.placed:
         return None
-    if stated.crs is None or stated.transform == Georeference.transform:
+    if stated.crs is None or not stated.has_transform:
         return _controlled_grid(size, stated, notes)
     crs = stated.crs
     return Grid(*size, 1.0, 1.0, crs.to_string(), stated.transform, _to_lonlat(crs))
