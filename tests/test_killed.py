@@ -16,6 +16,11 @@ from tests.helpers.waiting import wait_until, waits_for_the_rest
 ROOT = Path(__file__).parent.parent
 
 
+def heed_interrupts() -> None:
+    """Undo in a new process what a shell does to those in its background: SIGINT is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def download(server: TileServer, folder: Path, out: Path) -> "subprocess.Popen[str]":
     west, south, east, north = server.bbox.as_tuple()
     area = [str(value) for value in (west, south, east, north)]
@@ -27,6 +32,7 @@ def download(server: TileServer, folder: Path, out: Path) -> "subprocess.Popen[s
     return subprocess.Popen(
         [sys.executable, "-m", "shipdet", *command, "--out", str(out)], env=environment,
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=heed_interrupts,
     )  # fmt: skip
 
 
@@ -78,6 +84,7 @@ def test_an_interrupt_during_the_imports_is_one_line(tmp_path):
     ran = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
+        preexec_fn=heed_interrupts,
     )  # fmt: skip
     assert ran.returncode == 130
     assert ran.stderr == "Stopped; downloaded tiles are kept.\n"
