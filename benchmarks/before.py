@@ -1,7 +1,8 @@
 """Speed of whole searches relative to an older checkout, each in a separate process.
 
-Each checkout uses its own weights and defaults. The older one must have
-``shipdet.pipeline.iter_area`` and ``iter_image`` with their requests, as all since 2026-11-26 do.
+Each checkout uses its own weights and defaults. The older one must have ``iter_area`` and
+``iter_image`` in ``shipdet.pipeline``, or ``detect_area`` and ``detect_image``, their names until
+2026-11-28.
 """
 
 import json
@@ -21,7 +22,10 @@ SAMPLE = (-0.70, 0.04, -0.67, 0.06)  # most of the sample, covered by every chec
 _SEARCH = """
 import json, sys, tempfile, time
 from pathlib import Path
-from shipdet.pipeline import iter_area, iter_image
+try:
+    from shipdet.pipeline import iter_area, iter_image
+except ImportError:
+    from shipdet.pipeline import detect_area as iter_area, detect_image as iter_image
 from shipdet.progress import finish
 from shipdet.requests import AreaRequest, ImageRequest, Search
 from shipdet.settings import Settings
@@ -67,7 +71,7 @@ def _seconds(checkout: Path, what: object, rounds: int) -> float:
         cwd=checkout,
         env=os.environ | {"PYTHONPATH": str(checkout)},
         check=True,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
     )
     return float(ran.stdout.splitlines()[-1])

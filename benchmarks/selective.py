@@ -6,7 +6,7 @@ from benchmarks.timing import Effort, seconds
 from shipdet.models import load_classifier, load_upscaler
 from shipdet.mosaic import Mosaic
 from shipdet.pipeline.choosing import plan_search
-from shipdet.pipeline.sharpening import Sharpened, sharpen
+from shipdet.pipeline.enlarging import Enlarged, enlarge
 from shipdet.progress import finish
 from shipdet.report import Clock
 from shipdet.requests import Search
@@ -29,13 +29,13 @@ def selective_vs_whole(effort: Effort) -> dict[str, float]:
     classifier = load_classifier(backend="onnx", device="cpu")
     upscaler = load_upscaler(UPSCALER, "onnx", "cpu")
 
-    def sharpened(selective: bool) -> Sharpened:
+    def enlarged(selective: bool) -> Enlarged:
         search = Search(upscale="x4", upscaler=UPSCALER, selective=selective)
-        return finish(sharpen(raw, classifier, upscaler, plan_search(search, settings), Clock()))
+        return finish(enlarge(raw, classifier, upscaler, plan_search(search, settings), Clock()))
 
-    result = sharpened(True)  # also warms up
-    whole, some = (seconds(partial(sharpened, chosen)) for chosen in (False, True))
-    return {"speed": whole / some, "share": result.sharpened / result.blocks}
+    result = enlarged(True)  # also warms up
+    whole, some = (seconds(partial(enlarged, chosen)) for chosen in (False, True))
+    return {"speed": whole / some, "share": result.enlarged / result.blocks}
 
 
 def _roadstead(side: int) -> Mosaic:

@@ -168,7 +168,11 @@ def _stated_crs(member: object) -> str | None:
 
 def _csv(text: str) -> Iterator[Entry]:
     csv.field_size_limit(MAX_FILE_BYTES)  # a polygon may exceed csv's default limit
-    delimiter = max(",;\t", key=text.partition("\n")[0].count)
+    first, _, rest = text.partition("\n")
+    if stated := re.fullmatch(r"sep=([,;\t])\s*", first):  # written by Excel
+        text, delimiter = rest, stated[1]
+    else:
+        delimiter = max(",;\t", key=first.count)
     rows = csv.DictReader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
     try:
         columns = {(name or "").strip().lower() for name in rows.fieldnames or ()}
@@ -181,7 +185,8 @@ def _csv(text: str) -> Iterator[Entry]:
                 yield name, values["wkt"]
                 continue
             try:
-                yield name, [float(values[side]) for side in BOX]
+                # Where the comma is the decimal point, columns are separated otherwise.
+                yield name, [float(values[side].replace(",", ".")) for side in BOX]
             except (KeyError, ValueError):
                 raise BadArea(f"Row {number} of the CSV is not four numbers in degrees.") from None
     except csv.Error:

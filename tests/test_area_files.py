@@ -126,6 +126,12 @@ def test_a_csv_may_have_semicolons_or_tabs(separator):
         assert name == "Port A" and parse_area(area).box == BBox(4, 51, 5, 52)
 
 
+def test_a_csv_of_excel_may_have_decimal_commas():
+    text = "sep=;\r\nname;west;south;east;north\r\nPort A;4,5;51;5,25;52\r\n"
+    [(name, area)] = read_areas(text.encode(), "a.csv")
+    assert name == "Port A" and parse_area(area).box == BBox(4.5, 51, 5.25, 52)
+
+
 SQUARE = {"type": "Polygon", "coordinates": [[[4, 51], [5, 51], [5, 52], [4, 51]]]}
 
 

@@ -14,7 +14,7 @@ from shipdet.cli.parameters import FLAGS
 from shipdet.cli.progress_bar import Lines
 from shipdet.imagery import sample
 from shipdet.options import group, option_fields
-from shipdet.pipeline import sharpening
+from shipdet.pipeline import enlarging
 from shipdet.progress import Progress
 from shipdet.report.raster import write_picture
 from shipdet.requests import AreaRequest, ImageRequest, Search
@@ -217,7 +217,7 @@ def test_selective_upscaling_tells_how_many_blocks_it_upscaled(
     tiny: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_picture(tmp_path / "scene.png", sea(60, 50))
-    monkeypatch.setattr(sharpening, "FOCUS_SHARE", 20.0)  # more than the small model ever scores
+    monkeypatch.setattr(enlarging, "FOCUS_SHARE", 20.0)  # more than the small model ever scores
     asked = ["detect", "--image", str(tmp_path / "scene.png"), "--gsd", "4", "--quiet"]
     assert run(*asked, "--upscale", "x4", "--selective", "--out", str(tmp_path / "found")) == 0
     assert "Super-resolution was applied to 0 of 1 blocks" in capsys.readouterr().err

@@ -152,7 +152,7 @@ def test_a_large_run_cancelled_while_written_leaves_nothing(
     assert list(settings.runs_dir.iterdir()) == []
 
 
-def test_a_large_picture_is_not_sharpened(settings, classifier, picture, tmp_path):
+def test_a_large_picture_is_not_enlarged(settings, classifier, picture, tmp_path):
     path = geotiff(tmp_path / "scene.tif", picture)
     with pytest.raises(AreaTooLarge, match="cannot be enlarged"):
         searched(path, settings.model_copy(update=HELD), upscale="x4")

@@ -279,7 +279,7 @@ def test_what_cannot_work_is_refused_before_any_request(
         pipeline.estimate(request, settings)
 
 
-def test_sharpening_makes_a_coarse_picture_usable(server, settings, classifier):
+def test_super_resolution_makes_a_coarse_picture_usable(server, settings, classifier):
     request = area(server, zoom=14, search={"upscale": "x4"})
     assert pipeline.estimate(request, settings).searched_gsd_m == pytest.approx(GSD_M / 2, rel=0.01)
     with pytest.raises(ScaleTooCoarse, match="or enlarge it x4"):
@@ -484,7 +484,7 @@ def test_a_picture_of_no_use_is_refused_in_one_sentence(settings, classifier, tm
     assert left_behind(settings) == []
 
 
-def test_a_picture_too_large_after_sharpening_is_refused(settings, classifier, tmp_path):
+def test_a_picture_too_large_after_super_resolution_is_refused(settings, classifier, tmp_path):
     path = tmp_path / "scene.png"
     Image.fromarray(sea(300, 200)).save(path)
     small = settings.model_copy(update={"max_searched_pixels": 900_000})

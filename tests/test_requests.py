@@ -80,11 +80,11 @@ def test_the_box_of_a_request_is_checked():
 
 
 @pytest.mark.parametrize(("upscale", "passes"), [("none", 0), ("x4", 1), ("x16", 2)])
-def test_sharpening_is_counted_in_passes(upscale, passes):
+def test_super_resolution_is_counted_in_passes(upscale, passes):
     assert Search(upscale=upscale).passes == passes
 
 
-def test_sharpening_in_parts_needs_sharpening():
+def test_super_resolution_in_parts_needs_super_resolution():
     assert Search.check(upscale="x4", selective=True).selective
     with pytest.raises(BadOption, match=r"^Selective super-resolution needs x4 or x16\.$"):
         Search.check(selective=True)

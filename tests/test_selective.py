@@ -1,4 +1,4 @@
-"""Sharpening only where the raw image could show a ship, from request to run."""
+"""Super-resolution only where the raw image could show a ship, from request to run."""
 
 import pytest
 from PIL import Image
@@ -49,8 +49,8 @@ def test_upscaling_only_the_blocks_around_ships_finds_the_same(
     upscaler.calls.clear()
     some = searched(harbor(), settings, tmp_path, selective=True)
     assert (all_blocks, len(upscaler.calls)) == (6, 2)
-    assert some.record["sharpened"] == {"blocks": 6, "sharpened": 2}
-    assert whole.record["sharpened"] == {"blocks": 6, "sharpened": 6}
+    assert some.record["super_resolution"] == {"blocks": 6, "enlarged": 2}
+    assert whole.record["super_resolution"] == {"blocks": 6, "enlarged": 6}
     assert len(some.detections) == len(whole.detections) == len(FLEET)
     for one, other in zip(some.detections, whole.detections, strict=True):
         assert (one.x, one.y) == pytest.approx((other.x, other.y), abs=0.5)
@@ -65,7 +65,7 @@ def test_upscaling_only_the_blocks_around_ships_finds_the_same(
 def test_featureless_sea_needs_no_network(settings, classifier, upscaler, tmp_path):
     run = searched(sea(*SIZE), settings, tmp_path, selective=True)
     assert upscaler.calls == [] and len(run.detections) == 0
-    assert run.record["sharpened"] == {"blocks": 6, "sharpened": 0}
+    assert run.record["super_resolution"] == {"blocks": 6, "enlarged": 0}
     assert Image.open(run.files["upscaled"]).size == (4 * SIZE[0], 4 * SIZE[1])
 
 

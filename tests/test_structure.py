@@ -16,7 +16,7 @@ PACKAGE = PROJECT / "shipdet"
 BASE = {
     *("errors", "extras", "settings", "gdal", "geometry", "progress", "mosaic", "detections"),
     *("requests", "options", "pace", "archives", "areas", "area_files", "geopackage_reader"),
-    *("computing", "_version"),
+    *("computing", "words", "_version"),
 }
 # From the top down. A room may import what stands below it, never what stands beside it.
 FLOORS = (

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from shipdet.cli.parameters import AsJson, ships_in_words
+from shipdet.cli.parameters import AsJson
+from shipdet.words import number_of
 
 File = Annotated[
     str | None,
@@ -60,7 +61,7 @@ def lines(run: Any) -> list[str]:
     """Describe a run's AIS matches, one line per ship."""
     record = run.record["ais"]
     out = [
-        f"AIS at {record['acquired']}: {ships_in_words(record['matched'])} known, "
+        f"AIS at {record['acquired']}: {number_of(record['matched'], 'ship')} known, "
         f"{record['dark']} dark, reports without a ship: {len(record['unseen'])}"
     ]
     for ship in (*run.detections, *run.small_craft):

@@ -23,13 +23,13 @@ from shipdet.cli.parameters import (
     flag,
     search_of,
     ship_in_words,
-    ships_in_words,
     typed,
 )
 from shipdet.cli.progress_bar import shown
 from shipdet.errors import BadOption
 from shipdet.options import with_options
 from shipdet.requests import NOT_DOWNLOADED, AreaRequest, ImageRequest, ImageryOptions, Search
+from shipdet.words import number_of
 
 TILES = ("tiles", "cached", "missing")  # the counts of a download
 
@@ -123,7 +123,7 @@ def detect(
         print(note, file=sys.stderr)
     found, small = run.detections, run.small_craft
     also = f", and {len(small)} small craft" if len(small) else ""
-    print(f"{ships_in_words(len(found))} above {run.threshold:g}{also} in {run.folder}")
+    print(f"{number_of(len(found), 'ship')} above {run.threshold:g}{also} in {run.folder}")
     for ship in found:
         print(ship_in_words(ship))
     if "ais" in run.record:
@@ -160,7 +160,7 @@ def _searched(
     if contacts is not None:
         run = pipeline.match_ais(run, contacts)
     found = len(run.detections)
-    return Outcome(run, {"ships": found}, ships_in_words(found))
+    return Outcome(run, {"ships": found}, number_of(found, "ship"))
 
 
 def _batch(
@@ -176,8 +176,8 @@ def _batch(
         print(json.dumps({"folder": str(out), "ships": batch.ships, "images": images}))
     else:
         for image in batch.images:
-            print(f"{image.title}: {image.error or ships_in_words(image.ships or 0)}")
-        print(f"{ships_in_words(batch.ships)} in {len(files)} images; open {out / 'index.html'}")
+            print(f"{image.title}: {image.error or number_of(image.ships or 0, 'ship')}")
+        print(f"{number_of(batch.ships, 'ship')} in {len(files)} images; open {out / 'index.html'}")
         if batch.ships and not (out / "ships.gpkg").exists():
             print("ships.gpkg is not written: no image with ships has a georeference")
     if batch.failed:
@@ -223,6 +223,6 @@ def _downloaded(request: AreaRequest, out: Path | None, quiet: bool) -> Outcome:
 
     run = shown(pipeline.iter_download(request, out=out), quiet)
     counts = {name: run.record["source"][name] for name in TILES}
-    plural = "s" * (counts["tiles"] != 1)
-    line = "{tiles} tile{s} ({cached} from the cache, {missing} missing)".format(s=plural, **counts)
+    tiles = number_of(counts["tiles"], "tile")
+    line = f"{tiles} ({counts['cached']} from the cache, {counts['missing']} missing)"
     return Outcome(run, counts, line)

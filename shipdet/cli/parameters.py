@@ -67,11 +67,6 @@ def flag(name: str) -> str:
     return FLAGS.get(name, f"--{name.replace('_', '-')}")
 
 
-def ships_in_words(count: int) -> str:
-    """Return a number of ships as text."""
-    return f"{count} ship{'s' * (count != 1)}"
-
-
 def ship_in_words(ship: Detection) -> str:
     """Return a ship as a line of text."""
     where = (

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from shipdet.cli.parameters import AsJson, Save, given, ship_in_words, ships_in_words, typed
+from shipdet.cli.parameters import AsJson, Save, given, ship_in_words, typed
 from shipdet.cli.serving import review
 from shipdet.errors import BadOption
 from shipdet.geometry import wrap_longitude
 from shipdet.options import with_options
 from shipdet.report.filtering import ShipFilter
+from shipdet.words import number_of
 
 runs = typer.Typer(help="Manage the runs on disk.", rich_markup_mode="rich")
 runs.command("open")(review)
@@ -34,7 +35,7 @@ def list_(json_: AsJson = False) -> None:
         print(json.dumps([_plain(vars(run)) for run in found], indent=1))
         return
     for run in found:
-        count = "no search" if run.ships is None else ships_in_words(run.ships)
+        count = "no search" if run.ships is None else number_of(run.ships, "ship")
         where = "" if run.bbox is None else f"  {_in_words(run.bbox)}"
         print(f"{run.id}  {run.created}  {count:>10s}  {run.size_mb:8.1f} MB  {run.source}{where}")
 
@@ -73,7 +74,7 @@ def show(run: RunName, save: Save = None, json_: AsJson = False, **options: Any)
         print(json.dumps({"folder": str(found.folder), **record}))
         return
     selected = " (filtered)" if found.filter.given else ""
-    print(f"{ships_in_words(len(table))} above {found.threshold:g}{selected} in {found.folder}")
+    print(f"{number_of(len(table), 'ship')} above {found.threshold:g}{selected} in {found.folder}")
     for ship in table:
         print(ship_in_words(ship))
     if save is not None:
@@ -154,7 +155,7 @@ def compare(
         print(json.dumps({**changes.counts, "outside": changes.outside, "ships": ships}))
         return
     if changes.outside:
-        print(f"{ships_in_words(changes.outside)} outside the other image.", file=sys.stderr)
+        print(f"{number_of(changes.outside, 'ship')} outside the other image.", file=sys.stderr)
     print(", ".join(f"{count} {what}" for what, count in changes.counts.items()))
     for what, ship in changes.rows():
         if what != "stayed":

@@ -12,6 +12,7 @@ from shipdet.mosaic import Mask
 
 #: Names of the dimensions of a DataArray.
 _ROWS, _COLUMNS = ("y", "lat", "latitude", "row", "rows"), ("x", "lon", "longitude", "col", "cols")
+_LONGITUDES = ("lon", "longitude")
 
 
 def read_array(
@@ -68,7 +69,8 @@ def read_data_array(
     """Read values, coverage, calibration, CRS and transform of a DataArray in rioxarray's layout.
 
     The CRS and the transform come from the coordinate ``spatial_ref``; without a transform there,
-    it is computed from the coordinates x and y of the pixel centers.
+    it is computed from the coordinates x and y of the pixel centers. Coordinates that are named
+    longitude and latitude are in degrees (WGS 84) if no CRS is stated, as in the CF conventions.
 
     Raises:
         BadImage: There are other dimensions than a band, rows and columns.
@@ -118,6 +120,8 @@ def _reference(source: Any, rows: Any, columns: Any) -> tuple[str | None, Affine
     if "spatial_ref" in source.coords:
         attrs = source.coords["spatial_ref"].attrs
     crs = attrs.get("crs_wkt") or attrs.get("spatial_ref") or source.attrs.get("crs")
+    if not crs and str(columns).lower() in _LONGITUDES:
+        crs = "EPSG:4326"
     stated = attrs.get("GeoTransform")
     if stated:
         c, a, b, f, d, e = (float(part) for part in str(stated).split())

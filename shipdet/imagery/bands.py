@@ -16,6 +16,16 @@ _NUMBERED = re.compile(
 _OF_NUMBER = {"4": "red", "3": "green", "2": "blue"}
 #: Whole descriptions that abbreviate a color.
 _SHORT = {"r": "red", "g": "green", "b": "blue", "grn": "green", "blu": "blue"}
+#: Colors in German, French, Spanish, Portuguese and Italian.
+_WORDS = {
+    "rot": "red", "rouge": "red", "rojo": "red", "vermelho": "red", "rosso": "red",
+    "grün": "green", "gruen": "green", "vert": "green", "verde": "green",
+    "blau": "blue", "bleu": "blue", "azul": "blue", "blu": "blue",
+}  # fmt: skip
+_WAVELENGTH = re.compile(r"(?<![\d.])(\d{3,4}|0\.\d+)(?:\.\d+)? ?(nm|nanomet|[uµμ]m|micromet)")
+#: Wavelengths in nm, which contain the centers of the bands of Sentinel-2, Landsat 8 and 9,
+#: PlanetScope, WorldView and Pléiades.
+_COLORS_NM = {"blue": (450, 515), "green": (525, 595), "red": (630, 690)}
 #: Words in the names of bands that are not red, green or blue, even if they contain these words.
 _OTHERS = {
     "edge", "rededge", "coastal", "nir", "near", "infra", "infrared", "swir", "mask", "alpha",
@@ -116,11 +126,16 @@ def _color(text: str) -> str:
     """Return the color named by a lowercase description, or ""."""
     if text in _SHORT:
         return _SHORT[text]
-    words = set(re.split(r"[^a-z]+", text))
+    words = set(re.findall(r"[^\W\d_]+", text))
+    words |= {_WORDS[word] for word in words if word in _WORDS}
     if words & _OTHERS:
         return ""
     named = [color for color in RGB if color in words]
     if named:
         return named[0] if len(named) == 1 else ""
-    numbered = _NUMBERED.match(text)  # no color name: a band number, as of Sentinel-2
-    return _OF_NUMBER[numbered[1]] if numbered else ""
+    if numbered := _NUMBERED.match(text):  # no color name: a band number, as of Sentinel-2
+        return _OF_NUMBER[numbered[1]]
+    if measured := _WAVELENGTH.search(text):
+        nm = float(measured[1]) * (1 if measured[2].startswith("n") else 1000)
+        return next((name for name, (low, high) in _COLORS_NM.items() if low <= nm <= high), "")
+    return ""

@@ -3,12 +3,11 @@
 import asyncio
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from shipdet.errors import BadZoom, NoImagery, ProviderRefused, ProviderUnreachable
 from shipdet.imagery.providers import Provider, effective_provider
 from shipdet.imagery.retry import RetryPolicy, refused
-from shipdet.imagery.sources import Gap, Tile
+from shipdet.imagery.sources import Gap
+from shipdet.imagery.tile_png import tile_png
 from shipdet.imagery.tiles import tile_source
 from shipdet.requests import ImageryOptions
 from shipdet.settings import Settings
@@ -63,16 +62,4 @@ async def map_tile(
         if tile.failed:
             raise ProviderUnreachable(f"{used.title} does not answer for this tile: {tile.reason}.")
         raise NoImagery(f"{used.title} has no image here.")
-    return await asyncio.to_thread(_png, tile)
-
-
-def _png(tile: Tile) -> bytes:
-    import cv2  # takes a while to import
-
-    bgr = tile.pixels[..., ::-1]
-    if not tile.covered.all():
-        bgr = np.dstack([bgr, np.where(tile.covered, 255, 0).astype(np.uint8)])
-    ok, png = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 3])
-    if not ok:
-        raise RuntimeError("OpenCV cannot write PNG")
-    return png.tobytes()
+    return await asyncio.to_thread(tile_png, tile.pixels, tile.covered)

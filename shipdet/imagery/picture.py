@@ -134,9 +134,9 @@ def _data_array(
     height, width = covered.shape
     check_size(name, width, height, held_limit(settings))
     stated = Georeference()
-    if crs and transform:
+    if transform:
         try:
-            stated = Georeference(CRS.from_user_input(crs), transform)
+            stated = Georeference(CRS.from_user_input(crs) if crs else None, transform)
         except CRSError:
             notes.append("The coordinate reference system (CRS) of the DataArray is invalid.")
     grid = place((width, height), stated, name, gsd_m, notes)

@@ -194,8 +194,11 @@ def _inverse(affine: Affine, mapped: Floats) -> Floats:
 def _on_earth(grid: Grid) -> bool:
     """Whether center and corners have a longitude and latitude, which ships need.
 
-    They have none in a local CRS or outside the domain of a projection.
+    They have none in a local CRS or outside the domain of a projection. A geocentric CRS measures
+    from the center of the earth along three axes, and images have two.
     """
+    if grid.crs is not None and CRS.from_string(grid.crs).to_wkt().startswith("GEOCCS"):
+        return False
     width, height = grid.width, grid.height
     points = [(width / 2, height / 2), (0, 0), (width, 0), (0, height), (width, height)]
     try:

@@ -18,7 +18,7 @@ from shipdet.models import Classifier, Upscaler, load_classifier, load_upscaler
 from shipdet.mosaic import Mosaic, Picture
 from shipdet.pipeline import device
 from shipdet.pipeline.choosing import SearchPlan
-from shipdet.pipeline.sharpening import sharpen
+from shipdet.pipeline.enlarging import enlarge
 from shipdet.progress import Progress, Steps
 from shipdet.report import (
     Clock,
@@ -107,16 +107,16 @@ def search_picture(
     with device.held():
         with clock.stage("load"):
             used = yield from _load(how)
-        sharpened = None
+        enlarged = None
         if used.upscaler is not None:
-            sharpened = yield from sharpen(raw, used.classifier, used.upscaler, how, clock)
-        upscaled = sharpened.mosaic if sharpened else None
+            enlarged = yield from enlarge(raw, used.classifier, used.upscaler, how, clock)
+        upscaled = enlarged.mosaic if enlarged else None
         with clock.stage("detect"):
             found = yield from detect(
                 upscaled or raw,
                 used.classifier,
-                raw=raw if sharpened else None,
-                raw_survey=sharpened.survey if sharpened else None,
+                raw=raw if enlarged else None,
+                raw_survey=enlarged.survey if enlarged else None,
                 floor=how.min_score,
                 counts=partial(_counts, how=how, area=into.area),
             )
@@ -134,7 +134,7 @@ def search_picture(
         record = imagery_record(raw, covered, upscaled, into.inputs, into.notes, clock) | {
             "files": files,
             "models": used.record(how),
-            "sharpened": sharpened.record() if sharpened else None,
+            "super_resolution": enlarged.record() if enlarged else None,
             "window_m": how.classifier.shipdet.window_m,
             "min_length_m": how.search.min_length_m,
         }

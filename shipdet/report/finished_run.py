@@ -130,10 +130,10 @@ class Run:
     def notes(self) -> tuple[str, ...]:
         """Notes for the user, one sentence each."""
         notes = [*self.record.get("notes", ()), *self.record.get("ais", {}).get("notes", ())]
-        counts = self.record.get("sharpened")
-        if counts and counts["sharpened"] != counts["blocks"]:
+        counts = self.record.get("super_resolution")
+        if counts and counts["enlarged"] != counts["blocks"]:
             notes.append(
-                f"Super-resolution was applied to {counts['sharpened']} of {counts['blocks']} "
+                f"Super-resolution was applied to {counts['enlarged']} of {counts['blocks']} "
                 "blocks; the others have no candidates in the raw image."
             )
         chosen = self.record.get("inputs", {}).get("search", {}).get("image_format")

@@ -12,6 +12,7 @@ from shipdet.detections import Detection
 from shipdet.geometry import Floats, near_longitude, wrap_longitude
 from shipdet.report.record import corners_of, grid_of
 from shipdet.report.score_colors import score_class
+from shipdet.words import number_of
 
 if TYPE_CHECKING:
     from shipdet.report.finished_run import Run
@@ -39,7 +40,7 @@ def html_report(run: "Run") -> str:
     """
     record = run.record
     ships, small = run.detections.items, run.small_craft.items
-    title = f"{len(ships):,} ship{'s' * (len(ships) != 1)}"
+    title = number_of(len(ships), "ship")
     also = f", {len(small):,} small craft" if small and not run.filter.given else ""
     overlay = ""
     if "overlay" in run.files:

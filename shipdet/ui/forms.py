@@ -66,7 +66,7 @@ def area_requests(page: Page, values: Values) -> list[tuple[str, AreaRequest]]:
     elif values[page.map.polygon]:
         areas = named_areas(json.loads(values[page.map.polygon]))
     else:
-        areas = named_areas(list(_drawn_box(page, values)))
+        areas = named_areas(list(drawn_box(page, values)))
     return pipeline.requests_for(areas, _search(page, values), _imagery(page, values))
 
 
@@ -77,11 +77,12 @@ def area_request(
 
     ``box`` (west, south, east, north) replaces the drawn rectangle.
     """
-    drawn = box or _drawn_box(page, values)
+    drawn = box or drawn_box(page, values)
     return AreaRequest.check(bbox=drawn, search=_search(page, values), **_imagery(page, values))
 
 
-def _drawn_box(page: Page, values: Values) -> tuple[Any, ...]:
+def drawn_box(page: Page, values: Values) -> tuple[Any, ...]:
+    """Return west, south, east and north as entered; raise BadArea if one is missing."""
     drawn = tuple(values[number] for number in page.area.bbox)
     if None in drawn:
         raise BadArea(NO_AREA)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from shipdet.errors import ShipdetError, sentence
 from shipdet.pipeline import Estimate, Run
 from shipdet.progress import STAGE_TITLES, Progress, Stage
+from shipdet.words import number_of
 
 BACKENDS = {"torch": "PyTorch", "onnx": "ONNX Runtime", "openvino": "OpenVINO"}
 
@@ -157,7 +158,7 @@ def _bar(event: Progress) -> str:
 
 def ships(count: int) -> str:
     """Return a number of ships as text."""
-    return "no ship" if count == 0 else "1 ship" if count == 1 else f"{count:,} ships"
+    return number_of(count, "ship") if count else "no ship"
 
 
 def finished_box(run: Run) -> str:
@@ -165,15 +166,14 @@ def finished_box(run: Run) -> str:
     found = len(run.detections)
     line = f"{ships(found).capitalize()} found"
     weaker = sum(ship.score < run.threshold for ship in run.candidates)
-    plural = "" if weaker == 1 else "s"
-    more = f"{weaker:,} candidate{plural} scored lower" if weaker else "no candidates scored lower"
+    more = number_of(weaker, "candidate") if weaker else "no candidates"
     seconds = run.record["timings"].get("all")
     took = f" The run took {duration(seconds)}." if seconds else ""
     advice = "" if found else " Lower the threshold to see weaker candidates."
     return (
         f'<div class="sd-card sd-success" role="status"><h3>{line}</h3>'
         f"<p>{html.escape(run.title)}. "
-        f"Score {_score(run.threshold)} or more; {more}.{took}{advice}</p>"
+        f"Score {_score(run.threshold)} or more; {more} scored lower.{took}{advice}</p>"
         f"{_ran_on(run)}{notes_box(run.notes)}</div>"
     )
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shipdet.ui.html import duration
+from shipdet.words import number_of
 
 Row = dict[str, Any]
 
@@ -59,9 +60,7 @@ def job_card(job: Row, addresses: dict[str, str]) -> str:
 
 def _outcome(job: Row) -> str:
     if job["status"] == "completed":
-        ships = job["ships"]
-        blocks = job["blocks_total"]
-        return f"{ships} ship{'s' * (ships != 1)} in {blocks} block{'s' * (blocks != 1)}"
+        return f"{number_of(job['ships'], 'ship')} in {number_of(job['blocks_total'], 'block')}"
     error = f": {html.escape(job['error'])}" if job["error"] else ""
     return f"{job['status']}, {job['blocks_done']} of {job['blocks_total']} blocks{error}"
 

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from shipdet.area_files import GEOPACKAGE, SUFFIXES, name_areas, read_area_file
+from shipdet.area_files import GEOPACKAGE, SUFFIXES, Entry, name_areas, read_area_file
 from shipdet.areas import parse_area
 from shipdet.cluster import submit
 from shipdet.cluster.engines import health
@@ -22,7 +22,7 @@ from shipdet.options import option_fields
 from shipdet.requests import AreaRequest, Search
 from shipdet.settings import Settings
 from shipdet.ui import html, jobs_html
-from shipdet.ui.forms import Values, area_request, request_inputs
+from shipdet.ui.forms import Values, area_request, drawn_box, request_inputs
 from shipdet.ui.layout import Page
 from shipdet.ui.source_events import AT_ONCE, UNSEEN
 
@@ -68,7 +68,7 @@ def add_jobs(page: Page, settings: Settings, opened: Listener, left: Listener) -
         return {outcome: html.hint(text), mine: [*values[mine], *new]}
 
     def send_area(values: Values) -> Updates:
-        return send(values, lambda: [drawn_job(page, values, str(values[name]))])
+        return send(values, lambda: drawn_jobs(page, values, str(values[name])))
 
     def send_file(values: Values) -> Updates:
         return send(values, lambda: _messages_of_file(page, values, name, file))
@@ -123,15 +123,22 @@ def _answer(outcome: gr.HTML, act: Callable[[], str]) -> Updates:
         return {outcome: html.error_box(error)}
 
 
-def drawn_job(page: Page, values: Values, name: str) -> JobMessage:
-    """Return a job for the drawn rectangle or polygon, with the page's search options."""
-    request, polygon = area_request(page, values), values[page.map.polygon]
-    return _message(name, json.loads(polygon) if polygon else list(request.bbox), request)
+def drawn_jobs(page: Page, values: Values, name: str) -> list[JobMessage]:
+    """Return jobs for the drawn rectangle or polygon, with the page's search options.
+
+    An area across the antimeridian gives two.
+    """
+    polygon = values[page.map.polygon]
+    area = json.loads(polygon) if polygon else list(drawn_box(page, values))
+    return _jobs(page, values, [(name, area)])
 
 
 def jobs_of_file(page: Page, values: Values, path: Path, prefix: str) -> list[JobMessage]:
     """Return jobs for the areas of a file, with the page's search options."""
-    areas = name_areas(read_area_file(path), prefix)
+    return _jobs(page, values, name_areas(read_area_file(path), prefix))
+
+
+def _jobs(page: Page, values: Values, areas: Sequence[Entry]) -> list[JobMessage]:
     return [
         _message(part, side, area_request(page, values, parse_area(side).box.as_tuple()))
         for name, area in areas

@@ -14,6 +14,7 @@ from shipdet.errors import ShipdetError
 from shipdet.pipeline import Estimate, ImageFacts, estimate_together
 from shipdet.requests import AreaRequest
 from shipdet.ui.html import duration, error_box, hint, notes_box, ships
+from shipdet.words import number_of
 
 if TYPE_CHECKING:
     from shipdet.ais import Contacts
@@ -113,7 +114,7 @@ def acquisition_list(acquisitions: Sequence["Acquisition"], chosen: str = "") ->
             "or widen the date range."
         )
     rows = "".join(_acquisition(a, a.id == chosen) for a in acquisitions)
-    number = "1 acquisition" if len(acquisitions) == 1 else f"{len(acquisitions)} acquisitions"
+    number = number_of(len(acquisitions), "acquisition")
     return (
         f'<fieldset class="sd-acquisitions"><legend>{number} of this area</legend>{rows}</fieldset>'
     )
@@ -140,9 +141,9 @@ def _acquisition(acquisition: "Acquisition", is_chosen: bool) -> str:
 def contacts_line(contacts: "Contacts") -> str:
     """Return the number of ships that an AIS file has in the area, before the run."""
     inside = sum(contact.in_area for contact in contacts)
-    counted = ("1 ship", "was") if inside == 1 else (f"{inside} ships", "were")
     lines = [
-        f"{counted[0]} in {contacts.file} {counted[1]} in the area at "
+        f"{number_of(inside, 'ship')} in {contacts.file} {'was' if inside == 1 else 'were'} in the "
+        "area at "
         f"{contacts.acquired:%Y-%m-%d %H:%M} UTC.",
         *contacts.notes,
     ]
@@ -164,7 +165,7 @@ def ais_card(record: dict[str, Any]) -> str:
     inside = any(contact["in_area"] for contact in facts["contacts"])
     none = "Every ship of the AIS file in this area was found." if inside else NO_CONTACT
     listed = (
-        f"<p>{without} {'report' if without == 1 else 'reports'} without a ship in the image:</p>"
+        f"<p>{number_of(without, 'report')} without a ship in the image:</p>"
         f"<table><tbody>{unseen}</tbody></table>"
         if without
         else f"<p>{none}</p>"

@@ -127,7 +127,7 @@ def upscale(
     return mosaic
 
 
-def count_sharpened(
+def count_enlarged(
     mosaic: Mosaic,
     upscaler: Upscaler,
     passes: Literal[0, 1, 2] = 1,

@@ -246,7 +246,7 @@ def enlarged(mosaic, factor=4):
     )
 
 
-def test_pixels_are_those_of_the_picture_before_sharpening(classifier):
+def test_pixels_are_those_of_the_picture_before_super_resolution(classifier):
     raw = on_the_map([(120, 90, 210, 32, 25), (60, 150, 160, 28, 90)], 15, 220, 200)
     plain = found_in(raw, classifier)
     sharp = found_in(enlarged(raw), classifier, raw=raw)
@@ -260,7 +260,7 @@ def test_pixels_are_those_of_the_picture_before_sharpening(classifier):
 
 
 @pytest.fixture
-def sharpened():
+def raw_and_enlarged():
     """A raw picture with one ship, and its enlargement with one more."""
     raw = on_the_map([(60, 150, 160, 28, 90)], 15, 220, 200)
     sharp = enlarged(raw)
@@ -269,8 +269,8 @@ def sharpened():
     return raw, sharp
 
 
-def test_the_raw_picture_says_which_ships_it_supports(classifier, sharpened):
-    raw, sharp = sharpened
+def test_the_raw_picture_says_which_ships_it_supports(classifier, raw_and_enlarged):
+    raw, sharp = raw_and_enlarged
     found = found_in(sharp, classifier, raw=raw)
     assert len(found) == 2
     real, invented = (nearest(found, x, y)[0] for x, y in ((60, 150), (160, 60)))
@@ -280,8 +280,8 @@ def test_the_raw_picture_says_which_ships_it_supports(classifier, sharpened):
     assert sorted(supported.values()) == [False, True] and supported[round(real.x)]
 
 
-def test_a_survey_of_the_raw_picture_is_used_again(classifier, sharpened):
-    raw, sharp = sharpened
+def test_a_survey_of_the_raw_picture_is_used_again(classifier, raw_and_enlarged):
+    raw, sharp = raw_and_enlarged
     expected = found_in(sharp, classifier, raw=raw)
     known = finish(survey(raw, classifier))
     classifier.canvases_seen.clear()
@@ -292,6 +292,6 @@ def test_a_survey_of_the_raw_picture_is_used_again(classifier, sharpened):
     assert len(classifier.canvases_seen) == len(alone.canvases_seen)
 
 
-def test_without_sharpening_nothing_is_said_about_support(classifier):
+def test_without_super_resolution_nothing_is_said_about_support(classifier):
     found = found_in(painted([(450, 350, 200, 30, 120)]), classifier).above(0.2)
     assert found[0].raw_support is None

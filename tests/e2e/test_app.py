@@ -169,11 +169,11 @@ def test_a_reloaded_page_finds_its_run(open_app: OpenApp):
     expect(app.estimate).to_contain_text("tiles")
     app.detect.click()
     expect(app.panel).not_to_contain_text("Press Detect ships", timeout=30_000)
-    app.page.reload()
+    app.reload()
     expect(app.page.locator("#results")).to_be_visible(timeout=RUN_MS)
     app.viewer.see(in_words(app.count))
     expect(app.detect).to_be_enabled()
-    app.page.reload()
+    app.reload()
     expect(app.page.locator("#results")).to_be_visible(timeout=30_000)
 
 
@@ -271,7 +271,7 @@ def test_super_resolution_shows_both_images_side_by_side(open_app: OpenApp):
     expect(app.viewer.place.locator("#view [name=left]")).to_have_value("raw")
     expect(app.viewer.place.locator("#view [name=right]")).to_have_value("upscaled")
     expect(app.viewer.place.locator(".leaflet-over-pane img").first).to_be_visible()
-    app.picture("sharpened", whole=True)
+    app.picture("enlarged", whole=True)
 
 
 def test_a_cancelled_run_says_so_and_another_can_start(open_app: OpenApp):

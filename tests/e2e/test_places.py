@@ -104,7 +104,7 @@ def test_a_port_is_found_by_its_name(open_app: OpenApp):
     expect(app.page.locator("#places")).to_be_hidden()
     expect(app.map.locator(".sd-notice")).to_contain_text("does not cover this place")
 
-    app.page.reload()  # the map opens where it was left
+    app.reload()  # the map opens where it was left
     expect(app.map.locator(".leaflet-draw-draw-rectangle")).to_be_visible(timeout=60_000)
     wait_until_shown(app, *ALGECIRAS)
 

@@ -33,6 +33,20 @@ class AppPage:
         expect(self.map.locator(".leaflet-draw-draw-rectangle")).to_be_visible(timeout=60_000)
         expect(self.estimate).to_contain_text("tiles", timeout=60_000)
 
+    def reload(self) -> None:
+        """Reload the page, also during a search.
+
+        gradio ends its streams when a page is left and reports that as errors of the old document.
+        They do not count.
+        """
+        self.page.evaluate(
+            """() => {
+                addEventListener("unhandledrejection", (event) => event.preventDefault());
+                console.error = () => {};
+            }"""
+        )
+        self.page.reload()
+
     @property
     def map(self) -> FrameLocator:
         return self.page.frame_locator("#map iframe")

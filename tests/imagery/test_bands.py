@@ -58,6 +58,9 @@ def test_the_stated_colors_win_over_the_order(geotiff):
         ["B1 (blue)", "B2 (green)", "B3 (red)", "B4 (near infra red)"],
         ["B", "G", "R", "NIR"],
         ["BLU", "GRN", "RED", "NIR"],
+        ["Blau", "Grün", "Rot", "Infrarot"],
+        ["490 nm", "560.0nm", "665 nanometers", "842 nm"],
+        ["0.49 µm", "0.56 um", "0.665 micrometers", "0.842 µm"],
     ],
 )
 def test_the_names_of_bands_say_their_colors(geotiff, names):

@@ -106,6 +106,10 @@ def test_contradicting_control_points_place_an_image_roughly(geotiff, moved_px, 
     [
         ({"transform": from_origin(500_000, 5_700_000, 3, 3)}, "no coordinate reference system"),
         ({"crs": "EPSG:32631"}, "a coordinate reference system .* without a transform"),
+        (
+            {"crs": "EPSG:4978", "transform": from_origin(3_900_000, 300_000, 3, 3)},
+            "coordinates that cannot be converted",
+        ),
     ],
 )
 def test_half_a_georeference_is_reported(geotiff, stated, lacks):

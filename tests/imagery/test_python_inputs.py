@@ -100,6 +100,24 @@ def test_a_data_array_is_the_file(path):
     same(open_raster(data_array(RGB, ("y", "x", "band"), spatial_ref=spatial, **centers)), file)
 
 
+def test_longitudes_and_latitudes_of_a_data_array_are_degrees():
+    step = 3 / 111_195  # degrees of 3 m at the equator
+    centers = {"lon": coordinate(4 + step * np.arange(60)), "lat": coordinate(
+        -step * np.arange(40))}  # fmt: skip
+    picture = open_raster(data_array(RGB, ("lat", "lon", "band"), **centers))
+    assert picture.grid.gsd_m == pytest.approx(3, rel=0.01)
+    assert picture.grid.lonlat([(0.5, 0.5)])[0] == pytest.approx((4, 0), abs=1e-9)
+
+
+def test_coordinates_of_a_data_array_without_a_crs_are_reported():
+    centers = {"x": coordinate(500_001.5 + 3 * np.arange(60)), "y": coordinate(
+        5_699_998.5 - 3 * np.arange(40))}  # fmt: skip
+    array = data_array(np.moveaxis(RGB, -1, 0), **centers)
+    with pytest.raises(MissingScale, match="no coordinate reference system"):
+        open_raster(array)
+    assert "positions in pixels only" in open_raster(array, 3.0).provenance.notes[-1]
+
+
 def test_the_band_names_and_fill_value_of_a_data_array_count():
     bands = np.moveaxis(RGB[..., ::-1], -1, 0).astype(np.int16)
     bands[:, :4] = -1

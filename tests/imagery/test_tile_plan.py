@@ -72,7 +72,7 @@ def test_too_many_tiles_name_the_numbers_and_the_zoom_that_fits(settings_for):
     assert "highest zoom within the limits is 12, at which ships cannot" in str(caught.value)
 
 
-def test_too_many_searched_pixels_name_sharpening(settings):
+def test_too_many_searched_pixels_name_super_resolution(settings):
     area = BBox(4, 51.9, 4.2, 52.05)
     with pytest.raises(AreaTooLarge) as caught:
         plan(area, 15, get_provider("esri", settings), 1, settings)

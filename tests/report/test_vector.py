@@ -54,7 +54,7 @@ def test_a_row_tells_one_ship():
 
 
 @pytest.mark.parametrize(("support", "expected"), [(None, ""), (True, "true"), (False, "false")])
-def test_support_is_empty_where_nothing_was_sharpened(support, expected):
+def test_support_is_empty_where_nothing_was_enlarged(support, expected):
     assert rows(ship(raw_support=support))[0]["raw_support"] == expected
 
 

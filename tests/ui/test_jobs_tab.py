@@ -11,7 +11,7 @@ pytest.importorskip("confluent_kafka")
 from shipdet.areas import parse_area
 from shipdet.errors import BadArea
 from shipdet.ui.gradio_app import build_blocks
-from shipdet.ui.jobs_tab import drawn_job, jobs_of_file
+from shipdet.ui.jobs_tab import drawn_jobs, jobs_of_file
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def changed(page, values):
 
 
 def test_all_that_is_set_on_the_page_reaches_the_job(page, changed):
-    job = drawn_job(page, changed, "all-of-it")
+    [job] = drawn_jobs(page, changed, "all-of-it")
     assert (job.date_from, job.date_to, job.max_cloud) == ("2024-05-01", "2024-05-31", 5)
     assert job.min_length_m == 40
     assert list(job.area) == [changed[number] for number in page.area.bbox]
@@ -42,7 +42,7 @@ def test_a_file_needs_no_drawn_rectangle(page, changed, tmp_path):
     assert (job.name, job.area) == ("my-Rotterdam", (4.0, 51.9, 4.01, 51.91))
     assert (job.min_length_m, job.max_cloud) == (40, 5)
     with pytest.raises(BadArea, match="Draw a rectangle"):
-        drawn_job(page, undrawn, "undrawn")
+        drawn_jobs(page, undrawn, "undrawn")
 
 
 def test_an_area_of_a_file_across_180_degrees_is_two_jobs(page, changed, tmp_path):
@@ -51,6 +51,14 @@ def test_an_area_of_a_file_across_180_degrees_is_two_jobs(page, changed, tmp_pat
     jobs = jobs_of_file(page, changed, file, "")
     assert [job.name for job in jobs] == ["fiji-eastern-hemisphere", "fiji-western-hemisphere"]
     assert [job.area[0] for job in jobs] == [179.9, -180]
+
+
+def test_a_rectangle_across_180_degrees_is_two_jobs(page, changed):
+    box = dict(zip(page.area.bbox, (179.9, -17, -179.9, -16.9), strict=True))
+    jobs = drawn_jobs(page, {**changed, **box}, "fiji")
+    assert [(job.name, job.area[0]) for job in jobs] == [
+        ("fiji-eastern-hemisphere", 179.9), ("fiji-western-hemisphere", -180),
+    ]  # fmt: skip
 
 
 def test_a_feature_without_a_shape_is_not_the_drawn_rectangle(page, values, tmp_path):
@@ -84,6 +92,6 @@ def test_the_jobs_are_asked_for_only_while_the_tab_is_open(settings):
 def test_a_drawn_polygon_is_the_area_of_the_job(page, values):
     ring = [[-0.70, 0.06], [-0.69, 0.06], [-0.69, 0.07], [-0.70, 0.06]]
     polygon = {"type": "Polygon", "coordinates": [ring]}
-    job = drawn_job(page, {**values, page.map.polygon: json.dumps(polygon)}, "triangle")
+    [job] = drawn_jobs(page, {**values, page.map.polygon: json.dumps(polygon)}, "triangle")
     inside = parse_area(job.area).contains([(-0.691, 0.061), (-0.699, 0.069)])
     assert inside.tolist() == [True, False]

@@ -1,11 +1,11 @@
-"""Sharpening only where a focus lies: which blocks, and how they meet the others."""
+"""Super-resolution only where a focus lies: which blocks, and how they meet the others."""
 
 import cv2
 import numpy as np
 import pytest
 
 from shipdet.progress import finish
-from shipdet.upscale import Focus, UpscaleOptions, count_sharpened, upscale
+from shipdet.upscale import Focus, UpscaleOptions, count_enlarged, upscale
 from shipdet.upscale.plan import Span
 from tests.upscale.test_upscale import SMALL, Blur, mosaic
 
@@ -54,7 +54,7 @@ def test_on_an_enlarged_picture_a_focus_lies_where_it_lay():
 def test_the_network_gets_the_blocks_of_the_focus_and_no_other(focus, passes):
     picture, fake, events = mosaic(80, 150), Blur(), []
     finish(upscale(picture, fake, passes, SMALL, focus), events.append)
-    some, whole = count_sharpened(picture, fake, passes, SMALL, focus)
+    some, whole = count_enlarged(picture, fake, passes, SMALL, focus)
     assert len(fake.calls) == some < whole
     assert events[-1].done == events[-1].total == some
     assert (some == 0) == (focus is NOWHERE)
@@ -76,7 +76,7 @@ def test_an_interpolating_network_leaves_no_trace_of_blocks():
     np.testing.assert_array_equal(some, none)
 
 
-def test_sharpened_blocks_fade_into_the_others_without_a_seam():
+def test_enlarged_blocks_fade_into_the_others_without_a_seam():
     picture = mosaic(150, 150)
     picture.pixels[:] = 100
     result = finish(upscale(picture, Bicubic(60), 1, SMALL, at(75, 75))).pixels.astype(int)
@@ -87,7 +87,7 @@ def test_sharpened_blocks_fade_into_the_others_without_a_seam():
 
 
 @pytest.mark.parametrize("batch", [1, 3])
-def test_sharpened_pixels_are_those_of_the_whole_way(batch):
+def test_enlarged_pixels_are_those_of_the_whole_way(batch):
     picture, focus = mosaic(150, 200), at(100, 75)
     options = UpscaleOptions(block_px=48, overlap_px=16, ramp_px=8, batch=batch)
     some = finish(upscale(picture, Blur(), 1, options, focus)).pixels
@@ -105,7 +105,7 @@ def test_too_little_memory_shrinks_only_the_blocks_of_the_focus():
     expected = finish(upscale(picture, Blur(), 1, options, at(75, 75)))
     np.testing.assert_array_equal(result.pixels, expected.pixels)
     assert any("memory" in event.note for event in events)
-    assert events[-1].done == events[-1].total == count_sharpened(
+    assert events[-1].done == events[-1].total == count_enlarged(
         picture, fake, 1, options, at(75, 75)
     )[0]  # fmt: skip
 
@@ -126,5 +126,5 @@ def test_uncovered_blocks_of_the_focus_are_not_counted():
     picture, fake = mosaic(150, 150, coverage=covered), Blur()
     focus = at(80, 75, 60.0)
     result = finish(upscale(picture, fake, 1, SMALL, focus))
-    assert len(fake.calls) == count_sharpened(picture, fake, 1, SMALL, focus)[0]
+    assert len(fake.calls) == count_enlarged(picture, fake, 1, SMALL, focus)[0]
     assert not result.pixels[:, 80 * 4 :].any() and result.pixels[:, : 80 * 4].any()

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from shipdet.models import Classifier, Upscaler, load_classifier, load_upscaler
 from shipdet.pipeline.choosing import SearchPlan, plan_search
-from shipdet.pipeline.sharpening import sharpen
+from shipdet.pipeline.enlarging import enlarge
 from shipdet.progress import finish
 from shipdet.report import Clock
 from shipdet.requests import Search
@@ -39,7 +39,7 @@ def enlarged(
     image: LabeledImage, classifier: Classifier, upscaler: Upscaler, how: SearchPlan
 ) -> Surveyed:
     """Enlarge a labeled image as a search would, and run the model over it."""
-    result = finish(sharpen(as_mosaic(image), classifier, upscaler, how, Clock()))
+    result = finish(enlarge(as_mosaic(image), classifier, upscaler, how, Clock()))
     return surveyed(image, classifier, result.mosaic)
 
 

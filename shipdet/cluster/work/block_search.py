@@ -106,6 +106,6 @@ def _record(run: Run) -> dict[str, Any]:
         "tiles": {how: source[how] for how in ("fetched", "cached", "missing")},
         "source": {k: source[k] for k in ("source", "title", "attribution", "license")},
         "models": record["models"],
-        "sharpened": record["sharpened"],
+        "super_resolution": record["super_resolution"],
         "notes": record["notes"],
     }

@@ -186,7 +186,7 @@ def _record(
         "zoom": claim.zoom,
         "source": records[0]["source"],
         "models": records[0]["models"],
-        "sharpened": _sharpened(records),
+        "super_resolution": _super_resolution(records),
         "threshold": records[0]["threshold"],
         "min_length_m": claim.message.min_length_m,
         "width": whole.width,
@@ -204,7 +204,7 @@ def _record(
     }
 
 
-def _sharpened(records: list[dict[str, Any]]) -> dict[str, int] | None:
+def _super_resolution(records: list[dict[str, Any]]) -> dict[str, int] | None:
     """Return the total and the super-resolved image blocks; None without super-resolution."""
-    counts = [record["sharpened"] for record in records if record.get("sharpened")]
-    return {k: sum(c[k] for c in counts) for k in ("blocks", "sharpened")} if counts else None
+    counts = [record["super_resolution"] for record in records if record.get("super_resolution")]
+    return {k: sum(c[k] for c in counts) for k in ("blocks", "enlarged")} if counts else None

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shipdet.geometry import TILE_PX, BBox, pixel_to_lonlat
+from shipdet.imagery.tile_png import tile_png
 
 MIN_ZOOM, MAX_ZOOM = 10, 18
 #: Acquisition time that the sample states.
@@ -82,16 +83,7 @@ def tile(z: int, x: int, y: int) -> bytes | None:
     """
     if not MIN_ZOOM <= z <= MAX_ZOOM or not _touches(z, x, y):
         return None
-    import cv2  # takes a while to import, and bbox() does not need it
-
-    pixels, covered = _cut(_scene(), z, x, y)
-    bgr = pixels[..., ::-1]
-    if not covered.all():
-        bgr = np.dstack([bgr, np.where(covered, 255, 0).astype(np.uint8)])
-    ok, png = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 3])
-    if not ok:
-        raise RuntimeError("OpenCV cannot write PNG")
-    return png.tobytes()
+    return tile_png(*_cut(_scene(), z, x, y))
 
 
 @lru_cache(maxsize=1)

@@ -1,7 +1,6 @@
 """Map tiles of an acquisition, cut from its cloud-optimized GeoTIFFs over HTTP."""
 
 import asyncio
-import contextlib
 import hashlib
 import logging
 import re
@@ -291,6 +290,5 @@ def _reason(error: Exception) -> str:
         return f"HTTP {found[1]}"
     if re.search(r"time-?d? ?out", str(error), re.IGNORECASE):
         return "no answer in time"
-    with contextlib.suppress(AttributeError):
-        log.debug("GDAL: %s", error)
+    log.debug("GDAL: %s", error)
     return "a failed read"

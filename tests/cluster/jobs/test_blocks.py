@@ -99,7 +99,7 @@ def test_the_overlap_holds_half_a_ship_and_leaves_a_core():
     assert overlap_px(10.0, 768) == 128
 
 
-def test_a_block_is_small_enough_after_sharpening():
+def test_a_block_is_small_enough_after_super_resolution():
     assert largest_side(256e6, 0) == largest_side(256e6, 1) == 2048
     side = largest_side(256e6, 2)
     assert side % 256 == 0 and side**2 * 256 <= 256e6

@@ -12,7 +12,7 @@ from shipdet.pipeline.choosing import SearchPlan
 from shipdet.progress import Progress, Steps
 from shipdet.report import Clock
 from shipdet.requests import UPSCALE
-from shipdet.upscale import Focus, count_sharpened, upscale
+from shipdet.upscale import Focus, count_enlarged, upscale
 
 #: Lowest score in the raw image that selects a place, as a share of ``min_score``. Ships score
 #: lower in the raw image than in the enlarged one, often much lower.
@@ -20,29 +20,29 @@ FOCUS_SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class Sharpened:
+class Enlarged:
     """An image after super-resolution.
 
     Attributes:
         mosaic: The enlarged image.
         survey: The survey of the raw image that selected the places; None if all is enlarged.
-        sharpened: Number of blocks that the network enlarged; the others are interpolated.
+        enlarged: Number of blocks that the network enlarged; the others are interpolated.
         blocks: Number of all blocks.
     """
 
     mosaic: Mosaic
     survey: Survey | None
-    sharpened: int
+    enlarged: int
     blocks: int
 
     def record(self) -> dict[str, int]:
         """Return the counts for run.json."""
-        return {"blocks": self.blocks, "sharpened": self.sharpened}
+        return {"blocks": self.blocks, "enlarged": self.enlarged}
 
 
-def sharpen(
+def enlarge(
     raw: Picture, classifier: Classifier, upscaler: Upscaler, how: SearchPlan, clock: Clock
-) -> Steps[Sharpened]:
+) -> Steps[Enlarged]:
     """Enlarge an image according to a plan.
 
     Raises:
@@ -65,11 +65,11 @@ def sharpen(
     passes: Literal[1, 2] = 1 if search.passes == 1 else 2
     with clock.stage("upscale"):
         mosaic = yield from upscale(raw, upscaler, passes, focus=focus)
-    sharpened, blocks = count_sharpened(raw, upscaler, passes, focus=focus)
+    enlarged, blocks = count_enlarged(raw, upscaler, passes, focus=focus)
     raw_px = raw.grid.width * raw.grid.height
-    amount = raw_px * (1 if passes == 1 else 1 + UPSCALE**2) * sharpened / max(1, blocks)
+    amount = raw_px * (1 if passes == 1 else 1 + UPSCALE**2) * enlarged / max(1, blocks)
     pace.learn(f"upscale:{how.upscaler_name}", amount, clock.stages["upscale"])
-    return Sharpened(mosaic, surveyed, sharpened, blocks)
+    return Enlarged(mosaic, surveyed, enlarged, blocks)
 
 
 def _survey(raw: Mosaic, classifier: Classifier, clock: Clock) -> Steps[Survey]:
