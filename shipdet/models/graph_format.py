@@ -10,5 +10,5 @@ INT8_FILES = ("openvino/int8.xml", "openvino/int8.bin")
 OUTPUTS = ("margins", "whole", "map")
 """Outputs of a classifier's graph, in order; see onnx_graph."""
 OPSET = 18
-GRAPH = 3
+GRAPH = 4
 """Incremented when the graphs change, so that older files are replaced."""

@@ -9,8 +9,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+import torch
 from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
+from timm.layers.norm import LayerNorm2d
+from torch import nn
 
 from shipdet.errors import BadModel, OutOfMemory, StorageFull
 from shipdet.models import (
@@ -22,7 +26,7 @@ from shipdet.models import (
 )
 from shipdet.models.devices import cuda_available
 from shipdet.models.graphs import graph_file
-from shipdet.models.onnx_graph import write_graph
+from shipdet.models.onnx_graph import ChannelNorm, write_graph
 from shipdet.models.onnx_runtime import open_session
 from shipdet.models.torch_runtime import open_classifier, open_upscaler
 from tests.helpers.own_process import GIVEN_BACK, last_said
@@ -79,6 +83,18 @@ def test_pixels_agree_with_pytorch(settings, picture, device, name):
         enlarged, expected = ours.upscale(blocks), theirs.upscale(blocks)
         assert enlarged.dtype == np.uint8
         assert (np.abs(enlarged.astype(int) - expected) <= 1).mean() >= 0.999
+
+
+def test_norms_of_a_graph_move_no_channels(settings):
+    norm = LayerNorm2d(5)
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    images = 1e3 * torch.randn(2, 5, 3, 4)
+    torch.testing.assert_close(ChannelNorm(norm)(images), norm(images))
+    graph = onnx.load(graph_file(resolve("tiny-atto", settings), "fp32", settings)).graph
+    kinds = [node.op_type for node in graph.node]
+    assert "LayerNormalization" not in kinds
+    assert kinds.count("Transpose") == 2  # of the pixels, and of the few cells of the margins
 
 
 def test_the_file_is_made_once_in_the_cache(settings, weights):
