@@ -88,3 +88,14 @@ def test_an_interrupt_during_the_imports_is_one_line(tmp_path):
     )  # fmt: skip
     assert ran.returncode == 130
     assert ran.stderr == "Stopped; downloaded tiles are kept.\n"
+
+
+def test_a_reader_that_has_left_is_no_traceback(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "shipdet", "providers"], cwd=tmp_path, text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 1

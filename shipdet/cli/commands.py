@@ -78,9 +78,6 @@ def run(typed: list[str]) -> int:
         advice = f" The option is {flag('gsd_m')}." if isinstance(error, MissingScale) else ""
         print(f"{error}{advice}", file=sys.stderr)
         return 1 if isinstance(error, CIRCUMSTANCES) else 2
-    except BrokenPipeError:  # the reader of the output is gone
-        sys.stderr.close()
-        return 1
     return code if isinstance(code, int) else 0
 
 
