@@ -51,7 +51,7 @@ def _theirs(side: int) -> dict[str, float]:
     import torch
     from safetensors.torch import load_file
 
-    from shipdet.models import resolve
+    from shipdet.models import UpscalerConfig, resolve
     from shipdet.models.compat import RRDBNet  # also makes realesrgan importable
     from shipdet.settings import get_settings
 
@@ -60,10 +60,11 @@ def _theirs(side: int) -> dict[str, float]:
 
     before = start_counting()
     folder = resolve(MODEL, get_settings())
+    assert isinstance(folder.config, UpscalerConfig)
     with tempfile.TemporaryDirectory() as place, contextlib.redirect_stdout(io.StringIO()):
         path = Path(place) / "x4plus.pth"
         torch.save({"params_ema": load_file(folder.weights)}, path)
-        net = RRDBNet(num_in_ch=3, num_out_ch=3, num_feat=64, num_block=23, num_grow_ch=32, scale=4)
+        net = RRDBNet(scale=4, **folder.config.params.model_dump())
         upsampler = RealESRGANer(scale=4, model_path=str(path), model=net, tile=TILE_PX)
         upsampler.enhance(_picture(16))
         start = time.perf_counter()

@@ -1,6 +1,7 @@
 """The benchmarks run and give every figure; what the figures are is not asserted."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -9,8 +10,9 @@ import pytest
 from benchmarks import before
 from benchmarks.table import ROWS, table
 from benchmarks.timing import EFFORTS
+from benchmarks.upscaling import MODEL
 from tests.helpers import PROJECT
-from tests.helpers.tiny_models import needs_upscalers
+from tests.helpers.tiny_models import make_upscaler, needs_upscalers  # noqa: F401
 
 RATIOS = {
     "dense_vs_naive",
@@ -29,12 +31,27 @@ MACHINE = {
 }  # fmt: skip
 
 
+@pytest.fixture
+def small_weights(tmp_path, make_upscaler):
+    """The weights of the repository, but with a small network as the large upscaler."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    for model in (PROJECT / "weights").iterdir():
+        (folder / model.name).symlink_to(model)
+    (folder / MODEL).unlink()
+    make_upscaler(folder / MODEL)
+    return folder
+
+
 @needs_upscalers
 @pytest.mark.timeout(1200)
-def test_the_tiny_form_gives_every_figure(tmp_path):
+def test_the_tiny_form_gives_every_figure(tmp_path, small_weights):
     out = tmp_path / "figures.json"
     command = [sys.executable, "-m", "benchmarks.run", "--tiny", "--json", str(out)]
-    printed = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True)
+    environment = os.environ | {"SHIPDET_WEIGHTS_DIR": str(small_weights)}
+    printed = subprocess.run(
+        command, cwd=PROJECT, env=environment, check=True, capture_output=True, text=True
+    )
     figures = json.loads(out.read_text())
     assert set(figures["ratios"]) == RATIOS
     assert all(value > 0 for value in figures["ratios"].values())
