@@ -1,6 +1,8 @@
 """The API of a running server, through gradio_client, with a small random model."""
 
+import contextlib
 import json
+import socket
 import time
 import zipfile
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ from gradio_client.exceptions import AppError
 from shipdet.errors import BadImage
 from shipdet.imagery import sample
 from shipdet.report.folder import PARTIAL
-from shipdet.settings import Settings
+from shipdet.settings import Settings, read_settings
 from shipdet.ui.api import uploaded
 from shipdet.ui.forms import MAX_AT_ONCE
 from shipdet.ui.server import launch
@@ -43,6 +45,13 @@ def served(
     blocks.close()
 
 
+def _has_ipv6() -> bool:
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", 0))
+        return True
+    return False
+
+
 @pytest.fixture
 def client(served: tuple[Settings, str], tmp_path: Path) -> Client:
     return Client(served[1], verbose=False, analytics_enabled=False, download_files=str(tmp_path))
@@ -55,6 +64,16 @@ def test_the_server_is_healthy_and_serves_the_sample(served):
         assert http.get("tiles/sample/15/0/0.png").status_code == 204, "no error in the console"
         assert http.get("tiles/sample/15/-1/x.png").status_code == 404
         assert "script-src 'self'" in http.get("").headers["content-security-policy"]
+
+
+@pytest.mark.skipif(not _has_ipv6(), reason="has no IPv6")
+@pytest.mark.parametrize("host", ["::1", "::"])
+def test_the_app_starts_at_ipv6_addresses(tmp_path, monkeypatch, host):
+    monkeypatch.setenv("SHIPDET_HOST", host)
+    blocks = launch(read_settings(port=0, runs_dir=tmp_path / "runs"), block=False)
+    with httpx.Client(trust_env=False) as http:
+        assert http.get(blocks.local_url + "healthz").json() == {"status": "ok"}
+    blocks.close()
 
 
 def test_files_beside_the_runs_are_not_served(served):

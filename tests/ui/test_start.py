@@ -1,8 +1,6 @@
 """The app starts in surroundings that are not meant for it."""
 
-import contextlib
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -30,26 +28,21 @@ blocks.close()
 """
 
 
-def _has_ipv6() -> bool:
-    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as probe:
-        probe.bind(("::1", 0))
-        return True
-    return False
-
-
-needs_ipv6 = pytest.mark.skipif(not _has_ipv6(), reason="has no IPv6")
-
-
 @pytest.mark.parametrize(
     "surroundings",
     [
-        {"HTTP_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "socks5://127.0.0.1:1080"},
-        {"HTTP_PROXY": "http://proxy:port", "NO_PROXY": "localhost,127.0.0.0/8,::1/128"},
-        {"SSL_CERT_FILE": "/nonexistent.pem"},
-        {"SSLKEYLOGFILE": "/nonexistent/keys.log"},
-        {"GRADIO_TEMP_DIR": "/dev/null/gradio"},
-        pytest.param({"SHIPDET_HOST": "::1"}, marks=needs_ipv6),
-        pytest.param({"SHIPDET_HOST": "::"}, marks=needs_ipv6),
+        # Each of these alone stops an app that does not expect it; two starts try them all.
+        {
+            "HTTP_PROXY": "http://127.0.0.1:9",
+            "ALL_PROXY": "socks5://127.0.0.1:1080",
+            "SSLKEYLOGFILE": "/nonexistent/keys.log",
+            "GRADIO_TEMP_DIR": "/dev/null/gradio",
+        },
+        {
+            "HTTP_PROXY": "http://proxy:port",
+            "NO_PROXY": "localhost,127.0.0.0/8,::1/128",
+            "SSL_CERT_FILE": "/nonexistent.pem",
+        },
     ],
 )
 def test_the_app_starts_in_any_surroundings(tmp_path, surroundings):
