@@ -19,6 +19,7 @@ from tests.helpers.tiny_models import CAN_UPSCALE
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 if WORKER:  # processes side by side: one thread each, and ports of their own for gradio
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads leave the cores to others
     os.environ["GRADIO_SERVER_PORT"] = str(7860 + 100 * (1 + int(WORKER.removeprefix("gw"))))
 
 hypothesis_settings.register_profile("shipdet", deadline=None)  # machines may be busy

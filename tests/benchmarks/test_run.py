@@ -12,7 +12,7 @@ from benchmarks.table import ROWS, table
 from benchmarks.timing import EFFORTS
 from benchmarks.upscaling import MODEL
 from tests.helpers import PROJECT
-from tests.helpers.tiny_models import make_upscaler, needs_upscalers  # noqa: F401
+from tests.helpers.tiny_models import needs_upscalers
 
 RATIOS = {
     "dense_vs_naive",

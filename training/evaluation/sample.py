@@ -80,7 +80,13 @@ def judge(kept: Detections) -> Found:
 
 def search(settings: Settings) -> Detections:
     """Search the whole harbor as the app does, at the model's threshold."""
-    run = shipdet.detect_area(sample.bbox(), provider="sample", zoom=ZOOM, settings=settings)
+    run = shipdet.detect_area(
+        sample.bbox(),
+        provider="sample",
+        zoom=ZOOM,
+        image_format="jpg",  # quick to write; nobody looks at it
+        settings=settings,
+    )
     return run.candidates.above(run.threshold)
 
 
