@@ -42,10 +42,17 @@ def paint(
     seed: int = 1,
 ) -> None:
     """Fill a polygon given in pixels, antialiased and with some noise."""
+    # Only the part around the polygon is touched.
+    size = (picture.shape[1], picture.shape[0])
+    left, top = np.clip(np.floor(outline_px.min(axis=0)).astype(int) - 1, 0, size)
+    right, bottom = np.clip(np.ceil(outline_px.max(axis=0)).astype(int) + 1, 0, size)
+    picture = picture[top:bottom, left:right]
     height, width = picture.shape[:2]
+    if not picture.size:
+        return
     mask = np.zeros((height * FINE, width * FINE), np.uint8)
     # fillPoly counts from pixel centers and includes its border: half a fine pixel each.
-    points = np.rint((outline_px * FINE - 0.5) * 256).astype(np.int32)
+    points = np.rint(((outline_px - (left, top)) * FINE - 0.5) * 256).astype(np.int32)
     cv2.fillPoly(mask, [points], 255, shift=8)
     alpha = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)[..., None] / 255.0
     noise = np.random.default_rng(seed).normal(0, 5, picture.shape)
