@@ -183,13 +183,13 @@ class BrightnessClassifier:
         reach = self.reach_px
         r = np.arange(112, height - 111, 32)[:, None]
         c = np.arange(112, width - 111, 32)[None, :]
-        sums = np.stack([cv2.integral(canvas).sum(axis=-1) for canvas in canvases])
+        sums = np.stack([cv2.integral(canvas) for canvas in canvases])
         total = (
             sums[:, r + reach, c + reach]
             - sums[:, r - reach, c + reach]
             - sums[:, r + reach, c - reach]
             + sums[:, r - reach, c - reach]
-        )
+        ).sum(axis=-1)
         return self._scored(total / (3 * (2 * reach) ** 2))
 
     def survey(self, canvases: Pixels) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
@@ -200,12 +200,13 @@ class BrightnessClassifier:
 
     def _map(self, canvas: Pixels) -> npt.NDArray[np.float32]:
         height, width = canvas.shape[:2]
-        gray = canvas.mean(axis=2)
+        red, green, blue = np.moveaxis(canvas.astype(np.int16), 2, 0)
+        gray = (red + green + blue) / 3  # much quicker than the mean along the last axis
         hull = (gray > (self.dark + self.bright) / 2).astype(np.uint8)
         answers = np.zeros((len(MAP_CHANNELS), height // 4, width // 4), np.float32)
         channel = dict(zip(MAP_CHANNELS, answers, strict=True))
         channel["center"][:] = -12.0
-        land = (canvas[..., 0] > canvas[..., 2].astype(int) + 20) & (hull == 0)
+        land = (red > blue + 20) & (hull == 0)
         land = cv2.morphologyEx(land.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
         share = cv2.resize(
             hull.astype(np.float32), (width // 4, height // 4), interpolation=cv2.INTER_AREA

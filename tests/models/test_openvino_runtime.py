@@ -20,6 +20,7 @@ from shipdet.models.graphs import graph_file, int8_file
 from shipdet.models.hub import file_sha256
 from shipdet.models.processors import cpu_precision
 from shipdet.models.torch_runtime import open_classifier, open_upscaler
+from shipdet.settings import Settings
 from tests.helpers import PROJECT
 from tests.helpers.own_process import GIVEN_BACK
 
@@ -114,10 +115,12 @@ def test_what_runs_is_reported(settings):
     assert info.provider
 
 
-@pytest.fixture
-def short(settings, weights, tmp_path):
-    """Settings whose classifier has a graph that passes for one of 8 bits."""
-    folder = Path(shutil.copytree(weights / "tiny-fine", tmp_path / "models" / "tiny"))
+@pytest.fixture(scope="module")
+def vouched(weights, tmp_path_factory):
+    """A folder with a classifier that has a graph that passes for one of 8 bits."""
+    place = tmp_path_factory.mktemp("vouched")
+    folder = Path(shutil.copytree(weights / "tiny-fine", place / "tiny"))
+    settings = Settings(weights_dir=weights, cache_dir=place / "cache")
     known = resolve(str(folder), settings)
     graph = openvino_runtime.ov.Core().read_model(graph_file(known, "fp32", settings))
     (folder / "openvino").mkdir()
@@ -128,6 +131,13 @@ def short(settings, weights, tmp_path):
         "weights_sha256": [known.sha256, known.config.shipdet.map.sha256],
     }
     (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+@pytest.fixture
+def short(settings, vouched, tmp_path):
+    """Settings whose classifier is a copy of that one."""
+    folder = shutil.copytree(vouched, tmp_path / "models" / "tiny")
     return settings.model_copy(update={"classifier": str(folder), "precision": "auto"})
 
 
