@@ -137,11 +137,12 @@ def write_graph(
             outputs["map"] = ("n", "channels", "map_rows", "map_columns")
         graph = ClassifierGraph(config, net, head)
         use_channel_norms(graph)
-        side = config.shipdet.window_px
+        size = (config.shipdet.window_px + 32, config.shipdet.window_px)
     else:
         graph, outputs = UpscalerGraph(net), {"enlarged": ("n", "H", "W"), "mean": ()}
-        side = 32
-    sample = torch.zeros(2, side + 32, side, 3, dtype=torch.uint8)
+        # The graph is the same for all sizes. The exporter computes the sample, slowly in fp16.
+        size = (12, 8)
+    sample = torch.zeros(2, *size, 3, dtype=torch.uint8)
     axes = {"pixels": ("n", "h", "w"), **outputs}
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder, warnings.catch_warnings():
