@@ -1,24 +1,35 @@
 """Speed of whole searches relative to an older checkout, each in a separate process.
 
+    python -m benchmarks.before CHECKOUT [--side 20480]
+
+prints the seconds of each stage of both checkouts: for the sample, for the sample harbor as an
+image at 3 m per pixel, and for a large GeoTIFF of ``--side`` pixels.
+
 Each checkout uses its own weights and defaults. The older one must have ``iter_area`` and
 ``iter_image`` in ``shipdet.pipeline``, or ``detect_area`` and ``detect_image``, their names until
 2026-11-28.
 """
 
+import argparse
 import json
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
+from PIL import Image
+
+from benchmarks.search_time import GSD_M, harbor
 from benchmarks.streaming import write_picture
 from benchmarks.timing import Effort
 from tests.helpers import PROJECT
 
 SAMPLE = (-0.70, 0.04, -0.67, 0.06)  # most of the sample, covered by every checkout
 
-#: Prints the seconds of the fastest search, excluding the first (model loading) if there are more.
+#: Prints, as JSON, the seconds by stage of the fastest search; excludes the first, which loads the
+#: models, if there are more. ``wall`` is measured here, the others by the pipeline.
 _SEARCH = """
 import json, sys, tempfile, time
 from pathlib import Path
@@ -30,20 +41,20 @@ from shipdet.progress import finish
 from shipdet.requests import AreaRequest, ImageRequest, Search
 from shipdet.settings import Settings
 
-what, rounds = json.loads(sys.argv[1]), int(sys.argv[2])
+what, gsd_m, rounds = json.loads(sys.argv[1])
 taken = []
 for _ in range(rounds):
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(runs_dir=Path(folder), max_held_pixels=1_000_000)
+        settings = Settings(runs_dir=Path(folder))
         if isinstance(what, str):
-            request = ImageRequest(search=Search(image_format="jpg"))
+            request = ImageRequest(gsd_m=gsd_m, search=Search(image_format="jpg"))
             steps = iter_image(Path(what), request, settings=settings)
         else:
             steps = iter_area(AreaRequest(bbox=what, provider="sample", zoom=16), settings=settings)
         start = time.perf_counter()
-        finish(steps)
-        taken.append(time.perf_counter() - start)
-print(min(taken[1:] or taken))
+        run = finish(steps)
+        taken.append({**run.record["timings"], "wall": time.perf_counter() - start})
+print(json.dumps(min(taken[1:] or taken, key=lambda stages: stages["wall"])))
 """
 
 
@@ -65,13 +76,53 @@ def large_vs_before(effort: Effort, against: Path) -> float:
     return before / now
 
 
+def stages(against: Path, side: int) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the seconds by work, by checkout ("before", "now") and by stage."""
+    with tempfile.TemporaryDirectory() as folder:
+        image, large = Path(folder, "harbor.png"), Path(folder, "large.tif")
+        Image.fromarray(harbor(2393, 1437)).save(image)
+        write_picture(large, side, side)
+        work: dict[str, tuple[object, float | None, int]] = {
+            "sample": (SAMPLE, None, 3),
+            "harbor": (str(image), GSD_M, 3),
+            "large": (str(large), None, 1),
+        }
+        return {
+            name: {
+                title: _stages(checkout, *given)
+                for title, checkout in (("before", against), ("now", PROJECT))
+            }
+            for name, given in work.items()
+        }
+
+
 def _seconds(checkout: Path, what: object, rounds: int) -> float:
+    return float(_stages(checkout, what, None, rounds)["wall"])
+
+
+def _stages(checkout: Path, what: object, gsd_m: float | None, rounds: int) -> dict[str, Any]:
     ran = subprocess.run(
-        [sys.executable, "-c", _SEARCH, json.dumps(what), str(rounds)],
+        [sys.executable, "-c", _SEARCH, json.dumps((what, gsd_m, rounds))],
         cwd=checkout,
         env=os.environ | {"PYTHONPATH": str(checkout)},
         check=True,
         stdout=subprocess.PIPE,
         text=True,
     )
-    return float(ran.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return found
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.before", description=__doc__)
+    parser.add_argument("checkout", type=Path, help="the older checkout")
+    parser.add_argument("--side", type=int, default=20_480, help="of the large GeoTIFF, in pixels")
+    options = parser.parse_args()
+    for work, found in stages(options.checkout, options.side).items():
+        for title, seconds in found.items():
+            print(work, title, *(f"{name} {value:.2f}" for name, value in seconds.items()))
+
+
+if __name__ == "__main__":
+    main()

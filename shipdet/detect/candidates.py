@@ -207,17 +207,12 @@ def suppressed(candidates: Candidates) -> Candidates:
     """
     order = np.argsort(-candidates.scores, kind="stable")
     boxes = candidates.boxes[order]
-    kept: list[int] = []
+    kept = np.zeros(len(boxes), np.bool_)
     reach = np.hypot(boxes[:, 2], boxes[:, 3]) / 2
     for index, box in enumerate(boxes):
-        near = [
-            other
-            for other in kept
-            if abs(boxes[other, 0] - box[0]) < reach[other] + reach[index]
-            and abs(boxes[other, 1] - box[1]) < reach[other] + reach[index]
-        ]
-        if not any(_same(boxes[other], box) for other in near):
-            kept.append(index)
+        away = np.abs(boxes[:index, :2] - box[:2]).max(axis=1)
+        near = np.flatnonzero(kept[:index] & (away < reach[:index] + reach[index]))
+        kept[index] = not any(_same(boxes[other], box) for other in near)
     return candidates.take(order[kept])
 
 

@@ -97,7 +97,7 @@ class ModelArgs(_Part):
 
 
 class Judge(_Part):
-    """score = sigmoid(bias + sum of weight * feature), logistic regression on held-out places.
+    """score = sigmoid(bias + sum of weight * feature), logistic regression.
 
     The features are :data:`FEATURES`, in that order.
     """

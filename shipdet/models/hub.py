@@ -9,6 +9,7 @@ import hashlib
 import math
 import os
 import re
+import ssl
 import time
 from dataclasses import dataclass
 from functools import lru_cache
@@ -253,6 +254,13 @@ def _download(repo: str, revision: str | None, settings: Settings, fetch: bool) 
             f"The hub answered {code} for {wanted}: try again later, or choose {_choice(settings)}."
         ) from None
     except OSError as error:
+        variable = next((n for n in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(n)), "")
+        missing = variable and not Path(os.environ[variable]).exists()
+        if missing or isinstance(error, ssl.SSLError):
+            raise UnknownModel(
+                f"{wanted} cannot be downloaded because {variable} names certificates that cannot "
+                "be read: correct the variable or remove it."
+            ) from None
         raise StorageFull(
             f"{wanted} cannot be kept in {settings.cache_dir} ({error.strerror or error}): "
             "free disk space, or set SHIPDET_CACHE_DIR."

@@ -77,7 +77,7 @@ class ChannelNorm(nn.Module):
         wide = images.float()
         centered = wide - wide.mean(1, keepdim=True)
         variance = centered.square().mean(1, keepdim=True)
-        normal = centered * torch.rsqrt(variance + self.eps)
+        normal = centered / torch.sqrt(variance + self.eps)
         return (normal * self.weight + self.bias).to(images.dtype)
 
 
@@ -135,8 +135,10 @@ def write_graph(
             head = load_weights(build_map_head(config, net), map_weights).requires_grad_(False)
             lower_body(head, None, cast(Any, head).answer[-1], precision)
             outputs["map"] = ("n", "channels", "map_rows", "map_columns")
+        for part in (cast(Any, net).stem, cast(Any, net).stages, head):
+            if part is not None:
+                use_channel_norms(part)
         graph = ClassifierGraph(config, net, head)
-        use_channel_norms(graph)
         size = (config.shipdet.window_px + 32, config.shipdet.window_px)
     else:
         graph, outputs = UpscalerGraph(net), {"enlarged": ("n", "H", "W"), "mean": ()}

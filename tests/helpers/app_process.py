@@ -76,7 +76,7 @@ def running_app(folder: Path, **environ: str) -> Iterator[App]:
         deadline = time.monotonic() + START_S
         while not _healthy(url):
             assert process.poll() is None and time.monotonic() < deadline, log.read_text()
-            time.sleep(0.2)
+            time.sleep(0.05)
         yield App(url, process, folder)
     finally:
         process.terminate()

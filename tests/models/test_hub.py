@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from huggingface_hub.utils import close_session
 
 from shipdet.errors import BadModel, StorageFull, UnknownModel
 from shipdet.models import hub as hub_module
@@ -150,6 +151,16 @@ def test_a_cache_that_cannot_be_written_is_reported(settings, hub, tmp_path):
     elsewhere = settings.model_copy(update={"cache_dir": tmp_path / "file"})
     with pytest.raises(StorageFull, match="SHIPDET_CACHE_DIR"):
         resolve("owner/compact", elsewhere)
+
+
+def test_unreadable_certificates_are_not_a_full_disk(hub, settings, monkeypatch, tmp_path):
+    close_session()  # of huggingface_hub, which keeps its certificates
+    broken = tmp_path / "broken.pem"
+    broken.write_text("no certificate")
+    for file in (broken, tmp_path / "missing.pem"):
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))
+        with pytest.raises(UnknownModel, match="SSL_CERT_FILE names certificates"):
+            resolve("owner/compact", settings)
 
 
 def test_a_revision_can_be_asked_for(settings, hub):

@@ -17,7 +17,17 @@ from training.evaluation import plots
 from training.evaluation.card import card, sources, summary, with_summary
 from training.evaluation.enlarged import WAYS, compared
 from training.evaluation.enlarged import table as comparison
-from training.evaluation.evaluate import LAND, SHIPS, SHORE, chosen, craft, cut, report, table
+from training.evaluation.evaluate import (
+    LAND,
+    SHIPS,
+    SHORE,
+    chosen,
+    craft,
+    cut,
+    evaluated,
+    report,
+    table,
+)
 from training.evaluation.figures import (
     Pool,
     average_precision,
@@ -202,8 +212,8 @@ def test_the_judge_recovers_the_weights_that_made_the_labels() -> None:
 def test_examples_leave_out_what_is_not_known() -> None:
     one = image(ship(500, 500))
     seen = candidates(
-        one, (500, 500, 90, 0.9), (800, 800, 90, 0.8), (100, 900, 90, 0.7),
-        unknown=(False, True, False),
+        one, (500, 500, 90, 0.9), (800, 800, 90, 0.8), (100, 900, 90, 0.7), (900, 100, 90, 0.01),
+        unknown=(False, True, False, False),
     )  # fmt: skip
     features, labels, weights = examples([seen])
     assert features[:, 0].tolist() == [0.9, 0.7] and labels.tolist() == [1, 0]
@@ -218,6 +228,23 @@ def painted(tmp_path: Path) -> LabeledImage:
     paint_ship(pixels, GSD_M, (600, 450), 80, 16, 90)
     cv2.imwrite(str(tmp_path / "a.png"), pixels[..., ::-1])
     return image(ship(200, 150), path=tmp_path / "a.png")
+
+
+def test_the_judge_is_fitted_on_training_places_only(found: list[Surveyed], tmp_path: Path) -> None:
+    training = [
+        candidates(image(ship(500, 500), name=f"ge-ports/{n}.png"), (500, 500, 90, 0.9),
+                   (900, 900, 90, 0.4)) for n in range(3)
+    ]  # fmt: skip
+    save(found, tmp_path / "candidates_0.npz")
+    save(training, tmp_path / "seen_0.npz")
+    images = [one.image for one in (*found, *training)]
+    held, scores = evaluated(tmp_path, images)
+    assert [one.image.name for one in held] == [one.image.name for one in found]
+    judge = fit(*examples(training))
+    assert [given.tolist() for given in scores] == [
+        score_of(judge, one.features).tolist() for one in found
+    ]
+    assert min(scores[0]) > 0.0 and scores[0][0] > scores[0][1], "the order of the features"
 
 
 def test_a_model_is_run_and_what_it_saw_can_be_kept(painted: LabeledImage, tmp_path: Path) -> None:

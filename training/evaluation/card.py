@@ -98,11 +98,12 @@ def card(name: str, config: dict[str, Any], metrics: dict[str, Any], notes: str)
         f"{judge['bias']:.3g}); the operating threshold is {block['threshold']}.",
         notes.strip(),
         "## Figures\nAll figures are measured at the stored threshold, on places that the model's "
-        "fold had not seen. The judge of a set was fitted on the other sets, the threshold on all "
-        "sets. Figures are truncated, not rounded. A detection is correct if its center lies in "
-        f"the ship's box enlarged by {GROWN_M:g} m; each ship matches at most one detection. Ships "
-        f"shorter than {SHORTEST_M:g} m are not counted, but one shorter than {CRAFT_M:g} m that "
-        f"is measured as {SHORTEST_M:g} m or longer is a false alarm. Unknown regions are ignored.",
+        "fold had not seen. The judge was fitted on the model's training places, the threshold on "
+        "those of the figures. Figures are truncated, not rounded. A detection is correct if its "
+        f"center lies in the ship's box enlarged by {GROWN_M:g} m; each ship matches at most one "
+        f"detection. Ships shorter than {SHORTEST_M:g} m are not counted, but one shorter than "
+        f"{CRAFT_M:g} m that is measured as {SHORTEST_M:g} m or longer is a false alarm. Unknown "
+        "regions are ignored.",
         table(metrics),
         "## Sources\n" + sources_table(metrics),
     ]

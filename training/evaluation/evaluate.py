@@ -5,9 +5,9 @@
     python -m training.evaluation.evaluate --out runs/evaluation \
         --fold 0=training/folds/shipdet-pico/0 --publish weights/shipdet-pico
 
-Each fold's model searches the images that its training held out. The candidates are stored in
-``--out`` and reused. A set is scored with a judge fitted on the other sets, so that its figures do
-not depend on a fit to its own images; the published judge is fitted on all sets.
+Each fold's model searches the images that it was trained on, on whose candidates the judge is
+fitted, and the images that its training held out, which give the figures. The candidates are stored
+in ``--out`` and reused. Only the threshold is chosen on the held-out images.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tqdm import tqdm
 from shipdet.detect.judging import score_of
 from shipdet.models import load_classifier
 from shipdet.models.config import Judge
-from training.data.folds import held_out
+from training.data.folds import held_out, seen_by
 from training.data.labeled import Floats, LabeledImage, everything
 from training.evaluation.figures import Pool, best_threshold, figures, pool
 from training.evaluation.judge import examples, fit
@@ -79,34 +79,36 @@ def chosen(images: Iterable[LabeledImage], every: int = 1) -> list[LabeledImage]
     ]
 
 
-def gathered(
-    fold: int, model: Path, out: Path, images: list[LabeledImage], every: int = 1
-) -> list[Surveyed]:
-    """Return the candidates of a fold's model on its held-out images.
-
-    They are computed once and stored in ``out``.
-    """
-    kept = out / f"candidates_{fold}.npz"
+def gathered(kept: Path, model: Path, images: list[LabeledImage]) -> list[Surveyed]:
+    """Return the candidates of a model on images; they are computed once and stored in ``kept``."""
     if kept.exists():
         return load(kept, images)
     classifier = load_classifier(str(model))
-    found = [
-        surveyed(image, classifier)
-        for image in tqdm(
-            chosen(held_out(images, fold), every), desc=f"fold {fold}", mininterval=10
-        )
-    ]
+    found = [surveyed(image, classifier) for image in tqdm(images, desc=kept.stem, mininterval=10)]
     save(found, kept)
     return found
 
 
-def scored(found: list[Surveyed]) -> list[Floats]:
-    """Score the candidates of each image with a judge fitted on the other sets."""
-    judges: dict[str, Judge] = {}
-    for source in {one.image.source for one in found}:
-        others = [one for one in found if one.image.source != source]
-        judges[source] = fit(*examples(others))
-    return [score_of(judges[one.image.source], one.features) for one in found]
+def scored(found: list[Surveyed], judge: Judge) -> list[Floats]:
+    """Score the candidates of each image."""
+    return [score_of(judge, one.features) for one in found]
+
+
+def evaluated(folder: Path, images: list[LabeledImage]) -> tuple[list[Surveyed], list[Floats]]:
+    """Return the stored candidates of all folds' held-out images, and their scores.
+
+    Args:
+        folder: The output of an evaluation.
+        images: All labeled images.
+    """
+    found: list[Surveyed] = []
+    scores: list[Floats] = []
+    for kept in sorted(folder.glob("candidates_*.npz")):
+        fold = kept.stem.removeprefix("candidates_")
+        some = load(kept, images)
+        found += some
+        scores += scored(some, fit(*examples(load(folder / f"seen_{fold}.npz", images))))
+    return found, scores
 
 
 def of_source(found: list[Surveyed], scores: list[Floats], *sources: str) -> Pool:
@@ -191,17 +193,19 @@ def main() -> None:
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    images = everything()
-    found: list[Surveyed] = []
+    images, every, out = everything(), arguments.every, arguments.out
+    seen: list[Surveyed] = []
     for given in arguments.fold:
         number, folder = given.split("=", 1)
-        found += gathered(int(number), Path(folder), arguments.out, images, arguments.every)
-    scores = scored(found)
+        fold, model = int(number), Path(folder)
+        gathered(out / f"candidates_{fold}.npz", model, chosen(held_out(images, fold), every))
+        seen += gathered(out / f"seen_{fold}.npz", model, chosen(seen_by(images, fold), every))
+    found, scores = evaluated(out, images)
     threshold = best_threshold(of_source(found, scores, *SHIPS, *LAND, *SHORE))
     result = report(found, scores, threshold)
     print(table(result))
-    (arguments.out / "metrics.json").write_text(json.dumps(result, indent=1) + "\n")
-    judge = fit(*examples(found))
+    (out / "metrics.json").write_text(json.dumps(result, indent=1) + "\n")
+    judge = fit(*examples(seen))
     print("judge:", judge.model_dump())
     if arguments.publish:
         publish(arguments.publish, judge, threshold, result)

@@ -1,4 +1,4 @@
-"""Fit the judge, a logistic regression on the features of candidates from held-out places."""
+"""Fit the judge, a logistic regression on the features of candidates."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from training.evaluation.surveys import Surveyed, match
 
 #: Strength of the L2 penalty on the weights of standardized features.
 PENALTY = 1e-3
+#: Candidates with a lower score of the model's own judge are left out of the fit: there are many,
+#: and all are clearly not ships.
+FLOOR = 0.02
 
 
 def examples(found: list[Surveyed]) -> tuple[Floats, NDArray[np.int64], Floats]:
@@ -32,7 +35,7 @@ def examples(found: list[Surveyed]) -> tuple[Floats, NDArray[np.int64], Floats]:
     }
     for one in found:
         state = match(one, one.features[:, 0]).state
-        known = state >= 0
+        known = (state >= 0) & (one.scores >= FLOOR)
         features.append(one.features[known])
         labels.append(state[known])
         weights.append(np.full(int(known.sum()), ships[one.image.source] ** -0.5))

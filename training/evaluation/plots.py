@@ -27,9 +27,9 @@ import matplotlib.pyplot as plt
 
 from export.ship_rule import SHORTEST_M
 from training.data.labeled import Floats, LabeledImage, Picture, everything
-from training.evaluation.evaluate import LAND, SHIPS, SHORE, of_source, scored
+from training.evaluation.evaluate import LAND, SHIPS, SHORE, evaluated, of_source
 from training.evaluation.figures import Pool, average_precision, curve
-from training.evaluation.surveys import Surveyed, load, match
+from training.evaluation.surveys import Surveyed, match
 
 #: Sets with ships, grouped by kind of imagery.
 SENSORS = {
@@ -228,11 +228,9 @@ def main() -> None:
         return
     folder: Path = arguments.evaluation
     images = everything()
-    kept = sorted(folder.glob("candidates_*.npz"))
-    if not kept:
+    found, scores = evaluated(folder, images)
+    if not found:
         parser.error(f"{folder} has no candidates_*.npz: run training.evaluation.evaluate first")
-    found = [one for path in kept for one in load(path, images)]
-    scores = scored(found)
     threshold = float(json.loads((folder / "metrics.json").read_text())["threshold"])
     pools = {name: of_source(found, scores, *sets) for name, sets in SENSORS.items()}
     plots = arguments.publish or folder
