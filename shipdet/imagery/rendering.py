@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shipdet.geometry import Grid, PixelBox
-from shipdet.imagery.fill import Fill, find_fill
+from shipdet.imagery.fill import Fill, find_fill, of_color
 from shipdet.imagery.limits import check_covered
 from shipdet.imagery.stretch import Stretch, choose_stretch
 from shipdet.imagery.survey import Numbers, RasterValues, Survey, strips, survey
@@ -81,7 +81,7 @@ def render(
     usable = seen.covered & ~filled
     if fill:
         notes.append(fill.note(float(filled.mean())))
-    calibration = source.calibration.fitted(seen.values[usable])
+    calibration = source.calibration.fitted(seen.values, usable)
     chosen = choose_stretch(stretch, seen, _inner(usable, filled), calibration)
     if chosen is not None:
         notes.append(chosen.note(source.dtype))
@@ -113,8 +113,9 @@ def _inner(usable: Mask, filled: Mask) -> Mask:
 
 def _warnings(seen: Survey, usable: Mask) -> list[str]:
     """Return notes on why a search may find nothing."""
-    values = seen.values[usable]
-    if len(values) and (values == values[0]).all():
+    values = seen.values
+    first = values.reshape(-1, values.shape[-1])[int(usable.argmax())]
+    if usable.any() and (of_color(values, first) | ~usable).all():
         return ["Every pixel of the image has the same value: no ship can be found in it."]
     share = float(usable.mean())
     if share < HARDLY_ANY:

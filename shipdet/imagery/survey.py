@@ -33,17 +33,18 @@ class Calibration:
     zero: float = 0.0
     white: float | None = None
 
-    def fitted(self, values: Numbers) -> "Calibration":
+    def fitted(self, values: Numbers, usable: Mask) -> "Calibration":
         """Return the calibration for an image, without ``white`` if its values do not fit it.
 
         Tags may mention reflectance although the values have another unit.
 
         Args:
-            values: Values of the image, of any shape.
+            values: Values of the image, (h, w, bands).
+            usable: bool (h, w), the pixels that count.
         """
-        if self.white is None or not values.size:
+        if self.white is None or not usable.any():
             return self
-        shares = (values.astype(np.float64) - self.zero) / (self.white - self.zero)
+        shares = (values[usable].astype(np.float64) - self.zero) / (self.white - self.zero)
         low, high = np.percentile(shares, (1, 99))
         plausible = PLAUSIBLE[0] <= low and high <= PLAUSIBLE[1]
         return self if plausible and shares.max() >= LEAST_BRIGHTEST else Calibration(self.zero)
