@@ -268,3 +268,11 @@ def test_plain_lines_tell_the_beginning_and_the_end_of_a_stage(
         "Downloading imagery: 0 of 100 tiles",
         "Downloading imagery: 100 of 100 tiles",
     ]
+
+
+def test_an_area_across_the_antimeridian_is_said_to_be_two(tiny, tmp_path, capsys):
+    box = ("--bbox", "179.99", "0.06", "180.01", "0.08", "--out", str(tmp_path / "out"))
+    assert run("download", *box, "--provider", "sample", "--zoom", "14") == 1
+    said = capsys.readouterr().err
+    assert said.startswith("An area crosses the antimeridian: its two sides are separate runs.")
+    assert said.count("no image of this area") == 2

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from shipdet.areas import Area
+from shipdet.areas import SIDES, Area
 from shipdet.cli.parameters import PartFailed, box_of, fields_of, search_of
 from shipdet.errors import BadArea, BadOption, ShipdetError
 from shipdet.requests import AreaRequest, ImageryOptions
@@ -118,6 +118,8 @@ def each_area(
 
     if out is not None:
         check_new(out)
+    if not quiet and any(name.endswith(SIDES) for name, _ in requests):
+        print("An area crosses the antimeridian: its two sides are separate runs.", file=sys.stderr)
     outcomes: list[dict[str, Any]] = []
     images: list[BatchImage] = []
     totals = Counter(dict.fromkeys(counted, 0))
