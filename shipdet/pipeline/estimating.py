@@ -25,7 +25,7 @@ class Estimate:
         seconds: Duration of the run in seconds.
         notes: Sentences for the user.
         acquisition: Id of the chosen acquisition; "" for undated imagery.
-        acquired: Its time, ISO 8601; None for undated imagery.
+        acquired: Its time, ISO 8601; "" for undated imagery.
     """
 
     zoom: int
@@ -39,7 +39,7 @@ class Estimate:
     seconds: float
     notes: tuple[str, ...] = ()
     acquisition: str = ""
-    acquired: str | None = None
+    acquired: str = ""
 
 
 def estimate(
@@ -78,7 +78,7 @@ def estimate(
         seconds=work,
         notes=(*planned.notes, *_selective_notes(search)),
         acquisition=imagery.acquisition.id if imagery.acquisition else "",
-        acquired=imagery.acquisition.time if imagery.acquisition else None,
+        acquired=imagery.acquisition.time if imagery.acquisition else "",
     )
 
 
