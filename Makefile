@@ -69,20 +69,17 @@ lock: .venv/dev-installed
 	{ head -1 requirements.lock; $(BIN)/pip freeze --exclude-editable; } > .venv/lock
 	mv .venv/lock requirements.lock
 
-# Modules are compiled when they are first imported: most never are.
-INSTALL := $(BIN)/pip install --no-compile
-
 # torch first, then the rest without build isolation: basicsr imports torch while it is built, and
 # would otherwise download a second one of more than a gigabyte.
 .venv/installed: requirements.txt
 	$(PYTHON) -m venv .venv
-	$(INSTALL) setuptools wheel $$(grep -oE '^(torch|torchvision)==[^ ]+' requirements.txt)
-	$(INSTALL) --no-build-isolation -r requirements.txt
-	$(INSTALL) --no-deps --editable .
+	$(BIN)/pip install setuptools wheel $$(grep -oE '^(torch|torchvision)==[^ ]+' requirements.txt)
+	$(BIN)/pip install --no-build-isolation -r requirements.txt
+	$(BIN)/pip install --no-deps --editable .
 	touch $@
 
 .venv/dev-installed: .venv/installed requirements.lock pyproject.toml
-	$(INSTALL) -c requirements.lock --editable '.[cluster,geo,training,dev]'
+	$(BIN)/pip install -c requirements.lock --editable '.[cluster,geo,training,dev]'
 	touch $@
 
 clean:
