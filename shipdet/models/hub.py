@@ -255,8 +255,8 @@ def _download(repo: str, revision: str | None, settings: Settings, fetch: bool) 
         ) from None
     except OSError as error:
         variable = next((n for n in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(n)), "")
-        missing = variable and not Path(os.environ[variable]).exists()
-        if missing or isinstance(error, ssl.SSLError):
+        unreadable = isinstance(error, ssl.SSLError)
+        if variable and (unreadable or not Path(os.environ[variable]).exists()):
             raise UnknownModel(
                 f"{wanted} cannot be downloaded because {variable} names certificates that cannot "
                 "be read: correct the variable or remove it."
