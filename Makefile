@@ -6,13 +6,22 @@ BIN := .venv/bin
 # one uses the time in which the others wait.
 WORKERS ?= 3
 
-.PHONY: run test lint types unit coverage e2e test-cluster test-kills cluster cluster-down \
-	train-smoke bench docs wheel lock clean
+.PHONY: run test test-code test-services lint types unit coverage e2e test-cluster test-kills \
+	cluster cluster-down train-smoke bench docs wheel lock clean
 
 run: .venv/installed
 	$(BIN)/python app.py
 
-test: lint types docs unit train-smoke e2e test-cluster
+# Two at a time. The browser and the engines often wait, and come first when they do not; the other
+# tests use the rest of the processors.
+test: .venv/dev-installed
+	$(MAKE) --no-print-directory -j 2 --output-sync=line test-code test-services
+
+test-code:
+	for what in lint types docs unit train-smoke; do nice -n 5 $(MAKE) $$what || exit 1; done
+
+test-services:
+	for what in e2e test-cluster; do $(MAKE) $$what || exit 1; done
 
 lint: .venv/dev-installed
 	$(BIN)/ruff check .

@@ -80,13 +80,12 @@ def at_scale(pixels: Pixels, gsd_m: float, classifier: Classifier) -> Pixels:
 
     Sides are rounded to whole cells, and cut where the last canvas would be smaller than a window.
     """
-    block = classifier.config.shipdet
-    factor = gsd_m * block.window_px / block.window_m
+    factor = gsd_m / classifier.config.network_gsd_m(gsd_m)
 
     def side(length: int) -> int:
         cells = round(length * factor / classifier.cell_px) * classifier.cell_px
         rest = cells % CANVAS_PX
-        return cells - rest if 0 < rest < block.window_px and cells > CANVAS_PX else cells
+        return cells - rest if 0 < rest < classifier.window_px and cells > CANVAS_PX else cells
 
     size = (side(pixels.shape[1]), side(pixels.shape[0]))
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC), np.uint8)

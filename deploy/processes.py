@@ -1,6 +1,7 @@
 """Background processes that outlive their parent, each with a log and a pid file."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -18,6 +19,9 @@ class NotStarted(Exception):
 
 #: Ports already returned: the system may return a port twice until a program listens on it.
 _returned: set[int] = set()
+#: Ports below those that Linux gives to programs that do not ask for one. Otherwise another engine
+#: could take a port between its choice and the start of its program.
+CHOSEN_PORTS = range(20_000, 32_000)
 
 
 def free_port(preferred: int = 0) -> int:
@@ -26,17 +30,17 @@ def free_port(preferred: int = 0) -> int:
     Raises:
         NotStarted: No port is free.
     """
-    for port in (preferred, *([0] * 20)):
+    others = random.sample(CHOSEN_PORTS, 20)
+    for port in (preferred, *others) if preferred else others:
         with socket.socket() as server:
             server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 server.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            found = int(server.getsockname()[1])
-        if found == preferred or found not in _returned:
-            _returned.add(found)
-            return found
+        if port == preferred or port not in _returned:
+            _returned.add(port)
+            return port
     raise NotStarted("this machine has no free port")
 
 

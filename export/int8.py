@@ -170,15 +170,19 @@ def canvases_of(pictures: Sequence[LabeledPicture], config: ClassifierConfig) ->
     random = np.random.default_rng(0)
     order = random.permutation(len(pictures))[:CANVASES]
     return [
-        _canvas(pictures[which], config.gsd_m, random, around_ship=number % 2 == 0)
+        _canvas(pictures[which], config, random, around_ship=number % 2 == 0)
         for number, which in enumerate(order)
     ]
 
 
 def _canvas(
-    picture: LabeledPicture, gsd_m: float, random: np.random.Generator, around_ship: bool
+    picture: LabeledPicture,
+    config: ClassifierConfig,
+    random: np.random.Generator,
+    around_ship: bool,
 ) -> Pixels:
-    view = NetworkView(picture.read(), gsd_m)
+    raster = picture.read()
+    view = NetworkView(raster, config.network_gsd_m(raster.grid.gsd_m))
     place = random.random(2) * (view.width, view.height)
     if around_ship and picture.corners:
         ship = picture.corners[random.integers(len(picture.corners))]

@@ -69,7 +69,9 @@ def detect(
                 sighted.append(ship)
         return Sighted(tuple(sighted), reported.grid.width, reported.grid.height)
 
-    surveyed = yield from survey(picture, classifier, floor=floor, sight=sight)
+    surveyed = yield from survey(
+        picture, classifier, sensor_gsd_m=reported.grid.gsd_m, floor=floor, sight=sight
+    )
     view, candidates = surveyed.view, surveyed.candidates
     support: list[float] | None = None
     if raw is not None and len(candidates):

@@ -73,13 +73,20 @@ class _Part:
 
 
 def survey(
-    picture: Picture, classifier: Classifier, *, floor: float = 0.0, sight: Sight | None = None
+    picture: Picture,
+    classifier: Classifier,
+    *,
+    sensor_gsd_m: float | None = None,
+    floor: float = 0.0,
+    sight: Sight | None = None,
 ) -> Steps[Survey]:
     """Run the network over a whole image.
 
     Args:
         picture: The image, which may still be downloading.
         classifier: A model with a map head.
+        sensor_gsd_m: Meters per pixel before super-resolution, which adds no detail; None for those
+            of ``picture``. Determines the scale of the search.
         floor: Lowest score that is kept.
         sight: Called after each canvas with its candidates; returns ``Progress.sighted``.
 
@@ -95,7 +102,8 @@ def survey(
     block = classifier.config.shipdet
     if block.map is None:
         raise no_map_head()
-    view = NetworkView(picture, block.window_m / block.window_px)
+    gsd_m = sensor_gsd_m or picture.grid.gsd_m
+    view = NetworkView(picture, classifier.config.network_gsd_m(gsd_m))
     cell = MAP_STRIDE_PX * MAP_POOL
     layers = np.zeros((-(-view.height // cell), -(-view.width // cell), 3), np.uint8)
     found: list[Candidates] = []

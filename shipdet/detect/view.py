@@ -1,9 +1,9 @@
-"""Resample an image to the classifier's scale.
+"""Resample an image to the network's scale.
 
-The classifier is trained at one scale (window_m / window_px meters per pixel, 1.07 m for a 240 m
-window of 224 px). A :class:`NetworkView` cuts pieces of the image resampled to this scale, so that
-neither the image nor the result is in memory as a whole. Coordinates are network pixels; (0, 0) is
-the top left corner of the image.
+A :class:`NetworkView` cuts pieces of an image, resampled to the scale at which the network searches
+it (:meth:`shipdet.models.config.ClassifierConfig.network_gsd_m`), so that neither the image nor the
+result is in memory as a whole. Coordinates are network pixels; (0, 0) is the top left corner of the
+image.
 """
 
 import math

@@ -108,14 +108,19 @@ def plan(
 
 
 def recommended_zoom(
-    provider: Provider, latitude: float, model_gsd_m: float, passes: int = 0
+    provider: Provider,
+    latitude: float,
+    model_gsd_m: float,
+    finest_gsd_m: float | None = None,
+    passes: int = 0,
 ) -> tuple[int, str]:
-    """Return the coarsest zoom with all the detail that the model can use, and the reason.
+    """Return the coarsest zoom with the detail that the model needs, and the reason.
 
     Args:
         provider: The provider; its native zoom is the upper limit.
         latitude: Latitude of the middle of the area, in degrees.
-        model_gsd_m: The model's scale in meters per pixel.
+        model_gsd_m: Meters per pixel that the model needs.
+        finest_gsd_m: Meters per pixel below which the model gains nothing; None: ``model_gsd_m``.
         passes: Number of passes of x4 super-resolution.
 
     Returns:
@@ -135,13 +140,19 @@ def recommended_zoom(
         )
     if chosen > zoom:
         return chosen, f"{scale}: at a lower zoom ships have too few pixels to be recognized."
-    enough = f"as much detail as the model can use ({model_gsd_m:.2g} m)"
-    if passes == 0:
-        return chosen, f"{scale}, {enough}."
-    return chosen, (
-        f"{scale}, and {gsd_m / UPSCALE**passes:.2g} m after x{UPSCALE**passes} super-resolution, "
-        f"{enough}."
-    )
+    finest_gsd_m = finest_gsd_m or model_gsd_m
+    if passes:
+        sharp_m = gsd_m / UPSCALE**passes
+        return chosen, (
+            f"{scale}, and {sharp_m:.2g} m after x{UPSCALE**passes} super-resolution, as much "
+            f"detail as the model needs ({model_gsd_m:.2g} m)."
+        )
+    if gsd_m > finest_gsd_m * SAME_SCALE and chosen < provider.native_zoom:
+        return chosen, (
+            f"{scale}, enough for the model ({model_gsd_m:.2g} m). Zoom {chosen + 1} shows small "
+            "ships better and takes four times as many tiles."
+        )
+    return chosen, f"{scale}, as much detail as the model can use ({finest_gsd_m:.2g} m)."
 
 
 def check_zoom(zoom: int, provider: Provider) -> int:

@@ -117,6 +117,8 @@ class MapBlock(_Part):
     judge: Judge
     #: cells with at most this center logit are ignored
     least_center: Finite = -4.0
+    #: meters per network pixel for imagery that is at least as fine; None: as for coarse imagery
+    gsd_min_m: PositiveFloat | None = None
 
 
 class ClassifierBlock(_Part):
@@ -160,8 +162,30 @@ class ClassifierConfig(_Part):
 
     @property
     def gsd_m(self) -> float:
-        """Meters per network pixel: the scale at which the model was trained."""
+        """Meters per network pixel for coarse imagery, which is enlarged to this scale."""
         return self.shipdet.window_m / self.shipdet.window_px
+
+    @property
+    def gsd_min_m(self) -> float:
+        """Meters per network pixel for fine imagery, which is reduced to this scale."""
+        block = self.shipdet.map
+        return (block and block.gsd_min_m) or self.gsd_m
+
+    def network_gsd_m(self, image_gsd_m: float) -> float:
+        """Return the meters per network pixel at which an image is searched.
+
+        The network sees an image at the image's own scale, within the range it was trained for.
+
+        Args:
+            image_gsd_m: Meters per pixel of the image.
+
+        Example:
+            >>> config.gsd_min_m, config.gsd_m
+            (1.2, 1.875)
+            >>> [config.network_gsd_m(gsd_m) for gsd_m in (0.5, 1.5, 10.0)]
+            [1.2, 1.5, 1.875]
+        """
+        return min(max(image_gsd_m, self.gsd_min_m), self.gsd_m)
 
     @property
     def cell_px(self) -> int:
@@ -178,6 +202,10 @@ class ClassifierConfig(_Part):
     @model_validator(mode="after")
     def _one_window_size(self) -> "ClassifierConfig":
         side = self.shipdet.window_px
+        if self.gsd_min_m > self.gsd_m:
+            raise ValueError(
+                f"map.gsd_min_m ({self.gsd_min_m}) is above window_m / window_px ({self.gsd_m})"
+            )
         if self.pretrained_cfg.input_size[1:] != (side, side):
             raise ValueError(f"pretrained_cfg.input_size and window_px ({side}) differ")
         if side % self.cell_px:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from shipdet.errors import BadModel, ScaleTooCoarse
 from shipdet.geometry import gsd_at
-from shipdet.imagery import Plan, get_provider, plan, recommended_zoom
+from shipdet.imagery import Plan, Provider, get_provider, plan, recommended_zoom
 from shipdet.models import ClassifierConfig, resolve, resolve_public
 from shipdet.requests import UPSCALE, AreaRequest, Search
 from shipdet.settings import Settings
@@ -42,7 +42,7 @@ class SearchPlan:
 
     def work(self, raw_px: int, gsd_m: float) -> tuple[str, float]:
         """Return the kind and amount of work of the search, for :mod:`shipdet.pace`."""
-        return "detect", raw_px * (gsd_m / self.classifier.gsd_m) ** 2
+        return "detect", raw_px * (gsd_m / self.classifier.network_gsd_m(gsd_m)) ** 2
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,14 @@ def default_zoom(
     """Return the zoom that the model needs at a latitude, and a sentence that explains it."""
     how = plan_search(search, settings, untrusted)
     provider = get_provider(provider_id or settings.provider, settings)
-    return recommended_zoom(provider, latitude, how.classifier.gsd_m, search.passes)
+    return _recommended(provider, latitude, how, search.passes)
+
+
+def _recommended(
+    provider: Provider, latitude: float, how: SearchPlan, passes: int
+) -> tuple[int, str]:
+    model = how.classifier
+    return recommended_zoom(provider, latitude, model.gsd_m, model.gsd_min_m, passes)
 
 
 def plan_area(request: AreaRequest, settings: Settings, untrusted: bool = False) -> AreaPlan:
@@ -124,7 +131,7 @@ def plan_imagery(request: AreaRequest, settings: Settings, how: SearchPlan | Non
     box, passes, zoom = request.box, request.search.passes, request.zoom
     if zoom is None:
         how = how or plan_search(request.search, settings)
-        zoom, _ = recommended_zoom(provider, box.center[1], how.classifier.gsd_m, passes)
+        zoom, _ = _recommended(provider, box.center[1], how, passes)
     planned = plan(box, zoom, provider, passes, settings, area=request.area)
     if planned.provider.kind != "stac":
         return planned

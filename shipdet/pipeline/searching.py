@@ -135,7 +135,7 @@ def search_picture(
             "files": files,
             "models": used.record(how),
             "super_resolution": enlarged.record() if enlarged else None,
-            "window_m": how.classifier.shipdet.window_m,
+            "network_gsd_m": found.survey.view.net_gsd_m,
             "min_length_m": how.search.min_length_m,
         }
         yield from write_results(into.folder, record, ships, how.threshold)

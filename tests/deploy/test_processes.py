@@ -89,6 +89,13 @@ def test_the_log_of_what_ends_at_once_is_shown(processes, tmp_path):
         processes.wait_for_port("bad", free_port(), 20)
 
 
+def test_chosen_ports_are_not_those_that_a_system_gives_away():
+    limits = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    first = int(limits.read_text().split()[0]) if limits.exists() else 32_768
+    chosen = [free_port() for _ in range(8)]
+    assert len(set(chosen)) == 8 and all(1024 < port < first for port in chosen)
+
+
 def test_settings_are_kept_between_programs(tmp_path):
     cluster = Cluster(tmp_path, usual_ports=False)
     cluster.settle()

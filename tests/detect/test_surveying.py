@@ -49,6 +49,21 @@ def test_every_canvas_fits_and_together_they_cover_all(classifier):
     assert surveyed.layers.sum(axis=2).min() > 240, "no pixel of the map is left out"
 
 
+@pytest.mark.parametrize(
+    ("gsd_m", "sensor_gsd_m", "network_gsd_m"),
+    [(0.3, None, 0.5), (0.8, None, 0.8), (2.0, None, NET_GSD_M), (0.5, 2.0, NET_GSD_M)],
+)
+def test_an_image_is_searched_at_the_scale_of_its_detail(gsd_m, sensor_gsd_m, network_gsd_m):
+    head = {"judge": {"weights": [1.0] + 8 * [0.0], "bias": 0.0}, "gsd_min_m": 0.5}
+    ranged = BrightnessClassifier(config=classifier_config(map={"sha256": "cd" * 32} | head))
+    mosaic = picture([(150, 120, 80, 20, 30)], gsd_m, (300, 240))
+    surveyed = finish(survey(mosaic, ranged, sensor_gsd_m=sensor_gsd_m))
+    assert surveyed.view.net_gsd_m == pytest.approx(network_gsd_m)
+    best = surveyed.candidates.boxes[0]
+    assert best[2] * network_gsd_m == pytest.approx(80, rel=0.1)
+    assert surveyed.centers(0.5)[0] * gsd_m == pytest.approx((150, 120), abs=4)
+
+
 def test_a_ship_on_a_border_of_canvases_is_found_once(classifier):
     """Borders lie at 809 and 1,618 network pixels across and at 654 down, nearly."""
     places = [(x, y) for x in np.linspace(780, 960, 7) for y in (300, 500, 640, 700, 760, 1200)]

@@ -14,7 +14,9 @@ MODEL_M = 1.875
     [(0, 0, 17), (0, 1, 15), (51.9, 0, 16), (51.9, 1, 14), (36, 0, 17), (40, 0, 16), (0, 2, 14)],
 )
 def test_the_recommended_zoom_follows_latitude_and_passes(settings, latitude, passes, zoom):
-    assert recommended_zoom(get_provider("esri", settings), latitude, MODEL_M, passes)[0] == zoom
+    assert (
+        recommended_zoom(get_provider("esri", settings), latitude, MODEL_M, None, passes)[0] == zoom
+    )
 
 
 @pytest.mark.parametrize("model_gsd_m", [1.0, 1.875, 3.0, 5.0])
@@ -26,16 +28,25 @@ def test_it_is_the_coarsest_zoom_with_the_models_scale(settings, latitude, model
 
 def test_the_recommendation_explains_itself(settings):
     esri = get_provider("esri", settings)
-    assert recommended_zoom(esri, 0, MODEL_M, 1)[1] == (
+    assert recommended_zoom(esri, 0, MODEL_M, None, 1)[1] == (
         "Zoom 15 gives 4.8 m per pixel at latitude 0.0, and 1.2 m after x4 super-resolution, as "
-        "much detail as the model can use (1.9 m)."
+        "much detail as the model needs (1.9 m)."
     )
-    assert "too few pixels" in recommended_zoom(esri, 0, MODEL_M, 2)[1]
+    assert recommended_zoom(esri, 51.9, MODEL_M, 1.2)[1] == (
+        "Zoom 16 gives 1.5 m per pixel at latitude 51.9, enough for the model (1.9 m). Zoom 17 "
+        "shows small ships better and takes four times as many tiles."
+    )
+    for latitude in (0, 60):  # a zoom level that is fine enough for both scales
+        assert (
+            "as much detail as the model can use (1.2 m)"
+            in (recommended_zoom(esri, latitude, MODEL_M, 1.2)[1])
+        )
+    assert "too few pixels" in recommended_zoom(esri, 0, MODEL_M, None, 2)[1]
 
 
 @pytest.mark.parametrize("passes", [0, 1, 2])
 def test_sentinel_2_is_best_at_its_native_zoom(settings, passes):
-    zoom, why = recommended_zoom(get_provider("eox", settings), 36, MODEL_M, passes)
+    zoom, why = recommended_zoom(get_provider("eox", settings), 36, MODEL_M, None, passes)
     assert zoom == 14
     assert passes == 2 or "native resolution" in why
 

@@ -5,7 +5,13 @@ import json
 import pytest
 
 from shipdet.errors import BadModel
-from shipdet.models.config import ClassifierConfig, UpscalerConfig, parse_config, read_config
+from shipdet.models.config import (
+    FEATURES,
+    ClassifierConfig,
+    UpscalerConfig,
+    parse_config,
+    read_config,
+)
 from tests.helpers import PROJECT
 from tests.helpers.tiny_models import fine_config
 
@@ -26,6 +32,18 @@ def test_a_classifier_config_ignores_foreign_keys(configs):
     assert config.shipdet.window_m == 240.0
     assert config.shipdet.calibration.scale == 2.0
     assert config.pretrained_cfg.std == (0.229, 0.224, 0.225)
+
+
+def test_images_are_searched_at_their_own_scale_within_a_range(configs):
+    head = {"sha256": "0" * 64, "judge": {"weights": [0.0] * len(FEATURES), "bias": 0.0}}
+    ranged = parse_config(json.dumps(fine_config(map=head | {"gsd_min_m": 1.25})), "m")
+    assert isinstance(ranged, ClassifierConfig)
+    assert [ranged.network_gsd_m(gsd_m) for gsd_m in (0.3, 1.5, 9.0)] == [1.25, 1.5, 1.875]
+    single = parse_config(json.dumps(fine_config(map=head)), "m")
+    assert isinstance(single, ClassifierConfig)
+    assert [single.network_gsd_m(gsd_m) for gsd_m in (0.3, 1.5, 9.0)] == [1.875] * 3
+    with pytest.raises(BadModel, match="gsd_min_m"):
+        parse_config(json.dumps(fine_config(map=head | {"gsd_min_m": 2.0})), "m")
 
 
 def test_a_dense_pass_pools_all_cells_or_the_middle_ones(configs):

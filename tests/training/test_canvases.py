@@ -7,10 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
+from shipdet.models.config import ClassifierConfig, read_config
+from tests.helpers import PROJECT
 from training.canvases.canvas import Canvas, CanvasShip, Shelf, View, joined, matrix_of, take
 from training.canvases.sensors import annotate
 from training.canvases.targets import SEEN_PX, SHORTEST_M, size_of, targets
-from training.canvases.windows import NET_GSD_M, SHIP, UNKNOWN
+from training.canvases.windows import NET_GSD_M, SHIP, UNKNOWN, network_gsd_m
 from training.data.labeled import LAND, WATER, LabeledImage, LabeledShip, upright
 
 SIDE = 192
@@ -55,16 +57,24 @@ def test_ships_and_pixels_go_through_one_map(tmp_path: Path) -> None:
     image = labeled(tmp_path, gsd_m=(2.0, 4.0), ships=(hull(150, 115, 40, 10),))
     for angle in (0.0, 0.6, np.pi / 2):
         for mirrored in (False, True):
-            canvas = piece(image, angle=angle, mirrored=mirrored, zoom=1.2)
+            gsd_m = 1.2 if mirrored else NET_GSD_M
+            canvas = piece(image, angle=angle, mirrored=mirrored, zoom=1.2, gsd_m=gsd_m)
             (ship,) = canvas.ships
             rows, columns = np.nonzero(canvas.pixels[..., 0] > 125)
             middle = np.array([columns.mean(), rows.mean()]) + 0.5
             np.testing.assert_allclose(ship.corners.mean(axis=0), middle, atol=1.0)
             length, width, _ = size_of(ship)
-            assert length == pytest.approx(80 / NET_GSD_M * 1.2, rel=0.01)
-            assert width == pytest.approx(40 / NET_GSD_M * 1.2, rel=0.01)
+            assert length == pytest.approx(80 / gsd_m * 1.2, rel=0.01)
+            assert width == pytest.approx(40 / gsd_m * 1.2, rel=0.01)
             assert ship.length_m == pytest.approx(80)
             assert len(rows) == pytest.approx(length * width, rel=0.12)
+
+
+def test_a_canvas_has_the_scale_of_a_search_of_its_image() -> None:
+    model = read_config(PROJECT / "weights" / "shipdet-pico")
+    assert isinstance(model, ClassifierConfig)
+    for gsd_m in (0.3, 1.2, 1.5, 3.0):
+        assert network_gsd_m(gsd_m) == pytest.approx(model.network_gsd_m(gsd_m))
 
 
 def test_the_center_of_a_view_is_the_center_of_the_canvas(tmp_path: Path) -> None:

@@ -328,11 +328,13 @@ def test_the_card_holds_figures_sources_and_terms(found: list[Surveyed]) -> None
         "architecture": "convnext_atto",
         "shipdet": {
             "window_m": 240.0, "window_px": 128, "gsd_max_m": 10.0, "threshold": 0.5,
-            "map": {"judge": {"weights": [1.0, 0.5, 0.2] + 6 * [0.0], "bias": -1.0}},
+            "map": {"judge": {"weights": [1.0, 0.5, 0.2] + 6 * [0.0], "bias": -1.0},
+                    "gsd_min_m": 1.2},
         },
     }  # fmt: skip
     text = card("shipdet-test", config, result, "Notes.")
     assert text.startswith("---\nlicense:")
+    assert "limited to 1.2 to 1.9 m per pixel" in text
     assert 'dataset: {name: "PlanetScope ports, 3 m", type: planet-ports}' in text
     assert "| PlanetScope ports, 3 m | 3 | 0.500 | 0.333 | 0.400 |" in text
     assert "| all | 4 | 0.666 | 0.500 | 0.571 |" in text

@@ -20,7 +20,7 @@ from tests.helpers.tiny_models import classifier_config
 from training.canvases.windows import CELL_PX
 from training.learning.architectures import ANSWER, build
 from training.learning.engine import Batch, CsvLog, fit, made_ahead, parameter_groups
-from training.learning.model_folder import mean_state, plain_state, write_model
+from training.learning.model_folder import changed_state, mean_state, plain_state, write_model
 from training.learning.train import TwoAnswers, groups, kept_in, load_state, save_state
 from training.paths import CONFIGS
 from training.recipe import Recipe, Schedule, read_recipe
@@ -250,6 +250,13 @@ def test_the_mean_of_two_models_lies_between_them() -> None:
     assert torch.equal(mean_state(first, second)["w"], torch.full((2,), 2.0))
     with pytest.raises(KeyError):
         mean_state({"other": torch.ones(1)}, second)
+
+
+def test_a_change_of_one_model_can_be_added_to_another() -> None:
+    state, before, after = ({"w": torch.full((2,), value).half()} for value in (1.0, 3.0, 3.5))
+    assert torch.equal(changed_state(state, before, after)["w"], torch.full((2,), 1.5))
+    with pytest.raises(KeyError):
+        changed_state({"other": torch.ones(1)}, before, after)
 
 
 def test_the_recipes_can_be_read_and_a_misspelt_key_is_an_error() -> None:

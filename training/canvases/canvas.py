@@ -127,11 +127,12 @@ class View:
 
     Attributes:
         center: (2,) in pixels of the file.
-        zoom: Magnification relative to the network's scale.
+        zoom: Magnification; 1 keeps the size of the ground.
         angle: Rotation in radians.
         mirrored: Whether the crop is flipped horizontally.
         side: Side of the canvas in pixels.
         sensor_m: Meters per pixel of a simulated sensor; 0 for the image's own resolution.
+        gsd_m: Meters per pixel of the canvas.
     """
 
     center: Floats
@@ -140,6 +141,7 @@ class View:
     mirrored: bool
     side: int
     sensor_m: float = 0.0
+    gsd_m: float = NET_GSD_M
 
 
 def matrix_of(image: LabeledImage, view: View) -> Floats:
@@ -147,7 +149,7 @@ def matrix_of(image: LabeledImage, view: View) -> Floats:
 
     In both systems, (0, 0) is the corner of the first pixel, not its center.
     """
-    scale = np.diag(np.array(image.gsd_m) / NET_GSD_M * view.zoom)
+    scale = np.diag(np.array(image.gsd_m) / view.gsd_m * view.zoom)
     cos, sin = np.cos(view.angle), np.sin(view.angle)
     turn = np.array([[cos, -sin], [sin, cos]])
     flip = np.diag([-1.0 if view.mirrored else 1.0, 1.0])
@@ -206,7 +208,7 @@ def take(
         pixels = recolor(pixels, rng)
         if rng.random() < ANNOTATED:
             pixels = annotate(pixels, rng)
-        pixels = degrade(pixels, view.sensor_m or 0.0, rng)
+        pixels = degrade(pixels, view.sensor_m / view.gsd_m, rng)
     ships = []
     for ship in image.ships:
         corners = ship.corners @ whole[:, :2].T + whole[:, 2]
@@ -226,7 +228,7 @@ def take(
                 True,
             )
         )
-    smallest = np.full((side, side), image.smallest_m / NET_GSD_M * view.zoom, np.float32)
+    smallest = np.full((side, side), image.smallest_m / view.gsd_m * view.zoom, np.float32)
     return Canvas(pixels, tuple(ships), known, water, smallest)
 
 

@@ -12,9 +12,19 @@ from torch import Tensor
 
 from training.canvases.canvas import Canvas, Shelf, View, joined, take
 from training.canvases.targets import targets
-from training.canvases.windows import NET_GSD_M, WINDOW_PX, Placed, label_window
+from training.canvases.windows import (
+    FINEST_NET_GSD_M,
+    NET_GSD_M,
+    WINDOW_PX,
+    Placed,
+    label_window,
+    network_gsd_m,
+)
 from training.data.labeled import LabeledImage
 from training.recipe import MapStage
+
+#: Ranges of meters per pixel of the sensors that are simulated with finer imagery.
+FINER_SENSORS_M = ((FINEST_NET_GSD_M, NET_GSD_M), (NET_GSD_M, 3.2), (3.2, 5.0))
 
 
 class Sampler:
@@ -83,7 +93,10 @@ class Sampler:
         size = np.array(self.shelf.get(image).pixels.shape[1::-1]) / self.shelf.get(image).share
         if center is None and image.ships and rng.random() < self.stage.near_ship:
             center = image.ships[rng.integers(len(image.ships))].center
-        reach = side / 2 * NET_GSD_M / zoom / np.array(image.gsd_m)
+        own_m = float(np.sqrt(np.prod(image.gsd_m))) * zoom
+        sensor_m = self._sensor(own_m)
+        gsd_m = network_gsd_m(max(own_m, sensor_m))
+        reach = side / 2 * gsd_m / zoom / np.array(image.gsd_m)
         if center is None:
             center = rng.uniform(0, size)
         center = center + rng.uniform(-0.75, 0.75, 2) * reach
@@ -92,17 +105,18 @@ class Sampler:
         axes = all(ship.axis for ship in image.ships)
         quarters = rng.integers(4) * np.pi / 2
         angle = float(rng.uniform(0, 2 * np.pi) if axes and rng.random() < 0.7 else quarters)
-        view = View(center, zoom, angle, bool(rng.random() < 0.5), side, self._sensor(image, zoom))
+        view = View(center, zoom, angle, bool(rng.random() < 0.5), side, sensor_m, gsd_m)
         return take(image, view, self.shelf, rng)
 
-    def _sensor(self, image: LabeledImage, zoom: float) -> float:
-        """Draw the meters per pixel of a simulated sensor; 0 keeps the image's own resolution."""
-        rng, own = self.rng, float(np.sqrt(np.prod(image.gsd_m))) * zoom
+    def _sensor(self, own_m: float) -> float:
+        """Draw the meters per pixel of a simulated sensor; 0 keeps an image's own ``own_m``."""
+        rng = self.rng
         if rng.random() < 0.5:
             return 0.0
-        if own < NET_GSD_M:
-            return float(rng.uniform(1.9, 3.2) if rng.random() < 0.7 else rng.uniform(3.2, 5.0))
-        return float(own * rng.uniform(1.0, 1.35))
+        if own_m < NET_GSD_M:
+            low, high = FINER_SENSORS_M[rng.choice(len(FINER_SENSORS_M), p=(0.5, 0.35, 0.15))]
+            return float(rng.uniform(low, high))
+        return float(own_m * rng.uniform(1.0, 1.35))
 
     def large(self) -> Canvas:
         """Return a canvas from one large image."""

@@ -1,7 +1,7 @@
 """Simulate satellites and tile servers: coarse pixels, haze, noise, JPEG.
 
 Imagery of 0.5 to 5 m per pixel (PlanetScope 3 m, Esri zoom 15 2.4 to 4.8 m) is resampled to the
-network's 1.9 m. These augmentations reproduce the resulting blur and artifacts.
+network's 1.2 to 1.9 m. These augmentations reproduce the resulting blur and artifacts.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
-
-from training.canvases.windows import NET_GSD_M
 
 Picture = NDArray[np.uint8]
 
@@ -71,10 +69,9 @@ def photographed(picture: Picture, factor: float, blur: float) -> Picture:
     return cv2.resize(soft, size, interpolation=cv2.INTER_AREA)
 
 
-def degrade(picture: Picture, gsd_m: float, rng: np.random.Generator) -> Picture:
-    """Simulate a sensor: reduce to ``gsd_m`` meters per pixel, add artifacts, enlarge back."""
+def degrade(picture: Picture, factor: float, rng: np.random.Generator) -> Picture:
+    """Simulate a sensor: reduce by ``factor``, if above 1, add artifacts, enlarge back."""
     height, width = picture.shape[:2]
-    factor = max(1.0, gsd_m / NET_GSD_M)
     small = picture
     if factor > 1.0:
         # Optics blur by up to half a pixel before the sensor averages over one.

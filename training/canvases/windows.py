@@ -19,9 +19,12 @@ CELL_PX = 16
 WINDOW_M = 240.0
 """Side of a window on the ground: that of a shipsnet chip, 80 px at 3 m."""
 WINDOW_PX = 128
-"""Side of a window in network pixels of 1.9 m. This preserves the detail of 3 m imagery, and
-training on a CPU costs a third of that at 224 px."""
+"""Side of a window in network pixels."""
 NET_GSD_M = WINDOW_M / WINDOW_PX
+"""Coarsest scale of the network, 1.9 m per pixel: it preserves the detail of 3 m imagery."""
+FINEST_NET_GSD_M = 1.2
+"""Finest scale of the network: finer imagery is reduced to it. In between, the network sees an
+image at the image's own scale. A window is then smaller on the ground."""
 POSITIVE = 0.11
 """Largest offset of a ship's center from that of a positive window, as a fraction of the window.
 It slightly exceeds half the diagonal of a cell, so that every ship has a positive window."""
@@ -50,6 +53,11 @@ class Placed:
     length: float
     width: float
     angle: float
+
+
+def network_gsd_m(image_gsd_m: float) -> float:
+    """Return the meters per pixel of a canvas of an image, the same as in a search."""
+    return min(max(image_gsd_m, FINEST_NET_GSD_M), NET_GSD_M)
 
 
 def asked_centers(canvas_px: int, edge_px: int = EDGE_PX) -> NDArray[np.float64]:

@@ -85,15 +85,19 @@ def card(name: str, config: dict[str, Any], metrics: dict[str, Any], notes: str)
     """
     block = config["shipdet"]
     judge = block["map"]["judge"]
+    coarsest_m = block["window_m"] / block["window_px"]
+    finest_m = block["map"].get("gsd_min_m") or coarsest_m
     weights = ", ".join(f"{weight:.3g}" for weight in judge["weights"])
     parts = [
         front(name, metrics),
         f"# {name}",
         f"`{config['architecture']}` of timm with two outputs. The classifier labels a window of "
-        f"{block['window_m']:g} m on {block['window_px']} px as `no_ship` or `ship` "
+        f"{block['window_px']} px as `no_ship` or `ship` "
         "(model.safetensors, which timm loads directly). The map head uses the same features and "
         "predicts, for every 4 px, water, hulls, and the center, length, width and axis of a ship "
-        f"(map_head.safetensors). Use imagery of at most {block['gsd_max_m']:g} m per pixel. A "
+        f"(map_head.safetensors). Images are searched at their own scale, limited to "
+        f"{finest_m:.2g} to {coarsest_m:.2g} m per pixel; use imagery of at most "
+        f"{block['gsd_max_m']:g} m. A "
         f"ship's score is a logistic regression on both outputs (weights {weights}, bias "
         f"{judge['bias']:.3g}); the operating threshold is {block['threshold']}.",
         notes.strip(),

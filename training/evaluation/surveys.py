@@ -69,9 +69,10 @@ def surveyed(image: LabeledImage, classifier: Classifier, mosaic: Mosaic | None 
         mosaic: The image as converted by `as_mosaic`, which is called if this is None.
     """
     mosaic = mosaic or as_mosaic(image)
-    result = finish(survey(mosaic, classifier))
-    view, found = result.view, result.candidates
     gsd = np.array(image.gsd_m)
+    own_m = float(np.sqrt(np.prod(gsd)))
+    result = finish(survey(mosaic, classifier, sensor_gsd_m=own_m))
+    view, found = result.view, result.candidates
     factor = np.array(
         [image_side / side for image_side, side in zip(_size(image), _view(view), strict=True)]
     )

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from shipdet.models.config import FEATURES
-from training.canvases.windows import CELL_PX, WINDOW_M, WINDOW_PX
+from training.canvases.windows import CELL_PX, FINEST_NET_GSD_M, WINDOW_M, WINDOW_PX
 from training.data.labeled import everything
 from training.learning.architectures import IMAGENET_MEAN, IMAGENET_STD, POOL_CELLS
 from training.paths import LABELS, data_root
@@ -112,6 +112,7 @@ def write_model(
             "width": heads["laterals.0.weight"].shape[0],
             "judge": known.get("judge", PLAIN_JUDGE),
             "least_center": known.get("least_center", LEAST_CENTER),
+            "gsd_min_m": FINEST_NET_GSD_M,
         }
     value = {
         "architecture": architecture,
@@ -135,6 +136,10 @@ def write_model(
     config.write_text(json.dumps(value, indent=2) + "\n")
 
 
+def _read(run: Path, name: str) -> dict[str, Tensor]:
+    return load_file(run / f"{name}.safetensors")
+
+
 def _sha256(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
@@ -148,22 +153,41 @@ def mean_state(first: dict[str, Tensor], second: dict[str, Tensor]) -> dict[str,
     return {name: (value.float() + second[name].float()) / 2 for name, value in first.items()}
 
 
+def changed_state(
+    state: dict[str, Tensor], before: dict[str, Tensor], after: dict[str, Tensor]
+) -> dict[str, Tensor]:
+    """Add to the weights of a model what training changed in those of a related one.
+
+    Both models were fine-tuned from the same weights, so what the second learned also works in the
+    first (Ilharco et al. 2023, "Editing models with task arithmetic").
+    """
+    return {
+        name: value.float() + after[name].float() - before[name].float()
+        for name, value in state.items()
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--run", type=Path, required=True, help="output of training.learning.train")
     parser.add_argument("--average", type=Path, help="another run to average with")
+    parser.add_argument(
+        "--change", type=Path, nargs=2, metavar=("BEFORE", "AFTER"),
+        help="two runs; what changed from the first to the second is added",
+    )  # fmt: skip
     parser.add_argument("--architecture", default="convnext_pico_ols")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     parts = {}
     for name in ("model", "map_head"):
-        parts[name] = load_file(arguments.run / f"{name}.safetensors")
+        parts[name] = _read(arguments.run, name)
         if arguments.average:
-            parts[name] = mean_state(
-                parts[name], load_file(arguments.average / f"{name}.safetensors")
-            )
+            parts[name] = mean_state(parts[name], _read(arguments.average, name))
+        if arguments.change:
+            before, after = (_read(run, name) for run in arguments.change)
+            parts[name] = changed_state(parts[name], before, after)
     write_model(
         arguments.out,
         arguments.architecture,

@@ -50,7 +50,9 @@ def plan_job(message: JobMessage, settings: Settings) -> tuple[int, list[Block]]
     zoom = message.zoom
     if zoom is None:
         latitude = area.box.center[1]
-        zoom, _ = recommended_zoom(provider, latitude, config.gsd_m, message.passes)
+        zoom, _ = recommended_zoom(
+            provider, latitude, config.gsd_m, config.gsd_min_m, message.passes
+        )
     side = largest_side(settings.max_searched_pixels, message.passes)
     zoom = check_zoom(zoom, provider)
     window_grid = _window_grid(area, zoom, config)
@@ -72,7 +74,8 @@ def _window_grid(area: Area, zoom: int, config: ClassifierConfig) -> WindowGrid:
     The two differ slightly, because the detector resamples an image to whole network pixels.
     """
     whole = pixel_box(area.box, zoom)
-    network_px = Grid.from_tiles(whole, zoom).gsd_m / config.gsd_m
+    gsd_m = Grid.from_tiles(whole, zoom).gsd_m
+    network_px = gsd_m / config.network_gsd_m(gsd_m)
     return (
         STEP_PX * whole.width / max(1, round(whole.width * network_px)),
         STEP_PX * whole.height / max(1, round(whole.height * network_px)),
