@@ -17,7 +17,7 @@ class NotStarted(Exception):
     """An engine cannot be started."""
 
 
-#: Ports already returned: the system may return a port twice until a program listens on it.
+#: Ports already returned: a port stays free until a program listens on it.
 _returned: set[int] = set()
 #: Ports below those that Linux gives to programs that do not ask for one. Otherwise another engine
 #: could take a port between its choice and the start of its program.
@@ -30,8 +30,10 @@ def free_port(preferred: int = 0) -> int:
     Raises:
         NotStarted: No port is free.
     """
-    others = random.sample(CHOSEN_PORTS, 20)
-    for port in (preferred, *others) if preferred else others:
+    candidates = random.sample(CHOSEN_PORTS, 20)
+    if preferred:
+        candidates.insert(0, preferred)
+    for port in candidates:
         with socket.socket() as server:
             server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -145,6 +145,11 @@ class ClassifierBlock(_Part):
     int8: Int8Graph | None = None
 
 
+def search_gsd_m(image_gsd_m: float, finest_m: float, coarsest_m: float) -> float:
+    """Return the scale at which a network sees an image: the image's own, within a range."""
+    return min(max(image_gsd_m, finest_m), coarsest_m)
+
+
 class ClassifierConfig(_Part):
     """A two-class timm ConvNeXt.
 
@@ -185,7 +190,7 @@ class ClassifierConfig(_Part):
             >>> [config.network_gsd_m(gsd_m) for gsd_m in (0.5, 1.5, 10.0)]
             [1.2, 1.5, 1.875]
         """
-        return min(max(image_gsd_m, self.gsd_min_m), self.gsd_m)
+        return search_gsd_m(image_gsd_m, self.gsd_min_m, self.gsd_m)
 
     @property
     def cell_px(self) -> int:

@@ -100,13 +100,13 @@ def default_zoom(
     """Return the zoom that the model needs at a latitude, and a sentence that explains it."""
     how = plan_search(search, settings, untrusted)
     provider = get_provider(provider_id or settings.provider, settings)
-    return _recommended(provider, latitude, how, search.passes)
+    return model_zoom(provider, latitude, how.classifier, search.passes)
 
 
-def _recommended(
-    provider: Provider, latitude: float, how: SearchPlan, passes: int
+def model_zoom(
+    provider: Provider, latitude: float, model: ClassifierConfig, passes: int
 ) -> tuple[int, str]:
-    model = how.classifier
+    """Return the zoom of a provider that a model needs, and a sentence that explains it."""
     return recommended_zoom(provider, latitude, model.gsd_m, model.gsd_min_m, passes)
 
 
@@ -131,7 +131,7 @@ def plan_imagery(request: AreaRequest, settings: Settings, how: SearchPlan | Non
     box, passes, zoom = request.box, request.search.passes, request.zoom
     if zoom is None:
         how = how or plan_search(request.search, settings)
-        zoom, _ = _recommended(provider, box.center[1], how, passes)
+        zoom, _ = model_zoom(provider, box.center[1], how.classifier, passes)
     planned = plan(box, zoom, provider, passes, settings, area=request.area)
     if planned.provider.kind != "stac":
         return planned

@@ -203,7 +203,7 @@ def take(
         else warped(loaded.water, UNKNOWN)
     )
     # Enlarging an image also enlarges the pixels of its sensor.
-    sensor_m = max(float(np.sqrt(np.prod(image.gsd_m))) * view.zoom, view.sensor_m)
+    sensor_m = max(image.mean_gsd_m * view.zoom, view.sensor_m)
     if augment:
         pixels = recolor(pixels, rng)
         if rng.random() < ANNOTATED:

@@ -93,7 +93,7 @@ class Sampler:
         size = np.array(self.shelf.get(image).pixels.shape[1::-1]) / self.shelf.get(image).share
         if center is None and image.ships and rng.random() < self.stage.near_ship:
             center = image.ships[rng.integers(len(image.ships))].center
-        own_m = float(np.sqrt(np.prod(image.gsd_m))) * zoom
+        own_m = image.mean_gsd_m * zoom
         sensor_m = self._sensor(own_m)
         gsd_m = network_gsd_m(max(own_m, sensor_m))
         reach = side / 2 * gsd_m / zoom / np.array(image.gsd_m)

@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shipdet.models.config import search_gsd_m
+
 CELL_PX = 16
 """Network pixels per cell of the classifier's last feature map (timm's output_stride)."""
 WINDOW_M = 240.0
@@ -57,7 +59,7 @@ class Placed:
 
 def network_gsd_m(image_gsd_m: float) -> float:
     """Return the meters per pixel of a canvas of an image, the same as in a search."""
-    return min(max(image_gsd_m, FINEST_NET_GSD_M), NET_GSD_M)
+    return search_gsd_m(image_gsd_m, FINEST_NET_GSD_M, NET_GSD_M)
 
 
 def asked_centers(canvas_px: int, edge_px: int = EDGE_PX) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ In each task a pixel is positive, negative or unknown. :data:`RULES` states what
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -85,6 +86,11 @@ class LabeledImage:
     water_values: str = "mask"
     painted: tuple[tuple[int, Floats], ...] = ()
     painted_base: int | None = None
+
+    @property
+    def mean_gsd_m(self) -> float:
+        """Meters per pixel, the geometric mean of both directions."""
+        return math.sqrt(math.prod(self.gsd_m))
 
     @property
     def source(self) -> str:

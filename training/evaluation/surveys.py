@@ -70,8 +70,7 @@ def surveyed(image: LabeledImage, classifier: Classifier, mosaic: Mosaic | None 
     """
     mosaic = mosaic or as_mosaic(image)
     gsd = np.array(image.gsd_m)
-    own_m = float(np.sqrt(np.prod(gsd)))
-    result = finish(survey(mosaic, classifier, sensor_gsd_m=own_m))
+    result = finish(survey(mosaic, classifier, sensor_gsd_m=image.mean_gsd_m))
     view, found = result.view, result.candidates
     factor = np.array(
         [image_side / side for image_side, side in zip(_size(image), _view(view), strict=True)]

@@ -6,9 +6,10 @@ from shipdet.cluster.jobs.blocks import Block, WindowGrid, box_degrees, cut_area
 from shipdet.cluster.jobs.message import JobMessage
 from shipdet.errors import BadJob, BadModel, UnknownModel
 from shipdet.geometry import Grid, pixel_box
-from shipdet.imagery import get_provider, recommended_zoom
+from shipdet.imagery import get_provider
 from shipdet.imagery.tile_plan import check_zoom
 from shipdet.models import ClassifierConfig, public_names, resolve_public
+from shipdet.pipeline.choosing import model_zoom
 from shipdet.settings import Settings
 
 #: In network pixels: a multiple of every model's cell, so that the cells of a block coincide with
@@ -50,9 +51,7 @@ def plan_job(message: JobMessage, settings: Settings) -> tuple[int, list[Block]]
     zoom = message.zoom
     if zoom is None:
         latitude = area.box.center[1]
-        zoom, _ = recommended_zoom(
-            provider, latitude, config.gsd_m, config.gsd_min_m, message.passes
-        )
+        zoom, _ = model_zoom(provider, latitude, config, message.passes)
     side = largest_side(settings.max_searched_pixels, message.passes)
     zoom = check_zoom(zoom, provider)
     window_grid = _window_grid(area, zoom, config)
