@@ -2,9 +2,8 @@
 PYTHON ?= python3.11
 PYTHON := $(shell command -v $(PYTHON) || command -v python3)
 BIN := .venv/bin
-# Unit tests run in this many processes, each with one thread to compute with. On two cores the third
-# one uses the time in which the others wait.
-WORKERS ?= 3
+# Unit tests run in this many processes, each with one thread to compute with.
+WORKERS ?= 2
 
 .PHONY: run test test-code test-services lint types unit coverage e2e test-cluster test-kills \
 	cluster cluster-down train-smoke bench docs wheel lock clean
@@ -78,18 +77,27 @@ lock: .venv/dev-installed
 	{ head -1 requirements.lock; $(BIN)/pip freeze --exclude-editable; } > .venv/lock
 	mv .venv/lock requirements.lock
 
+# pip would compile file after file on one processor.
+PIP := $(BIN)/pip install --no-compile
+COMPILE = $(BIN)/python -m compileall -qq -j 0 .venv/lib || true  # some packages have files for Python 2
+
 # torch first, then the rest without build isolation: basicsr imports torch while it is built, and
 # would otherwise download a second one of more than a gigabyte.
-.venv/installed: requirements.txt
+.venv/packages: requirements.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install setuptools wheel $$(grep -oE '^(torch|torchvision)==[^ ]+' requirements.txt)
-	$(BIN)/pip install --no-build-isolation -r requirements.txt
-	$(BIN)/pip install --no-deps --editable .
+	$(PIP) setuptools wheel $$(grep -oE '^(torch|torchvision)==[^ ]+' requirements.txt)
+	$(PIP) --no-build-isolation -r requirements.txt
 	touch $@
 
-.venv/dev-installed: .venv/installed requirements.lock pyproject.toml
-	$(BIN)/pip install -c requirements.lock --editable '.[cluster,geo,training,dev]'
+.venv/installed: .venv/packages
+	$(PIP) --no-deps --editable .
+	$(COMPILE)
 	touch $@
+
+.venv/dev-installed: .venv/packages requirements.lock pyproject.toml
+	$(PIP) -c requirements.lock --editable '.[cluster,geo,training,dev]'
+	$(COMPILE)
+	touch $@ .venv/installed
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .coverage coverage.xml dist

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.memory import resident_mb
+from benchmarks.timing import Effort
 from shipdet.pipeline import Run, iter_area
 from shipdet.progress import finish
 from shipdet.requests import AreaRequest
@@ -70,7 +71,7 @@ def page_starts() -> dict[str, float]:
     raise TimeoutError(f"the page does not respond within {GIVE_UP_S:g} s")
 
 
-def second_detection() -> dict[str, float]:
+def second_detection(effort: Effort) -> dict[str, float]:
     """Search a part of the sample twice in this process.
 
     Returns:
@@ -80,12 +81,13 @@ def second_detection() -> dict[str, float]:
     from shipdet.models import release_models
 
     release_models()
+    area = effort.part(AREA)
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(runs_dir=Path(folder))
-        first, second = (_searched(settings).record["timings"] for _ in range(2))
+        first, second = (_searched(area, settings).record["timings"] for _ in range(2))
     return {"first_s": first["all"], "second_s": second["all"], "loads_s": second["load"]}
 
 
-def _searched(settings: Settings) -> Run:
-    request = AreaRequest(bbox=AREA, provider="sample", zoom=16)
+def _searched(area: tuple[float, float, float, float], settings: Settings) -> Run:
+    request = AreaRequest(bbox=area, provider="sample", zoom=16)
     return finish(iter_area(request, settings=settings))

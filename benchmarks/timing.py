@@ -20,6 +20,7 @@ class Effort:
         arriving_rows: Rows of map tiles that are searched during their download.
         tiles: Map tiles along a side of a downloaded square.
         streamed_px: Side of a GeoTIFF that is searched in strips.
+        sample_share: Share of the sides of an area of the sample that is searched.
         rounds: Rounds per candidate.
     """
 
@@ -33,20 +34,32 @@ class Effort:
     arriving_rows: int
     tiles: int
     streamed_px: int
+    sample_share: float
     rounds: int
+
+    @property
+    def apart(self) -> bool:
+        """Whether each candidate whose memory counts runs in a separate process."""
+        return self.rounds > 1
 
     @property
     def searches(self) -> int:
         """Number of whole searches per process, of which the first loads the models."""
         return min(2, self.rounds)
 
+    def part(self, area: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+        """Return the northwest of an area (west, south, east, north), which is searched."""
+        west, south, east, north = area
+        share = self.sample_share
+        return west, north - share * (north - south), west + share * (east - west), north
+
 
 EFFORTS = {
     effort.name: effort
     for effort in (
-        Effort("full", 2048, 1024, 192, 768, 2393, 1024, 40, 10, 20_480, 5),
-        Effort("quick", 2048, 768, 96, 256, 1200, 768, 32, 10, 8_192, 3),
-        Effort("tiny", 320, 160, 16, 16, 320, 16, 4, 3, 512, 1),  # tests that everything runs
+        Effort("full", 2048, 1024, 192, 768, 2393, 1024, 40, 10, 20_480, 1.0, 5),
+        Effort("quick", 2048, 768, 96, 256, 1200, 768, 32, 10, 8_192, 1.0, 3),
+        Effort("tiny", 240, 160, 16, 16, 160, 16, 2, 2, 512, 0.3, 1),  # tests that everything runs
     )
 }
 

@@ -47,7 +47,7 @@ def geotiff(path, pixels, gsd_m=GSD_M, **profile):
     options = {
         "driver": "GTiff", "width": width, "height": height, "count": count,
         "dtype": pixels.dtype, "crs": "EPSG:32631", "tiled": True, "compress": "DEFLATE",
-        "transform": from_origin(500_000, 5_700_000, gsd_m, gsd_m), **profile,
+        "zlevel": 1, "transform": from_origin(500_000, 5_700_000, gsd_m, gsd_m), **profile,
     }  # fmt: skip
     with rasterio.open(path, "w", **options) as dataset:
         dataset.write(np.moveaxis(pixels, -1, 0))

@@ -63,8 +63,8 @@ def test_an_installed_shipdet_detects_in_a_picture(packages: Path, tmp_path: Pat
 
 def test_an_installed_shipdet_detects_in_the_sample(packages: Path, tmp_path: Path) -> None:
     ship = sample.truth()[0]
-    west, south = ship.lon - 0.004, ship.lat - 0.004
-    corner = map(str, (west, south, west + 0.008, south + 0.008))
+    west, south = ship.lon - 0.0015, ship.lat - 0.0015
+    corner = map(str, (west, south, west + 0.003, south + 0.003))
     options = ("--provider", "sample", "--zoom", "16", "--bbox", *corner)
     record = found_by(packages, tmp_path, *options)
     assert record["source"]["source"] == "sample"
@@ -145,6 +145,12 @@ def test_every_extra_that_a_message_names_exists() -> None:
     assert {*called, *re.findall(r"shipdet\[(\w+)\]", text)} <= EXTRAS.keys()
 
 
+@pytest.fixture(scope="module")
+def modules() -> dict[Path, ast.Module]:
+    """All modules of the package, by their files."""
+    return {file: ast.parse(file.read_text()) for file in (PROJECT / "shipdet").rglob("*.py")}
+
+
 def printable(tree: ast.AST) -> Iterator[ast.Constant]:
     """The strings of a module that are not docstrings."""
     for node in ast.iter_child_nodes(tree):
@@ -156,12 +162,12 @@ def printable(tree: ast.AST) -> Iterator[ast.Constant]:
 
 
 @pytest.fixture(scope="module")
-def said() -> dict[str, str]:
+def said(modules: dict[Path, ast.Module]) -> dict[str, str]:
     """The strings of all modules, by place."""
     return {
         f"{file.relative_to(PROJECT)}:{node.lineno}": node.value
-        for file in (PROJECT / "shipdet").rglob("*.py")
-        for node in printable(ast.parse(file.read_text()))
+        for file, tree in modules.items()
+        for node in printable(tree)
     }
 
 
@@ -225,14 +231,16 @@ BROUGHT = {
 }
 
 
-def test_every_imported_package_is_a_dependency_or_in_an_extra() -> None:
+def test_every_imported_package_is_a_dependency_or_in_an_extra(
+    modules: dict[Path, ast.Module],
+) -> None:
     ranges = [*PROJECT_TABLE["dependencies"], *(r for rs in EXTRAS.values() for r in rs)]
     declared = {canonicalize_name(Requirement(r).name) for r in ranges}
     providers = packages_distributions()
     imported = {
         name.split(".")[0]
-        for file in (PROJECT / "shipdet").rglob("*.py")
-        for node in ast.walk(ast.parse(file.read_text()))
+        for tree in modules.values()
+        for node in ast.walk(tree)
         if isinstance(node, ast.Import | ast.ImportFrom) and not getattr(node, "level", 0)
         for name in (
             [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module]

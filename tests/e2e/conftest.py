@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 from tests.helpers.app_page import AppPage
 from tests.helpers.app_process import App, running_app
 from tests.helpers.browser_faults import note_faults
+from tests.helpers.tile_server import TileServer
 
 OpenApp = Callable[..., AppPage]
 
@@ -38,9 +39,16 @@ def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def own_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """The app with the bundled models and no provider but the sample within reach."""
-    with running_app(tmp_path_factory.mktemp("app")) as app:
+def own_tiles() -> Iterator[TileServer]:
+    """The tiles of `own_app` under the provider ``xyz``, 4 x 3 of them."""
+    with TileServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def own_app(tmp_path_factory: pytest.TempPathFactory, own_tiles: TileServer) -> Iterator[App]:
+    """The app with the bundled models; only the sample and `own_tiles` are within reach."""
+    with running_app(tmp_path_factory.mktemp("app"), **own_tiles.environ()) as app:
         # The scene is decoded at the first request for a tile.
         httpx.get(f"{app.url}tiles/sample/15/16320/16376.png", timeout=60).raise_for_status()
         yield app

@@ -2,42 +2,29 @@
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from gradio_client import Client
 
-from tests.helpers.app_process import running_app
-from tests.helpers.tile_server import TileServer, data_dir
-
-needs_data = pytest.mark.skipif(not data_dir().is_dir(), reason="needs the real mosaics")
+from tests.helpers.app_process import App
+from tests.helpers.tile_server import TileServer
 
 
-@pytest.fixture(scope="module")
-def harbor() -> Iterator[TileServer]:
-    with TileServer.of_mosaic("algeciras") as server:
-        yield server
+@pytest.fixture
+def client(own_app: App, tmp_path: Path) -> Client:
+    return Client(own_app.url, verbose=False, analytics_enabled=False, download_files=str(tmp_path))
 
 
-@pytest.fixture(scope="module")
-def client(harbor: TileServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    folder = tmp_path_factory.mktemp("client")
-    pytest.MonkeyPatch().setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with running_app(folder, **harbor.environ()) as app:
-        yield Client(app.url, verbose=False, analytics_enabled=False, download_files=str(folder))
-
-
-def area(harbor: TileServer, side_px: int) -> dict[str, object]:
-    box = harbor.bbox_of(300, 300, 300 + side_px, 300 + side_px)
+def area(own_tiles: TileServer, side_px: int) -> dict[str, object]:
+    box = own_tiles.bbox_of(300, 200, 300 + side_px, 200 + side_px)
     names = ("west", "south", "east", "north")
     values = dict(zip(names, box.as_tuple(), strict=True))
-    return {**values, "provider": "xyz", "zoom": harbor.zoom}
+    return {**values, "provider": "xyz", "zoom": own_tiles.zoom}
 
 
-@needs_data
-def test_a_script_streams_progress_and_gets_the_files(client: Client, harbor: TileServer):
-    job = client.submit(**area(harbor, 400), api_name="/detect_area")
+def test_a_script_streams_progress_and_gets_the_files(client: Client, own_tiles: TileServer):
+    job = client.submit(**area(own_tiles, 400), api_name="/detect_area")
     done = job.result(timeout=240)
     stages = list(dict.fromkeys(event["stage"] for event in job.outputs()))
     assert [s for s in stages if s in ("fetch", "load", "detect", "report", "done")] == [
@@ -50,20 +37,19 @@ def test_a_script_streams_progress_and_gets_the_files(client: Client, harbor: Ti
     assert len(found["features"]) == done["result"]["ships"]
 
 
-@needs_data
-def test_a_cancelled_script_stops_within_a_block(client: Client, harbor: TileServer):
-    harbor.delay_s = 3.0  # of nine tiles four come at a time, some from the run before
-    before = harbor.count
-    whole = dict(zip(("west", "south", "east", "north"), harbor.bbox.as_tuple(), strict=True))
-    job = client.submit(**whole, provider="xyz", zoom=harbor.zoom, api_name="/detect_area")
+def test_a_cancelled_script_stops_within_a_block(client: Client, own_tiles: TileServer):
+    own_tiles.delay_s = 1.5  # of twelve tiles four come at a time, some from the run before
+    before = own_tiles.count
+    whole = dict(zip(("west", "south", "east", "north"), own_tiles.bbox.as_tuple(), strict=True))
+    job = client.submit(**whole, provider="xyz", zoom=own_tiles.zoom, api_name="/detect_area")
     deadline = time.monotonic() + 60
     while len(job.outputs()) < 4:
         assert time.monotonic() < deadline, job.status()
         time.sleep(0.05)
     assert job.cancel()
-    time.sleep(4.0)  # what was under way may finish
-    asked = harbor.count
-    time.sleep(4.0)
-    harbor.delay_s = 0.0
-    assert harbor.count == asked
+    time.sleep(2.0)  # what was under way may finish
+    asked = own_tiles.count
+    time.sleep(2.0)
+    own_tiles.delay_s = 0.0
+    assert own_tiles.count == asked
     assert asked - before <= 4, "none of the tiles that waited was asked for"

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from shipdet.ais.tracks import Contact, Contacts
 from shipdet.pipeline import open_run
 from tests.e2e.conftest import empty_window
 from tests.helpers.app_page import AppPage
-from tests.helpers.app_process import App, running_app
+from tests.helpers.app_process import App
 from tests.helpers.viewer_page import ViewerPage, serious_findings
 from tests.helpers.written_runs import write_run
 
@@ -277,21 +277,3 @@ def test_the_search_page_keeps_nobody_out(open_page: OpenPage, dark: bool):
     page.get_by_role("tab", name="Your image").click()
     expect(app.estimate).to_contain_text("Choose an image")
     assert serious_findings(page) == []
-
-
-def test_a_restarted_server_is_announced_and_works_again(browser: Browser, tmp_path: Path):
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    page = context.new_page()
-    app = AppPage(page)
-    with running_app(tmp_path) as served:
-        app.open(served.url)
-    banner = page.locator("#sd-alive")
-    expect(banner).to_contain_text("The server does not answer", timeout=30_000)
-    with running_app(tmp_path, SHIPDET_PORT=served.url.rstrip("/").rpartition(":")[2]):
-        expect(banner).to_contain_text("restarted", timeout=60_000)
-        expect(app.estimate).to_contain_text("tiles", timeout=60_000)
-        app.set_edge("east", app.numbers[0])
-        app.detect.click()
-        expect(app.panel.get_by_role("alert")).to_contain_text("The area is empty")
-        expect(app.detect).to_be_enabled()
-    context.close()

@@ -87,6 +87,36 @@ def folder(settings, weights, tmp_path):
     return resolve(str(copy), settings)
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """A cache whose graphs stay for the next test."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def quantized():
+    """8-bit graphs by the graph and the canvases that they were made of: names and contents."""
+    return {}
+
+
+@pytest.fixture
+def made_once(monkeypatch, cache, quantized):
+    """The same work is not done again: the model and its canvases are those of other tests."""
+    monkeypatch.setenv("SHIPDET_CACHE_DIR", str(cache))
+    quantize = int8.quantize
+
+    def once(graph, canvases, target):
+        made_of = (graph.read_bytes(), np.concatenate(canvases).tobytes())
+        if made_of not in quantized:
+            quantize(graph, canvases, target)
+            quantized[made_of] = files(target.parent)
+        target.parent.mkdir(exist_ok=True)
+        for name, data in quantized[made_of].items():
+            (target.parent / name).write_bytes(data)
+
+    monkeypatch.setattr(int8, "quantize", once)
+
+
 @pytest.fixture
 def tallies(monkeypatch):
     """What the two graphs find: float32 first."""
@@ -106,7 +136,7 @@ def made(folder, labels):
     return int8.canvases_of(read_labels([labels]) * 3, folder.config)
 
 
-def test_a_graph_that_passes_is_entered(settings, folder, labels, tallies):
+def test_a_graph_that_passes_is_entered(settings, folder, labels, tallies, made_once):
     pytest.importorskip("nncf")
     tallies(Tally(90, 10, 100), Tally(90, 10, 100))
     kept = int8.export(folder, made(folder, labels), read_labels([labels]))
@@ -117,7 +147,7 @@ def test_a_graph_that_passes_is_entered(settings, folder, labels, tallies):
     assert [p.name for p in folder.path.parent.iterdir()] == ["tiny"], "drafts are gone"
 
 
-def test_a_graph_that_loses_ships_is_not_written(folder, labels, tallies):
+def test_a_graph_that_loses_ships_is_not_written(folder, labels, tallies, made_once):
     pytest.importorskip("nncf")
     before = files(folder.path.parent)
     tallies(Tally(900, 100, 1000), Tally(890, 100, 1000))
@@ -127,7 +157,7 @@ def test_a_graph_that_loses_ships_is_not_written(folder, labels, tallies):
 
 
 def test_a_model_that_has_not_seen_the_pictures_decides(
-    settings, weights, folder, labels, monkeypatch
+    settings, weights, folder, labels, monkeypatch, made_once
 ):
     pytest.importorskip("nncf")
     judged = []

@@ -38,32 +38,31 @@ def files(root):
     return {p.relative_to(root): p.read_bytes() for p in root.rglob("*") if p.is_file()}
 
 
-def worsened(monkeypatch, *names):
-    """Half precision differs too much in these figures."""
+def worsened(monkeypatch, **figures):
+    """Half precision has these figures."""
     compare = parity.compare
 
     def worse(folder, precision, *others):
         found = compare(folder, precision, *others)
-        return found | (dict.fromkeys(names, 99.0) if precision == "fp16" else {})
+        return found | (figures if precision == "fp16" else {})
 
     monkeypatch.setattr(onnx, "compare", worse)
 
 
 def test_half_precision_that_fails_leaves_and_replaces_nothing(
-    settings, weights, tmp_path, monkeypatch
+    settings, folder, tmp_path, monkeypatch
 ):
-    copy = Path(shutil.copytree(weights / "tiny-fine", tmp_path / "tiny"))
-    worsened(monkeypatch, "whole_score_max")
+    worsened(monkeypatch, pixels_within_1=0.5)
     before = files(tmp_path)
-    with pytest.raises(BadModel, match=r"model_fp16\.onnx differs too much.*\(whole_score_max\)"):
-        onnx.export(resolve(str(copy), settings), [], ["fp32", "fp16"])
+    with pytest.raises(BadModel, match=r"model_fp16\.onnx differs too much.*\(pixels_apart\)"):
+        onnx.export(resolve(str(folder), settings), [], ["fp32", "fp16"])
     assert files(tmp_path) == before
 
-    onnx.export(resolve(str(copy), settings), [], ["fp32"])
-    (copy / "onnx" / "model.onnx").write_bytes(b"the vouched one")
+    onnx.export(resolve(str(folder), settings), [], ["fp32"])
+    (folder / "onnx" / "model.onnx").write_bytes(b"the vouched one")
     before = files(tmp_path)
     with pytest.raises(BadModel):
-        onnx.export(resolve(str(copy), settings), [], ["fp32", "fp16"])
+        onnx.export(resolve(str(folder), settings), [], ["fp32", "fp16"])
     assert files(tmp_path) == before
 
 

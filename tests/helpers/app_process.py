@@ -59,6 +59,8 @@ def running_app(folder: Path, **environ: str) -> Iterator[App]:
         "SHIPDET_PORT": port,
         "SHIPDET_RUNS_DIR": str(folder / "runs"),
         "SHIPDET_CACHE_DIR": str(folder / "cache"),
+        # An app that stops deletes its files, which another one with the same content uses too.
+        "GRADIO_TEMP_DIR": str(folder / "gradio"),
         "HF_HUB_OFFLINE": "1",
         **environ,
     }

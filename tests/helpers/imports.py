@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
@@ -70,6 +71,7 @@ def _module(base: str, name: str) -> str:
     return inner if _exists(inner) else base
 
 
+@cache
 def _exists(module: str) -> bool:
     place = PROJECT.joinpath(*module.split("."))
     return place.with_suffix(".py").is_file() or (place / "__init__.py").is_file()
@@ -77,13 +79,18 @@ def _exists(module: str) -> bool:
 
 def all_imports(*packages: str) -> list[Import]:
     """Every import from one module of the repository to another."""
+    return [each for package in packages for each in _imports_within(package)]
+
+
+@cache
+def _imports_within(package: str) -> tuple[Import, ...]:
+    """Those of the modules of one package; many rules ask for them."""
     found = []
-    for package in packages:
-        for file in sorted((PROJECT / package).rglob("*.py")):
-            source = module_of(file)
-            imported = imports_of(file.read_text(encoding="utf-8"), file)
-            found += [Import(file, line, source, target) for line, target in imported]
-    return [each for each in found if each.source != each.target]
+    for file in sorted((PROJECT / package).rglob("*.py")):
+        source = module_of(file)
+        imported = imports_of(file.read_text(encoding="utf-8"), file)
+        found += [Import(file, line, source, target) for line, target in imported]
+    return tuple(each for each in found if each.source != each.target)
 
 
 def circle(edges: list[tuple[str, str]]) -> list[str]:

@@ -53,7 +53,8 @@ def classifier(tmp_path_factory):
 
 def harbor() -> np.ndarray:
     with Image.open(io.BytesIO(sample.tile(16, 32644, 32753) or b"")) as tile:
-        return np.clip(np.asarray(tile.convert("RGB")), 2, 255)
+        around_its_ships = tile.convert("RGB").crop((72, 76, 232, 236))
+        return np.clip(np.asarray(around_its_ships), 2, 255)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))

@@ -9,13 +9,13 @@ from shipdet.errors import BadOption
 from shipdet.imagery import open_raster
 from tests.helpers.painted import paint_ship, sea
 
-GSD_M = 3.0
+GSD_M = 4.5
 
 
 @cache
 def drawn(kind):
-    """A sea of 600x480 pixels with five ships, or what its name says."""
-    water = sea(600, 480, seed=4)
+    """A sea of 400x320 pixels with five ships, or what its name says."""
+    water = sea(400, 320, seed=4)
     if kind == "sea alone":
         return water
     for k in range(5):
@@ -24,11 +24,11 @@ def drawn(kind):
         return np.clip(water * 0.6 + 95, 0, 255).astype(np.uint8)
     if kind == "dark":
         return (water * 0.4).astype(np.uint8)
-    noise = np.random.default_rng(7).normal(0, 1, (480, 600, 1))
+    noise = np.random.default_rng(7).normal(0, 1, (320, 400, 1))
     if kind == "land":
-        water[:, 380:] = np.clip(130 + 30 * noise[:, 380:] + [0, 5, -10], 0, 255)
+        water[:, 253:] = np.clip(130 + 30 * noise[:, 253:] + [0, 5, -10], 0, 255)
     if kind == "cloud":
-        water[:120] = np.clip(243 + 8 * noise[:120], 0, 255)
+        water[:80] = np.clip(243 + 8 * noise[:80], 0, 255)
     return water
 
 
@@ -116,7 +116,7 @@ def test_ships_stay_brighter_than_water_and_water_stays_calm(kind, sensor):
 )
 def test_a_hazy_scene_that_fills_its_bits_keeps_its_levels(sensor):
     pixels = scene("haze")
-    pixels[:30, :30] = 250
+    pixels[:20, :20] = 250
     assert np.abs(pixels_of(sensor(dithered(pixels))) - pixels).max() <= 6
 
 
@@ -134,11 +134,11 @@ def test_an_offset_leaves_the_contrast_of_ships(offset):
 def test_not_a_number_is_no_data_and_does_not_change_the_rest():
     values = (dithered(scene("land")) / 255).astype(np.float32)
     plain = open_raster(values, GSD_M)
-    values[:60, :80] = np.nan
+    values[:40, :50] = np.nan
     values[100, 100] = np.inf
     holed = open_raster(values, GSD_M)
-    assert not holed.coverage[:60, :80].any() and not holed.coverage[100, 100]
-    assert holed.coverage.sum() == plain.coverage.sum() - 4801
+    assert not holed.coverage[:40, :50].any() and not holed.coverage[100, 100]
+    assert holed.coverage.sum() == plain.coverage.sum() - 2001
     difference = np.abs(holed.pixels.astype(int) - plain.pixels)[holed.coverage]
     assert difference.max() <= 2
 
@@ -146,14 +146,14 @@ def test_not_a_number_is_no_data_and_does_not_change_the_rest():
 def test_a_few_hot_pixels_do_not_darken_the_image():
     pixels = scene("land")
     values = (dithered(pixels) * 12).astype(np.uint16)
-    values[[3, 200, 470], [9, 555, 44]] = 65_535
+    values[[3, 200, 310], [9, 355, 44]] = 65_535
     difference = np.abs(pixels_of(values) - pixels)
     assert np.sort(difference.max(axis=-1).ravel())[-10] <= 20
 
 
 @pytest.mark.parametrize("stray", [65_535, 30_000])
 @pytest.mark.parametrize(
-    "place", [np.s_[-9:, -9:], np.s_[300:304, 300:303], np.s_[100:108, 40:60, 2]]
+    "place", [np.s_[-9:, -9:], np.s_[200:204, 300:303], np.s_[100:108, 40:60, 2]]
 )
 def test_few_pixels_apart_do_not_darken_the_image(stray, place):
     pixels = scene("land")
@@ -178,9 +178,9 @@ def test_scattered_wrong_pixels_do_not_move_the_levels(wrong, share):
 def test_a_hole_of_a_wrong_value_does_not_move_the_levels(wrong):
     values = (dithered(scene("land")) / 255).astype(np.float32)
     plain = pixels_of(values)
-    values[200:230, 200:240] = wrong
+    values[200:220, 150:175] = wrong
     difference = np.abs(pixels_of(values) - plain)
-    difference[200:230, 200:240] = 0
+    difference[200:220, 150:175] = 0
     assert difference.max() <= 20
 
 
@@ -188,24 +188,24 @@ def test_a_hole_of_a_wrong_value_does_not_move_the_levels(wrong):
 def test_clouds_do_not_hide_the_ships_below_them(times):
     pixels = scene("ships")
     values = dithered(pixels) * 12
-    edge = np.clip((150 - np.arange(480)) / 60, 0, 1)[:, None, None]  # a soft one
-    cloud = 12 * times * np.random.default_rng(6).normal(240, 10, (480, 600, 1))
+    edge = np.clip((100 - np.arange(320)) / 40, 0, 1)[:, None, None]  # a soft one
+    cloud = 12 * times * np.random.default_rng(6).normal(240, 10, (320, 400, 1))
     values += edge * (cloud - values)
     seen = pixels_of(np.clip(values, 0, 65_535).astype(np.uint16)).mean(axis=-1)
     plain = pixels.mean(axis=-1)
     ships, water = plain > 150, plain < 100
-    ships[:160] = water[:160] = False
+    ships[:107] = water[:107] = False
     contrast = np.median(seen[ships]) - np.median(seen[water])
     assert contrast > 0.5 * (np.median(plain[ships]) - np.median(plain[water]))
-    assert seen[:60].min() > np.percentile(seen[ships], 95)
+    assert seen[:40].min() > np.percentile(seen[ships], 95)
 
 
 @pytest.mark.parametrize("times", [3, 6])
 def test_clouds_over_most_of_an_image_do_not_hide_the_ships(times):
     pixels = scene("ships")
-    cloud = np.random.default_rng(6).normal(200, 20, (1000, 600, 1)) * [1, 1, 1]
+    cloud = np.random.default_rng(6).normal(200, 20, (667, 400, 1)) * [1, 1, 1]
     values = np.concatenate([12 * times * cloud, 12 * dithered(pixels)])
-    seen = pixels_of(np.clip(values, 0, 65_535).astype(np.uint16)).mean(axis=-1)[1000:]
+    seen = pixels_of(np.clip(values, 0, 65_535).astype(np.uint16)).mean(axis=-1)[667:]
     plain = pixels.mean(axis=-1)
     contrast = np.median(seen[plain > 150]) - np.median(seen[plain < 100])
     assert contrast > 0.5 * (np.median(plain[plain > 150]) - np.median(plain[plain < 100]))
@@ -214,12 +214,12 @@ def test_clouds_over_most_of_an_image_do_not_hide_the_ships(times):
 def test_what_is_far_brighter_than_the_sea_is_compressed():
     pixels = scene("ships").astype(np.float64)
     values = pixels * 6
-    values[:100] = 60_000 + 20 * pixels[:100]  # clouds
+    values[:67] = 60_000 + 20 * pixels[:67]  # clouds
     seen = pixels_of(values.astype(np.uint16)).mean(axis=-1)
     ships = pixels.mean(axis=-1) > 150
-    ships[:100] = False
-    assert np.median(seen[ships]) - np.median(seen[100:]) > 15
-    assert np.median(seen[:100]) > np.median(seen[ships])
+    ships[:67] = False
+    assert np.median(seen[ships]) - np.median(seen[67:]) > 15
+    assert np.median(seen[:67]) > np.median(seen[ships])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,10 @@
 """The small models that tests of models and of their export share."""
 
+from pathlib import Path
+
+import pytest
+
+from shipdet.settings import Settings
 from tests.helpers.tiny_models import (  # noqa: F401
     configs,
     make_classifier,
@@ -8,3 +13,14 @@ from tests.helpers.tiny_models import (  # noqa: F401
     settings,
     weights,
 )
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def ready(settings: Settings, cache: Path) -> Settings:  # noqa: F811
+    """For tests that only read a graph: it is made once for all of them."""
+    return settings.model_copy(update={"cache_dir": cache})

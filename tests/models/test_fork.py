@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from shipdet.models import resolve
+from shipdet.models.graphs import graph_file
+from shipdet.settings import Settings
+
 PROGRAM = """
 import os
 import numpy as np
@@ -27,13 +31,21 @@ assert np.allclose(scores(), before)  # the parent goes on as before
 """
 
 
+@pytest.fixture(scope="module")
+def filled_cache(cache):
+    """One that has the graph of the classifier, so that the processes only read it."""
+    settings = Settings(cache_dir=cache)
+    graph_file(resolve(settings.classifier, settings), "fp32", settings)
+    return cache
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.parametrize("backend", ["torch", "onnx", "openvino"])
-def test_a_forked_process_computes_too(tmp_path, backend):
+def test_a_forked_process_computes_too(filled_cache, tmp_path, backend):
     # Several threads, since it is the lost ones that a child would wait for.
     environment = os.environ | {
         "OMP_NUM_THREADS": "2", "PYTHONPATH": str(Path(__file__).parents[2]),
-        "SHIPDET_CACHE_DIR": str(tmp_path),
+        "SHIPDET_CACHE_DIR": str(filled_cache),
     }  # fmt: skip
     ran = subprocess.run(
         [sys.executable, "-c", PROGRAM.format(backend=backend)], env=environment, cwd=tmp_path,

@@ -37,9 +37,9 @@ def on_pytorch(name, settings):
     return opener(folder, folder.config, "cpu", settings, "fp32")
 
 
-def test_scores_agree_with_pytorch(settings, picture):
-    theirs = on_pytorch(settings.classifier, settings)
-    ours = load_classifier(None, "openvino", "auto", settings)
+def test_scores_agree_with_pytorch(ready, picture):
+    theirs = on_pytorch(ready.classifier, ready)
+    ours = load_classifier(None, "openvino", "auto", ready)
     for count in (0, 1, 17):
         windows = picture(count, 224, 224) if count else np.zeros((0, 224, 224, 3), np.uint8)
         scores = ours.scores(windows)
@@ -51,24 +51,24 @@ def test_scores_agree_with_pytorch(settings, picture):
 
 
 @pytest.mark.parametrize("name", ["tiny-rrdb", "tiny-compact"])
-def test_pixels_agree_with_pytorch(settings, picture, name):
-    theirs, ours = on_pytorch(name, settings), load_upscaler(name, "openvino", "cpu", settings)
+def test_pixels_agree_with_pytorch(ready, picture, name):
+    theirs, ours = on_pytorch(name, ready), load_upscaler(name, "openvino", "cpu", ready)
     for blocks in (picture(1, 1, 1), picture(3, 17, 24)):
         enlarged, expected = ours.upscale(blocks), theirs.upscale(blocks)
         assert enlarged.dtype == np.uint8
         assert (np.abs(enlarged.astype(int) - expected) <= 1).mean() >= 0.999
 
 
-def test_results_are_not_changed_by_the_next_ones(settings, picture):
-    ours = load_classifier(None, "openvino", "cpu", settings)
+def test_results_are_not_changed_by_the_next_ones(ready, picture):
+    ours = load_classifier(None, "openvino", "cpu", ready)
     first = ours.dense(picture(1, 224, 224))
     before = first.copy()
     ours.dense(255 - picture(1, 224, 224))
     np.testing.assert_array_equal(first, before)
 
 
-def test_requests_at_once_take_turns(settings, picture):
-    ours = load_classifier(None, "openvino", "cpu", settings)
+def test_requests_at_once_take_turns(ready, picture):
+    ours = load_classifier(None, "openvino", "cpu", ready)
     pictures = [picture(1, 224, 224 + 32 * number) for number in range(4)]
     expected = [ours.dense(each) for each in pictures]
     found = {}
@@ -93,8 +93,8 @@ def test_loading_reports_nothing_to_anyone(settings):
     assert ran.stdout == "[]\n", ran.stderr
 
 
-def test_searching_needs_no_pytorch_once_the_graph_is_made(settings):
-    load_classifier(backend="openvino", settings=settings)
+def test_searching_needs_no_pytorch_once_the_graph_is_made(ready):
+    load_classifier(backend="openvino", settings=ready)
     code = (
         "import sys; from pathlib import Path; from shipdet.settings import Settings\n"
         "from shipdet.detect import detect; from shipdet.models import load_classifier\n"
@@ -102,25 +102,25 @@ def test_searching_needs_no_pytorch_once_the_graph_is_made(settings):
         "load_classifier('tiny-atto', 'openvino', 'cpu', s)\n"
         "print('openvino' in sys.modules, 'torch' in sys.modules)"
     )
-    folders = str(settings.weights_dir), str(settings.cache_dir)
+    folders = str(ready.weights_dir), str(ready.cache_dir)
     ran = subprocess.run(
         [sys.executable, "-c", code, *folders], cwd=PROJECT, capture_output=True, text=True
     )
     assert ran.stdout == "True False\n", ran.stderr
 
 
-def test_what_runs_is_reported(settings):
-    info = load_classifier(None, "openvino", "cpu", settings).backend
+def test_what_runs_is_reported(ready):
+    info = load_classifier(None, "openvino", "cpu", ready).backend
     assert (info.name, info.device, info.precision) == ("openvino", "cpu", "fp32")
     assert info.provider
 
 
 @pytest.fixture(scope="module")
-def vouched(weights, tmp_path_factory):
+def vouched(weights, cache, tmp_path_factory):
     """A folder with a classifier that has a graph that passes for one of 8 bits."""
     place = tmp_path_factory.mktemp("vouched")
     folder = Path(shutil.copytree(weights / "tiny-fine", place / "tiny"))
-    settings = Settings(weights_dir=weights, cache_dir=place / "cache")
+    settings = Settings(weights_dir=weights, cache_dir=cache)
     known = resolve(str(folder), settings)
     graph = openvino_runtime.ov.Core().read_model(graph_file(known, "fp32", settings))
     (folder / "openvino").mkdir()
@@ -135,10 +135,10 @@ def vouched(weights, tmp_path_factory):
 
 
 @pytest.fixture
-def short(settings, vouched, tmp_path):
+def short(ready, vouched, tmp_path):
     """Settings whose classifier is a copy of that one."""
     folder = shutil.copytree(vouched, tmp_path / "models" / "tiny")
-    return settings.model_copy(update={"classifier": str(folder), "precision": "auto"})
+    return ready.model_copy(update={"classifier": str(folder), "precision": "auto"})
 
 
 @pytest.mark.parametrize(
@@ -167,8 +167,8 @@ def test_a_damaged_graph_of_8_bits_is_not_used(short):
     assert int8_file(resolve(short.classifier, short)) is None
 
 
-def test_super_resolution_has_no_8_bits_and_runs_all_the_same(settings):
-    upscaler = load_upscaler(None, "openvino", "cpu", settings, precision="int8")
+def test_super_resolution_has_no_8_bits_and_runs_all_the_same(ready):
+    upscaler = load_upscaler(None, "openvino", "cpu", ready, precision="int8")
     assert upscaler.backend.precision == cpu_precision()
 
 
@@ -186,7 +186,7 @@ def test_a_damaged_file_is_refused(settings, weights, tmp_path):
     shutil.rmtree(settings.cache_dir)
 
 
-def test_memory_that_is_too_small_has_its_own_error(settings, picture, monkeypatch):
+def test_memory_that_is_too_small_has_its_own_error(ready, picture, monkeypatch):
     class Full:
         output_tensors = ()
 
@@ -196,7 +196,7 @@ def test_memory_that_is_too_small_has_its_own_error(settings, picture, monkeypat
     monkeypatch.setattr(
         openvino_runtime.ov.CompiledModel, "create_infer_request", lambda self: Full()
     )
-    upscaler = load_upscaler(backend="openvino", device="cpu", settings=settings)
+    upscaler = load_upscaler(backend="openvino", device="cpu", settings=ready)
     with pytest.raises(OutOfMemory):
         upscaler.upscale(picture(1, 8, 8))
 
@@ -211,7 +211,7 @@ def enlarge(side):
     upscaler.upscale(np.zeros((1, side, side, 3), np.uint8))
 enlarge(32)
 before = start_counting()
-for side in (320, *range(40, 96, 8), 320):
+for side in (256, *range(40, 96, 8), 256):
     enlarge(side)
 print(resident_mb("VmHWM") - before, resident_mb("VmRSS") - before)
 """

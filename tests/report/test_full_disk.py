@@ -83,7 +83,7 @@ def server(monkeypatch):
 
 
 def search(server):
-    box = server.bbox_of(0, 0, 256, 512).as_tuple()
+    box = server.bbox_of(156, 156, 356, 356).as_tuple()  # of four tiles
     what = Search.check(map=True, threshold=0.15)
     request = AreaRequest.check(bbox=box, provider="xyz", zoom=server.zoom, search=what)
     return finish(pipeline.iter_area(request))

@@ -19,10 +19,12 @@ from shipdet.ui.layout import Page, lay_out
 from tests.helpers.tiny_models import make_classifier, make_upscaler, weights  # noqa: F401
 
 
-@pytest.fixture(autouse=True)
-def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def no_hub() -> Iterator[None]:
     """A new gradio_client asks the hub who is calling, wherever its server is."""
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        yield
 
 
 HARBOR = BBox(4.00, 51.90, 4.01, 51.906)

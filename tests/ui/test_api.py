@@ -23,7 +23,7 @@ from shipdet.ui.server import launch
 
 WEST, SOUTH, EAST, NORTH = sample.bbox().as_tuple()
 SMALL = {
-    "west": WEST + 0.01, "south": SOUTH + 0.01, "east": WEST + 0.015, "north": SOUTH + 0.015,
+    "west": WEST + 0.01, "south": SOUTH + 0.01, "east": WEST + 0.013, "north": SOUTH + 0.013,
     "provider": "sample", "threshold": 0.9,
 }  # fmt: skip
 
@@ -52,9 +52,10 @@ def _has_ipv6() -> bool:
     return False
 
 
-@pytest.fixture
-def client(served: tuple[Settings, str], tmp_path: Path) -> Client:
-    return Client(served[1], verbose=False, analytics_enabled=False, download_files=str(tmp_path))
+@pytest.fixture(scope="module")
+def client(served: tuple[Settings, str], tmp_path_factory: pytest.TempPathFactory) -> Client:
+    files = str(tmp_path_factory.mktemp("files"))
+    return Client(served[1], verbose=False, analytics_enabled=False, download_files=files)
 
 
 def test_the_server_is_healthy_and_serves_the_sample(served):

@@ -1,4 +1,4 @@
-"""Forty jobs through the app's API while the driver dies and forgets what it has read."""
+"""Twenty jobs through the app's API while the driver dies and forgets what it has read."""
 
 import os
 import signal
@@ -20,26 +20,26 @@ from tests.helpers.tile_server import TileServer
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
 
-COLUMNS, ROWS = 8, 5
-SIDE_M = 400.0
+COLUMNS, ROWS = 5, 4
+SIDE_M = 320.0
 BEGINNINGS = {"overlay": b"\x89PNG", "preview": b"\xff\xd8\xff", "mosaic": b"II*\0"}
 KINDS = {*BEGINNINGS, "geojson", "csv", "candidates", "record"}
 
 
-def forty_areas(tiles: TileServer) -> list[JobMessage]:
+def many_areas(tiles: TileServer) -> list[JobMessage]:
     """Areas spread over real imagery, or where there is none over the sample harbor."""
     scene = tiles.beside or tiles
     side = round(SIDE_M / gsd_at(scene.bbox.center[1], scene.zoom))
     height, width = (length - side for length in scene.picture.shape[:2])
     return [
-        job(scene, f"forty-{n}", n % COLUMNS * width / (COLUMNS - 1),
+        job(scene, f"many-{n}", n % COLUMNS * width / (COLUMNS - 1),
             n // COLUMNS * height / (ROWS - 1), side, side)
         for n in range(COLUMNS * ROWS)
     ]  # fmt: skip
 
 
-def test_forty_jobs_give_what_the_pipeline_gives(stream, client, tiles, settings, store, tmp_path):
-    messages = forty_areas(tiles)
+def test_many_jobs_give_what_the_pipeline_gives(stream, client, tiles, settings, store, tmp_path):
+    messages = many_areas(tiles)
     ids = [message.id for message in messages]
     for message in messages:
         submitted = client.predict(
@@ -80,7 +80,7 @@ def assert_nothing_was_done_twice(store: Store, ids: list[str], before: list[dic
     after = {row["id"]: row for row in snapshot(store)}
     for row in before:
         assert after[row["id"]] == row, "a completed job was changed"
-    rows = store.database.rows("SELECT name FROM jobs WHERE name LIKE 'forty-%%'")
+    rows = store.database.rows("SELECT name FROM jobs WHERE name LIKE 'many-%%'")
     assert len(rows) == len(ids), "one row each"
     results = store.database.rows("SELECT job_id, kind FROM results WHERE job_id = ANY(%s)", ids)
     assert Counter(row["job_id"] for row in results) == dict.fromkeys(ids, len(KINDS))
