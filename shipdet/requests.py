@@ -117,7 +117,10 @@ class Search(Request):
         "", "Super-resolution", "super-resolution model (default: the configured one)"
     )
     selective: bool = _option(
-        False, "Super-resolution", "apply it only to parts of the image that may contain a ship"
+        True,
+        "Super-resolution",
+        "enlarge only the parts of the image that may contain a ship, if the model can search it "
+        "as it is",
     )
     model: str = _option(
         "",
@@ -168,12 +171,6 @@ class Search(Request):
     @classmethod
     def _valid_name(cls, value: str) -> str:
         return check_name(value)
-
-    @model_validator(mode="after")
-    def _selective_needs_passes(self) -> Self:
-        if self.selective and not self.passes:
-            raise ValueError("selective super-resolution needs x4 or x16")
-        return self
 
 
 class ImageryOptions(Request):

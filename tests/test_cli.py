@@ -78,7 +78,6 @@ def run(*arguments: str) -> int:
         (["detect", "--tresholds", "0.4"], "--threshold"),
         (["detect", "a.png", "--min-length", "-1"], "Min_length_m"),
         (["detect", "--gsd", "x", "a.png"], "valid number"),
-        (["detect", "--image", "a.png", "--selective"], "needs x4 or x16"),
         (
             ["detect", "--bbox", "4", "51", "4.01", "51.01", "--priority", "all"],
             "not one of 'least",
@@ -219,8 +218,11 @@ def test_selective_upscaling_tells_how_many_blocks_it_upscaled(
     write_picture(tmp_path / "scene.png", sea(60, 50))
     monkeypatch.setattr(enlarging, "FOCUS_SHARE", 20.0)  # more than the small model ever scores
     asked = ["detect", "--image", str(tmp_path / "scene.png"), "--gsd", "4", "--quiet"]
-    assert run(*asked, "--upscale", "x4", "--selective", "--out", str(tmp_path / "found")) == 0
+    assert run(*asked, "--upscale", "x4", "--out", str(tmp_path / "found")) == 0
     assert "Super-resolution was applied to 0 of 1 blocks" in capsys.readouterr().err
+    every = ("--upscale", "x4", "--no-selective", "--out", str(tmp_path / "every"))
+    assert run(*asked, *every) == 0
+    assert "Super-resolution was applied" not in capsys.readouterr().err
 
 
 def test_an_error_is_json_too_when_json_is_asked_for(

@@ -60,7 +60,7 @@ def test_a_job_message_has_every_option_of_a_job():
 
 
 def test_a_submitted_option_reaches_the_search_and_the_imagery():
-    typed = {"upscale": "x4", "selective": True, "min_length_m": 40.0, "priority": "mostRecent",
+    typed = {"upscale": "x4", "selective": False, "min_length_m": 40.0, "priority": "mostRecent",
              "threshold": 0.7, "max_cloud": 5}  # fmt: skip
     assert not typed.keys() & NOT_SUBMITTED
     message = JobMessage.from_options("bay", [4.0, 51.0, 4.1, 51.1], "", typed)

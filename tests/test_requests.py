@@ -84,12 +84,6 @@ def test_super_resolution_is_counted_in_passes(upscale, passes):
     assert Search(upscale=upscale).passes == passes
 
 
-def test_super_resolution_in_parts_needs_super_resolution():
-    assert Search.check(upscale="x4", selective=True).selective
-    with pytest.raises(BadOption, match=r"^Selective super-resolution needs x4 or x16\.$"):
-        Search.check(selective=True)
-
-
 def test_a_request_cannot_be_changed():
     with pytest.raises(ValueError, match="frozen"):
         Search().threshold = 0.8

@@ -4,7 +4,6 @@ import pytest
 from PIL import Image
 
 from shipdet import pipeline
-from shipdet.errors import ScaleTooCoarse
 from shipdet.pipeline import searching
 from shipdet.progress import finish
 from shipdet.requests import AreaRequest, ImageRequest, Search
@@ -44,7 +43,7 @@ def searched(pixels, settings, tmp_path, watch=None, **options):
 def test_upscaling_only_the_blocks_around_ships_finds_the_same(
     settings, classifier, upscaler, tmp_path
 ):
-    whole = searched(harbor(), settings, tmp_path)
+    whole = searched(harbor(), settings, tmp_path, selective=False)
     all_blocks = len(upscaler.calls)
     upscaler.calls.clear()
     some = searched(harbor(), settings, tmp_path, selective=True)
@@ -104,13 +103,13 @@ def test_cancelling_the_search_of_the_raw_image_leaves_nothing(
     assert upscaler.calls == [] and list(settings.runs_dir.iterdir()) == []
 
 
-def test_a_raw_picture_too_coarse_to_choose_by_is_refused(settings, classifier):
-    search = Search(upscale="x4", selective=True)
-    request = AreaRequest(bbox=(-0.7, 0.0, -0.6, 0.1), provider="eox", zoom=14, search=search)
-    with pytest.raises(ScaleTooCoarse, match="or enlarge all of it"):
-        pipeline.estimate(request, settings)
-    fine = request.model_copy(update={"search": Search(upscale="x4")})
-    assert pipeline.estimate(fine, settings).zoom == 14
+def test_all_of_an_image_too_coarse_to_search_is_enlarged(settings, classifier, upscaler, tmp_path):
+    coarse = classifier.config.shipdet.gsd_max_m + 1
+    request = ImageRequest(gsd_m=coarse, search=Search(upscale="x4"))
+    Image.fromarray(sea(*SIZE)).save(tmp_path / "coarse.png")
+    run = finish(pipeline.iter_image(tmp_path / "coarse.png", request, settings=settings))
+    assert run.record["super_resolution"] == {"blocks": 6, "enlarged": 6}
+    assert not any("Super-resolution was applied" in note for note in run.notes)
 
 
 def test_an_estimate_says_that_it_is_the_most(settings, classifier):

@@ -83,14 +83,15 @@ def ship_in_words(ship: Detection) -> str:
 
 
 def typed(name: str, field: FieldInfo) -> tuple[Any, Any]:
-    """Convert a field to an option with the default None (False for a flag)."""
+    """Convert a field to an option with the default None."""
     kind = field.annotation
     text = f"{field.description[:1].upper()}{field.description[1:]}" if field.description else ""
-    if field.default not in (None, "", 0, False):
+    if field.default not in (None, "", 0, False, True):
         text += f" (default: {field.default})"
-    option = typer.Option(flag(name), help=f"{text}.", rich_help_panel=group(field))
+    off = f"/--no-{flag(name)[2:]}" if field.default is True else ""
+    option = typer.Option(flag(name) + off, help=f"{text}.", rich_help_panel=group(field))
     if kind is bool:
-        return Annotated[bool, option], False
+        return Annotated[bool | None, option], None
     if get_origin(kind) is Literal:
         choices = tuple(choice for choice in get_args(kind) if choice)
         return Annotated[Literal[choices] | None, option], None
@@ -100,7 +101,7 @@ def typed(name: str, field: FieldInfo) -> tuple[Any, Any]:
 
 def given(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options that the user gave."""
-    return {n: value for n, value in options.items() if value is not None and value is not False}
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def search_of(options: dict[str, Any]) -> Search:

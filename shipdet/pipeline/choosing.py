@@ -44,6 +44,14 @@ class SearchPlan:
         """Return the kind and amount of work of the search, for :mod:`shipdet.pace`."""
         return "detect", raw_px * (gsd_m / self.classifier.network_gsd_m(gsd_m)) ** 2
 
+    def enlarges_parts(self, gsd_m: float) -> bool:
+        """Whether only parts of an image of ``gsd_m`` meters per pixel are enlarged.
+
+        The parts are selected by a search of the image, so it must be fine enough for the model.
+        """
+        search = self.search
+        return search.passes > 0 and search.selective and gsd_m <= self.classifier.shipdet.gsd_max_m
+
 
 @dataclass(frozen=True)
 class AreaPlan:
@@ -164,9 +172,4 @@ def check_scale(how: SearchPlan, gsd_m: float, native_m: float, remedy: str) -> 
         raise ScaleTooCoarse(
             f"The model needs {gsd_max_m:g} m per pixel or finer and would get {searched_m:.3g} m: "
             f"{remedy}, or enlarge it x4."
-        )
-    if how.search.selective and gsd_m > gsd_max_m:
-        raise ScaleTooCoarse(
-            f"The raw image, {gsd_m:.3g} m per pixel, is too coarse to select where ships may be "
-            f"(at most {gsd_max_m:g} m): {remedy}, or enlarge all of it."
         )

@@ -57,7 +57,7 @@ def enlarge(
             "search without it, or crop the image."
         )
     focus, surveyed = None, None
-    if search.selective:
+    if how.enlarges_parts(raw.grid.gsd_m):
         surveyed = yield from _survey(raw, classifier, clock)
         reach_m = classifier.config.shipdet.window_m / 2
         reach = (reach_m / raw.grid.gsd_x_m, reach_m / raw.grid.gsd_y_m)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from shipdet import pace
 from shipdet.pipeline.choosing import SearchPlan, plan_area
-from shipdet.requests import UPSCALE, AreaRequest, Search
+from shipdet.requests import UPSCALE, AreaRequest
 from shipdet.settings import Settings, get_settings
 
 
@@ -76,7 +76,7 @@ def estimate(
         searched_px=imagery.searched_px,
         download_mb=imagery.download_mb,
         seconds=work,
-        notes=(*planned.notes, *_selective_notes(search)),
+        notes=(*planned.notes, *_selective_notes(how, imagery.gsd_m)),
         acquisition=imagery.acquisition.id if imagery.acquisition else "",
         acquired=imagery.acquisition.time if imagery.acquisition else "",
     )
@@ -105,7 +105,8 @@ def estimate_together(estimates: Sequence[Estimate]) -> Estimate:
 def search_seconds(how: SearchPlan, raw_px: int, gsd_m: float) -> float:
     """Estimate the seconds to enlarge and search an image."""
     kind, amount = how.work(raw_px, gsd_m)
-    work = pace.seconds(kind, amount) * (2 if how.search.selective else 1)  # also the raw image
+    searches = 2 if how.enlarges_parts(gsd_m) else 1  # of the raw image, too
+    work = pace.seconds(kind, amount) * searches
     for number in range(how.search.passes):
         enlarged_px = raw_px * UPSCALE ** (2 * number)
         work += pace.seconds(f"upscale:{how.upscaler_name}", enlarged_px)
@@ -117,7 +118,7 @@ def report_seconds(how: SearchPlan, raw_px: int) -> float:
     return pace.seconds("report", raw_px * UPSCALE ** (2 * how.search.passes)) + 2.0
 
 
-def _selective_notes(search: Search) -> tuple[str, ...]:
-    if not search.selective:
+def _selective_notes(how: SearchPlan, gsd_m: float) -> tuple[str, ...]:
+    if not how.enlarges_parts(gsd_m):
         return ()
     return ("These are upper limits: how much is enlarged depends on what the raw image shows.",)

@@ -150,5 +150,4 @@ def _search(page: Page, values: Values) -> Search:
         del chosen["min_length_m"]
     for text in ("model", "upscaler", "name"):
         chosen[text] = chosen[text] or ""  # no choice means the default
-    chosen["selective"] = chosen["selective"] and chosen["upscale"] != "none"  # hidden without it
     return Search.check(**chosen)

@@ -190,6 +190,7 @@ def _search(settings: Settings) -> SearchInputs:
             elem_id="threshold",
         )
     selective = gr.Checkbox(
+        True,
         label="Super-resolution only around possible ships",
         info="The raw image is searched first; super-resolution is applied "
         "around candidates, and the rest is interpolated.",

@@ -28,7 +28,6 @@ def run(*arguments: str) -> int:
         ([*HERE[:3], "x", *HERE[4:]], "name"),
         ([*HERE, "--zoom", "99"], "zoom"),
         ([*HERE, "--upscale", "x8"], "not one of"),
-        ([*HERE, "--selective"], "needs x4 or x16"),
         ([*HERE, "--threshold", "2"], "between 0 and 1"),
         ([*HERE, "--date-from", "1.5.2024"], "YYYY-MM-DD"),
         ([*HERE, "--max-cloud", "101"], "max_cloud"),

@@ -55,11 +55,10 @@ def test_a_chosen_zoom_and_dates_reach_the_request(page, values):
     assert request.search.passes == 1
 
 
-@pytest.mark.parametrize(("upscale", "asked"), [("none", False), ("x4", True)])
-def test_selective_upscaling_needs_an_upscale_factor(page, values, upscale, asked):
-    changed = {page.search.upscale: upscale, page.search.selective: True}
-    assert area_request(page, {**values, **changed}).search.selective is asked
-    assert not page.search.selective.visible and not values[page.search.selective]
+def test_super_resolution_is_selective_unless_the_user_clears_the_box(page, values):
+    assert not page.search.selective.visible and area_request(page, values).search.selective
+    changed = {page.search.upscale: "x4", page.search.selective: False}
+    assert not area_request(page, {**values, **changed}).search.selective
 
 
 def test_a_model_of_the_hub_comes_with_its_own_threshold(

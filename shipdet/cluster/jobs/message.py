@@ -49,7 +49,7 @@ class JobMessage(Request):
         zoom: Map zoom; null for the recommended one.
         passes: Number of times that super-resolution x4 is applied.
         upscaler: Super-resolution model.
-        selective: Whether super-resolution is limited to candidates in the raw image.
+        selective: Whether super-resolution is limited to parts with candidates in the raw image.
         model: Ship model.
         threshold: Lowest score of a ship; null for the model's own.
         backend: Inference backend.
@@ -70,7 +70,7 @@ class JobMessage(Request):
     zoom: Annotated[StrictInt, Field(ge=0, le=24)] | None = None
     passes: Annotated[StrictInt, Field(ge=0, le=2)] = 0
     upscaler: ModelName = ""
-    selective: StrictBool = False
+    selective: StrictBool = True
     model: ModelName = ""
     threshold: StrictFloat | None = None
     backend: Backend = ""

@@ -93,7 +93,6 @@ def test_numbers_of_an_area_may_be_whole():
         ({"passes": 3}, "Passes"),
         ({"passes": True}, "Passes"),
         ({"passes": 1, "selective": 1}, "Selective"),
-        ({"selective": True}, "needs x4 or x16"),
         ({"stride": 7}, "stride"),
         ({"threshold": 1.5}, "threshold"),
         ({"backend": "tpu"}, "Backend"),
