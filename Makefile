@@ -77,9 +77,8 @@ lock: .venv/dev-installed
 	{ head -1 requirements.lock; $(BIN)/pip freeze --exclude-editable; } > .venv/lock
 	mv .venv/lock requirements.lock
 
-# pip would compile file after file on one processor.
+# Python compiles what it imports when it imports it first; pip would compile everything.
 PIP := $(BIN)/pip install --no-compile
-COMPILE = $(BIN)/python -m compileall -qq -j 0 .venv/lib || true  # some packages have files for Python 2
 
 # torch first, then the rest without build isolation: basicsr imports torch while it is built, and
 # would otherwise download a second one of more than a gigabyte.
@@ -91,12 +90,10 @@ COMPILE = $(BIN)/python -m compileall -qq -j 0 .venv/lib || true  # some package
 
 .venv/installed: .venv/packages
 	$(PIP) --no-deps --editable .
-	$(COMPILE)
 	touch $@
 
 .venv/dev-installed: .venv/packages requirements.lock pyproject.toml
 	$(PIP) -c requirements.lock --editable '.[cluster,geo,training,dev]'
-	$(COMPILE)
 	touch $@ .venv/installed
 
 clean:

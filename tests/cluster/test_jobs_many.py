@@ -21,7 +21,7 @@ from tests.helpers.tile_server import TileServer
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
 
 COLUMNS, ROWS = 5, 4
-SIDE_M = 320.0
+SIDE_M = 450.0
 BEGINNINGS = {"overlay": b"\x89PNG", "preview": b"\xff\xd8\xff", "mosaic": b"II*\0"}
 KINDS = {*BEGINNINGS, "geojson", "csv", "candidates", "record"}
 
