@@ -38,11 +38,6 @@ class Effort:
     rounds: int
 
     @property
-    def apart(self) -> bool:
-        """Whether each candidate whose memory counts runs in a separate process."""
-        return self.rounds > 1
-
-    @property
     def searches(self) -> int:
         """Number of whole searches per process, of which the first loads the models."""
         return min(2, self.rounds)

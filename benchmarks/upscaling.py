@@ -1,8 +1,7 @@
 """Speed and memory of x4plus in our blocks, relative to RealESRGANer (realesrgan 0.3.0).
 
 Both enlarge the same image on the CPU. RealESRGANer uses tiles of 256 px, its default padding and
-float32. Each runs in a separate process, whose peak memory includes the model, except where figures
-mean nothing (`Effort.apart`). Linux only.
+float32. Each runs in a separate process, whose peak memory includes the model. Linux only.
 """
 
 import contextlib
@@ -12,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,30 +21,25 @@ from benchmarks.timing import Effort
 
 MODEL = "realesrgan-x4plus"
 TILE_PX = 256
-BACKENDS = ("torch", "onnx", "openvino")
 
 
 def upscale_vs_realesrganer(effort: Effort) -> dict[str, dict[str, float]]:
     """Return time and memory of RealESRGANer over ours, by backend: ``speed`` and ``memory``."""
-    kinds = ("theirs", *BACKENDS)
-    found: dict[str, dict[str, float]] = {}
-    for together in [(kind,) for kind in kinds] if effort.apart else [kinds]:
-        found |= _in_process(effort.picture_px, together)
-    theirs = found["theirs"]
-    return {
-        backend: {
-            "speed": theirs["seconds"] / found[backend]["seconds"],
-            "memory": theirs["peak_mb"] / found[backend]["peak_mb"],
+    theirs = _in_process("theirs", effort.picture_px)
+    ratios = {}
+    for backend in ("torch", "onnx", "openvino"):
+        ours = _in_process(backend, effort.picture_px)
+        ratios[backend] = {
+            "speed": theirs["seconds"] / ours["seconds"],
+            "memory": theirs["peak_mb"] / ours["peak_mb"],
         }
-        for backend in BACKENDS
-    }
+    return ratios
 
 
-def _in_process(side: int, kinds: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Return the figures by kind of enlarging, all measured in one new process."""
-    command = [sys.executable, "-m", "benchmarks.upscaling", str(side), *kinds]
+def _in_process(which: str, side: int) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.upscaling", which, str(side)]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    figures: dict[str, dict[str, float]] = json.loads(output.splitlines()[-1])
+    figures: dict[str, float] = json.loads(output.splitlines()[-1])
     return figures
 
 
@@ -77,7 +70,7 @@ def _theirs(side: int) -> dict[str, float]:
         start = time.perf_counter()
         upsampler.enhance(_picture(side))
         seconds = time.perf_counter() - start
-    return {"seconds": seconds, "peak_mb": _peak_mb(before)}
+    return {"seconds": seconds, "peak_mb": resident_mb("VmHWM") - before}
 
 
 def _ours(side: int, backend: str) -> dict[str, float]:
@@ -96,19 +89,9 @@ def _ours(side: int, backend: str) -> dict[str, float]:
     mosaic = Mosaic(picture, Grid(side, side, 1.0, 1.0), covered, Provenance("benchmark"))
     start = time.perf_counter()
     finish(upscale(mosaic, upscaler))
-    return {"seconds": time.perf_counter() - start, "peak_mb": _peak_mb(before)}
-
-
-def _peak_mb(before: float) -> float:
-    """Return the peak above ``before``; at least 1, as memory of others may be used again."""
-    return max(1.0, resident_mb("VmHWM") - before)
-
-
-def child(side: int, kinds: Sequence[str]) -> None:
-    """Print the figures by kind as JSON."""
-    figures = {kind: _theirs(side) if kind == "theirs" else _ours(side, kind) for kind in kinds}
-    print(json.dumps(figures))
+    return {"seconds": time.perf_counter() - start, "peak_mb": resident_mb("VmHWM") - before}
 
 
 if __name__ == "__main__":
-    child(int(sys.argv[1]), sys.argv[2:])
+    kind, length = sys.argv[1], int(sys.argv[2])
+    print(json.dumps(_theirs(length) if kind == "theirs" else _ours(length, kind)))

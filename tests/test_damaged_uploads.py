@@ -43,20 +43,20 @@ READ = textwrap.dedent(
     resource.setrlimit(resource.RLIMIT_AS, (used + {MEMORY_MB} * 2**20,) * 2)
     every = {{}}
     for folder in folders:
-        told = every[folder.name] = {{"read": 0, "refused": 0, "slowest": 0.0, "wrong": []}}
+        outcome = every[folder.name] = {{"read": 0, "refused": 0, "slowest": 0.0, "wrong": []}}
         for path in sorted(folder.iterdir()):
             began = time.process_time()
             try:
                 assert read(path) > 0
-                told["read"] += 1
+                outcome["read"] += 1
             except ShipdetError as error:
-                told["refused"] += 1
+                outcome["refused"] += 1
                 if not str(error).endswith(".") or "\\n" in str(error):
-                    told["wrong"].append(f"{{path.name}}: {{error}}")
+                    outcome["wrong"].append(f"{{path.name}}: {{error}}")
             except BaseException as error:
                 said = f"{{path.name}}: {{type(error).__name__}}: {{error}}"
-                told["wrong"].append(said[:300])
-            told["slowest"] = max(told["slowest"], time.process_time() - began)
+                outcome["wrong"].append(said[:300])
+            outcome["slowest"] = max(outcome["slowest"], time.process_time() - began)
     print(json.dumps(every))
     """
 )
@@ -130,7 +130,7 @@ def can_be_written(kind: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """What became of the files of each kind; one process reads them all."""
     place = tmp_path_factory.mktemp("files")
     for kind in filter(can_be_written, KINDS):
@@ -151,10 +151,10 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_damaged_upload_is_read_or_one_sentence(kind: str, told: dict[str, dict[str, Any]]):
+def test_a_damaged_upload_is_read_or_one_sentence(kind: str, outcomes: dict[str, dict[str, Any]]):
     if not can_be_written(kind):
         pytest.skip(f"needs {' and '.join(NEEDS[kind])}")
-    of_kind = told[kind]
-    assert of_kind["wrong"] == []
-    assert of_kind["read"] + of_kind["refused"] == FILES + 1 and of_kind["read"] > 0
-    assert of_kind["slowest"] < SECONDS
+    outcome = outcomes[kind]
+    assert outcome["wrong"] == []
+    assert outcome["read"] + outcome["refused"] == FILES + 1 and outcome["read"] > 0
+    assert outcome["slowest"] < SECONDS

@@ -86,7 +86,7 @@ def typed(name: str, field: FieldInfo) -> tuple[Any, Any]:
     """Convert a field to an option with the default None."""
     kind = field.annotation
     text = f"{field.description[:1].upper()}{field.description[1:]}" if field.description else ""
-    if field.default not in (None, "", 0, False, True):
+    if kind is not bool and field.default not in (None, "", 0):
         text += f" (default: {field.default})"
     off = f"/--no-{flag(name)[2:]}" if field.default is True else ""
     option = typer.Option(flag(name) + off, help=f"{text}.", rich_help_panel=group(field))

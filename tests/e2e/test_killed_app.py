@@ -44,6 +44,7 @@ def test_a_killed_app_leaves_no_half_run_and_is_started_again(browser: Browser, 
         answer.set()
         own["SHIPDET_PORT"] = app.url.rstrip("/").rpartition(":")[2]
         with running_app(tmp_path, **own) as app:
+            assert "<html" in httpx.get(app.url, timeout=60).text
             expect(banner).to_contain_text("restarted", timeout=60_000)
             expect(opened.estimate).to_contain_text("tiles", timeout=60_000)
             opened.set_edge("east", opened.numbers[0])

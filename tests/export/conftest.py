@@ -2,6 +2,7 @@
 
 from tests.helpers.tiny_models import (  # noqa: F401
     configs,
+    graph_cache,
     make_classifier,
     make_upscaler,
     picture,

@@ -88,21 +88,15 @@ def folder(settings, weights, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    """A cache whose graphs stay for the next test."""
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
 def quantized():
     """8-bit graphs by the graph and the canvases that they were made of: names and contents."""
     return {}
 
 
 @pytest.fixture
-def made_once(monkeypatch, cache, quantized):
+def made_once(monkeypatch, graph_cache, quantized):
     """The same work is not done again: the model and its canvases are those of other tests."""
-    monkeypatch.setenv("SHIPDET_CACHE_DIR", str(cache))
+    monkeypatch.setenv("SHIPDET_CACHE_DIR", str(graph_cache))
     quantize = int8.quantize
 
     def once(graph, canvases, target):

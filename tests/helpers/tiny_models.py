@@ -165,6 +165,12 @@ def weights(tmp_path_factory: pytest.TempPathFactory, make_classifier: Make, mak
     return root
 
 
+@pytest.fixture(scope="module")
+def graph_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder that keeps the graphs of models for the other tests of a module."""
+    return tmp_path_factory.mktemp("graphs")
+
+
 @pytest.fixture
 def settings(weights: Path, tmp_path: Path) -> Settings:
     return Settings(

@@ -7,6 +7,7 @@ import pytest
 from shipdet.settings import Settings
 from tests.helpers.tiny_models import (  # noqa: F401
     configs,
+    graph_cache,
     make_classifier,
     make_upscaler,
     picture,
@@ -15,12 +16,7 @@ from tests.helpers.tiny_models import (  # noqa: F401
 )
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
-def ready(settings: Settings, cache: Path) -> Settings:  # noqa: F811
+def ready(settings: Settings, graph_cache: Path) -> Settings:  # noqa: F811
     """For tests that only read a graph: it is made once for all of them."""
-    return settings.model_copy(update={"cache_dir": cache})
+    return settings.model_copy(update={"cache_dir": graph_cache})

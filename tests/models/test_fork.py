@@ -32,11 +32,11 @@ assert np.allclose(scores(), before)  # the parent goes on as before
 
 
 @pytest.fixture(scope="module")
-def filled_cache(cache):
+def filled_cache(graph_cache):
     """One that has the graph of the classifier, so that the processes only read it."""
-    settings = Settings(cache_dir=cache)
+    settings = Settings(cache_dir=graph_cache)
     graph_file(resolve(settings.classifier, settings), "fp32", settings)
-    return cache
+    return graph_cache
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

@@ -116,11 +116,11 @@ def test_what_runs_is_reported(ready):
 
 
 @pytest.fixture(scope="module")
-def vouched(weights, cache, tmp_path_factory):
+def vouched(weights, graph_cache, tmp_path_factory):
     """A folder with a classifier that has a graph that passes for one of 8 bits."""
     place = tmp_path_factory.mktemp("vouched")
     folder = Path(shutil.copytree(weights / "tiny-fine", place / "tiny"))
-    settings = Settings(weights_dir=weights, cache_dir=cache)
+    settings = Settings(weights_dir=weights, cache_dir=graph_cache)
     known = resolve(str(folder), settings)
     graph = openvino_runtime.ov.Core().read_model(graph_file(known, "fp32", settings))
     (folder / "openvino").mkdir()
