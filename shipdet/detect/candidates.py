@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import cKDTree
 from scipy.special import expit
 
 from shipdet.geometry import Floats
@@ -71,9 +72,7 @@ def joined(parts: list[Candidates], features: int) -> Candidates:
     )
 
 
-def decode(
-    answers: npt.NDArray[np.float32], least_center: float
-) -> tuple[Floats, npt.NDArray[np.int_], Floats]:
+def decode(answers: npt.NDArray[np.float32], least_center: float) -> tuple[Floats, Floats]:
     """Decode the boxes at the highest :data:`MOST_CENTERS` local maxima of the center channel.
 
     Args:
@@ -81,8 +80,7 @@ def decode(
         least_center: Cells with at most this center logit are ignored.
 
     Returns:
-        Boxes (n, 5) in pixels of the canvas, their cells (n, 2) as row and column, and the logits
-        of their centers (n,).
+        Boxes (n, 5) in pixels of the canvas, and the logits of their centers (n,).
     """
     center = np.ascontiguousarray(answers[_CHANNEL["center"]])
     highest = cv2.dilate(center, np.ones((3, 3), np.uint8))
@@ -100,11 +98,7 @@ def decode(
     length = np.exp(channel("log_length").clip(0, 6))
     width = np.minimum(np.exp(channel("log_width").clip(0, 5)), length)
     angle = 0.5 * np.arctan2(channel("sin2"), channel("cos2"))
-    return (
-        np.stack([x, y, length, width, angle], axis=1),
-        np.stack([rows, columns], 1),
-        channel("center"),
-    )
+    return np.stack([x, y, length, width, angle], axis=1), channel("center")
 
 
 def shares_in(answers: npt.NDArray[np.float32], boxes: Floats) -> Floats:
@@ -140,8 +134,9 @@ def fitted(
 ) -> Floats:
     """Fit length and center of boxes, along their axes, to the hull in the map.
 
-    The hull extends from the center to where its probability falls below 0.5. A box is unchanged if
-    it is shorter than :data:`LEAST_FITTED_PX` or if the hull covers less than half of its length.
+    The hull extends from the center to where its probability falls below 0.5. Beyond the canvas it
+    extends to the end of the box. A box is unchanged if it is shorter than
+    :data:`LEAST_FITTED_PX` or if the hull covers less than half of its length.
 
     Args:
         answers: (9, rows, columns), the map of the canvas.
@@ -159,11 +154,14 @@ def fitted(
     hull = np.zeros(answers.shape[1:], np.float32)
     hull[top:low, left:right] = expit(answers[_CHANNEL["hull"], top:low, left:right])
     along = _AXIS * boxes[:, 2:3]
+    in_box = np.abs(_AXIS) < 0.5
     chance = np.zeros(along.shape)
     for part in (-0.2, 0.0, 0.2):
         places = np.stack(_at(boxes, along, part * boxes[:, 3:4]))
         x, y = (places / MAP_STRIDE_PX - 0.5).astype(np.float32)
-        chance += cv2.remap(hull, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) / 3
+        shown = cv2.remap(hull, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        beyond = (x < 0) | (y < 0) | (x > hull.shape[1] - 1) | (y > hull.shape[0] - 1)
+        chance += np.where(beyond, in_box, shown) / 3
     middle = len(_AXIS) // 2
     ahead, behind = _reach(chance[:, middle:]), _reach(chance[:, middle::-1])
     shares = (ahead + behind) / middle
@@ -207,12 +205,17 @@ def suppressed(candidates: Candidates) -> Candidates:
     """
     order = np.argsort(-candidates.scores, kind="stable")
     boxes = candidates.boxes[order]
+    if not len(boxes):
+        return candidates
     kept = np.zeros(len(boxes), np.bool_)
     reach = np.hypot(boxes[:, 2], boxes[:, 3]) / 2
+    near = cKDTree(boxes[:, :2])
     for index, box in enumerate(boxes):
-        away = np.abs(boxes[:index, :2] - box[:2]).max(axis=1)
-        near = np.flatnonzero(kept[:index] & (away < reach[:index] + reach[index]))
-        kept[index] = not any(_same(boxes[other], box) for other in near)
+        others = np.array(near.query_ball_point(box[:2], reach[index] + reach.max()))
+        others = others[(others < index) & kept[others]]
+        away = np.hypot(*(boxes[others, :2] - box[:2]).T)
+        others = others[away < reach[others] + reach[index]]
+        kept[index] = not any(_same(boxes[other], box) for other in others)
     return candidates.take(order[kept])
 
 

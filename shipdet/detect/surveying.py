@@ -29,8 +29,7 @@ NEAR_PX = 16.0
 #: Cells of the network's map per pixel of the stored map, along each side.
 MAP_POOL = 2
 
-_CENTER, _HULL, _WATER = (MAP_CHANNELS.index(name) for name in ("center", "hull", "water"))
-
+_HULL, _WATER = (MAP_CHANNELS.index(name) for name in ("hull", "water"))
 
 #: Receives the candidates of a canvas, in network pixels, and returns all ships found so far.
 Sight = Callable[[NetworkView, Candidates], Sighted]
@@ -148,14 +147,15 @@ def _candidates(
     margins: npt.NDArray[np.float32],
     answers: npt.NDArray[np.float32],
 ) -> Candidates:
-    """Return the candidates of a canvas outside its halo, in network pixels of the image."""
-    boxes, _, centers = decode(answers, block.least_center)
-    inner = (
-        (boxes[:, 0] >= HALO_PX)
-        & (boxes[:, 1] >= HALO_PX)
-        & (boxes[:, 0] < HALO_PX + part.x1 - part.x0)
-        & (boxes[:, 1] < HALO_PX + part.y1 - part.y0)
-    )
+    """Return the candidates of a canvas outside its halo, in network pixels of the image.
+
+    Those of up to a cell within the halo are included: two canvases place the center of a ship on
+    their border slightly differently, so each could leave it to the other.
+    """
+    boxes, centers = decode(answers, block.least_center)
+    size = np.array([part.x1 - part.x0, part.y1 - part.y0])
+    inside = boxes[:, :2] - HALO_PX
+    inner = ((inside >= -MAP_STRIDE_PX) & (inside < size + MAP_STRIDE_PX)).all(axis=1)
     boxes, centers = boxes[inner], centers[inner]
     shares = shares_in(answers, boxes)
     windows = _margins_near(margins, boxes, classifier.window_px, classifier.cell_px)
@@ -194,7 +194,7 @@ def _keep_layers(
     inner = slice(HALO_PX // MAP_STRIDE_PX, -(HALO_PX // MAP_STRIDE_PX))
     rows, columns = (part.y1 - part.y0) // cell, (part.x1 - part.x0) // cell
     pooled = answers[[_WATER, _HULL], inner, inner].reshape(2, rows, MAP_POOL, columns, MAP_POOL)
-    water, hull = expit(pooled.mean(axis=(2, 4)))
+    water = expit(pooled[0].mean(axis=(1, 3)))
     hull = expit(pooled[1].max(axis=(1, 3)))
     values = np.stack([water * (1 - hull), (1 - water) * (1 - hull), hull], axis=-1)
     known = mask[HALO_PX:-HALO_PX:cell, HALO_PX:-HALO_PX:cell]

@@ -90,11 +90,11 @@ class NetworkView:
         columns = self._reach(x0, width, self._fx)
         rows = self._reach(y0, height, self._fy)
         source, covered = _read_mirrored(self._source, self._size, columns, rows)
+        source = fill_uncovered(source, covered)  # first, so that no black is interpolated
         if self._fx == self._fy == 1 and x0 == math.floor(x0) and y0 == math.floor(y0):
             # Same pixel grid, as in every canvas of a reduced picture: no interpolation.
             inner = slice(_MARGIN, _MARGIN + height), slice(_MARGIN, _MARGIN + width)
-            piece, mask = source[inner].copy(), covered[inner].copy()
-            return fill_uncovered(piece, mask), mask
+            return source[inner].copy(), covered[inner].copy()
         # Center of network pixel i; minus half a pixel, because OpenCV counts from pixel centers.
         matrix = np.array(
             [
@@ -106,8 +106,7 @@ class NetworkView:
         if covered.all():
             return piece, np.ones((height, width), np.bool_)
         nearest = _warp(covered.view(np.uint8), matrix, width, height, cv2.INTER_NEAREST)
-        mask = nearest.view(np.bool_)
-        return fill_uncovered(piece, mask), mask
+        return piece, nearest.view(np.bool_)
 
     @staticmethod
     def _reach(start: float, length: int, factor: float) -> tuple[int, int]:

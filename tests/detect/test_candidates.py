@@ -39,8 +39,8 @@ def test_a_center_becomes_the_box_that_its_cell_tells():
         "cos2": np.cos(2 * angle), "sin2": np.sin(2 * angle),
     }.items():  # fmt: skip
         channel[name][7, 12] = value
-    boxes, cells, centers = decode(maps, -4.0)
-    assert cells.tolist() == [[7, 12]] and centers.tolist() == [2.0]
+    boxes, centers = decode(maps, -4.0)
+    assert len(boxes) == 1 and centers.tolist() == [2.0]
     x, y, length, width, found = boxes[0]
     assert (x, y) == ((12.5 + 0.25) * 4, (7.5 - 0.5) * 4)
     assert (length, width) == pytest.approx((90, 14))
@@ -52,8 +52,8 @@ def test_only_local_maxima_above_the_least_are_read():
     channel["center"][5, 5], channel["center"][5, 6] = 1.0, 0.5
     channel["center"][12, 20] = -3.9
     channel["center"][15, 3] = -4.1
-    _, cells, _ = decode(maps, -4.0)
-    assert cells.tolist() == [[5, 5], [12, 20]]
+    boxes, _ = decode(maps, -4.0)
+    assert boxes[:, :2].tolist() == [[22.0, 22.0], [82.0, 50.0]]
     assert len(decode(answers()[0], -4.0)[0]) == 0
 
 
@@ -61,9 +61,9 @@ def test_a_level_map_gives_the_highest_centers_only():
     maps, channel = answers(320, 320)
     channel["center"][:] = 0.0
     channel["center"][200, 100] = 1.0
-    boxes, cells, centers = decode(maps, least_center=-3.0)
+    boxes, centers = decode(maps, least_center=-3.0)
     assert len(boxes) == len(centers) == MOST_CENTERS
-    assert cells[0].tolist() == [200, 100] and centers[0] == 1.0
+    assert boxes[0, :2].tolist() == [402.0, 802.0] and centers[0] == 1.0
     assert len(fitted(maps, boxes, (0, 0, 1280, 1280))) == MOST_CENTERS
 
 
@@ -175,3 +175,18 @@ def test_a_hull_ends_at_the_edge_of_the_picture():
     [box] = fitted(maps, np.array([[130.0, 120.0, 100.0, 16.0, 0.0]]), (100, 0, 240, 240))
     assert box[0] - box[2] / 2 == pytest.approx(100, abs=3)
     assert box[0] + box[2] / 2 == pytest.approx(200, abs=3)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_hull_that_leaves_the_canvas_keeps_the_end_of_its_box(turned):
+    maps, channel = answers(60, 60)
+    channel["hull"][:] = -8.0
+    channel["hull"][28:32, 30:] = 8.0  # from x = 120 to the edge of the canvas, 240
+    angle = 0.0
+    if turned:
+        maps, angle = np.ascontiguousarray(maps.transpose(0, 2, 1)), np.pi / 2
+    center = [120.0, 190.0] if turned else [190.0, 120.0]
+    [box] = fitted(maps, np.array([[*center, 150.0, 16.0, angle]]), (-999, -999, 9999, 9999))
+    along = box[1] if turned else box[0]
+    assert along - box[2] / 2 == pytest.approx(120, abs=3), "where the hull ends"
+    assert along + box[2] / 2 == pytest.approx(190 + 75, abs=3), "where the box ends"
