@@ -29,6 +29,9 @@ lint: .venv/dev-installed
 types: .venv/dev-installed
 	$(BIN)/mypy
 
+# Threads that wait for work leave the cores to the tests that run beside these.
+unit train-smoke: export OMP_WAIT_POLICY = PASSIVE
+
 unit: .venv/dev-installed
 	$(BIN)/python -m pytest --ignore tests/e2e -m "not cluster and not kills and not forks" \
 		-n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0 $(PYTEST)
@@ -92,8 +95,11 @@ PIP := $(BIN)/pip install --no-compile
 	$(PIP) --no-deps --editable .
 	touch $@
 
+# The large packages are imported once, since both processes of the unit tests would compile them.
 .venv/dev-installed: .venv/packages requirements.lock pyproject.toml
 	$(PIP) -c requirements.lock --editable '.[cluster,geo,training,dev]'
+	$(BIN)/python -c "import hypothesis.strategies, matplotlib.pyplot, onnx, onnxruntime, openvino, \
+		pandas, playwright.sync_api, shipdet.models.torch_runtime, shipdet.ui.server, timm"
 	touch $@ .venv/installed
 
 clean:

@@ -78,7 +78,7 @@ def read_letters(settings: Settings) -> set[bytes]:
     return found
 
 
-def test_the_history_server_has_the_record_of_every_stream(stream, settings):
+def test_the_history_server_has_the_record_of_every_stream(engines, settings):
     api = f"{settings.spark_history}/api/v1/applications"
     end = time.monotonic() + 120
     while not any(a["attempts"][0]["completed"] for a in httpx.get(api).json()):

@@ -1,6 +1,7 @@
 """Painted seas with ships of known size, and a classifier that knows them by their brightness."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,6 +28,11 @@ Pixels = npt.NDArray[np.uint8]
 
 def sea(width: int, height: int, seed: int = 0, noise: float = 4.0) -> Pixels:
     """Noisy water, uint8 (height, width, 3)."""
+    return _sea(width, height, seed, noise).copy()
+
+
+@lru_cache(maxsize=16)
+def _sea(width: int, height: int, seed: int, noise: float) -> Pixels:
     rng = np.random.default_rng(seed)
     ripple = cv2.GaussianBlur(rng.normal(0, 3 * noise, (height, width)), (0, 0), 1.5)
     grain = rng.normal(0, noise, (height, width, 3))

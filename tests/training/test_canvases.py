@@ -9,11 +9,13 @@ import pytest
 
 from shipdet.models.config import ClassifierConfig, read_config
 from tests.helpers import PROJECT
+from training.canvases import sampling
 from training.canvases.canvas import Canvas, CanvasShip, Shelf, View, joined, matrix_of, take
 from training.canvases.sensors import annotate
 from training.canvases.targets import SEEN_PX, SHORTEST_M, size_of, targets
-from training.canvases.windows import NET_GSD_M, SHIP, UNKNOWN, network_gsd_m
+from training.canvases.windows import FINEST_NET_GSD_M, NET_GSD_M, SHIP, UNKNOWN, network_gsd_m
 from training.data.labeled import LAND, WATER, LabeledImage, LabeledShip, upright
+from training.recipe import MapStage, Schedule
 
 SIDE = 192
 Values = dict[str, Any]
@@ -75,6 +77,29 @@ def test_a_canvas_has_the_scale_of_a_search_of_its_image() -> None:
     assert isinstance(model, ClassifierConfig)
     for gsd_m in (0.3, 1.2, 1.5, 3.0):
         assert network_gsd_m(gsd_m) == pytest.approx(model.network_gsd_m(gsd_m))
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_enlarged_pieces_and_whole_mosaics_are_shares(tmp_path, monkeypatch, share) -> None:
+    views: list[View] = []
+
+    def seen(image: LabeledImage, view: View, *others: Any) -> Canvas:
+        views.append(view)
+        return take(image, view, *others)
+
+    monkeypatch.setattr(sampling, "take", seen)
+    image = labeled(tmp_path, name="aid/a.png", ships=(hull(150, 115, 40, 10),))
+    stage = MapStage(
+        schedule=Schedule(steps=1), canvas_px=SIDE, large_shares={"aid": 1.0},
+        small_shares={"aid": 1.0}, enlarged=share, whole_mosaics=share,
+    )  # fmt: skip
+    sampler = sampling.Sampler([image], stage, seed=0)
+    assert sampler.mosaic().pixels.shape == (SIDE, SIDE, 3)
+    assert [view.side for view in views] == ([SIDE] if share else 4 * [SIDE // 2])
+    for _ in range(4):
+        sampler.large()
+    assert all(FINEST_NET_GSD_M <= view.gsd_m <= NET_GSD_M for view in views)
+    assert any(view.gsd_m < NET_GSD_M for view in views) == bool(share)
 
 
 def test_the_center_of_a_view_is_the_center_of_the_canvas(tmp_path: Path) -> None:
