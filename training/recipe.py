@@ -92,6 +92,9 @@ class MapStage(Frozen):
         small_shares: Sampling weight of each set for a quarter of a mosaic.
         near_ship: Probability that a crop of an image with ships is centered near one of them.
         near_hard: Probability that a crop of a set with hard negatives is centered near one.
+        enlarged: Probability that a crop is finer than in a search, so that its ships cover more
+            pixels: few of the long ships are in fine imagery.
+        whole_mosaics: Probability that a mosaic is a single crop of one small image.
     """
 
     schedule: Schedule
@@ -105,6 +108,8 @@ class MapStage(Frozen):
     small_shares: dict[str, float]
     near_ship: float = 0.8
     near_hard: float = 0.35
+    enlarged: float = 0.0
+    whole_mosaics: float = 0.0
 
 
 class ChipStage(Frozen):

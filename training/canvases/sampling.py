@@ -96,6 +96,8 @@ class Sampler:
         own_m = image.mean_gsd_m * zoom
         sensor_m = self._sensor(own_m)
         gsd_m = network_gsd_m(max(own_m, sensor_m))
+        if rng.random() < self.stage.enlarged:
+            gsd_m = float(rng.uniform(FINEST_NET_GSD_M, gsd_m))
         reach = side / 2 * gsd_m / zoom / np.array(image.gsd_m)
         if center is None:
             center = rng.uniform(0, size)
@@ -123,8 +125,10 @@ class Sampler:
         return self.piece(self._choose(self.stage.large_shares), self.stage.canvas_px)
 
     def mosaic(self) -> Canvas:
-        """Return a canvas of four small images."""
+        """Return a canvas of four small images, or of one."""
         shares, side = self.stage.small_shares, self.stage.canvas_px // 2
+        if self.rng.random() < self.stage.whole_mosaics:
+            return self.piece(self._choose(shares), 2 * side)
         return joined([self.piece(self._choose(shares), side) for _ in range(4)])
 
     def batches(self) -> Iterator[dict[str, Tensor]]:
