@@ -49,7 +49,7 @@ class Request(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     @classmethod
-    def check(cls, **values: Any) -> Self:
+    def check(cls, /, **values: Any) -> Self:
         """Build and validate the request.
 
         Args:

@@ -23,6 +23,7 @@ BUNDLED_WEIGHTS = _INSTALLED_WEIGHTS if _INSTALLED_WEIGHTS.is_dir() else _PACKAG
 GB = 1024**3
 
 Positive = Annotated[int, Field(gt=0)]
+Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 log = logging.getLogger(__name__)
 
@@ -77,10 +78,10 @@ class Settings(BaseSettings):
 
     # Folders
     runs_dir: Path = Field(default_factory=_runs_dir)
-    runs_max_gb: float = 5.0
-    runs_max_age_days: float = 30.0
+    runs_max_gb: Amount = 5.0  # the oldest runs beyond it are removed
+    runs_max_age_days: Amount = 30.0  # older runs are removed
     cache_dir: Path = Field(default_factory=_cache_dir)
-    cache_max_gb: float = 5.0
+    cache_max_gb: Amount = 5.0  # of the tile cache
     cache_days: float = Field(
         default=30.0, ge=7.0, description="tile services require at least a week"
     )
@@ -100,7 +101,7 @@ class Settings(BaseSettings):
         f"shipdet/{__version__} (open ship detector; set SHIPDET_USER_AGENT to add a contact)"
     )
     connections_per_host: Annotated[int, Field(ge=1, le=8)] = 4
-    timeout_s: float = 20.0
+    timeout_s: Amount = 20.0  # without an answer of a server
     retries: Annotated[int, Field(ge=0, le=10)] = 4
     breaker_failures: Positive = 8
 
@@ -180,7 +181,7 @@ class Settings(BaseSettings):
     cluster_block_connections: Positive = 2  # of these, per block
     cluster_max_blocks: Positive = 4096  # blocks per job
     #: days after which an ended job is removed; must be longer than the topic keeps its messages
-    cluster_keep_days: Annotated[float, Field(ge=1)] = 30.0
+    cluster_keep_days: Annotated[float, Field(ge=1, le=36_500)] = 30.0
     cluster_visitors_control: bool = False  # whether visitors may cancel and retry others' jobs
     cluster_join_px: Positive = 256_000_000  # largest joined GeoTIFF; above it only a VRT
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from PIL import Image
 
 from shipdet import cli
 from shipdet.settings import get_settings
@@ -74,6 +75,14 @@ def test_the_sample_is_matched_with_its_ais_file(classifier, tmp_path, capsys):
     assert answer["matched"] + len(answer["unseen"]) == 19
     assert run("ais", str(out), "sample", "--acquired", "2024-07-07T10:30:00Z") == 2
     assert "use the AIS file of that time" in capsys.readouterr().err
+
+
+def test_ais_is_read_before_an_image_is_searched(tmp_path, capsys):
+    Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
+    out = tmp_path / "out"
+    how = ["--gsd", "3", "--ais", "sample", "--out", str(out)]
+    assert run("detect", str(tmp_path / "a.png"), *how) == 2
+    assert "The image has no" in capsys.readouterr().err and not out.exists()
 
 
 def test_the_areas_of_a_file_are_searched_one_by_one(classifier, tmp_path, monkeypatch, capsys):

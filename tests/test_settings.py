@@ -78,6 +78,15 @@ def test_folders_are_the_users_own(monkeypatch):
     assert settings.runs_dir == platformdirs.user_data_path("shipdet", appauthor=False) / "runs"
 
 
+@pytest.mark.parametrize("value", ["0", "-1", "inf", "nan"])
+def test_amounts_are_positive_and_finite(monkeypatch, value):
+    for name in ("RUNS_MAX_GB", "RUNS_MAX_AGE_DAYS", "CACHE_MAX_GB", "TIMEOUT_S"):
+        with monkeypatch.context() as patch:
+            patch.setenv(f"SHIPDET_{name}", value)
+            with pytest.raises(BadOption, match=f"SHIPDET_{name}"):
+                read_settings()
+
+
 @pytest.mark.parametrize(
     "find", [lambda *_, **__: Path("~/.cache/shipdet"), lambda *_, **__: Path.home() / "shipdet"]
 )

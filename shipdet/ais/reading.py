@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from shipdet.geometry import BBox, Floats, near_longitude
 WINDOW_S = 3600.0
 #: Reports are kept within this distance of the area: the path of a ship in an hour at 25 knots.
 MARGIN_M = 46_300.0
+#: Most reports that are kept, about 1 GB; compressed files can hold far more.
+MAX_REPORTS = 5_000_000
 
 _METERS_PER_DEGREE = 111_195.0  # along a great circle, on a sphere of the mean radius
 _BLOCK_BYTES = 16 * 1024**2
@@ -173,9 +175,10 @@ class _Collector:
     unread: int = 0
     nowhere: int = 0
     timely: int = 0
+    near: int = 0
 
     def add(self, columns: Columns, batch: Any) -> None:
-        """Add a batch of rows."""
+        """Add a batch of rows; BadAis if there are more than ``MAX_REPORTS`` near the image."""
         import pyarrow as pa
 
         self.rows += batch.num_rows
@@ -195,6 +198,12 @@ class _Collector:
         near &= ~nowhere & np.any([_near(lon, lat, box) for box in self.area], axis=0)
         if not near.any():
             return
+        self.near += int(near.sum())
+        if self.near > MAX_REPORTS:
+            raise BadAis(
+                f"The AIS file has more than {MAX_REPORTS:,} reports near the image within an hour "
+                "of it: cut the file to the area."
+            )
         chosen = batch.filter(pa.array(near))
         values: dict[str, Any] = {
             "mmsi": mmsi[near].astype(np.int64),
@@ -349,10 +358,19 @@ def _cast(texts: Any, kind: Any) -> Any:
             r"(\.\d{1,6})?)?(Z|[-+]\d{2}:?\d{2})?$"
         )
         proper = pc.if_else(pc.match_substring_regex(texts, pattern), texts, None)
-        try:
-            return proper.cast(kind)
-        except pa.ArrowInvalid:  # such as the 31st of a month with 30 days
-            return pa.nulls(len(texts), kind)
+        days = pc.utf8_slice_codeunits(proper, 0, 10)
+        real = [day for day in pc.unique(days).to_pylist() if day and _is_date(day)]
+        known = pc.is_in(days, pa.array(real, pa.string()))
+        return pc.if_else(known, proper, None).cast(kind)
+
+
+def _is_date(day: str) -> bool:
+    """Return whether a day exists; not the 31st of a month with 30 days."""
+    try:
+        date.fromisoformat(day)
+    except ValueError:
+        return False
+    return True
 
 
 def _epoch(stamps: Any) -> Floats:

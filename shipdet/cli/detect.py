@@ -103,8 +103,13 @@ def detect(
             _one_only(save)
             _batch(files, request, out, quiet, json_)
             return
+        contacts = None
+        if ais is not None:  # before the search, so that a useless file costs no time
+            contacts = pipeline.ais_of_image(
+                pipeline.inspect_image(files[0], request), ais, acquired
+            )
         run = shown(pipeline.iter_image(files[0], request, out=out), quiet)
-        run = run if ais is None else pipeline.match_ais(run, ais, acquired)
+        run = run if contacts is None else pipeline.match_ais(run, contacts)
     else:
         requests = requests_of(bbox, area, sample, date, options)
         _refuse(fields_of(ImageRequest, options), "images, not for areas")

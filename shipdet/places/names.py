@@ -76,26 +76,31 @@ def find_names(text: str) -> list[Place]:
     Raises:
         BadPlace: No port or city has this name.
     """
-    name, where = _split(text)
-    wanted = folded(name.replace("|", " ").replace("\n", " "))
-    if len(wanted) < 2:
+    name, _, where = text.replace("|", " ").replace("\n", " ").partition(",")
+    wanted, where = folded(name), folded(where)
+    bare = re.sub(r"^(the )?(port|harbou?r) of | (harbou?r|port)$", "", wanted)
+    if len(bare) < 2:
         raise BadPlace(f"'{text[:60]}' is too short for a name: type more letters.")
-    ports = find_ports(wanted)
-    places = [
-        Place.at(port.lon, port.lat, PORT_ZOOM, f"{port.name}, {country} (port)", "port")
-        for port in ports
-        for country in [_countries().get(port.country, port.country)]
-        if not where
-        or where in (folded(country), port.country.lower())
-        or (len(where) > 3 and folded(country).startswith(where))
-    ]
-    places += [_place(city) for city in _cities(wanted, where)]
+    # 'Port of Spain' and 'Gig Harbor' are names of cities, 'Port of Rotterdam' is not.
+    places = _places(wanted, where) or _places(bare, where)
     if not places:
         raise BadPlace(
             f"No city or port is called '{text[:60]}': check the spelling, try a larger place "
             "nearby, or give coordinates such as 36.13, -5.43."
         )
     return places[:MAX_FOUND]
+
+
+def _places(wanted: str, where: str) -> list[Place]:
+    ports = [
+        Place.at(port.lon, port.lat, PORT_ZOOM, f"{port.name}, {country} (port)", "port")
+        for port in find_ports(wanted)
+        for country in [_countries().get(port.country, port.country)]
+        if not where
+        or where in (folded(country), port.country.lower())
+        or (len(where) > 3 and folded(country).startswith(where))
+    ]
+    return ports + [_place(city) for city in _cities(wanted, where)]
 
 
 def _cities(wanted: str, where: str) -> list[_City]:
@@ -114,14 +119,6 @@ def _cities(wanted: str, where: str) -> list[_City]:
 def _place(city: _City) -> Place:
     zoom = next(zoom for population, zoom in _ZOOMS if city.population >= population)
     return Place.at(city.lon, city.lat, zoom, city.title, "city")
-
-
-def _split(text: str) -> tuple[str, str]:
-    """Split at the first comma into the name, without 'port of', and the rest."""
-    name, _, where = text.partition(",")
-    bare = re.sub(r"^(?:the\s+)?(?:port|harbou?r)\s+of\s+|\s+(?:harbou?r|port)$", "", name.strip(),
-                  flags=re.IGNORECASE)  # fmt: skip
-    return bare or name, folded(where)
 
 
 def _is_in(city: _City, where: str) -> bool:

@@ -30,7 +30,7 @@ from shipdet.report.folder import run_folder
 from shipdet.requests import NOT_LISTED, AreaRequest, ImageRequest, ImageryOptions, Search
 from shipdet.settings import Settings
 from shipdet.ui.forms import MAX_AT_ONCE, check_number
-from shipdet.ui.results import kept_folder, summary_files
+from shipdet.ui.results import kept_folder, summary_files, with_removed
 from shipdet.ui.streams import (
     DEVICE,
     AllEvents,
@@ -206,8 +206,9 @@ def answers(events: AllEvents, settings: Settings) -> Iterator[Answer]:
                     "ships": None if event.sighted is None else len(event.sighted.ships),
                 }
             elif isinstance(event, Summary):
-                runs = [_outcome(o, settings) for o in event.outcomes]
-                files = {path.name: _file(path) for path in summary_files(event, settings)}
+                summary = with_removed(event, settings)
+                runs = [_outcome(o, settings) for o in summary.outcomes]
+                files = {path.name: _file(path) for path in summary_files(summary, settings)}
                 yield {"stage": "done", "runs": runs, "files": files}
             else:
                 yield {"stage": "done", **finished(event, settings)}

@@ -12,12 +12,13 @@ from gradio.utils import get_upload_folder
 
 from shipdet import pipeline
 from shipdet.detections import Detections, Sighted
+from shipdet.errors import ShipdetError
 from shipdet.pipeline import Run
 from shipdet.report import BatchImage, run_folder, vector, write_summary
 from shipdet.settings import Settings
 from shipdet.ui import html
 from shipdet.ui.layout import Page
-from shipdet.ui.streams import Summary
+from shipdet.ui.streams import Outcome, Summary
 
 Updates = dict[Any, Any]  # keyed by component or container, as gradio accepts it
 
@@ -58,6 +59,24 @@ def kept_folder() -> Path:
     folder = Path(get_upload_folder()) / secrets.token_hex(16)
     folder.mkdir(parents=True)
     return folder
+
+
+def with_removed(summary: Summary, settings: Settings) -> Summary:
+    """Replace the outcomes whose run has been removed since by errors.
+
+    A batch that is larger than ``runs_max_gb`` removes its own first runs.
+    """
+
+    def checked(outcome: Outcome) -> Outcome:
+        if outcome.folder is None:
+            return outcome
+        try:
+            run_folder(outcome.folder.name, settings)
+        except ShipdetError as error:
+            return Outcome(outcome.name, None, str(error))
+        return outcome
+
+    return Summary(tuple(checked(outcome) for outcome in summary.outcomes))
 
 
 def summary_files(summary: Summary, settings: Settings) -> list[Path]:

@@ -29,6 +29,7 @@ from shipdet.ui.results import (
     show_run,
     sighted_text,
     summary_files,
+    with_removed,
 )
 from shipdet.ui.source_events import AT_ONCE, UNSEEN
 from shipdet.ui.source_html import ais_card, summary_box
@@ -207,6 +208,7 @@ def finished_panel(run: Run) -> str:
 
 def _summary(page: Page, settings: Settings, summary: Summary) -> Updates:
     """Return updates after several searches: each outcome, and the results of the first."""
+    summary = with_removed(summary, settings)
     counted = [
         (o.name, None if o.folder is None else _ships(o, settings), o.error)
         for o in summary.outcomes

@@ -1,16 +1,19 @@
 """Runs as streams of events."""
 
+import logging
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from shipdet import pipeline
-from shipdet.errors import ShipdetError
+from shipdet.errors import ShipdetError, sentence
 from shipdet.progress import Progress, labeled
 from shipdet.requests import AreaRequest, ImageRequest
 from shipdet.settings import Settings
 from shipdet.ui.zerogpu import on_gpu
+
+log = logging.getLogger(__name__)
 
 DEVICE = "device"
 """The concurrency id shared by every endpoint that computes: one call at a time."""
@@ -94,6 +97,8 @@ def one_after_another(searches: Searches) -> AllEvents:
                         outcomes.append(Outcome(name, event))
                         continue
                     yield labeled(event, label)
-        except ShipdetError as error:
-            outcomes.append(Outcome(name, None, str(error)))
+        except Exception as error:  # the results of the others are not lost
+            if not isinstance(error, ShipdetError):
+                log.exception("the search of %s failed", name)
+            outcomes.append(Outcome(name, None, sentence(error)))
     yield Summary(tuple(outcomes))

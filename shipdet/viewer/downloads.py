@@ -7,8 +7,9 @@ from pathlib import Path
 from tempfile import gettempdir, mkdtemp
 from typing import Any
 
-from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from shipdet.errors import BadOption
 from shipdet.pipeline import Comparison, Run
@@ -63,7 +64,7 @@ def changes_file(changes: Comparison, name: str, suffix: str) -> Response:
 
 
 def _generated(name: str, write: Writer) -> Response:
-    """Write a file into a temporary folder, which is removed after the file is sent."""
+    """Write a file into a temporary folder, which is removed after the response."""
     with storage_errors(Path(gettempdir())):
         folder = Path(mkdtemp(prefix="shipdet-"))
     try:
@@ -71,5 +72,14 @@ def _generated(name: str, write: Writer) -> Response:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    clean = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
-    return FileResponse(folder / name, filename=name, background=clean)
+    return _Temporary(folder / name, filename=name)
+
+
+class _Temporary(FileResponse):
+    """A file whose folder is removed after the response, also if the requested range is invalid."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await run_in_threadpool(shutil.rmtree, Path(self.path).parent, ignore_errors=True)

@@ -85,7 +85,7 @@ async def body_of(request: Request) -> dict[str, Any]:
             raise BadOption("The request is too long.")
     try:
         body = json.loads(content or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadOption("The request is not valid JSON.") from None
     if not isinstance(body, dict):
         raise BadOption("The request must be a JSON object.")
@@ -113,6 +113,7 @@ def reviewed(review: Review, body: dict[str, Any]) -> Review:
         BadOption: An action is unknown or incomplete.
     """
     actions, by = body.get("actions"), str(body.get("by") or "").strip()[:100]
+    by = by.encode(errors="replace").decode()  # files cannot hold half of a surrogate pair
     if not isinstance(actions, list) or not 0 < len(actions) <= MAX_ACTIONS:
         raise BadOption(f"Send 1 to {MAX_ACTIONS:,} actions.")
     for action in actions:
@@ -120,7 +121,7 @@ def reviewed(review: Review, body: dict[str, Any]) -> Review:
             review = _after(review, action, by)
         except ShipdetError:
             raise
-        except (KeyError, TypeError, ValueError, IndexError):
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError):
             raise BadOption(
                 "An action must be accept, reject, move, redraw, add or undo, with key and points."
             ) from None

@@ -101,6 +101,19 @@ def test_damaged_rows_and_missing_places_are_counted(ais_file):
     )
 
 
+def test_a_day_that_does_not_exist_costs_one_row(tmp_path):
+    path = tmp_path / "ais.csv"
+    rows = [f"1,2024-{day} 10:56:00,57.05,10.1" for day in ("05-01", "02-31", "05-01")]
+    path.write_text("MMSI,Timestamp,Latitude,Longitude\n" + "\n".join(rows) + "\n")
+    assert len(read_reports(path, AREA, ACQUIRED)) == 2
+
+
+def test_more_reports_than_memory_holds_are_refused(ais_file, monkeypatch):
+    monkeypatch.setattr("shipdet.ais.reading.MAX_REPORTS", 1)
+    with pytest.raises(BadAis, match="more than 1 reports near the image"):
+        read_reports(ais_file(ROWS), AREA, ACQUIRED)
+
+
 def test_values_that_mean_not_available_are_not_numbers(ais_file):
     rows = [report(0, 10.1, 57.05, sog=102.3, cog=360.0, length=0)]
     reports = read_reports(ais_file(rows), AREA, ACQUIRED)

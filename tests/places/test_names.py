@@ -12,6 +12,8 @@ from shipdet.places import find_place
         ("Algeciras", "Algeciras, Spain (port)", -5.438, 36.141),
         ("algeciras", "Algeciras, Spain (port)", -5.438, 36.141),
         ("Port of Rotterdam", "Rotterdam, The Netherlands (port)", 4.44, 51.9),
+        ("Port of Spain", "Port of Spain, Trinidad and Tobago (port)", -61.51, 10.65),
+        ("Gig Harbor", "Gig Harbor, Washington, United States", -122.58, 47.33),
         ("Jebel Ali", "Jebel Ali, United Arab Emirates (port)", 55.05, 25.02),
         ("valparaiso", "Valparaiso, Chile (port)", -71.6, -33.0),
         ("上海", "Shanghai, China", 121.46, 31.22),

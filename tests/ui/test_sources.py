@@ -11,10 +11,11 @@ from PIL import Image
 from rasterio.transform import from_origin
 
 from shipdet import pipeline
-from shipdet.errors import BadArea, MissingScale, ShipdetError
+from shipdet.errors import BadArea, MissingScale, ShipdetError, sentence
 from shipdet.imagery import catalog, get_provider, sample
 from shipdet.requests import ImageRequest
 from shipdet.ui import place_events, run_events, source_events, source_html
+from shipdet.ui.api import answers
 from shipdet.ui.choices import band_choices
 from shipdet.ui.forms import MAX_AT_ONCE, ais_of, area_requests, searches
 from shipdet.ui.results import summary_files
@@ -118,9 +119,15 @@ def test_several_searches_go_on_after_errors_to_a_summary():
         raise ShipdetError("It is foggy.")
         yield
 
-    begun = [("a", lambda: done("run-a")), ("b", failing), ("c", lambda: done("run-c"))]
+    def broken():
+        raise ZeroDivisionError
+        yield
+
+    begun = [("a", lambda: done("run-a")), ("b", failing), ("x", broken),
+             ("c", lambda: done("run-c"))]  # fmt: skip
     *_, summary = one_after_another(begun)
     expected = (Outcome("a", Path("run-a")), Outcome("b", None, "It is foggy."),
+                Outcome("x", None, sentence(ZeroDivisionError())),
                 Outcome("c", Path("run-c")))  # fmt: skip
     assert summary == Summary(expected)
     box = source_html.summary_box([("a", 2, ""), ("<b>", None, "It is foggy."), ("c", 1, "")])
@@ -141,6 +148,18 @@ def test_several_searches_leave_the_files_of_a_batch(page, settings, a_run):
     search.ended = 0.0
     [last] = run_events.following(page, search, settings)
     assert last[page.summary].visible and last[page.several].visible
+
+
+def test_a_removed_run_does_not_hide_the_others(page, settings, a_run):
+    gone = settings.runs_dir / "gone-20260101-000000-abcdef"
+    search = Running(
+        "two areas", result=Summary((Outcome("mole", gone), Outcome("quay", a_run.folder)))
+    )
+    search.ended = 0.0
+    [last] = run_events.following(page, search, settings)
+    assert "2 ships found" in last[page.panel] and "1 could not be searched" in last[page.panel]
+    answer = list(answers((event for event in [search.result]), settings))[-1]
+    assert "error" in answer["runs"][0] and answer["runs"][1]["result"]["run"] == a_run.id
 
 
 def test_one_search_keeps_its_own_events():

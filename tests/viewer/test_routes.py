@@ -193,7 +193,17 @@ def test_changes_from_other_origins_are_refused(web, run, headers):
     assert review(web, {"kind": "accept", "key": 1}, headers=own).status_code == 200
 
 
-@pytest.mark.parametrize("body", [b"[]", b"{", b'{"actions": []}', b"x" * 2_000_000])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[]",
+        b"{",
+        b'{"actions": []}',
+        b"x" * 2_000_000,
+        b"[" * 100_000,
+        b'{"actions": [{"kind": "accept", "key": 1e999}]}',
+    ],
+)
 def test_a_body_that_is_no_review_is_refused(web, run, body):
     assert web.post(f"/runs/{RUN}/review", content=body).status_code == 400
 
@@ -209,6 +219,15 @@ def test_downloads_bear_the_name_of_the_run(web, run):
         assert answer.status_code == 200, answer.text
         assert f'filename="{RUN}{ending}"' in answer.headers["content-disposition"]
     assert "choose geojson, gpkg" in web.get(f"/runs/{RUN}/download/shp").json()["error"]
+
+
+def test_no_file_of_a_download_stays(web, run, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    for wanted in ("bytes=0-9", "bytes=x", "bytes=999999999-"):
+        answer = web.get(f"/runs/{RUN}/download/zip", headers={"Range": wanted})
+        assert answer.status_code in (206, 400, 416)
+        assert not list((tmp_path / "temporary").iterdir())
 
 
 def test_downloads_hold_what_the_filter_leaves(web, run):

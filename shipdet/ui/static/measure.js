@@ -32,7 +32,7 @@ const shipdetMeasure = {
       show([]);
       line.addTo(map);
       map.doubleClickZoom.disable();
-      map.getContainer().style.cursor = "crosshair";
+      map.getContainer().classList.add("sd-measuring");
       map.on("click", click).on("mousemove", move);
       document.addEventListener("keydown", escape);
       button.setAttribute("aria-pressed", "true");
@@ -42,7 +42,7 @@ const shipdetMeasure = {
       measuring = false;
       map.off("click", click).off("mousemove", move);
       map.doubleClickZoom.enable();
-      map.getContainer().style.cursor = "";
+      map.getContainer().classList.remove("sd-measuring");
       document.removeEventListener("keydown", escape);
       button.setAttribute("aria-pressed", "false");
       show(fixed);

@@ -50,6 +50,7 @@ export function pick(picture, { least, most, hint, closed }, say) {
       draw();
     };
     const typed = (event) => {
+      if (event.key !== "Escape" && event.target.closest?.("input, select, textarea, button, a, summary, dialog")) return;
       const step = ARROWS[event.key];
       if (step) {
         const by = event.shiftKey ? 20 : 4;
@@ -72,6 +73,7 @@ export function pick(picture, { least, most, hint, closed }, say) {
     map.keyboard.disable();
     map.doubleClickZoom.disable();
     map.getContainer().classList.add("picking");
+    map.getContainer().focus({ preventScroll: true });
     map.on("click", clicked).on("mousemove", moved).on("dblclick", twice);
     window.addEventListener("keydown", typed, true);
     draw();

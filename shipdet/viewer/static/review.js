@@ -29,6 +29,7 @@ export class Reviewer {
   async sendAll() {
     this.busy = true;
     let run = null;
+    let saved = true;
     try {
       while (this.waiting.length) {
         const actions = this.waiting.splice(0);
@@ -36,12 +37,13 @@ export class Reviewer {
         run = await send(`${here}/review${query && `?${query}`}`, { by: this.name.value.trim(), actions });
       }
     } catch (error) {
+      saved = false;
       this.waiting = [];
       this.handlers.failed(error.message);
     } finally {
       this.busy = false;
     }
     if (run) this.handlers.changed(run);
-    return Boolean(run);
+    return saved;
   }
 }

@@ -26,7 +26,7 @@ const FORMATS = {
 const PLACED = ["geojson", "kml", "parquet"];
 const FILES = { raw: "Image", upscaled: "Super-resolution", mosaic: "GeoTIFF", map: "Map of water and hulls", ais: "AIS positions", record: "run.json" };
 
-let run, picture, outlines, table, filters, reviewer, polygon, chosen = null, picking = false;
+let run, picture, outlines, table, filters, reviewer, polygon, chosen = null, picking = false, loads = 0;
 
 const say = (text) => (byId("hint").textContent = text);
 const everyone = () => [...run.ships, ...(byId("view").elements.others.checked ? run.others : [])];
@@ -43,14 +43,20 @@ function look(ship) {
 
 const cropOf = (ship) => `${here}/crops/${ship.id}.png?v=${run.version}`;
 
+/** Load the run with the current filter; false if that failed or a newer state has come since. */
 async function load() {
+  loads += 1;
+  const number = loads;
   try {
     const query = filters.query;
-    run = await fetchJson(`${here}/data.json${query && `?${query}`}`);
+    const found = await fetchJson(`${here}/data.json${query && `?${query}`}`);
+    if (number !== loads) return false;
+    run = found;
     showMessage(null);
     document.querySelector("main").hidden = false;
     return true;
   } catch (error) {
+    if (number !== loads) return false;
     showMessage(error.message);
     document.querySelector("main").hidden = !picture;
     return false;
@@ -275,6 +281,7 @@ function start() {
       byId("saved").textContent = "Not saved";
     },
     changed: (after) => {
+      loads += 1; // an answer to an earlier load is out of date
       run = after;
       showMessage(null);
       draw();
