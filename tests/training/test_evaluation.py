@@ -179,6 +179,8 @@ def test_average_precision_is_the_area_under_the_envelope(found: list[Surveyed])
     assert recall == pytest.approx([0.25, 0.5, 0.5, 0.75, 0.75])
     assert average_precision(pooled(found)) == pytest.approx(0.5 + 0.25 * 0.75)
     assert best_threshold(pooled(found)) == 0.3
+    precise = best_threshold(pooled(found), 0.9)
+    assert precise > 0.3 and figures(pooled(found), precise)["precision"] >= 0.9
 
 
 def test_a_place_without_ships_has_no_recall() -> None:

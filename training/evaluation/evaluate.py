@@ -49,6 +49,10 @@ SHIPS = {
 #: Sets without ships.
 LAND = ("aid", "resisc", "eurosat", "planet-land")
 SHORE = ("aquaculture", "planet-corsica", "water-bodies", "dubai-landcover", "planet-clouds")
+#: Least precision at the stored threshold, over all sets with ships. Whole areas hold more ground
+#: without ships than these images, so the threshold with the highest F1 would give them too many
+#: false alarms.
+LEAST_PRECISION = 0.92
 #: Most images that are evaluated from a set without ships; there are thousands of similar ones.
 MOST = 150
 #: Sets with at most this many images are not subsampled.
@@ -201,7 +205,7 @@ def main() -> None:
         gathered(out / f"candidates_{fold}.npz", model, chosen(held_out(images, fold), every))
         seen += gathered(out / f"seen_{fold}.npz", model, chosen(seen_by(images, fold), every))
     found, scores = evaluated(out, images)
-    threshold = best_threshold(of_source(found, scores, *SHIPS, *LAND, *SHORE))
+    threshold = best_threshold(of_source(found, scores, *SHIPS), LEAST_PRECISION)
     result = report(found, scores, threshold)
     print(table(result))
     (out / "metrics.json").write_text(json.dumps(result, indent=1) + "\n")

@@ -109,11 +109,17 @@ def average_precision(pooled: Pool) -> float:
     return float(np.sum(np.diff(recall, prepend=0.0) * envelope))
 
 
-def best_threshold(pooled: Pool) -> float:
-    """Return the threshold with the highest F1; 1 without candidates."""
+def best_threshold(pooled: Pool, least_precision: float = 0.0) -> float:
+    """Return the threshold with the highest F1 of those with at least a precision.
+
+    If none has it, the threshold with the highest F1 of all; 1 without candidates.
+    """
     scores, precision, recall = curve(pooled)
+    if not len(scores):
+        return 1.0
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
-    return float(scores[int(np.argmax(f1))]) if len(f1) else 1.0
+    precise = precision >= least_precision
+    return float(scores[int(np.argmax(np.where(precise, f1, f1 - 1)))])
 
 
 def figures(pooled: Pool, threshold: float) -> dict[str, float | None]:
