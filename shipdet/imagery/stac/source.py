@@ -12,7 +12,13 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from shipdet.errors import NoImagery, ProviderRefused, ProviderUnreachable, StorageFull
+from shipdet.errors import (
+    BadOption,
+    NoImagery,
+    ProviderRefused,
+    ProviderUnreachable,
+    StorageFull,
+)
 from shipdet.gdal import gdal_env, gdal_errors
 from shipdet.geometry import MERCATOR_HALF_M, TILE_PX
 from shipdet.imagery.cache import Missing, TileCache
@@ -83,6 +89,7 @@ class StacSource:
             ProviderUnreachable: The server does not answer, does not serve parts of files, or
                 sends something other than a GeoTIFF.
             NoImagery: The image no longer exists.
+            BadOption: The image has values of more than 8 bits.
         """
         known = await asyncio.to_thread(self.cache.get, self.zoom, x, y)
         if isinstance(known, Missing):
@@ -184,6 +191,8 @@ class StacSource:
                 self._open.enter_context(rasterio.open(f"/vsicurl/{scene.href}", driver="GTiff"))
                 for scene in self.acquisition.scenes
             ]
+            for dataset in datasets:
+                _check_type(dataset)
         try:
             yield datasets
         finally:
@@ -253,6 +262,15 @@ def _check_answer(status: int, start: bytes, scene: Scene, host: str) -> None:
         raise ProviderUnreachable(
             f"{host} does not serve parts of files, so scene {scene.id} cannot be read: set "
             "SHIPDET_STAC_URL to an API with cloud-optimized GeoTIFFs."
+        )
+
+
+def _check_type(dataset: Any) -> None:
+    kind = next((kind for kind in dataset.dtypes if kind != "uint8"), None)
+    if kind is not None:
+        raise BadOption(
+            f"The images of this acquisition have values of type {kind}: set SHIPDET_STAC_ASSET to "
+            "an 8-bit RGB image, such as visual."
         )
 
 

@@ -4,8 +4,9 @@ import asyncio
 
 import numpy as np
 import pytest
+import rasterio
 
-from shipdet.errors import NoImagery, ProviderRefused, ProviderUnreachable
+from shipdet.errors import BadOption, NoImagery, ProviderRefused, ProviderUnreachable
 from shipdet.geometry import TILE_PX, lonlat_to_pixel, pixel_box, tiles_of
 from shipdet.imagery.cache import open_cache
 from shipdet.imagery.retry import RetryPolicy
@@ -110,6 +111,17 @@ def test_a_failing_picture_gets_one_sentence(pictures, fault, says, error):
     with StacServer(pictures, faults={path: fault}) as server:
         with pytest.raises(error, match=says):
             tiles(server, server.bbox, timeout_s=1.0 if fault == "slow" else 20.0)
+
+
+def test_an_image_of_16_bits_is_refused(tmp_path):
+    with StacServer(tmp_path) as server:
+        file = tmp_path / f"{ITEMS[0].id}.tif"
+        with rasterio.open(file) as scene:
+            profile, values = scene.profile | {"dtype": "uint16"}, scene.read()
+        with rasterio.open(file, "w", **profile) as scene:
+            scene.write(values.astype(np.uint16) + 1000)
+        with pytest.raises(BadOption, match=r"type uint16: set SHIPDET_STAC_ASSET"):
+            tiles(server, server.bbox_of(300, 300, 310, 310))
 
 
 def test_a_server_that_fails_on_the_way_leaves_gaps(tmp_path):
