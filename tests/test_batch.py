@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from PIL import Image
+from rasterio.transform import from_origin
 
 import shipdet
 from shipdet import cli, pipeline
@@ -106,6 +108,16 @@ def test_a_band_that_an_image_lacks_is_noted(scans, tmp_path, classifier):
     request = ImageRequest(gsd_m=GSD_M, bands="9,2,1", search=Search(threshold=0.25))
     batch = finish(pipeline.iter_images(pipeline.find_images([scans]), request, tmp_path / "out"))
     assert len(batch.failed) == 2 and "no band 9" in batch.failed[0].error
+
+
+def test_a_file_with_an_impossible_scale_stops_no_batch(scans, tmp_path, classifier, request_):
+    place = {"crs": "EPSG:32631", "transform": from_origin(500_000, 5_700_000, 0.02, 0.02)}
+    profile = {"driver": "GTiff", "width": 64, "height": 64, "count": 3, "dtype": "uint8"}
+    with rasterio.open(scans / "drone.tif", "w", **profile, **place) as file:
+        file.write(np.moveaxis(sea(64, 64), -1, 0))
+    batch = finish(pipeline.iter_images(pipeline.find_images([scans]), request_, tmp_path / "out"))
+    assert [image.ships for image in batch.images] == [None, 1, 1]
+    assert "m per pixel according to its georeference" in batch.failed[0].error
 
 
 def test_what_is_no_image_is_named(tmp_path):

@@ -23,13 +23,14 @@ def check_file_gsd(name: str, gsd_m: float) -> None:
     """Check that the meters per pixel of a file's georeference are in ``GSD_RANGE_M``.
 
     Raises:
-        BadOption: They are out of range.
+        BadImage: They are out of range.
     """
     low, high = GSD_RANGE_M
     if not low <= gsd_m <= high:
-        raise BadOption(
+        raise BadImage(
             f"'{name}' has {gsd_m:g} m per pixel according to its georeference, which must be from "
-            f"{low:g} to {high:g}: correct its coordinate reference system and transform."
+            f"{low:g} to {high:g}: resample it, or correct its coordinate reference system and "
+            "transform."
         )
 
 

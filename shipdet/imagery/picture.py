@@ -52,7 +52,8 @@ def open_raster(
         demand.
 
     Raises:
-        BadImage: The image is unreadable, too large, or has no data.
+        BadImage: The image is unreadable, too large, or has no data, or the scale of its
+            georeference is out of range.
         MissingScale: The image has no georeference and ``gsd_m`` is missing.
         BadOption: ``gsd_m``, ``bands`` or ``stretch`` is out of range.
 

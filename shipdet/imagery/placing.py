@@ -73,7 +73,7 @@ def place(
 
     Raises:
         MissingScale: The image has neither.
-        BadOption: The scale of the georeference is out of range.
+        BadImage: The scale of the georeference is out of range.
     """
     grid = _stated_grid(size, stated, notes)
     if grid is None or not _on_earth(grid):

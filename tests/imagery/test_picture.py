@@ -453,5 +453,5 @@ def test_a_truncated_geotiff_is_damaged(geotiff, settings):
 
 def test_a_scale_that_makes_no_sense_is_refused(geotiff, settings):
     path = geotiff(chw(RGB), transform=from_origin(590_000, 5_750_000, 1000, 1000))
-    with pytest.raises(BadOption, match=r"from 0.05 to 100"):
+    with pytest.raises(BadImage, match=r"from 0.05 to 100"):
         open_raster(path, None, settings)

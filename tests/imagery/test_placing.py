@@ -12,7 +12,7 @@ from rasterio.rpc import RPC
 from rasterio.transform import Affine, from_origin
 from rasterio.warp import transform as warp
 
-from shipdet.errors import BadOption, MissingScale
+from shipdet.errors import BadImage, MissingScale
 from shipdet.geometry import distance_m
 from shipdet.imagery import open_raster
 
@@ -123,7 +123,7 @@ def test_half_a_georeference_is_reported(geotiff, stated, lacks):
 @pytest.mark.parametrize("size", [1.0, 1e-9])
 def test_a_scale_out_of_range_is_that_of_the_file(geotiff, size):
     path = geotiff(crs="EPSG:4326", transform=Affine(size, 0, 4, 0, -size, 50))
-    with pytest.raises(BadOption, match="m per pixel according to its georeference"):
+    with pytest.raises(BadImage, match="m per pixel according to its georeference"):
         open_raster(path, 3.0)
 
 
