@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from shipdet.detections import Detection, Detections
 from shipdet.errors import BadOption
-from shipdet.geometry import Floats, distance_m, near_longitude
+from shipdet.geometry import Floats, distance_m
 from shipdet.report import vector
 from shipdet.report.exports.geopackage import geopackage
 from shipdet.report.finished_run import Run
 from shipdet.report.folder import save_file
-from shipdet.report.record import corners_of, grid_of
+from shipdet.report.record import grid_of, pixels_of
 
 Change = Literal["stayed", "arrived", "left"]
 
@@ -160,14 +161,16 @@ def _matched(
     return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if possible[i, j]]
 
 
-def _inside(ships: Sequence[Detection], other: Run) -> Any:
+def _inside(ships: Sequence[Detection], other: Run) -> npt.NDArray[np.bool_]:
     """Return which ships lie inside the other run's image: bool (n,)."""
-    edge = corners_of(other.record)
-    west, south = edge.min(axis=0)
-    east, north = edge.max(axis=0)
-    lon, lat = _lonlat(ships).T
-    lon = near_longitude(lon, edge[0, 0])
-    return (west <= lon) & (lon <= east) & (south <= lat) & (lat <= north)
+    grid, lonlat = grid_of(other.record), _lonlat(ships)
+    size = np.array([grid.width, grid.height])
+    # A place far away may lie outside the domain of the image's projection.
+    diagonal_m = np.hypot(*(size * (grid.gsd_x_m, grid.gsd_y_m)))
+    inside = np.asarray(distance_m(lonlat, grid.lonlat(size / 2)) <= diagonal_m)
+    pixels = pixels_of(other.record, lonlat[inside])
+    inside[inside] = ((pixels >= 0) & (pixels <= size)).all(axis=1)
+    return inside
 
 
 def _lonlat(ships: Sequence[Detection]) -> Floats:

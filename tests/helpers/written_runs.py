@@ -37,10 +37,12 @@ def write_run(
     placed: bool = True,
     min_length_m: float = 25.0,
     lon: float = 4.1,
+    grid: Grid | None = None,
 ) -> Run:
     """A run of 300 x 200 pixels with two ships, one small craft and one weak candidate."""
     folder.mkdir(parents=True)
-    grid = tile_grid(300, 200, 16, lon) if placed else Grid(300, 200, 1.5, 1.5)
+    if grid is None:
+        grid = tile_grid(300, 200, 16, lon) if placed else Grid(300, 200, 1.5, 1.5)
     source = Provenance("esri", "Test tiles", "Test data")
     mosaic = Mosaic(sea(300, 200), grid, np.ones((200, 300), np.bool_), source)
     files = finish(write_imagery(folder, mosaic, None, "png", 90))

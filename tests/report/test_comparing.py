@@ -2,11 +2,16 @@
 
 import csv
 import json
+import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from shipdet.errors import BadOption
+from shipdet.geometry import Grid
 from shipdet.report import compare
+from tests.helpers.painted import tile_grid
 from tests.helpers.written_runs import write_run
 
 MONDAY = ((60, 60, 120, 0.9), (160, 90, 60, 0.8), (250, 150, 200, 0.7))
@@ -53,6 +58,24 @@ def test_an_image_across_the_antimeridian_has_two_edges(tmp_path):
     elsewhere = write_run(tmp_path / "b", MONDAY, lon=179.0)
     assert compare(across, across).counts == {"stayed": 3, "arrived": 0, "left": 0}
     assert compare(across, elsewhere).outside == 6
+
+
+def test_a_ship_beside_a_rotated_image_lies_outside_of_it(tmp_path):
+    grid = tile_grid(300, 200, 16)
+    _, _, west, _, _, north = grid.transform
+    a, _, _, _, e, _ = np.array(grid.transform) * math.sqrt(0.5)
+    turned = replace(grid, transform=(a, e, west, -a, e, north))
+    earlier = write_run(tmp_path / "a", ((100, 60, 100, 0.9),), grid=turned)
+    later = write_run(tmp_path / "b", ((150, 30, 100, 0.9), (50, 150, 100, 0.8)))
+    changes = compare(earlier, later)
+    assert [ship.x for ship in changes.arrived] == [50] and changes.outside == 1
+
+
+def test_a_place_outside_of_a_projection_lies_outside(tmp_path):
+    place = (1.5, 0.0, 600_000.0, 0.0, -1.5, 10_000.0)
+    utm = Grid(300, 200, 1.5, 1.5, "EPSG:32631", place, lambda xy: xy * 0 + (3.9, 0.09))
+    near, far = write_run(tmp_path / "a", MONDAY, grid=utm), tile_grid(300, 200, 16, 93.0, 0.0)
+    assert compare(near, write_run(tmp_path / "b", MONDAY, grid=far)).outside == 6
 
 
 def test_a_comparison_is_saved_with_what_became_of_each_ship(runs, tmp_path):
