@@ -1,9 +1,13 @@
 """Throughput of this machine, for estimates before a run and of the remaining time.
 
-The initial values are from a two-core computer; runs of this process update them.
+The initial values are from a two-core computer. Runs of this process update those of downloads,
+searches and super-resolution; writing results is always estimated from the initial value.
 """
 
 import threading
+import time
+
+from shipdet.progress import Progress
 
 _lock = threading.Lock()
 _per_second: dict[str, float] = {
@@ -30,3 +34,30 @@ def learn(work: str, amount: float, took_s: float) -> None:
             known = _per_second.get(work)
             rate = amount / took_s
             _per_second[work] = rate if known is None else 0.5 * known + 0.5 * rate
+
+
+class Waiting:
+    """Measures how long a step waits for tiles, from its events.
+
+    A step that waits yields events of the download.
+
+    Attributes:
+        seconds: The time waited so far.
+
+    Example:
+        >>> waiting = Waiting()
+        >>> result = yield from mapped(step, waiting)
+        >>> learn("detect", amount, took_s - waiting.seconds)
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._last = time.perf_counter()
+
+    def __call__(self, event: Progress) -> Progress:
+        """Count the time before an event; return the event unchanged."""
+        now = time.perf_counter()
+        if event.stage == "fetch":
+            self.seconds += now - self._last
+        self._last = now
+        return event

@@ -3,8 +3,9 @@
 import pytest
 from PIL import Image
 
-from shipdet import pipeline
+from shipdet import pace, pipeline
 from shipdet.pipeline import searching
+from shipdet.pipeline.choosing import plan_search
 from shipdet.progress import finish
 from shipdet.requests import AreaRequest, ImageRequest, Search
 from shipdet.settings import Settings
@@ -35,7 +36,7 @@ def harbor():
 def searched(pixels, settings, tmp_path, watch=None, **options):
     path = tmp_path / "scene.png"
     Image.fromarray(pixels).save(path)
-    search = Search(upscale="x4", **{"threshold": 0.25, **options})
+    search = Search(**{"upscale": "x4", "threshold": 0.25, **options})
     request = ImageRequest(gsd_m=GSD_M, search=search)
     return finish(pipeline.iter_image(path, request, settings=settings), watch)
 
@@ -121,4 +122,17 @@ def test_an_estimate_says_that_it_is_the_most(settings, classifier):
         for some in (False, True)
     }
     assert any(note.startswith("These are upper limits") for note in answer[True].notes)
-    assert answer[True].seconds > answer[False].seconds
+    assert answer[True].seconds == answer[False].seconds
+
+
+@pytest.mark.parametrize(("options", "searches"), [
+    ({"selective": False}, 2), ({"selective": True}, 1), ({"upscale": "none"}, 1),
+])  # fmt: skip
+def test_a_search_of_the_raw_image_counts_for_the_pace(
+    settings, classifier, upscaler, tmp_path, monkeypatch, options, searches
+):
+    learned = {}
+    monkeypatch.setattr(pace, "learn", lambda kind, amount, _: learned.update({kind: amount}))
+    searched(harbor(), settings, tmp_path, **options)
+    how = plan_search(Search(), settings)
+    assert learned["detect"] == searches * how.work(SIZE[0] * SIZE[1], GSD_M)[1]

@@ -9,7 +9,7 @@ from shipdet.errors import AreaTooLarge
 from shipdet.models import Classifier, Upscaler
 from shipdet.mosaic import Mosaic, Picture
 from shipdet.pipeline.choosing import SearchPlan
-from shipdet.progress import Progress, Steps
+from shipdet.progress import Progress, Steps, mapped
 from shipdet.report import Clock
 from shipdet.requests import UPSCALE
 from shipdet.upscale import Focus, count_enlarged, upscale
@@ -64,11 +64,13 @@ def enlarge(
         focus = Focus(surveyed.centers(FOCUS_SHARE * how.min_score), reach)
     passes: Literal[1, 2] = 1 if search.passes == 1 else 2
     with clock.stage("upscale"):
-        mosaic = yield from upscale(raw, upscaler, passes, focus=focus)
+        waiting = pace.Waiting()
+        mosaic = yield from mapped(upscale(raw, upscaler, passes, focus=focus), waiting)
     enlarged, blocks = count_enlarged(raw, upscaler, passes, focus=focus)
     raw_px = raw.grid.width * raw.grid.height
     amount = raw_px * (1 if passes == 1 else 1 + UPSCALE**2) * enlarged / max(1, blocks)
-    pace.learn(f"upscale:{how.upscaler_name}", amount, clock.stages["upscale"])
+    took_s = clock.stages["upscale"] - waiting.seconds
+    pace.learn(f"upscale:{how.upscaler_name}", amount, took_s)
     return Enlarged(mosaic, surveyed, enlarged, blocks)
 
 

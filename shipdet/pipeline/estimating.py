@@ -105,7 +105,7 @@ def estimate_together(estimates: Sequence[Estimate]) -> Estimate:
 def search_seconds(how: SearchPlan, raw_px: int, gsd_m: float) -> float:
     """Estimate the seconds to enlarge and search an image."""
     kind, amount = how.work(raw_px, gsd_m)
-    searches = 2 if how.enlarges_parts(gsd_m) else 1  # of the raw image, too
+    searches = 2 if how.search.passes else 1  # of the raw image, too
     work = pace.seconds(kind, amount) * searches
     for number in range(how.search.passes):
         enlarged_px = raw_px * UPSCALE ** (2 * number)

@@ -21,7 +21,7 @@ from shipdet.mosaic import Mosaic, Picture
 from shipdet.pipeline import device
 from shipdet.pipeline.choosing import SearchPlan
 from shipdet.pipeline.enlarging import enlarge
-from shipdet.progress import Progress, Steps
+from shipdet.progress import Progress, Steps, mapped
 from shipdet.report import (
     Clock,
     imagery_record,
@@ -114,7 +114,8 @@ def search_picture(
             enlarged = yield from enlarge(raw, used.classifier, used.upscaler, how, clock)
         upscaled = enlarged.mosaic if enlarged else None
         with clock.stage("detect"):
-            found = yield from detect(
+            waiting = pace.Waiting()
+            steps = detect(
                 upscaled or raw,
                 used.classifier,
                 raw=raw if enlarged else None,
@@ -122,8 +123,11 @@ def search_picture(
                 floor=how.min_score,
                 counts=partial(_counts, how=how, area=into.area),
             )
+            found = yield from mapped(steps, waiting)
         kind, work = how.work(raw.grid.width * raw.grid.height, raw.grid.gsd_m)
-        pace.learn(kind, work, clock.stages["detect"])
+        if enlarged and enlarged.survey is None and len(found.survey.candidates):
+            work *= 2  # the raw image was searched, too
+        pace.learn(kind, work, clock.stages["detect"] - waiting.seconds)
     ships = found.detections
     if into.area is not None:
         inside = _inside(ships.items, into.area)
