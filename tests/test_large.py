@@ -154,9 +154,12 @@ def test_a_large_run_cancelled_while_written_leaves_nothing(
 
 def test_a_large_picture_is_not_enlarged(settings, classifier, picture, tmp_path):
     path = geotiff(tmp_path / "scene.tif", picture)
-    quick = {"upscaler": "realesr-general-x4v3", "backend": "onnx"}  # its graph is in its folder
+    request, large = ImageRequest(search=Search(upscale="x4")), settings.model_copy(update=HELD)
+    assert "cannot be enlarged" in str(pipeline.inspect_image(path, request, large).refusal)
+    stages = []
     with pytest.raises(AreaTooLarge, match="cannot be enlarged"):
-        searched(path, settings.model_copy(update=HELD), upscale="x4", **quick)
+        finish(pipeline.iter_image(path, request, settings=large), lambda e: stages.append(e.stage))
+    assert stages == ["read"], "no model is loaded"
 
 
 @pytest.mark.parametrize("kind", ["marked", "not a number", "transparent"])

@@ -5,7 +5,6 @@ from typing import Literal
 
 from shipdet import pace
 from shipdet.detect import Survey, survey
-from shipdet.errors import AreaTooLarge
 from shipdet.models import Classifier, Upscaler
 from shipdet.mosaic import Mosaic, Picture
 from shipdet.pipeline.choosing import SearchPlan
@@ -46,16 +45,10 @@ def enlarge(
     """Enlarge an image according to a plan.
 
     Raises:
-        AreaTooLarge: The image is too large for memory.
         OutOfMemory: The device's memory is too small for the smallest block.
     """
     search = how.search
-    if not isinstance(raw, Mosaic):
-        raise AreaTooLarge(
-            f"Images of more than {how.settings.max_held_pixels / 1e6:,.0f} million pixels "
-            "(fewer in a GeoTIFF of more than 8 bits) cannot be enlarged with super-resolution: "
-            "search without it, or crop the image."
-        )
+    assert isinstance(raw, Mosaic)  # a large image is refused before, and tiles are in memory
     focus, surveyed = None, None
     if how.enlarges_parts(raw.grid.gsd_m):
         surveyed = yield from _survey(raw, classifier, clock)

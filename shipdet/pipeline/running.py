@@ -9,7 +9,7 @@ from typing import Any
 from shipdet import pace
 from shipdet.errors import AreaTooLarge, BadOption
 from shipdet.imagery import Arrival, Plan, arriving, open_raster
-from shipdet.mosaic import Picture
+from shipdet.mosaic import Mosaic, Picture
 from shipdet.pipeline.choosing import (
     SearchPlan,
     area_inputs,
@@ -137,11 +137,17 @@ def check_image(raw: Picture, how: SearchPlan) -> None:
 
     Raises:
         ScaleTooCoarse: The image has too little detail for the model.
-        AreaTooLarge: After super-resolution it would have more pixels than the limit.
+        AreaTooLarge: It is too large for super-resolution.
     """
     check_scale(how, raw.grid.gsd_m, raw.grid.gsd_m, "use an image with more detail")
     passes, limit = how.search.passes, how.settings.max_searched_pixels
     searched_px = raw.grid.width * raw.grid.height * UPSCALE ** (2 * passes)
+    if passes and not isinstance(raw, Mosaic):
+        raise AreaTooLarge(
+            f"Images of more than {how.settings.max_held_pixels / 1e6:,.0f} million pixels "
+            "(fewer in a GeoTIFF of more than 8 bits) cannot be enlarged with super-resolution: "
+            "search without it, or crop the image."
+        )
     if passes and searched_px > limit:
         raise AreaTooLarge(
             f"{searched_px / 1e6:,.0f} million pixels after super-resolution are more than the "
