@@ -10,6 +10,7 @@ import pytest
 
 from shipdet.detect.judging import score_of
 from shipdet.models.config import FEATURES
+from shipdet.mosaic import Mosaic
 from tests.helpers import PROJECT
 from tests.helpers.painted import BrightnessClassifier, paint_ship, sea
 from training.data.labeled import LabeledImage, LabeledShip, upright
@@ -38,7 +39,7 @@ from training.evaluation.figures import (
     pool,
 )
 from training.evaluation.judge import examples, fit
-from training.evaluation.surveys import Surveyed, load, match, save, surveyed
+from training.evaluation.surveys import Surveyed, as_mosaic, load, match, save, surveyed
 from training.learning.mine import hard_places
 
 GSD_M = 2.0
@@ -259,6 +260,18 @@ def test_a_model_is_run_and_what_it_saw_can_be_kept(painted: LabeledImage, tmp_p
     (again,) = load(tmp_path / "kept.npz", [painted])
     np.testing.assert_allclose(again.boxes, seen.boxes)
     assert state(again) == state(seen)
+
+
+def test_an_enlarged_image_covers_the_same_area(painted: LabeledImage) -> None:
+    raw = as_mosaic(painted)
+    width, height = 4 * raw.grid.width, 4 * raw.grid.height
+    pixels = cv2.resize(raw.pixels, (width, height), interpolation=cv2.INTER_CUBIC)
+    coverage = np.ones((height, width), np.bool_)
+    enlarged = Mosaic(pixels, raw.grid.scaled(width, height), coverage, raw.provenance)
+    seen = surveyed(painted, BrightnessClassifier(), enlarged)
+    assert seen.area_km2 == pytest.approx(0.48)
+    best = seen.boxes[match(seen, seen.scores).state == 1][0]
+    assert best[:3] == pytest.approx([200, 150, 100], abs=6)
 
 
 def test_false_alarms_are_mined_in_pixels_of_the_picture(painted: LabeledImage) -> None:

@@ -85,7 +85,12 @@ def main() -> None:
     classifier, upscaler = load_classifier(folder), load_upscaler(arguments.upscaler)
     plans = {
         way: plan_search(
-            Search(upscale="x4", upscaler=arguments.upscaler, selective=way == "selective"),
+            Search(
+                model=folder,
+                upscale="x4",
+                upscaler=arguments.upscaler,
+                selective=way == "selective",
+            ),
             get_settings(),
         )
         for way in WAYS[1:]

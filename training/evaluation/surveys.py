@@ -66,38 +66,27 @@ def surveyed(image: LabeledImage, classifier: Classifier, mosaic: Mosaic | None 
     Args:
         image: The labeled image.
         classifier: The model.
-        mosaic: The image as converted by `as_mosaic`, which is called if this is None.
+        mosaic: The image as converted by `as_mosaic`, which is called if this is None; may be
+            enlarged.
     """
     mosaic = mosaic or as_mosaic(image)
-    gsd = np.array(image.gsd_m)
+    grid = mosaic.grid
+    mosaic_gsd_m, gsd_m = np.array([grid.gsd_x_m, grid.gsd_y_m]), np.array(image.gsd_m)
     result = finish(survey(mosaic, classifier, sensor_gsd_m=image.mean_gsd_m))
     view, found = result.view, result.candidates
-    factor = np.array(
-        [image_side / side for image_side, side in zip(_size(image), _view(view), strict=True)]
-    )
-    centers_px = found.boxes[:, :2] * factor
     boxes = found.boxes.copy()
-    boxes[:, :2] = centers_px * gsd
+    boxes[:, :2] = view.to_mosaic(found.boxes[:, :2]) * mosaic_gsd_m
     boxes[:, 2:4] *= view.net_gsd_m
-    width, height = _size(image)
+    width, height = np.rint((grid.width, grid.height) * mosaic_gsd_m / gsd_m).astype(int)
     unknown = np.zeros((height, width), np.uint8)
     if not image.complete:
         unknown[:] = 1
     for polygon in image.unknown:
         cv2.fillPoly(unknown, [np.round(polygon).astype(np.int32)], 1)
-    columns = np.clip(centers_px[:, 0].astype(int), 0, width - 1)
-    rows = np.clip(centers_px[:, 1].astype(int), 0, height - 1)
-    area = float(mosaic.coverage.sum() * gsd[0] * gsd[1] / 1e6)
+    columns, rows = (boxes[:, :2] / gsd_m).astype(int).T
+    columns, rows = np.clip(columns, 0, width - 1), np.clip(rows, 0, height - 1)
+    area = float(mosaic.coverage.sum() * mosaic_gsd_m.prod() / 1e6)
     return Surveyed(image, boxes, found.features, found.scores, unknown[rows, columns] > 0, area)
-
-
-def _size(image: LabeledImage) -> tuple[int, int]:
-    pixels = image.read()
-    return pixels.shape[1], pixels.shape[0]
-
-
-def _view(view: object) -> tuple[int, int]:
-    return view.width, view.height  # type: ignore[attr-defined]
 
 
 def match(found: Surveyed, scores: Floats) -> Matched:
