@@ -7,6 +7,7 @@ import numpy as np
 from shipdet.errors import BadImage
 from shipdet.geometry import Affine
 from shipdet.imagery.bands import choose_bands
+from shipdet.imagery.limits import check_size
 from shipdet.imagery.survey import REVERSED, Calibration, Numbers
 from shipdet.mosaic import Mask
 
@@ -59,12 +60,13 @@ def read_array(
 
 
 def is_data_array(source: Any) -> bool:
-    """Whether an object is an xarray DataArray, without importing xarray."""
-    return all(hasattr(source, name) for name in ("dims", "coords", "attrs", "values"))
+    """Whether an object is an xarray DataArray, without importing xarray or reading values."""
+    names = ("dims", "coords", "attrs", "shape", "transpose")
+    return all(hasattr(source, name) for name in names)
 
 
 def read_data_array(
-    source: Any, name: str, bands: tuple[int, ...], notes: list[str]
+    source: Any, name: str, bands: tuple[int, ...], limit: int, notes: list[str]
 ) -> tuple[Numbers, Mask, Calibration, str | None, Affine | None]:
     """Read values, coverage, calibration, CRS and transform of a DataArray in rioxarray's layout.
 
@@ -73,7 +75,8 @@ def read_data_array(
     longitude and latitude are in degrees (WGS 84) if no CRS is stated, as in the CF conventions.
 
     Raises:
-        BadImage: There are other dimensions than a band, rows and columns.
+        BadImage: There are other dimensions than a band, rows and columns, or more than ``limit``
+            pixels, which are not read.
     """
     rows = next((d for d in source.dims if str(d).lower() in _ROWS), None)
     columns = next((d for d in source.dims if str(d).lower() in _COLUMNS), None)
@@ -83,6 +86,8 @@ def read_data_array(
             f"'{name}' has the dimensions {', '.join(map(str, source.dims))}: give y, x and at "
             "most one for bands; select a single time."
         )
+    height, width = (source.shape[source.dims.index(side)] for side in (rows, columns))
+    check_size(name, width, height, limit)
     values: Numbers = np.asarray(source.transpose(rows, columns, *others).values)
     if values.ndim == 2:
         values = values[..., None]

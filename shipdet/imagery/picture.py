@@ -130,10 +130,9 @@ def _data_array(
     name = str(source.name or "the DataArray")
     notes: list[str] = []
     values, covered, calibration, crs, transform = arrays.read_data_array(
-        source, name, chosen, notes
+        source, name, chosen, held_limit(settings), notes
     )
     height, width = covered.shape
-    check_size(name, width, height, held_limit(settings))
     stated = Georeference()
     if transform:
         try:

@@ -18,6 +18,10 @@ RGB = np.random.default_rng(9).integers(1, 255, (40, 60, 3), dtype=np.uint8)
 class DataArray(SimpleNamespace):
     """What is read of an xarray DataArray."""
 
+    @property
+    def shape(self):
+        return self.values.shape
+
     def transpose(self, *dims):
         order = [self.dims.index(dim) for dim in dims]
         return SimpleNamespace(values=self.values.transpose(order))
@@ -154,6 +158,19 @@ def test_what_is_no_image_is_refused_in_one_sentence(source, sentence):
     with pytest.raises(BadImage, match=sentence) as caught:
         open_raster(source, 3.0)
     assert str(caught.value).endswith(".")
+
+
+def test_the_size_of_a_data_array_is_checked_before_it_is_read(settings_for):
+    class Lazy(DataArray):
+        shape = (3, 100_000, 100_000)
+
+        @property
+        def values(self):
+            raise AssertionError("the values are computed")
+
+    lazy = Lazy(dims=("band", "y", "x"), coords={}, attrs={}, name="scene")
+    with pytest.raises(BadImage, match="100000x100000 pixels"):
+        open_raster(lazy, 3.0, settings_for(max_held_pixels=100))
 
 
 def test_an_array_needs_a_scale():
