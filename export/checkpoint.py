@@ -2,13 +2,14 @@
 
 IN is a .pth file (read with ``weights_only``, so that code in it does not run) or an ncnn .param
 file with its .bin file beside it. Real-ESRGAN networks are recognized by their tensors. A
-classifier needs config.json beside IN.
+classifier needs config.json beside IN, and map_head.safetensors if that describes a map head.
 """
 
 import argparse
 import json
 import pickle
 import re
+import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,9 +21,9 @@ from torch import Tensor
 from export import ncnn
 from export.command import run, write_config
 from shipdet.errors import BadModel
-from shipdet.models.config import parse_config
-from shipdet.models.hub import file_sha256
-from shipdet.models.networks import build, load_weights
+from shipdet.models.config import ClassifierConfig, parse_config
+from shipdet.models.hub import MAP_WEIGHTS, WEIGHTS, file_sha256
+from shipdet.models.networks import build, build_map_head, load_weights
 
 State = dict[str, Tensor]
 
@@ -50,16 +51,30 @@ def convert(source: Path, target: Path) -> Path:
     else:
         state = _from_pickle(source)
         raw = _raw_config(state, source)
+    block, head = raw["shipdet"], source.parent / MAP_WEIGHTS
+    has_map = block.get("map") is not None
+    if has_map and not head.is_file():
+        raise BadModel(
+            f"The config.json beside {source} describes a map head: put {MAP_WEIGHTS} beside it."
+        )
     target.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=target, prefix=".draft-") as draft:
-        weights = Path(draft) / "model.safetensors"
+        weights, map_weights = Path(draft) / WEIGHTS, Path(draft) / MAP_WEIGHTS
         save_file({name: value.contiguous() for name, value in state.items()}, weights)
-        raw["shipdet"]["sha256"] = file_sha256(weights)
+        block["sha256"] = file_sha256(weights)
         for graphs in ("onnx", "int8"):  # entries of a copied config.json are for other weights
-            raw["shipdet"].pop(graphs, None)
-        load_weights(build(parse_config(json.dumps(raw), str(target))), weights)
+            block.pop(graphs, None)
+        if has_map:
+            shutil.copyfile(head, map_weights)
+            block["map"]["sha256"] = file_sha256(map_weights)
+        config = parse_config(json.dumps(raw), str(target))
+        net = load_weights(build(config), weights)
+        if has_map:
+            assert isinstance(config, ClassifierConfig)
+            load_weights(build_map_head(config, net), map_weights)
         # Only after the strict load, so that a rejected checkpoint keeps the existing model.
-        weights.replace(target / "model.safetensors")
+        for file in (weights, map_weights) if has_map else (weights,):
+            file.replace(target / file.name)
     write_config(target, raw)
     return target
 

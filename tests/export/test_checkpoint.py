@@ -12,6 +12,7 @@ from export import checkpoint
 from export.checkpoint import convert
 from shipdet.errors import BadModel
 from shipdet.models.config import UpscalerConfig, read_config
+from shipdet.models.hub import resolve
 from shipdet.models.networks import build_upscaler
 
 PARAMS = {
@@ -93,6 +94,18 @@ def test_a_classifier_takes_the_config_beside_it(tmp_path, make_classifier):
     torch.save(load_file(made / "model.safetensors"), made / "net.pth")
     folder = convert(made / "net.pth", tmp_path / "out")
     assert read_config(folder).architecture == "convnext_atto"
+
+
+def test_a_ship_model_is_converted_with_its_map_head(tmp_path, make_classifier, settings):
+    made = make_classifier(tmp_path / "made", fine=True)
+    torch.save(load_file(made / "model.safetensors"), made / "net.pth")
+    folder = convert(made / "net.pth", tmp_path / "out")
+    model = resolve(str(folder), settings)
+    assert model.map_weights.read_bytes() == (made / "map_head.safetensors").read_bytes()
+    (made / "map_head.safetensors").unlink()
+    with pytest.raises(BadModel, match=r"put map_head\.safetensors beside it"):
+        convert(made / "net.pth", tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 class Trap:
