@@ -57,8 +57,8 @@ def open_geotiff(path: Path, name: str, reading: Reading) -> Picture:
             with gdal_env(), warnings.catch_warnings():
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)  # handled by place()
                 notes: list[str] = []
-                dataset = stack.enter_context(_opened(path, stack))
-                page, stated, orientation = _largest_page(path, dataset, notes, stack)
+                dataset = stack.enter_context(opened(path, stack))
+                page, stated, orientation = largest_page(path, dataset, notes, stack)
                 turn = 1 if stated.placed else orientation
                 picture, held = _picture(page, name, reading, notes, stated, turn)
                 if not held:
@@ -86,7 +86,7 @@ def open_dataset(dataset: Any, name: str, reading: Reading) -> Picture:
         raise BadImage(f"The dataset '{name}' cannot be read: is it still open?") from None
 
 
-def _opened(path: Path, stack: contextlib.ExitStack) -> Any:
+def opened(path: Path, stack: contextlib.ExitStack) -> Any:
     """Open a file, through a temporary link if its name is not UTF-8, which GDAL cannot open.
 
     Files with the same stem, such as a mask or a world file, are linked too.
@@ -104,7 +104,7 @@ def _opened(path: Path, stack: contextlib.ExitStack) -> Any:
     return rasterio.open(path, driver="GTiff")
 
 
-def _largest_page(
+def largest_page(
     path: Path, first: Any, notes: list[str], stack: contextlib.ExitStack
 ) -> tuple[Any, Georeference, int]:
     """Return the page with the most pixels, its georeference and its orientation.

@@ -1,6 +1,7 @@
 """Preview an image and list its bands, to choose how to read it."""
 
 import math
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -57,14 +58,14 @@ def band_names(path: Path) -> tuple[str, ...]:
 
 
 def _tiff_bands(path: Path) -> tuple[str, ...]:
-    import rasterio
-
     from shipdet.gdal import gdal_env, gdal_errors
+    from shipdet.imagery.geotiff import largest_page, opened  # import rasterio
 
     try:
-        with gdal_env(), rasterio.open(path, driver="GTiff") as file:
-            described = file.descriptions
-            colors = [meaning.name for meaning in file.colorinterp]
+        with gdal_env(), ExitStack() as stack:
+            page, _, _ = largest_page(path, stack.enter_context(opened(path, stack)), [], stack)
+            described = page.descriptions
+            colors = [meaning.name for meaning in page.colorinterp]
     except gdal_errors(ValueError):
         return ()
     return tuple(

@@ -15,6 +15,7 @@ from rasterio.warp import transform as warp
 from shipdet.errors import BadImage, MissingScale
 from shipdet.geometry import distance_m
 from shipdet.imagery import open_raster
+from shipdet.imagery.preview import band_names
 
 PIXELS = np.random.default_rng(8).integers(1, 255, (66, 72, 3), dtype=np.uint8)
 HEIGHT, WIDTH = PIXELS.shape[:2]
@@ -167,6 +168,13 @@ def test_a_thumbnail_before_the_image_is_passed_over(tmp_path):
     picture = open_raster(path, 3.0)
     assert np.array_equal(picture.pixels, PIXELS)
     assert "page 2 with 72x66 is used" in picture.provenance.notes[0]
+
+
+def test_the_band_names_are_those_of_the_largest_page(tmp_path):
+    full = Image.fromarray(PIXELS)
+    path = tmp_path / "pages.tif"
+    full.resize((36, 33)).convert("L").save(path, save_all=True, append_images=[full])
+    assert band_names(path) == ("red", "green", "blue")
 
 
 def test_the_first_page_is_taken_where_none_is_larger(tmp_path):
