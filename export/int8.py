@@ -34,7 +34,7 @@ from shipdet.models.graph_format import INT8_FILES
 from shipdet.models.graphs import graph_file
 from shipdet.models.hub import MAP_WEIGHTS, WEIGHTS, ModelFolder, file_sha256, resolve
 from shipdet.models.openvino_runtime import open_classifier
-from shipdet.models.runtime import Pixels
+from shipdet.mosaic import Pixels
 from shipdet.settings import get_settings
 
 #: Largest accepted loss of F1.

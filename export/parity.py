@@ -16,9 +16,9 @@ from shipdet.models.graphs import graph_file
 from shipdet.models.hub import ModelFolder
 from shipdet.models.map_channels import MAP_CHANNELS
 from shipdet.models.onnx_runtime import open_session
-from shipdet.models.runtime import Classifier, Maps, Pixels, calibrated
+from shipdet.models.runtime import Classifier, Maps, calibrated
 from shipdet.models.torch_runtime import open_classifier, open_upscaler
-from shipdet.mosaic import Mosaic
+from shipdet.mosaic import Mosaic, Pixels
 from shipdet.progress import finish
 from shipdet.settings import get_settings
 

@@ -15,10 +15,9 @@ from shipdet.imagery.limits import check_gsd, check_size, given_gsd, held_limit
 from shipdet.imagery.rendering import render
 from shipdet.imagery.stretch import check_stretch
 from shipdet.imagery.survey import ArrayValues
+from shipdet.imagery.tiff_pages import TIFF_MAGIC
 from shipdet.mosaic import Picture
 from shipdet.settings import Settings, get_settings
-
-TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are BigTIFF
 
 
 def open_raster(

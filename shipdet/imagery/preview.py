@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from shipdet.imagery.picture import TIFF_MAGIC
 from shipdet.imagery.survey import strips
+from shipdet.imagery.tiff_pages import TIFF_MAGIC
 from shipdet.mosaic import Picture, Pixels
 
 #: Longest side of a preview in pixels.

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+#: First bytes of a TIFF and a BigTIFF in either byte order.
+TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 #: Number of pages that are listed.
 MAX_PAGES = 4096
 #: Largest number of tags in a directory; a larger one is damaged.

@@ -14,7 +14,6 @@ from shipdet.models.map_channels import no_map_head
 from shipdet.models.runtime import (
     BackendInfo,
     Maps,
-    Pixels,
     Scores,
     calibrated,
     canvases_at_once,
@@ -22,6 +21,7 @@ from shipdet.models.runtime import (
     check_canvases,
     check_windows,
 )
+from shipdet.mosaic import Pixels
 
 Arrays = list[npt.NDArray[Any]]
 

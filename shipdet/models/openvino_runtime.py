@@ -19,7 +19,8 @@ from shipdet.models.graph_runtime import Arrays, Graph, GraphClassifier, GraphUp
 from shipdet.models.graphs import graph_file, int8_file
 from shipdet.models.hub import ModelFolder
 from shipdet.models.processors import cpu_precision, pick_precision
-from shipdet.models.runtime import BackendInfo, Pixels, no_memory, ran_out
+from shipdet.models.runtime import BackendInfo, no_memory, ran_out
+from shipdet.mosaic import Pixels
 from shipdet.settings import Settings
 
 # With this package installed, importing openvino sends a report to Google Analytics.

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from shipdet.computing import BackendName, Device, Precision
 from shipdet.errors import OutOfMemory
 from shipdet.models.config import Calibration, ClassifierConfig, UpscalerConfig
+from shipdet.mosaic import Pixels
 
-Pixels = npt.NDArray[np.uint8]
 Scores = npt.NDArray[np.float32]
 Maps = npt.NDArray[np.float32]
 

@@ -31,7 +31,6 @@ from shipdet.models.processors import pick_precision
 from shipdet.models.runtime import (
     BackendInfo,
     Maps,
-    Pixels,
     Scores,
     calibrated,
     canvases_at_once,
@@ -41,6 +40,7 @@ from shipdet.models.runtime import (
     no_memory,
     ran_out,
 )
+from shipdet.mosaic import Pixels
 from shipdet.settings import Settings
 
 Body = Callable[[Tensor], Any]

@@ -15,13 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from shipdet.errors import OutOfMemory
-from shipdet.models.runtime import Pixels, Upscaler
-from shipdet.mosaic import fill_uncovered
+from shipdet.models.runtime import Upscaler
+from shipdet.mosaic import Mask, Pixels, fill_uncovered
 from shipdet.progress import Progress, Steps
 from shipdet.upscale.focus import Focus
 from shipdet.upscale.plan import Span, fade, spans
 
-Mask = npt.NDArray[np.bool_]
 Counting = Literal["computed", "all", "none"]
 
 

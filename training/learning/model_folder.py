@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from shipdet.models.config import FEATURES
+from shipdet.models.hub import file_sha256
 from training.canvases.windows import CELL_PX, FINEST_NET_GSD_M, WINDOW_M, WINDOW_PX
 from training.data.labeled import everything
 from training.learning.architectures import IMAGENET_MEAN, IMAGENET_STD, POOL_CELLS
@@ -100,7 +101,7 @@ def write_model(
         "scoring": scoring,
         "calibration": old.get("calibration", {"scale": 1.0, "bias": 0.0}),
         "data_digest": digest,
-        "sha256": _sha256(file),
+        "sha256": file_sha256(file),
     }
     if map_head is not None:
         heads = {k: v.to(torch.float16).contiguous() for k, v in map_head.items()}
@@ -108,7 +109,7 @@ def write_model(
         save_file(heads, file, metadata={"format": "pt"})
         known = old.get("map") or {}
         block["map"] = {
-            "sha256": _sha256(file),
+            "sha256": file_sha256(file),
             "width": heads["laterals.0.weight"].shape[0],
             "judge": known.get("judge", PLAIN_JUDGE),
             "least_center": known.get("least_center", LEAST_CENTER),
@@ -138,10 +139,6 @@ def write_model(
 
 def _read(run: Path, name: str) -> dict[str, Tensor]:
     return load_file(run / f"{name}.safetensors")
-
-
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def mean_state(first: dict[str, Tensor], second: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -27,11 +27,10 @@ from shipdet.imagery.providers import BlankRule
 from shipdet.imagery.retry import RetryPolicy
 from shipdet.imagery.sources import NO_PICTURE, Gap, Tile
 from shipdet.imagery.stac.acquisition import Acquisition, Scene
+from shipdet.imagery.tiff_pages import TIFF_MAGIC
 from shipdet.mosaic import Mask, Pixels
 from shipdet.settings import Settings
 
-#: First bytes of a TIFF and a BigTIFF in either byte order.
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 #: Lowest alpha of a resampled pixel with data.
 _COVERED = 128
 
@@ -253,7 +252,7 @@ def _check_answer(status: int, start: bytes, scene: Scene, host: str) -> None:
             f"{host} answers with a web page instead of the image of scene {scene.id}: check "
             "whether a proxy or login page intercepts connections to the internet."
         )
-    if status >= 400 or not start.startswith(_TIFF):
+    if status >= 400 or not start.startswith(TIFF_MAGIC):
         raise ProviderUnreachable(
             f"{host} answers with something that is not a GeoTIFF for scene {scene.id} (HTTP "
             f"{status}): correct SHIPDET_STAC_ASSET, or choose another acquisition."
