@@ -39,7 +39,8 @@ from shipdet.settings import get_settings
 
 #: Largest accepted loss of F1.
 MOST_LOST = 0.003
-#: Number of canvases on which ranges are measured, and their side in network pixels.
+#: Largest number of canvases on which ranges are measured, one per image, and their side in network
+#: pixels.
 CANVASES, CANVAS_PX = 96, 256
 #: Operations that run in 8 bits: convolutions and matrix products of the backbone, whose names
 #: start with IN_8_BITS. The first layer, the map head, the margins, sums and layer norms would

@@ -60,7 +60,10 @@ def match(
     unknown: npt.NDArray[np.bool_],
     ships: KnownShips,
 ) -> Matched:
-    """Match each detection, in descending order of score, with the nearest free ship in reach.
+    """Match each detection, in descending order of score, with a free ship in reach.
+
+    A ship that counts takes precedence over a nearer one that does not; among ships of the same
+    kind, the nearest is matched.
 
     Args:
         centers: (n, 2) meters, in the same coordinates as the outlines.
