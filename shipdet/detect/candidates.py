@@ -151,7 +151,8 @@ def fitted(
         return boxes
     left, top = (max(0, edge) // MAP_STRIDE_PX for edge in picture[:2])
     right, low = (-(-edge // MAP_STRIDE_PX) for edge in picture[2:])
-    hull = np.zeros(answers.shape[1:], np.float32)
+    _, rows, columns = answers.shape
+    hull = np.zeros((rows, columns), np.float32)
     hull[top:low, left:right] = expit(answers[_CHANNEL["hull"], top:low, left:right])
     along = _AXIS * boxes[:, 2:3]
     in_box = np.abs(_AXIS) < 0.5
@@ -160,7 +161,7 @@ def fitted(
         places = np.stack(_at(boxes, along, part * boxes[:, 3:4]))
         x, y = (places / MAP_STRIDE_PX - 0.5).astype(np.float32)
         shown = cv2.remap(hull, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        beyond = (x < 0) | (y < 0) | (x > hull.shape[1] - 1) | (y > hull.shape[0] - 1)
+        beyond = (x < 0) | (y < 0) | (x > columns - 1) | (y > rows - 1)
         chance += np.where(beyond, in_box, shown) / 3
     middle = len(_AXIS) // 2
     ahead, behind = _reach(chance[:, middle:]), _reach(chance[:, middle::-1])

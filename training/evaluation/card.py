@@ -128,8 +128,8 @@ def summary(metrics: dict[str, Any], threshold: float) -> str:
     land, shore = (cut(metrics[key]["false_per_100km2"], 1) for key in ("land", "shore"))
     lines.append(
         f"\nFalse alarms per 100 km²: {land} on land without water, {shore} along shores without "
-        f"ships. Threshold {threshold}; the measured model was trained without these places, one fold "
-        "of three."
+        f"ships. Threshold {threshold}; the measured model was trained without these places, one "
+        "fold of three."
     )
     return "\n".join(lines) + "\n"
 
