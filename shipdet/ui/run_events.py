@@ -104,8 +104,17 @@ def wire_runs(page: Page, blocks: gr.Blocks, source: gr.State, settings: Setting
 
 def _wire_shown_run(page: Page, settings: Settings) -> None:
     shown = page.results.shown
+
+    def choose(name: str | None) -> Any:
+        if not name:
+            return gr.skip()
+        try:
+            return _shown(page, settings, name)
+        except ShipdetError as error:
+            return {page.panel: html.error_box(error)}
+
     page.several.input(
-        lambda name: _shown(page, settings, name) if name else gr.skip(),
+        choose,
         page.several,
         [page.panel, *result_components(page)],
         concurrency_limit=None,

@@ -133,9 +133,12 @@ def wire_settings(page: Page, blocks: gr.Blocks, source: gr.State, settings: Set
 
 def estimate_updates(page: Page, source: gr.State, settings: Settings, values: Values) -> Updates:
     """Return what the page shows before a run: size, place, time, the model's values."""
+    try:
+        updates, chosen = _of_area(page, settings, values)
+    except ShipdetError as error:  # such as a model that cannot be downloaded
+        return {page.estimate: html.not_yet(error)}
     if values[source] == "picture":
-        return {**_of_area(page, settings, values)[0], **_of_images(page, settings, values)}
-    updates, chosen = _of_area(page, settings, values)
+        return {**updates, **_of_images(page, settings, values)}
     updates |= {page.map.picture: "", page.map.others: "", page.ais.known: ""}
     try:
         requests = area_requests(page, {**values, page.area.zoom: chosen})

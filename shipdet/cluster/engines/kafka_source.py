@@ -5,6 +5,7 @@ Spark reserves that name, so this source is called ``kafka_python``.
 """
 
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +27,8 @@ SCHEMA = (
 )
 WAIT_S = 10.0  # longest wait for the broker's answer
 SILENCE_S = 60.0  # longest wait for an expected record before the task fails
+
+log = logging.getLogger(__name__)
 
 Offsets = dict[str, dict[str, int]]  # topic -> partition -> next offset, as Spark writes them
 
@@ -145,11 +148,10 @@ class KafkaReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
             consumer.close()
 
     def _lost(self, partition: Range, low: int) -> None:
+        lost = f"{partition.topic} lacks the records from {partition.start} to {low}"
         if self.fails_on_loss:
-            raise RuntimeError(
-                f"{partition.topic} lacks the records from {partition.start} to {low}: set "
-                "failOnDataLoss to false to continue without them."
-            )
+            raise RuntimeError(f"{lost}: set failOnDataLoss to false to continue without them.")
+        log.warning("%s: they were removed before they were read", lost)
 
     def _consumer(self) -> Consumer:
         return Consumer(

@@ -1,5 +1,6 @@
 """Jobs and blocks in PostgreSQL. Each status change states the previous status."""
 
+import json
 from collections.abc import Sequence
 
 from psycopg import Connection
@@ -23,7 +24,7 @@ from shipdet.cluster.store.statements import (
     insert_job,
     insert_letter,
 )
-from shipdet.errors import UnknownJob
+from shipdet.errors import BadJob, UnknownJob
 
 
 class Store:
@@ -95,13 +96,13 @@ class Store:
                     (row["job_id"], row["number"]),
                 )
                 return None
+            try:
+                message = JobMessage.of(job["message"])
+            except BadJob as error:  # such as an option that this version no longer has
+                _fail_unreadable(connection, job, str(error))
+                return None
             return Claim(
-                job["id"],
-                taken["token"],
-                taken["attempts"],
-                block_of(taken),
-                JobMessage.of(job["message"]),
-                job["zoom"],
+                job["id"], taken["token"], taken["attempts"], block_of(taken), message, job["zoom"]
             )
 
         return self.database.run(work)
@@ -264,3 +265,21 @@ class Store:
                 f"There is no job '{id_or_name[:64]}': `shipdet jobs list` lists them."
             )
         return rows[0]
+
+
+def _fail_unreadable(connection: Connection[DictRow], job: DictRow, reason: str) -> None:
+    """Fail a job whose message this version cannot read, with a dead letter.
+
+    Its blocks would otherwise be claimed first again and again, and keep all others waiting.
+    """
+    connection.execute(
+        "UPDATE blocks SET status = 'failed', error = %s, lease_until = NULL "
+        "WHERE job_id = %s AND status IN ('queued', 'running')",
+        (reason, job["id"]),
+    )
+    connection.execute(
+        "UPDATE jobs SET status = 'failed', error = %s, finished_at = now() WHERE id = %s",
+        (reason, job["id"]),
+    )
+    key, value = f"{job['id']}:{job['attempts']}", json.dumps(job["message"]).encode()
+    insert_letter(connection, key, job["id"], "failed", reason, value)

@@ -129,6 +129,8 @@ def start_query(
         .option("subscribe", settings.kafka_topic)
         .option("startingOffsets", "earliest")
         .option("maxOffsetsPerTrigger", str(settings.kafka_batch))
+        # The stream may have been down for longer than the topic keeps its messages.
+        .option("failOnDataLoss", "false")
         .load()
         .writeStream.queryName("jobs")
         .foreachBatch(take)

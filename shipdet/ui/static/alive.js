@@ -9,6 +9,15 @@
   const FLAG = "shipdet.restarted";
   let started, missed = 0;
 
+  /** Read or change the flag in the session's storage, which a frame may not be allowed to use. */
+  function remember(action, ...value) {
+    try {
+      return sessionStorage[action](FLAG, ...value);
+    } catch {
+      return null;
+    }
+  }
+
   function show(text, role) {
     let banner = document.getElementById("sd-alive");
     if (!text) return banner?.remove();
@@ -27,6 +36,7 @@
     let answer;
     try {
       answer = await fetch("healthz", { cache: "no-store" });
+      if (!answer.ok) throw new Error(`HTTP ${answer.status}`); // a proxy answers for the server
     } catch {
       if (++missed > 1) {
         show("The server does not answer: restart it, and this page reconnects automatically.", "alert");
@@ -35,7 +45,7 @@
     }
     const now = answer.headers.get("shipdet-started");
     if (started && now && now !== started) {
-      sessionStorage.setItem(FLAG, "yes");
+      remember("setItem", "yes");
       location.reload();
       return;
     }
@@ -44,8 +54,8 @@
   }
 
   function begin() {
-    if (sessionStorage.getItem(FLAG)) {
-      sessionStorage.removeItem(FLAG);
+    if (remember("getItem")) {
+      remember("removeItem");
       show("The server was restarted: a run in progress is lost; finished runs are in the history.", "status");
       setTimeout(() => show(""), 20_000);
     }

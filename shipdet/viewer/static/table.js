@@ -94,9 +94,19 @@ export class Table {
       if (on) cell.setAttribute("aria-sort", this.order.down ? "descending" : "ascending");
       else cell.removeAttribute("aria-sort");
     }
+    const row = document.activeElement?.closest("tr");
+    const focused = this.rows.contains(row) && {
+      key: Number(row.dataset.key),
+      place: [...this.rows.children].indexOf(row),
+      button: [...row.querySelectorAll("button")].indexOf(document.activeElement),
+    };
     this.drawn.clear();
     this.rows.replaceChildren(...this.sorted.map((ship) => this.row(ship)));
     this.mark(this.marked, false);
+    if (focused) { // the same ship, or the one that has taken its place
+      const same = this.drawn.get(focused.key) ?? this.rows.children[focused.place];
+      same?.querySelectorAll("button")[focused.button]?.focus({ preventScroll: true });
+    }
   }
 
   row(ship) {

@@ -197,6 +197,18 @@ def test_a_failed_block_fails_the_job_once_with_a_dead_letter(store, settings):
     assert queries.unsent_letters(store) == []
 
 
+def test_a_message_of_another_version_holds_up_no_other(store, settings):
+    strange, other = add(store, settings), add(store, settings, "quay")
+    store.database.rows(
+        "UPDATE jobs SET message = message || '{\"stride\": 8}' WHERE id = %s RETURNING id",
+        strange.id,
+    )
+    assert store.claim("w", 30.0) is None
+    assert claim(store).job_id == other.id
+    job = store.job(strange.id)
+    assert job["status"] == "failed" and "no such option" in job["error"]
+
+
 def test_a_failed_job_can_be_tried_again_and_keeps_what_is_done(store, settings):
     job = add(store, settings, size=0.1)
     assert store.complete_block(claim(store), {"floor": 0, "items": []}, {}, {})
