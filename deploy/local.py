@@ -153,6 +153,7 @@ class Cluster:
         if not (data / "PG_VERSION").exists():
             data.mkdir(exist_ok=True)
             secret = data.with_name("password")
+            secret.touch(mode=0o600)
             secret.write_text(self.env["PGPASSWORD"])
             if user:
                 shutil.chown(data, "postgres")

@@ -106,7 +106,8 @@ class Processes:
         polite = signal.SIGINT if name == "postgres" else signal.SIGTERM
         pid = self.pid(name)
         if pid is not None:
-            os.kill(pid, polite)  # not the whole session: it stops its children itself
+            with suppress(ProcessLookupError):
+                os.kill(pid, polite)  # not the whole session: it stops its children itself
             self.gone(name, STOP_S)
             with suppress(ProcessLookupError):  # the rest of its session
                 os.killpg(pid, signal.SIGKILL)

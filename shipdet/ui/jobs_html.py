@@ -21,15 +21,18 @@ def jobs_table(jobs: Sequence[Row], now: datetime | None = None) -> str:
     """Return the jobs as a table with progress bars."""
     if not jobs:
         return NO_JOBS
-    heads = ("Job", "Status", "Blocks", "Ships", "Age", "")
+    heads = ("Job", "Status", "Blocks", "Ships", "Time", "Error")
     lines = "".join(_line(job, now or datetime.now(UTC)) for job in jobs)
-    row = "".join(f"<th>{head}</th>" for head in heads)
+    row = "".join(f'<th scope="col">{head}</th>' for head in heads)
     return f'<table class="sd-jobs"><thead><tr>{row}</tr></thead><tbody>{lines}</tbody></table>'
 
 
 def _line(job: Row, now: datetime) -> str:
     done, total = job["blocks_done"], job["blocks_total"]
-    bar = f'<progress value="{done}" max="{max(total, 1)}"></progress> {done} of {total}'
+    bar = (
+        f'<progress value="{done}" max="{max(total, 1)}" aria-label="Blocks done"></progress> '
+        f"{done} of {total}"
+    )
     ships = "" if job["ships"] is None else str(job["ships"])
     end = job["finished_at"] or now
     cells = (

@@ -18,7 +18,8 @@ def test_no_jobs_says_what_to_do():
 
 def test_a_job_has_a_bar_of_its_progress_and_its_age():
     table = jobs_html.jobs_table([JOB], NOW)
-    assert '<progress value="3" max="12">' in table and "3 of 12" in table and "5 min" in table
+    assert '<progress value="3" max="12" aria-label="Blocks done">' in table
+    assert 'scope="col">Error<' in table and "3 of 12" in table and "5 min" in table
 
 
 def test_what_a_submitter_wrote_is_shown_and_never_run():
