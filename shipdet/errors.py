@@ -4,6 +4,10 @@ One class per kind of problem. The message is one sentence that the app, the API
 line show unchanged: what is wrong and what to do next.
 """
 
+import logging
+
+log = logging.getLogger(__name__)
+
 
 class ShipdetError(Exception):
     """Base of all errors that are shown to the user as one sentence."""
@@ -103,6 +107,17 @@ class EngineUnreachable(ShipdetError):
 
 class Busy(ShipdetError):
     """Another run uses a resource that this one needs."""
+
+
+def log_unexpected(error: Exception, what: str) -> None:
+    """Log an error with its traceback, unless it is a :class:`ShipdetError`.
+
+    Args:
+        error: Any exception.
+        what: What failed, such as "a run".
+    """
+    if not isinstance(error, ShipdetError):
+        log.error("%s failed", what, exc_info=error)
 
 
 def sentence(error: Exception) -> str:

@@ -109,7 +109,8 @@ def detect(
                 pipeline.inspect_image(files[0], request), ais, acquired
             )
         run = shown(pipeline.iter_image(files[0], request, out=out), quiet)
-        run = run if contacts is None else pipeline.match_ais(run, contacts)
+        if contacts is not None:
+            run = pipeline.match_ais(run, contacts)
     else:
         requests = requests_of(bbox, area, sample, date, options)
         _refuse(fields_of(ImageRequest, options), "images, not for areas")

@@ -206,13 +206,12 @@ def suppressed(candidates: Candidates) -> Candidates:
     """
     order = np.argsort(-candidates.scores, kind="stable")
     boxes = candidates.boxes[order]
-    if not len(boxes):
-        return candidates
     kept = np.zeros(len(boxes), np.bool_)
     reach = np.hypot(boxes[:, 2], boxes[:, 3]) / 2
+    farthest = reach.max(initial=0.0)
     near = cKDTree(boxes[:, :2])
     for index, box in enumerate(boxes):
-        others = np.array(near.query_ball_point(box[:2], reach[index] + reach.max()))
+        others = np.array(near.query_ball_point(box[:2], reach[index] + farthest))
         others = others[(others < index) & kept[others]]
         away = np.hypot(*(boxes[others, :2] - box[:2]).T)
         others = others[away < reach[others] + reach[index]]

@@ -28,6 +28,8 @@ HALO_PX = 64
 NEAR_PX = 16.0
 #: Cells of the network's map per pixel of the stored map, along each side.
 MAP_POOL = 2
+#: Network pixels per pixel of the stored map, along each side.
+LAYER_PX = MAP_STRIDE_PX * MAP_POOL
 
 _HULL, _WATER = (MAP_CHANNELS.index(name) for name in ("hull", "water"))
 
@@ -54,6 +56,11 @@ class Survey:
         """Return centers (n, 2), in image pixels, of candidates that score at least ``floor``."""
         kept = self.candidates.scores >= floor
         return self.view.to_mosaic(self.candidates.boxes[kept, :2])
+
+    @property
+    def cells(self) -> tuple[float, float]:
+        """Width and height of the image in pixels of ``layers``, which may extend beyond it."""
+        return self.view.width / LAYER_PX, self.view.height / LAYER_PX
 
     def best_near(self, center: Floats) -> float:
         """Return the best score near a point (2,) in network pixels; 0 if there is none."""
@@ -103,8 +110,7 @@ def survey(
         raise no_map_head()
     gsd_m = sensor_gsd_m or picture.grid.gsd_m
     view = NetworkView(picture, classifier.config.network_gsd_m(gsd_m))
-    cell = MAP_STRIDE_PX * MAP_POOL
-    layers = np.zeros((-(-view.height // cell), -(-view.width // cell), 3), np.uint8)
+    layers = np.zeros((-(-view.height // LAYER_PX), -(-view.width // LAYER_PX), 3), np.uint8)
     found: list[Candidates] = []
     sighted: Sighted | None = None
     parts = list(_parts(view, classifier.window_px, classifier.cell_px))
@@ -190,15 +196,14 @@ def _keep_layers(
     mask: npt.NDArray[np.bool_],
 ) -> None:
     """Write water, land and hull of a canvas into the map of the image."""
-    cell = MAP_STRIDE_PX * MAP_POOL
     inner = slice(HALO_PX // MAP_STRIDE_PX, -(HALO_PX // MAP_STRIDE_PX))
-    rows, columns = (part.y1 - part.y0) // cell, (part.x1 - part.x0) // cell
+    rows, columns = (part.y1 - part.y0) // LAYER_PX, (part.x1 - part.x0) // LAYER_PX
     pooled = answers[[_WATER, _HULL], inner, inner].reshape(2, rows, MAP_POOL, columns, MAP_POOL)
     water = expit(pooled[0].mean(axis=(1, 3)))
     hull = expit(pooled[1].max(axis=(1, 3)))
     values = np.stack([water * (1 - hull), (1 - water) * (1 - hull), hull], axis=-1)
-    known = mask[HALO_PX:-HALO_PX:cell, HALO_PX:-HALO_PX:cell]
+    known = mask[HALO_PX:-HALO_PX:LAYER_PX, HALO_PX:-HALO_PX:LAYER_PX]
     values[~known] = 0
-    y, x = part.y0 // cell, part.x0 // cell
+    y, x = part.y0 // LAYER_PX, part.x0 // LAYER_PX
     target = layers[y : y + rows, x : x + columns]
     target[:] = np.round(255 * values[: target.shape[0], : target.shape[1]]).astype(np.uint8)

@@ -13,10 +13,8 @@ import numpy.typing as npt
 from shipdet import pace
 from shipdet.areas import Area
 from shipdet.detect import detect
-from shipdet.detect.surveying import MAP_POOL
 from shipdet.detections import Detection
 from shipdet.models import Classifier, Upscaler, load_classifier, load_upscaler
-from shipdet.models.map_channels import MAP_STRIDE_PX
 from shipdet.mosaic import Mosaic, Picture
 from shipdet.pipeline import device
 from shipdet.pipeline.choosing import SearchPlan
@@ -136,9 +134,8 @@ def search_picture(
     with clock.stage("report"):
         files, covered = yield from write_pictures(into.folder, raw, upscaled, how.search)
         if how.search.map:
-            view, cell_px = found.survey.view, MAP_STRIDE_PX * MAP_POOL
-            cells = view.width / cell_px, view.height / cell_px
-            files |= write_map(into.folder, found.survey.layers, cells, raw.grid)
+            surveyed = found.survey
+            files |= write_map(into.folder, surveyed.layers, surveyed.cells, raw.grid)
         record = imagery_record(raw, covered, upscaled, into.inputs, into.notes, clock) | {
             "files": files,
             "models": used.record(how),

@@ -82,7 +82,9 @@ def find_names(text: str) -> list[Place]:
     if len(bare) < 2:
         raise BadPlace(f"'{text[:60]}' is too short for a name: type more letters.")
     # 'Port of Spain' and 'Gig Harbor' are names of cities, 'Port of Rotterdam' is not.
-    places = _places(wanted, where) or _places(bare, where)
+    places = _places(wanted, where)
+    if not places and bare != wanted:
+        places = _places(bare, where)
     if not places:
         raise BadPlace(
             f"No city or port is called '{text[:60]}': check the spelling, try a larger place "

@@ -5,7 +5,6 @@ Searches stream dictionaries, one per progress event, and end with
 next event when the client cancels the job. An error is one sentence.
 """
 
-import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
@@ -20,7 +19,7 @@ from pydantic import BaseModel
 
 from shipdet import pipeline
 from shipdet.areas import parse_areas, parse_wkt
-from shipdet.errors import BadImage, ShipdetError, sentence
+from shipdet.errors import BadImage, log_unexpected, sentence
 from shipdet.imagery import catalog
 from shipdet.imagery.stac import acquisitions_for
 from shipdet.options import option_fields, with_options
@@ -40,8 +39,6 @@ from shipdet.ui.streams import (
     image_events,
     one_after_another,
 )
-
-log = logging.getLogger(__name__)
 
 Answer = dict[str, Any]
 
@@ -264,6 +261,5 @@ def one_sentence() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not isinstance(error, ShipdetError):
-            log.exception("an API call failed")
+        log_unexpected(error, "an API call")
         raise gr.Error(sentence(error), print_exception=False) from error

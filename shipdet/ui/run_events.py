@@ -4,7 +4,6 @@ A search belongs to the server (:mod:`shipdet.viewer.live_searches`): a page onl
 continues when the page is closed, and the browser's next page finds it by the stored id.
 """
 
-import logging
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from shipdet import pipeline
-from shipdet.errors import ShipdetError
+from shipdet.errors import ShipdetError, log_unexpected
 from shipdet.pipeline import Run
 from shipdet.report.folder import run_folder
 from shipdet.settings import Settings
@@ -36,8 +35,6 @@ from shipdet.ui.source_html import ais_card, summary_box
 from shipdet.ui.streams import Outcome, Searches, Summary, one_after_another
 from shipdet.viewer import live_searches
 from shipdet.viewer.live_searches import Running
-
-log = logging.getLogger(__name__)
 
 SHOW_EVERY_S = 0.15  # more frequent updates are not noticeable
 
@@ -199,8 +196,7 @@ def _ended(page: Page, search: Running, settings: Settings) -> Updates:
             return {**_buttons(page, running=False), **_shown(page, settings, search.result.name)}
         return _stopped(page, html.CANCELLED)
     except Exception as error:
-        if not isinstance(error, ShipdetError):
-            log.exception("a run failed", exc_info=error)
+        log_unexpected(error, "a run")
         return _stopped(page, html.error_box(error))
 
 

@@ -1,19 +1,16 @@
 """Runs as streams of events."""
 
-import logging
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from shipdet import pipeline
-from shipdet.errors import ShipdetError, sentence
+from shipdet.errors import log_unexpected, sentence
 from shipdet.progress import Progress, labeled
 from shipdet.requests import AreaRequest, ImageRequest
 from shipdet.settings import Settings
 from shipdet.ui.zerogpu import on_gpu
-
-log = logging.getLogger(__name__)
 
 DEVICE = "device"
 """The concurrency id shared by every endpoint that computes: one call at a time."""
@@ -98,7 +95,6 @@ def one_after_another(searches: Searches) -> AllEvents:
                         continue
                     yield labeled(event, label)
         except Exception as error:  # the results of the others are not lost
-            if not isinstance(error, ShipdetError):
-                log.exception("the search of %s failed", name)
+            log_unexpected(error, f"the search of {name}")
             outcomes.append(Outcome(name, None, sentence(error)))
     yield Summary(tuple(outcomes))

@@ -4,7 +4,6 @@ Addresses are relative to the mount point of the app, so they also work behind a
 error is ``{"error": sentence}`` with a status of 400 or above.
 """
 
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
@@ -18,7 +17,14 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from shipdet import pipeline
-from shipdet.errors import BadOption, NotYours, ShipdetError, StorageFull, sentence
+from shipdet.errors import (
+    BadOption,
+    NotYours,
+    ShipdetError,
+    StorageFull,
+    log_unexpected,
+    sentence,
+)
 from shipdet.pipeline import Run
 from shipdet.report import PREVIEW, cut_tile
 from shipdet.report.finished_run import CHIPS, chip_name
@@ -35,8 +41,6 @@ from shipdet.viewer.http_requests import (
     version_of,
 )
 from shipdet.viewer.live_searches import running_runs
-
-log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).resolve().parent / "static"
 LEAFLET = STATIC.parents[1] / "ui" / "static" / "leaflet"  # shared with the app's map
@@ -233,6 +237,6 @@ def _json_endpoint(answer: Sent) -> Callable[[Request], Awaitable[Response]]:
 def _error_response(error: Exception) -> Response:
     status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 400)
     if not isinstance(error, ShipdetError):
-        log.exception("a request of the viewer failed", exc_info=error)
         status = 500
+    log_unexpected(error, "a request of the viewer")
     return JSONResponse({"error": sentence(error)}, status)

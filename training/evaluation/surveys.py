@@ -66,8 +66,7 @@ def surveyed(image: LabeledImage, classifier: Classifier, mosaic: Mosaic | None 
     Args:
         image: The labeled image.
         classifier: The model.
-        mosaic: The image as converted by `as_mosaic`, which is called if this is None; may be
-            enlarged.
+        mosaic: The image converted by `as_mosaic`, and possibly enlarged; None to convert it here.
     """
     mosaic = mosaic or as_mosaic(image)
     grid = mosaic.grid

@@ -24,7 +24,7 @@ from shipdet.cluster.store.statements import (
     insert_job,
     insert_letter,
 )
-from shipdet.errors import BadJob, UnknownJob
+from shipdet.errors import ShipdetError, UnknownJob
 
 
 class Store:
@@ -98,8 +98,14 @@ class Store:
                 return None
             try:
                 message = JobMessage.of(job["message"])
-            except BadJob as error:  # such as an option that this version no longer has
-                _fail_unreadable(connection, job, str(error))
+            except ShipdetError as error:  # such as an option that this version no longer has
+                # Otherwise this block would be taken first each time, and keep all others waiting.
+                connection.execute(
+                    "UPDATE blocks SET status = 'failed', error = %s, lease_until = NULL "
+                    "WHERE job_id = %s AND number = %s",
+                    (str(error), row["job_id"], row["number"]),
+                )
+                _fail_job(connection, job["id"], str(error), json.dumps(job["message"]).encode())
                 return None
             return Claim(
                 job["id"], taken["token"], taken["attempts"], block_of(taken), message, job["zoom"]
@@ -151,15 +157,7 @@ class Store:
         def work(connection: Connection[DictRow]) -> bool:
             if not end_block(connection, claim, "status = 'failed', error = %s", (reason,)):
                 return False
-            job = connection.execute(
-                "UPDATE jobs SET status = 'failed', error = %s, finished_at = now() "
-                "WHERE id = %s AND status IN ('queued', 'running') RETURNING attempts",
-                (reason, claim.job_id),
-            ).fetchone()
-            if job is not None:
-                key = f"{claim.job_id}:{job['attempts']}"
-                value = claim.message.encode()
-                insert_letter(connection, key, claim.job_id, "failed", reason, value)
+            _fail_job(connection, claim.job_id, reason, claim.message.encode())
             return True
 
         return self.database.run(work)
@@ -267,19 +265,12 @@ class Store:
         return rows[0]
 
 
-def _fail_unreadable(connection: Connection[DictRow], job: DictRow, reason: str) -> None:
-    """Fail a job whose message this version cannot read, with a dead letter.
-
-    Its blocks would otherwise be claimed first again and again, and keep all others waiting.
-    """
-    connection.execute(
-        "UPDATE blocks SET status = 'failed', error = %s, lease_until = NULL "
-        "WHERE job_id = %s AND status IN ('queued', 'running')",
-        (reason, job["id"]),
-    )
-    connection.execute(
-        "UPDATE jobs SET status = 'failed', error = %s, finished_at = now() WHERE id = %s",
-        (reason, job["id"]),
-    )
-    key, value = f"{job['id']}:{job['attempts']}", json.dumps(job["message"]).encode()
-    insert_letter(connection, key, job["id"], "failed", reason, value)
+def _fail_job(connection: Connection[DictRow], job_id: str, reason: str, value: bytes) -> None:
+    """Fail an open job, with a dead letter that contains its message."""
+    job = connection.execute(
+        "UPDATE jobs SET status = 'failed', error = %s, finished_at = now() "
+        "WHERE id = %s AND status IN ('queued', 'running') RETURNING attempts",
+        (reason, job_id),
+    ).fetchone()
+    if job is not None:
+        insert_letter(connection, f"{job_id}:{job['attempts']}", job_id, "failed", reason, value)

@@ -5,6 +5,7 @@ import time
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 pytest.importorskip("psycopg")
 
@@ -197,16 +198,20 @@ def test_a_failed_block_fails_the_job_once_with_a_dead_letter(store, settings):
     assert queries.unsent_letters(store) == []
 
 
-def test_a_message_of_another_version_holds_up_no_other(store, settings):
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [({"stride": 8}, "no such option"), ({"area": [4, 51, 4, 51]}, "area is empty")],
+)
+def test_a_message_of_another_version_holds_up_no_other(store, settings, change, says):
     strange, other = add(store, settings), add(store, settings, "quay")
     store.database.rows(
-        "UPDATE jobs SET message = message || '{\"stride\": 8}' WHERE id = %s RETURNING id",
-        strange.id,
+        "UPDATE jobs SET message = message || %s WHERE id = %s RETURNING id",
+        *(Jsonb(change), strange.id),
     )
     assert store.claim("w", 30.0) is None
     assert claim(store).job_id == other.id
     job = store.job(strange.id)
-    assert job["status"] == "failed" and "no such option" in job["error"]
+    assert job["status"] == "failed" and says in job["error"]
 
 
 def test_a_failed_job_can_be_tried_again_and_keeps_what_is_done(store, settings):
