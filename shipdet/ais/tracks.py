@@ -29,6 +29,8 @@ KNOT = 1852.0 / 3600.0
 MAX_SPEED_KN = 60.0
 #: Tolerance of the distance between two reports, for position noise.
 NOISE_M = 100.0
+#: Number of chains that a report can join.
+MAX_CHAINS = 20
 #: Longest time between two reports over which the position of a moving ship is interpolated.
 MAX_GAP_S = 1800.0
 #: Longest time before the first or after the last report over which a position is extrapolated.
@@ -253,23 +255,26 @@ def _plausible(seconds: Floats, lonlat: Floats) -> npt.NDArray[np.intp]:
     """Return the indices of the longest chain of reports without an implausible speed.
 
     A report joins the nearest chain from whose end it is reachable, or starts a new one. This
-    tolerates a wrong first report and two ships with the same MMSI.
+    tolerates a wrong first report and two ships with the same MMSI. Only the ``MAX_CHAINS`` chains
+    with the latest reports are tried, so that the time grows with the number of reports.
     """
     steps = distance_m(lonlat[:-1], lonlat[1:])
     if (steps <= MAX_SPEED_KN * KNOT * np.diff(seconds) + NOISE_M).all():
         return np.arange(len(seconds))
     chains: list[list[int]] = []
+    tried: list[list[int]] = []  # those with the latest reports, in order of time
     for number in range(len(seconds)):
-        best, nearest = -1, math.inf
-        for which, chain in enumerate(chains):
-            away = float(distance_m(lonlat[chain[-1]], lonlat[number]))
-            reach = MAX_SPEED_KN * KNOT * (seconds[number] - seconds[chain[-1]]) + NOISE_M
-            if away <= reach and away < nearest:
-                best, nearest = which, away
-        if best < 0:
-            chains.append([number])
+        ends = [chain[-1] for chain in tried]
+        away = distance_m(lonlat[ends], lonlat[number])
+        reach = MAX_SPEED_KN * KNOT * (seconds[number] - seconds[ends]) + NOISE_M
+        away[away > reach] = math.inf
+        if ends and math.isfinite(away.min()):
+            chain = tried.pop(int(away.argmin()))
         else:
-            chains[best].append(number)
+            chain = []
+            chains.append(chain)
+        chain.append(number)
+        tried = [*tried[-MAX_CHAINS + 1 :], chain]
     return np.array(max(chains, key=len), dtype=np.intp)
 
 

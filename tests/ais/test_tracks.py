@@ -111,6 +111,14 @@ def test_of_two_ships_with_one_mmsi_more_reports_win():
     assert contact.lon == pytest.approx(10.10)
 
 
+def test_a_ship_among_many_wrong_reports_is_found():
+    wrong = [(second, (7 * second) % 360 - 180.0, -40.0) for second in range(-900, 900)]
+    here = [(second + 0.5, 10.10, 57.05) for second in range(-900, 900, 10)]
+    found = at(*here, *wrong)
+    assert [contact.lon for contact in found] == [10.10]
+    assert found.notes[0].startswith("1,800 AIS reports imply more than 60 knots")
+
+
 def test_reports_of_one_time_count_once():
     found = at((-60, 10.10, 57.05), (-60, 10.11, 57.05), (60, 10.10, 57.05))
     assert found.items[0].lon == 10.10
