@@ -236,8 +236,12 @@ def uploaded(file: Any, what: str = "the image") -> Path:
     Gradio checks this itself only for values that are declared as files.
     """
     given = file.get("path") if isinstance(file, dict) else None
-    path = Path(str(given or "")).resolve()
-    if not path.is_relative_to(Path(get_upload_folder()).resolve()) or not path.is_file():
+    try:
+        path = Path(str(given or "")).resolve()
+        is_upload = path.is_relative_to(Path(get_upload_folder()).resolve()) and path.is_file()
+    except (OSError, ValueError):  # no file can have this name
+        is_upload = False
+    if not is_upload:
         raise BadImage(f"Upload {what} first: gradio_client does it with handle_file(path).")
     return path
 

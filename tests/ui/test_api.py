@@ -137,7 +137,8 @@ def test_detect_image_takes_an_uploaded_file(client, served, tmp_path):
 
 def test_a_path_of_the_server_is_not_an_upload(served):
     path = str(served[0].weights_dir / "tiny-atto" / "config.json")
-    for forged in ({"path": path}, {"path": "/etc/passwd"}, {"url": "https://x.test/a.png"}, {}):
+    paths = [{"path": value} for value in (path, "/etc/passwd", "\0", "a" * 300)]
+    for forged in (*paths, {"url": "https://x.test/a.png"}, {}):
         with pytest.raises(BadImage, match="Upload the image first"):
             uploaded(forged)
     search = [2.4, "", "auto", "none", "", "", "", 32, "dense", None, "png", 90, ""]
