@@ -29,12 +29,13 @@ WAITING = (
     '<div class="sd-card" role="status"><h3>Waiting in the queue</h3>'
     '<div class="sd-bar sd-busy"><i></i></div>'
     "<p>The machine processes one run at a time; this run starts when the machine is free. It "
-    "continues if you close this page, and the <a href='runs' target='_blank'>history</a> lists it "
-    "when it is finished.</p></div>"
+    "continues if you close this page. Open the page again within a day to see the run here and "
+    "in the <a href='runs' target='_blank'>history</a>.</p></div>"
 )
 CANCELLED = (
     '<div class="sd-card" role="status"><h3>Cancelled</h3>'
-    "<p>The run was stopped and its files were removed. Change a setting and try again.</p></div>"
+    "<p>The run was stopped and its files were removed; of several runs, the finished ones are "
+    "kept. Change a setting and try again.</p></div>"
 )
 
 

@@ -17,7 +17,9 @@ from shipdet.progress import HEARTBEAT_S, Progress
 #: Progress events, then the result, such as the folder of a run.
 SearchEvents = Generator[Any, None, None]
 
-KEPT_S = 3600.0  # time that an ended search is kept
+#: Time that an ended search is kept. A browser that opens the app again in this time shows its run,
+#: and lists it in a history of only its own runs.
+KEPT_S = 86_400.0
 
 _known: dict[str, "Running"] = {}
 _lock = threading.Lock()

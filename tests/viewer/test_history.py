@@ -208,3 +208,18 @@ def test_an_error_ends_a_search():
     search = live_searches.start("Harbor", broken, 5)
     list(search.follow())
     assert str(search.error) == "No." and search.result is None
+
+
+def test_an_ended_search_is_found_for_a_day():
+    def begin():
+        search = live_searches.start("Harbor", lambda: (folder for folder in ["run"]), 5)
+        list(search.follow())
+        return search
+
+    search = begin()
+    search.ended -= 23 * 3600
+    begin()
+    assert live_searches.find(search.id) is search
+    search.ended -= 2 * 3600
+    begin()
+    assert live_searches.find(search.id) is None

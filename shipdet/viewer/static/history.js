@@ -53,8 +53,10 @@ function runningLine(run) {
 
 function draw(history) {
   ({ runs, every } = history);
-  const own = every ? "" : " Only runs that this browser has opened are listed.";
-  byId("kept").textContent = `A run continues when its page is closed or reloaded, and is listed here when it is finished. Each time a run ends, runs older than ${history.kept.days} days are removed, then the oldest ones until the remaining runs use at most ${history.kept.gb} GB.${own}`;
+  const listed = every
+    ? "and is listed here when it is finished."
+    : "but only runs that this browser has shown are listed here: if you close the page before its run is finished, open it again within a day.";
+  byId("kept").textContent = `A run continues when its page is closed or reloaded, ${listed} Each time a run ends, runs older than ${history.kept.days} days are removed, then the oldest ones until the remaining runs use at most ${history.kept.gb} GB.`;
   byId("count").textContent = runs.length === 1 ? "1 run" : `${runs.length} runs`;
   for (const id of chosen) if (!runs.some((run) => run.id === id)) chosen.delete(id);
   byId("compare").disabled = chosen.size !== 2;
