@@ -64,7 +64,7 @@ def add_api(settings: Settings) -> None:
         with one_sentence():
             requests = requests_of([west, south, east, north], options)
             each = [pipeline.estimate(r, settings, untrusted=True) for _, r in requests]
-            return plain(pipeline.estimate_together(each))
+            return asdict(pipeline.estimate_together(each))
 
     def providers() -> list[Answer]:
         """List the imagery providers with attribution, license and zoom range."""
@@ -72,7 +72,7 @@ def add_api(settings: Settings) -> None:
 
     def models() -> list[Answer]:
         """List the models that ``model`` and ``upscaler`` accept."""
-        return [plain(model) for model in pipeline.models(settings)]
+        return [asdict(model) for model in pipeline.models(settings)]
 
     @with_options(AreaRequest, Search)
     def detect_area(
@@ -244,15 +244,6 @@ def uploaded(file: Any, what: str = "the image") -> Path:
     if not is_upload:
         raise BadImage(f"Upload {what} first: gradio_client does it with handle_file(path).")
     return path
-
-
-def plain(value: Any) -> Answer:
-    """Convert a dataclass, named tuple or pydantic model to a dictionary."""
-    if hasattr(value, "model_dump"):
-        return dict(value.model_dump(mode="json"))
-    if hasattr(value, "_asdict"):
-        return dict(value._asdict())
-    return {name: getattr(value, name) for name in value.__dataclass_fields__}
 
 
 def _file(path: Path) -> Answer:
