@@ -1,4 +1,4 @@
-"""A run on the page: the panel with its count, and its viewer in a frame."""
+"""A run on the page: its viewer in a frame, and the files of several runs."""
 
 import json
 import secrets
@@ -16,7 +16,6 @@ from shipdet.errors import ShipdetError
 from shipdet.pipeline import Run
 from shipdet.report import BatchImage, run_folder, vector, write_summary
 from shipdet.settings import Settings
-from shipdet.ui import html
 from shipdet.ui.layout import Page
 from shipdet.ui.streams import Outcome, Summary
 
@@ -30,10 +29,9 @@ def result_components(page: Page) -> list[Any]:
 
 
 def show_run(page: Page, run: Run) -> Updates:
-    """Return updates that show a run: its panel, and its viewer, which sends ships to the map."""
+    """Return updates that show a run in its viewer, which sends ships to the map."""
     shown = page.results
     return {
-        page.panel: html.finished_box(run),
         shown.empty: gr.HTML(visible=False),
         shown.section: gr.Column(visible=True),
         shown.viewer: viewer_frame(run.id),
