@@ -77,8 +77,13 @@ def estimate_box(estimate: Estimate) -> str:
         f"{estimate.download_mb:.1f} MB",
         f"about {duration(estimate.seconds)}",
     )
-    items = "".join(f"<li>{fact}</li>" for fact in facts)
-    return f'<div class="sd-estimate"><ul>{items}</ul>{notes_box(estimate.notes)}</div>'
+    return facts_box(facts, estimate.notes)
+
+
+def facts_box(facts: Iterable[str], notes: Iterable[str] = ()) -> str:
+    """Return a line of facts with the notes below it."""
+    items = "".join(f"<li>{html.escape(fact)}</li>" for fact in facts)
+    return f'<div class="sd-estimate" role="status"><ul>{items}</ul>{notes_box(notes)}</div>'
 
 
 def hint(text: str) -> str:

@@ -13,7 +13,7 @@ from PIL import Image
 from shipdet.errors import ShipdetError
 from shipdet.pipeline import Estimate, ImageFacts, estimate_together
 from shipdet.requests import AreaRequest
-from shipdet.ui.html import duration, error_box, hint, notes_box, ships
+from shipdet.ui.html import duration, error_box, facts_box, hint, ships
 from shipdet.words import number_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ NO_CONTACT = "The AIS file has no ship in this area."
 def estimates_box(estimates: Sequence[Estimate]) -> str:
     """Return the estimate of several consecutive searches."""
     all_ = estimate_together(estimates)
-    return _facts(
+    return facts_box(
         (
             f"{len(estimates)} areas",
             f"{all_.tiles:,} tiles",
@@ -53,12 +53,7 @@ def images_box(facts: Sequence[ImageFacts]) -> str:
     if 0 < placed < len(facts):
         place = f"{placed} placed on the map"
     took = f"about {duration(sum(f.seconds for f in facts))}"
-    return _facts((size, f"{scale} m per pixel", place, took), ())
-
-
-def _facts(facts: Iterable[str], notes: Iterable[str]) -> str:
-    items = "".join(f"<li>{html.escape(fact)}</li>" for fact in facts)
-    return f'<div class="sd-estimate" role="status"><ul>{items}</ul>{notes_box(notes)}</div>'
+    return facts_box((size, f"{scale} m per pixel", place, took))
 
 
 def picture_card(facts: ImageFacts) -> str:
