@@ -8,6 +8,7 @@ from gradio.components import Component
 from shipdet import pipeline
 from shipdet.computing import DeviceSetting, PrecisionSetting
 from shipdet.pipeline.batch import IMAGE_SUFFIXES
+from shipdet.pipeline.choosing import MIN_SCORE
 from shipdet.requests import MIN_LENGTH_M
 from shipdet.settings import Settings
 from shipdet.ui import html
@@ -26,7 +27,6 @@ from shipdet.ui.source_inputs import (
 )
 
 SUPER_RESOLUTION = [("Off", "none"), ("×4", "x4"), ("×16", "x16")]
-LOWEST_THRESHOLD = 0.1  # weaker candidates are not kept
 DEVICES: list[tuple[str, DeviceSetting]] = [
     ("Automatic", "auto"),
     ("CPU", "cpu"),
@@ -180,7 +180,7 @@ def _search(settings: Settings) -> SearchInputs:
             elem_id="upscale",
         )
         threshold = gr.Slider(
-            LOWEST_THRESHOLD,
+            MIN_SCORE,
             0.999,
             default_threshold(settings.classifier, settings),
             step=0.001,
