@@ -6,7 +6,7 @@ from urllib.parse import SplitResult, parse_qs, unquote_plus, urlsplit
 from shipdet.errors import BadArea, BadPlace
 from shipdet.geometry import BBox, gsd_at
 from shipdet.places.coordinates import parse_coordinates
-from shipdet.places.place import POINT_ZOOM, VIEW_PX, Place
+from shipdet.places.place import MAX_ZOOM, POINT_ZOOM, VIEW_PX, Place
 
 #: Query fields of map services that contain a point, in order of preference.
 _POINT_FIELDS = ("q", "query", "ll", "center", "cp", "sll", "daddr", "destination", "marker")
@@ -128,7 +128,7 @@ def _zoom(fields: dict[str, str]) -> int | None:
 
 
 def _rounded(number: str) -> int:
-    return round(min(max(float(number), 0.0), 22.0))
+    return round(min(max(float(number), 0.0), MAX_ZOOM))
 
 
 def _shown_zoom(shown: re.Match[str]) -> int | None:
@@ -139,7 +139,7 @@ def _shown_zoom(shown: re.Match[str]) -> int | None:
     if unit == "z":
         return _rounded(size)
     meters = max(float(size), 1.0)
-    zooms = range(22, -1, -1)
+    zooms = range(MAX_ZOOM, -1, -1)
     fits = (z for z in zooms if gsd_at(min(abs(float(lat)), 85.0), z) * VIEW_PX[1] >= meters)
     return next(fits, 0)
 
