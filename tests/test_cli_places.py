@@ -64,13 +64,13 @@ def test_a_day_is_searched(dated, classifier, tmp_path, capsys):
     assert record["inputs"]["date_from"] == record["inputs"]["date_to"] == "2024-05-01"
 
 
-def test_the_sample_is_matched_with_its_ais_file(classifier, tmp_path, capsys):
-    out = tmp_path / "out"
+def test_the_sample_is_matched_with_its_ais_file(classifier, capsys):
+    out = get_settings().runs_dir / "harbor-20260101-000000-abcdef"
     how = ["--zoom", "15", "--threshold", "0.9", "--quiet", "--out", str(out)]
     assert run("detect", "--sample", "--ais", "sample", *how) == 0
     assert "AIS at 2024-06-07T10:30:00Z" in capsys.readouterr().out
     assert (out / "ais.geojson").is_file()
-    assert run("ais", str(out), "sample", "--json") == 0
+    assert run("ais", out.name, "sample", "--json") == 0
     answer = json.loads(capsys.readouterr().out)["ais"]
     assert answer["matched"] + len(answer["unseen"]) == 19
     assert run("ais", str(out), "sample", "--acquired", "2024-07-07T10:30:00Z") == 2
@@ -129,7 +129,7 @@ def test_the_areas_of_a_file_are_searched_one_by_one(classifier, tmp_path, monke
         (["detect", "--bbox", "4", "51", "4.01", "51.01", "--provider", "esri", "--ais", "x.csv"],
          "has no date"),
         (["detect", "--sample", "--ais", "sample", "--acquired", "noon"], "is not a time"),
-        (["ais", "none", "sample"], "is not the folder of a run"),
+        (["ais", "none", "sample"], "no longer on disk"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_in_one_sentence(arguments, says, capsys):

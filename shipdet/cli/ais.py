@@ -2,12 +2,11 @@
 
 import json
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from shipdet.cli.parameters import AsJson
+from shipdet.cli.parameters import AsJson, RunName
 from shipdet.words import number_of
 
 File = Annotated[
@@ -32,7 +31,7 @@ Acquired = Annotated[
 
 
 def ais(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    run: RunName,
     file: Annotated[str, typer.Argument(help="AIS file: CSV or Parquet, optionally compressed.")],
     acquired: Acquired = None,
     json_: AsJson = False,
@@ -41,13 +40,13 @@ def ais(
 
     [bold]Examples[/bold]
 
-    shipdet ais runs/algeciras AIS_2024_05_01.zip
+    shipdet ais 20240501-110000-a1b2c3 AIS_2024_05_01.zip
 
     shipdet ais runs/harbor aisdk-2024-05-01.csv --acquired 2024-05-01T10:56:00Z
     """
     from shipdet import pipeline
 
-    matched = pipeline.match_ais(pipeline.open_run(run), file, acquired)
+    matched = pipeline.match_ais(pipeline.find_run(run), file, acquired)
     if json_:
         print(json.dumps({"folder": str(matched.folder), **matched.record}))
         return

@@ -32,6 +32,7 @@ Box = Annotated[
         rich_help_panel="Imagery",
     ),
 ]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 Out = Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from shipdet.cli.parameters import AsJson, Save, given, ship_in_words, typed
+from shipdet.cli.parameters import AsJson, RunName, Save, given, ship_in_words, typed
 from shipdet.cli.serving import review
 from shipdet.errors import BadOption
 from shipdet.geometry import wrap_longitude
@@ -17,8 +17,6 @@ from shipdet.words import number_of
 
 runs = typer.Typer(help="Manage the runs on disk.", rich_markup_mode="rich")
 runs.command("open")(review)
-
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its folder.")]
 
 
 @runs.command("list")

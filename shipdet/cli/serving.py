@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from shipdet.cli.parameters import RunName
 from shipdet.settings import get_settings, read_settings
 
 
@@ -35,7 +36,7 @@ def serve(
 
 
 def review(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its folder.")],
+    run: RunName,
     port: Annotated[int, typer.Option("--port", help="Port to listen on; 0: a free one.")] = 0,
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the address in the browser.")
