@@ -26,6 +26,8 @@ MEDIA_TYPES = {
     ".geojson": "application/geo+json",
     ".csv": "text/csv",
 }
+#: Codes of S3 servers for a missing object.
+MISSING = ("NoSuchKey", "NotFound", "NoSuchObject", "ResourceNotFound")
 CONNECT_S, READ_S = 3.0, 30.0
 URL_HOURS = 12
 
@@ -177,7 +179,7 @@ class ObjectStore:
         try:
             return self.client.stat_object(bucket_name=self.bucket, object_name=key).size
         except S3Error as error:
-            if error.code in ("NoSuchKey", "NotFound", "NoSuchObject", "ResourceNotFound"):
+            if error.code in MISSING:
                 return None
             raise
 

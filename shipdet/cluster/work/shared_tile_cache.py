@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 import urllib3
 from minio.error import MinioException, S3Error
 
-from shipdet.cluster.engines.objects import TILES, ObjectStore
+from shipdet.cluster.engines.objects import MISSING, TILES, ObjectStore
 from shipdet.errors import StorageFull
 from shipdet.imagery.cache import DAY_S, MISSING_DAYS, Missing, TileCache
 from shipdet.settings import Settings
@@ -62,7 +62,7 @@ class SharedTileCache(TileCache):
         try:
             response = client.get_object(bucket_name=self.objects.bucket, object_name=key)
         except S3Error as error:
-            if error.code != "NoSuchKey":
+            if error.code not in MISSING:
                 self._pause()
             return None
         except (MinioException, urllib3.exceptions.HTTPError):
