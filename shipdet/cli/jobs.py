@@ -103,12 +103,11 @@ def list_(
 def show(job: Job, json_: AsJson = False) -> None:
     """Show one job with its ships and files."""
     found = _module("store.queries").show_job(_store(), job)
-    objects = _module("engines.objects").ObjectStore(get_settings())
+    files = _module("engines.objects")
+    objects = files.ObjectStore(get_settings())
     for result in found["results"]:
-        suffix = result["object"].rpartition(".")[2]
-        result["url"] = objects.address(
-            result["object"], f"{found['name']}-{result['kind']}.{suffix}"
-        )
+        name = files.file_name(found["name"], result["kind"], result["object"])
+        result["url"] = objects.address(result["object"], name)
     lines = [_line(found), *(f"  {note}" for note in found["notes"])]
     lines += [
         f"{n['id']:6d}  {n['score']:6.1%}  {n['lat']:.5f} {n['lon']:.5f}  {n['length_m']:5.0f} m"

@@ -13,7 +13,7 @@ from shipdet.area_files import GEOPACKAGE, SUFFIXES, Entry, name_areas, read_are
 from shipdet.areas import parse_area
 from shipdet.cluster import submit
 from shipdet.cluster.engines import health
-from shipdet.cluster.engines.objects import ObjectStore
+from shipdet.cluster.engines.objects import ObjectStore, file_name
 from shipdet.cluster.jobs.message import NOT_SUBMITTED, JobMessage, job_areas
 from shipdet.cluster.store import queries
 from shipdet.cluster.store.job_store import Store
@@ -217,7 +217,7 @@ def addresses(job: dict[str, Any], settings: Settings) -> dict[str, str]:
             result["object"],
             # The browser shows images and saves other files under a descriptive name.
             "" if result["kind"] in ("overlay", "preview")
-            else f"{job['name']}-{result['kind']}{Path(result['object']).suffix}",
+            else file_name(job["name"], result["kind"], result["object"]),
         )
         for result in job["results"]
     }  # fmt: skip

@@ -184,6 +184,11 @@ class ObjectStore:
             raise
 
 
+def file_name(job: str, kind: str, key: str) -> str:
+    """Return the name under which a browser saves a job's file of a kind, such as ``geojson``."""
+    return f"{job}-{kind}{Path(key).suffix}"
+
+
 def object_key(digest: str, suffix: str) -> str:
     """Return the key of content, such as ``objects/ab/abcd....tif``."""
     return f"{OBJECTS}/{digest[:2]}/{digest}{suffix}"
