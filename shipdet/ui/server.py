@@ -105,6 +105,8 @@ def _cluster_routes(settings: Settings) -> list[BaseRoute]:
     from shipdet.cluster.store.prometheus import metrics
     from shipdet.cluster.submit import open_store
 
+    store = open_store(settings)  # keeps its connections between requests
+
     def health(_: Request) -> Response:
         states = engines(settings)
         status = 200 if all(engine.reachable for engine in states) else 503
@@ -112,7 +114,7 @@ def _cluster_routes(settings: Settings) -> list[BaseRoute]:
 
     def figures(_: Request) -> Response:
         try:
-            return Response(metrics(open_store(settings)), media_type=CONTENT_TYPE_LATEST)
+            return Response(metrics(store), media_type=CONTENT_TYPE_LATEST)
         except EngineUnreachable as error:
             return PlainTextResponse(str(error), 503)
 
