@@ -73,8 +73,10 @@ def large_vs_before(effort: Effort, against: Path) -> float:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "large.tif")
         write_picture(path, effort.streamed_px, effort.streamed_px)
-        before, now = (_seconds(checkout, str(path), 1) for checkout in (against, PROJECT))
-    return before / now
+        taken = dict.fromkeys((against, PROJECT), 0.0)
+        for checkout in taken:
+            taken[checkout] = _seconds(checkout, str(path), 1)
+    return taken[against] / taken[PROJECT]
 
 
 def stages(against: Path, side: int) -> dict[str, dict[str, dict[str, float]]]:

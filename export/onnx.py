@@ -21,7 +21,7 @@ from export.command import run, write_config
 from export.parity import compare, excess
 from shipdet.errors import BadImage, BadModel, BadOption
 from shipdet.imagery import open_raster
-from shipdet.models.graph_format import FILES, OPSET, Format
+from shipdet.models.graph_format import FILES, GRAPH, OPSET, Format
 from shipdet.models.hub import MAP_WEIGHTS, WEIGHTS, ModelFolder, file_sha256, resolve
 from shipdet.models.onnx_graph import write_graph
 from shipdet.mosaic import Mosaic
@@ -79,6 +79,8 @@ def _written(
     entry: dict[str, Any] = {
         "sha256": file_sha256(draft.path / name),
         "weights_sha256": draft.sha256,
+        "map_sha256": draft.map_sha256,
+        "graph": GRAPH,
         "opset": OPSET,
     }
     # With its entry in config.json the draft is a complete model folder: the comparison loads it in

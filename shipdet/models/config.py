@@ -56,10 +56,21 @@ class Calibration(_Part):
 
 
 class OnnxFile(_Part):
-    """A file under onnx/, and how its results differed from PyTorch's at export."""
+    """A file under onnx/; export.onnx adds it after its checks pass.
+
+    Attributes:
+        sha256: Digest of the file.
+        weights_sha256: Digest of the exported weights.
+        map_sha256: Digest of the exported map head; None if the model has none.
+        graph: Version of the graph, `graph_format.GRAPH`.
+        opset: Version of the operators.
+        difference: How its results differed from PyTorch's.
+    """
 
     sha256: Sha256
     weights_sha256: Sha256
+    map_sha256: Sha256 | None = None
+    graph: int = 0
     opset: int
     difference: dict[str, float] = {}
 

@@ -20,23 +20,28 @@ from shipdet.settings import Settings
 def graph_file(folder: ModelFolder, precision: Format, settings: Settings) -> Path:
     """Return the ONNX file of a model; it is exported to the cache folder if none is shipped.
 
-    A shipped file is used only if config.json has its sha256 and that of the exported weights.
+    A shipped file is used only if config.json has its sha256 and those of the exported weights, and
+    its graph has the version of this code.
 
     Raises:
         MissingExtra: The file must be exported, and the package onnx is not installed.
         StorageFull: The cache folder is not writable.
     """
-    shipped = folder.path / FILES[precision]
-    entry = folder.config.shipdet.onnx.get(FILES[precision])
-    ours = entry is not None and entry.weights_sha256 == folder.sha256
-    if entry and ours and shipped.is_file() and file_sha256(shipped) == entry.sha256:
-        return shipped
-    # The graph also depends on the architecture and the normalization or parameters.
     config = folder.config
+    shipped = folder.path / FILES[precision]
+    entry = config.shipdet.onnx.get(FILES[precision])
+    if entry is not None:
+        ours = (entry.weights_sha256, entry.map_sha256, entry.graph)
+        if (
+            ours == (folder.sha256, folder.map_sha256, GRAPH)
+            and shipped.is_file()
+            and file_sha256(shipped) == entry.sha256
+        ):
+            return shipped
+    # The graph also depends on the architecture and the normalization or parameters.
     rest: object
     if isinstance(config, ClassifierConfig):
-        head = config.shipdet.map.sha256 if config.shipdet.map else None
-        rest = (config.pretrained_cfg, config.cell_px, config.margin_cells, head)
+        rest = (config.pretrained_cfg, config.cell_px, config.margin_cells, folder.map_sha256)
     else:
         rest = config.params
     key = f"{folder.sha256} {config.architecture} {rest!r} {GRAPH} {OPSET}"

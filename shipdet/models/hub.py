@@ -57,9 +57,15 @@ class ModelFolder:
     @property
     def map_weights(self) -> Path | None:
         """The safetensors file of the map head; None without a map head."""
+        return self.path / MAP_WEIGHTS if self.map_sha256 else None
+
+    @property
+    def map_sha256(self) -> str | None:
+        """The digest of the map head's file; None without a map head."""
         block = self.config.shipdet
-        has_map = isinstance(block, ClassifierBlock) and block.map is not None
-        return self.path / MAP_WEIGHTS if has_map else None
+        if isinstance(block, ClassifierBlock) and block.map is not None:
+            return block.map.sha256
+        return None
 
     @property
     def task(self) -> Task:
@@ -147,11 +153,10 @@ def _checked(path: Path, name: str, revision: str | None) -> ModelFolder:
     config = read_config(path)
     folder = ModelFolder(path, name, revision, config, config.shipdet.sha256)
     _check(weights, config.shipdet.sha256, name)
-    block = config.shipdet
-    if folder.map_weights is not None and isinstance(block, ClassifierBlock) and block.map:
+    if folder.map_weights is not None and folder.map_sha256 is not None:
         if not folder.map_weights.is_file():
             raise BadModel(f"{name} has no {MAP_WEIGHTS}: fetch or export the model again.")
-        _check(folder.map_weights, block.map.sha256, name)
+        _check(folder.map_weights, folder.map_sha256, name)
     return folder
 
 

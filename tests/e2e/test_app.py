@@ -179,7 +179,7 @@ def test_a_reloaded_page_finds_its_run(open_app: OpenApp):
 
 def test_from_a_drawn_rectangle_to_ships_on_the_map(open_app: OpenApp, tmp_path: Path):
     app = open_app()
-    app.draw(0.2, 0.45, 0.85, 0.85)
+    app.draw(0.3, 0.45, 0.8, 0.8)
     expect(app.estimate).to_contain_text("tiles")
     app.detect.click()
     expect(app.page.locator("#results")).to_be_visible(timeout=RUN_MS)

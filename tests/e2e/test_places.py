@@ -51,6 +51,7 @@ def app_url(
         "SHIPDET_WEIGHTS_DIR": str(weights),
         "SHIPDET_CLASSIFIER": "tiny-atto",
         "SHIPDET_UPSCALER": "tiny-compact",
+        "SHIPDET_BACKEND": "torch",  # the others would first export these models
         "SHIPDET_RETRIES": "0",
     }
     folder = tmp_path_factory.mktemp("app")

@@ -165,9 +165,9 @@ def weights(tmp_path_factory: pytest.TempPathFactory, make_classifier: Make, mak
     return root
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def graph_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache folder that keeps the graphs of models for the other tests of a module."""
+    """A cache folder that keeps the graphs of models for other tests."""
     return tmp_path_factory.mktemp("graphs")
 
 

@@ -25,6 +25,7 @@ from shipdet.models import (
     resolve,
 )
 from shipdet.models.devices import cuda_available
+from shipdet.models.graph_format import GRAPH, OPSET
 from shipdet.models.graphs import graph_file
 from shipdet.models.onnx_graph import ChannelNorm, write_graph
 from shipdet.models.onnx_runtime import open_session
@@ -117,13 +118,19 @@ def test_a_bundled_file_is_used_if_the_config_has_its_checksum(settings, weights
     from shipdet.models.hub import file_sha256
 
     raw = json.loads((folder.path / "config.json").read_text())
-    entry = {"sha256": file_sha256(shipped), "weights_sha256": folder.sha256, "opset": 18}
-    raw["shipdet"]["onnx"] = {"onnx/model.onnx": entry}
-    (folder.path / "config.json").write_text(json.dumps(raw))
-    assert graph_file(resolve("tiny-compact", settings), "fp32", settings) == shipped
-    entry["weights_sha256"] = "0" * 64  # exported from other weights
-    (folder.path / "config.json").write_text(json.dumps(raw))
-    assert graph_file(resolve("tiny-compact", settings), "fp32", settings) != shipped
+    entry = {"sha256": file_sha256(shipped), "weights_sha256": folder.sha256, "graph": GRAPH,
+             "opset": OPSET}  # fmt: skip
+    other = "0" * 64
+    for changes, used in (
+        ({}, True),
+        ({"weights_sha256": other}, False),
+        ({"map_sha256": other}, False),
+        ({"graph": GRAPH - 1}, False),
+    ):
+        raw["shipdet"]["onnx"] = {"onnx/model.onnx": entry | changes}
+        (folder.path / "config.json").write_text(json.dumps(raw))
+        found = graph_file(resolve("tiny-compact", settings), "fp32", settings)
+        assert (found == shipped) == used
 
 
 def test_graphs_that_nobody_uses_are_dropped(settings):
