@@ -77,36 +77,38 @@ class Settings(BaseSettings):
     )
 
     # Folders
-    runs_dir: Path = Field(default_factory=_runs_dir)
+    runs_dir: Path = Field(default_factory=_runs_dir, description="finished runs")
     runs_max_gb: Amount = 5.0  # the oldest runs beyond it are removed
     runs_max_age_days: Amount = 30.0  # older runs are removed
+    #: tiles, models of the hub and exported ONNX files
     cache_dir: Path = Field(default_factory=_cache_dir)
     cache_max_gb: Amount = 5.0  # of the tile cache
     cache_days: float = Field(
         default=30.0, ge=7.0, description="tile services require at least a week"
     )
-    weights_dir: Path = BUNDLED_WEIGHTS
+    weights_dir: Path = BUNDLED_WEIGHTS  # one folder per model
 
     # Limits of one run
     max_tiles: Positive = 6561  # 20,480 px square at any offset in a tile
-    max_raw_pixels: Positive = 450_000_000
+    max_raw_pixels: Positive = 450_000_000  # before super-resolution
     #: larger images (8-bit RGB; a GeoTIFF with more bytes per pixel counts as more) are searched in
     #: parts: tiles and GeoTIFF only, without super-resolution
     max_held_pixels: Positive = 48_000_000
     max_searched_pixels: Positive = 256_000_000  # after super-resolution
-    max_upload_mb: Positive = 1536
+    max_upload_mb: Positive = 1536  # of one file
 
     # Network
+    #: how requests to servers identify themselves
     user_agent: str = (
         f"shipdet/{__version__} (open ship detector; set SHIPDET_USER_AGENT to add a contact)"
     )
-    connections_per_host: Annotated[int, Field(ge=1, le=8)] = 4
+    connections_per_host: Annotated[int, Field(ge=1, le=8)] = 4  # at the same time
     timeout_s: Amount = 20.0  # without an answer of a server
-    retries: Annotated[int, Field(ge=0, le=10)] = 4
-    breaker_failures: Positive = 8
+    retries: Annotated[int, Field(ge=0, le=10)] = 4  # of a request that fails
+    breaker_failures: Positive = 8  # requests in a row that fail before a host is given up
 
     # Imagery
-    provider: str = "esri"
+    provider: str = "esri"  # used unless a request chooses one
     xyz_url: str = Field(
         default="", repr=False, description="operator's own template with {z}, {x}, {y}"
     )
@@ -114,32 +116,35 @@ class Settings(BaseSettings):
     xyz_subdomains: str = ""
     #: side of the tiles; a 512-px tile covers the same ground as four 256-px tiles of the next zoom
     xyz_tile_px: Literal[256, 512] = 256
-    xyz_title: str = "Own tiles"
-    xyz_attribution: str = ""
-    xyz_license: str = ""
-    xyz_max_zoom: Annotated[int, Field(ge=1, le=24)] = 19
+    xyz_title: str = "Own tiles"  # name of the template's imagery on the page
+    xyz_attribution: str = ""  # shown with the imagery
+    xyz_license: str = ""  # recorded with every run
+    xyz_max_zoom: Annotated[int, Field(ge=1, le=24)] = 19  # finest zoom of the template
     sentinelhub_instance_id: str = Field(
         default="",
         repr=False,
+        description="instance of Sentinel Hub; enables that provider",
         validation_alias=AliasChoices(
             "SHIPDET_SENTINELHUB_INSTANCE_ID", "SENTINEL_HUB_INSTANCE_ID"
         ),
     )
-    sentinelhub_layer: str = "1_TRUE_COLOR"
+    sentinelhub_layer: str = "1_TRUE_COLOR"  # layer of the instance
+    #: which of several acquisitions is on top, such as leastCC (least cloud cover)
     sentinelhub_priority: str = "leastCC"
 
     # Dated imagery (provider sentinel2)
+    #: the STAC API that lists acquisitions
     stac_url: str = "https://earth-search.aws.element84.com/v1"
-    stac_collection: str = "sentinel-2-c1-l2a"
+    stac_collection: str = "sentinel-2-c1-l2a"  # collection that is searched
     stac_asset: str = Field(
         default="visual", description="the 8-bit RGB image among an item's assets"
     )
 
     # Models
-    classifier: str = "shipdet-pico"
-    upscaler: str = "realesrgan-x4plus"
-    backend: BackendSetting = "auto"
-    device: DeviceSetting = "auto"
+    classifier: str = "shipdet-pico"  # ship model: a bundled one, or OWNER/NAME on the hub
+    upscaler: str = "realesrgan-x4plus"  # super-resolution model, likewise
+    backend: BackendSetting = "auto"  # runtime of the networks; auto: depends on the hardware
+    device: DeviceSetting = "auto"  # auto: the GPU, if there is one
     #: number format of the networks; auto: see models/precision.py
     precision: PrecisionSetting = "auto"
     torch_compile: bool = False  # the first run takes minutes, later ones are a little faster
@@ -148,31 +153,32 @@ class Settings(BaseSettings):
     )
 
     # Server
-    host: str = "127.0.0.1"
+    host: str = "127.0.0.1"  # address to listen on; 0.0.0.0: all
+    #: port to listen on; unless it is set, the first free one from 7860
     port: Annotated[int, Field(ge=0, le=65535)] = 7860
-    share: bool = False
-    max_queue: Positive = 20
+    share: bool = False  # whether a public Gradio link is created
+    max_queue: Positive = 20  # searches that may wait; more are refused
     #: which runs the history lists: all, or own (those of the visitor's browser); auto: all if the
     #: app is reachable only from this machine, at localhost. Anyone who knows a run's id can open
     #: and change it.
     history: Literal["auto", "all", "own"] = "auto"
     # Cluster (leave empty without a cluster)
     kafka: str = Field(default="", description="bootstrap servers, host:port")
-    kafka_topic: str = "aoi_jobs"
+    kafka_topic: str = "aoi_jobs"  # topic of job messages
     kafka_source: Literal["python", "jvm"] = "python"  # jvm: Spark's own connector
     kafka_batch: Positive = 200  # messages per micro-batch
     postgres: str = Field(default="", repr=False, description="a libpq address, postgresql://...")
     s3: str = Field(default="", description="http or https address of the object store")
     s3_public: str = Field(default="", description="its address for browsers, if different")
-    s3_access_key: str = Field(default="", repr=False)
-    s3_secret_key: str = Field(default="", repr=False)
-    s3_region: str = "us-east-1"
-    s3_bucket: str = "aoi"
-    spark_master: str = "local[2]"
+    s3_access_key: str = Field(default="", repr=False, description="user of the object store")
+    s3_secret_key: str = Field(default="", repr=False, description="its password")
+    s3_region: str = "us-east-1"  # region of the bucket
+    s3_bucket: str = "aoi"  # bucket of results and tiles; created if it is missing
+    spark_master: str = "local[2]"  # where the stream runs
     spark_master_ui: str = Field(default="", description="for the health check, http://host:8080")
     spark_history: str = Field(default="", description="for the health check, http://host:18080")
     spark_events_dir: str = ""  # "": no event log
-    spark_checkpoint_dir: Path = Path("checkpoint")
+    spark_checkpoint_dir: Path = Path("checkpoint")  # where the stream keeps its progress
     cluster_lanes: Positive = 2  # blocks that run at the same time
     cluster_attempts: Positive = 4  # attempts per block before its job fails
     cluster_lease_s: Annotated[float, Field(gt=0)] = 30.0  # a silent worker then loses its block

@@ -61,7 +61,7 @@ def lines(run: Any) -> list[str]:
     record = run.record["ais"]
     out = [
         f"AIS at {record['acquired']}: {number_of(record['matched'], 'ship')} known, "
-        f"{record['dark']} dark, reports without a ship: {len(record['unseen'])}"
+        f"{record['dark']} dark, {len(record['unseen'])} of the AIS file not found in the image"
     ]
     for ship in (*run.detections, *run.small_craft):
         if ship.dark:

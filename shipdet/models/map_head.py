@@ -36,7 +36,9 @@ class MapHead(nn.Module):
         last = nn.Conv2d(width, len(MAP_CHANNELS), 1)
         self.answer = nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.GELU(), last)
         bias = torch.zeros(len(MAP_CHANNELS))
-        bias[MAP_CHANNELS.index("center")] = -4.0  # one cell in several hundred is a center
+        # The values of an average cell before training: probabilities as logits, lengths as
+        # logarithms of meters.
+        bias[MAP_CHANNELS.index("center")] = -4.0
         bias[MAP_CHANNELS.index("hull")] = -3.0
         bias[MAP_CHANNELS.index("log_length")] = 3.3
         bias[MAP_CHANNELS.index("log_width")] = 1.8

@@ -175,7 +175,7 @@ def finished_box(run: Run) -> str:
     more = number_of(weaker, "candidate") if weaker else "no candidates"
     seconds = run.record["timings"].get("all")
     took = f" The run took {duration(seconds)}." if seconds else ""
-    advice = "" if found else " Lower the threshold to see weaker candidates."
+    advice = " Lower the threshold to see them." if weaker and not found else ""
     return (
         f'<div class="sd-card sd-success" role="status"><h3>{line}</h3>'
         f"<p>{html.escape(run.title)}. "

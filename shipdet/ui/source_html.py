@@ -160,7 +160,7 @@ def ais_card(record: dict[str, Any]) -> str:
     inside = any(contact["in_area"] for contact in facts["contacts"])
     none = "Every ship of the AIS file in this area was found." if inside else NO_CONTACT
     listed = (
-        f"<p>{number_of(without, 'report')} without a ship in the image:</p>"
+        f"<p>{number_of(without, 'ship')} of the AIS file not found in the image:</p>"
         f"<table><tbody>{unseen}</tbody></table>"
         if without
         else f"<p>{none}</p>"

@@ -253,7 +253,7 @@ def test_what_ais_says_of_a_run_lists_ships_that_were_not_found():
     ship = {"mmsi": 5, "name": "<Star>", "lat": 1.0, "lon": 2.0, "in_area": True}
     summary = {"acquired": "2024-05-01T10:00:00Z", "matched": 2, "dark": 1, "contacts": [ship]}
     card = source_html.ais_card({"ais": {**summary, "unseen": [5]}})
-    assert "2 ships known, 1 dark" in card and "1 report without a ship" in card
+    assert "2 ships known, 1 dark" in card and "1 ship of the AIS file not found" in card
     assert "&lt;Star&gt;" in card and "1.00000, 2.00000" in card
     assert "in this area was found" in source_html.ais_card({"ais": {**summary, "unseen": []}})
     empty = {"ais": {**summary, "unseen": [], "contacts": []}}
