@@ -82,7 +82,7 @@ def measure(effort: Effort, against: Path | None = None) -> dict[str, Any]:
     large = _logged(streaming.large_picture, effort)
     further |= {f"large_{name}": value for name, value in large.items()}
     further["import_s"] = startup.import_seconds()
-    further |= {f"page_{name}": value for name, value in startup.page_starts().items()}
+    further |= {f"page_{name}": value for name, value in startup.page_starts(effort).items()}
     again = startup.second_detection(effort)
     further |= {f"detection_{name}": value for name, value in again.items()}
     return {

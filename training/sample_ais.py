@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from shipdet.ais.tracks import KNOT, carried
+from shipdet.ais.sphere import carried
+from shipdet.ais.tracks import KNOT
 from shipdet.imagery import sample
 from shipdet.imagery.sample import AIS_FILE, Ship
 

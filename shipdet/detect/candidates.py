@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 from scipy.special import expit
 
 from shipdet.geometry import Floats
@@ -204,6 +203,8 @@ def suppressed(candidates: Candidates) -> Candidates:
     one, or if the center of the lower-scoring one lies in the core of the other. Ships side by
     side overlap less.
     """
+    from scipy.spatial import cKDTree  # takes a quarter of a second, which the app's start saves
+
     order = np.argsort(-candidates.scores, kind="stable")
     boxes = candidates.boxes[order]
     kept = np.zeros(len(boxes), np.bool_)

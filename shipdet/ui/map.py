@@ -6,6 +6,7 @@ Leaflet and its drawing plugin are served from ``static/``; folium's links to co
 networks are replaced.
 """
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,11 @@ def map_component(
     providers: Iterable[Provider], shown: str, area: BBox, height: int = 520
 ) -> Folium:
     """Return the map as an output component; as an input it would break the API's schema."""
-    return Folium(build_map(providers, shown, area), height=height, elem_id="map", container=False)
+    drawn = build_map(providers, shown, area)
+    with warnings.catch_warnings():
+        # gradio_folium sets a label for every map, and gradio warns of one without a container.
+        warnings.filterwarnings("ignore", "show_label has no effect", UserWarning)
+        return Folium(drawn, height=height, elem_id="map", container=False)
 
 
 def build_map(providers: Iterable[Provider], shown: str, area: BBox) -> folium.Map:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipdet.ais import Contacts, Reports, contacts_at
-from shipdet.ais.tracks import MAX_GATE_M, carried, great_circle
+from shipdet.ais.sphere import carried, great_circle
+from shipdet.ais.tracks import MAX_GATE_M
 from shipdet.geometry import BBox, distance_m
 
 ACQUIRED = datetime(2024, 5, 1, 10, 56, tzinfo=UTC)
