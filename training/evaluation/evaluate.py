@@ -6,8 +6,9 @@
         --fold 0=training/folds/shipdet-pico/0 --publish weights/shipdet-pico
 
 Each fold's model searches the images that it was trained on, on whose candidates the judge is
-fitted, and the images that its training held out, which give the figures. The candidates are stored
-in ``--out`` and reused. Only the threshold is chosen on the held-out images.
+fitted (only those of at most 5 m per pixel), and the images that its training held out, which give
+the figures. The candidates are stored in ``--out`` and reused. Only the threshold is chosen on the
+held-out images.
 """
 
 from __future__ import annotations
@@ -57,6 +58,9 @@ LEAST_PRECISION = 0.92
 MOST = 150
 #: Sets with at most this many images are not subsampled.
 FEW = 12
+#: Coarsest images, in meters per pixel, on which the judge is fitted. At 10 m, many candidates are
+#: clearly no ships, and would outweigh those of finer images.
+JUDGE_GSD_M = 5.0
 
 
 def chosen(images: Iterable[LabeledImage], every: int = 1) -> list[LabeledImage]:
@@ -203,7 +207,8 @@ def main() -> None:
         number, folder = given.split("=", 1)
         fold, model = int(number), Path(folder)
         gathered(out / f"candidates_{fold}.npz", model, chosen(held_out(images, fold), every))
-        seen += gathered(out / f"seen_{fold}.npz", model, chosen(seen_by(images, fold), every))
+        fine = [image for image in seen_by(images, fold) if image.mean_gsd_m <= JUDGE_GSD_M]
+        seen += gathered(out / f"seen_{fold}.npz", model, chosen(fine, every))
     found, scores = evaluated(out, images)
     threshold = best_threshold(of_source(found, scores, *SHIPS), LEAST_PRECISION)
     result = report(found, scores, threshold)

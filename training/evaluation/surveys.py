@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from export import ship_rule
@@ -70,22 +71,25 @@ def surveyed(image: LabeledImage, classifier: Classifier, mosaic: Mosaic | None 
     """
     mosaic = mosaic or as_mosaic(image)
     grid = mosaic.grid
-    mosaic_gsd_m, gsd_m = np.array([grid.gsd_x_m, grid.gsd_y_m]), np.array(image.gsd_m)
+    mosaic_gsd_m = np.array([grid.gsd_x_m, grid.gsd_y_m])
     result = finish(survey(mosaic, classifier, sensor_gsd_m=image.mean_gsd_m))
     view, found = result.view, result.candidates
     boxes = found.boxes.copy()
     boxes[:, :2] = view.to_mosaic(found.boxes[:, :2]) * mosaic_gsd_m
     boxes[:, 2:4] *= view.net_gsd_m
-    width, height = np.rint((grid.width, grid.height) * mosaic_gsd_m / gsd_m).astype(int)
-    unknown = np.zeros((height, width), np.uint8)
-    if not image.complete:
-        unknown[:] = 1
-    for polygon in image.unknown:
-        cv2.fillPoly(unknown, [np.round(polygon).astype(np.int32)], 1)
-    columns, rows = (boxes[:, :2] / gsd_m).astype(int).T
-    columns, rows = np.clip(columns, 0, width - 1), np.clip(rows, 0, height - 1)
     area = float(mosaic.coverage.sum() * mosaic_gsd_m.prod() / 1e6)
-    return Surveyed(image, boxes, found.features, found.scores, unknown[rows, columns] > 0, area)
+    return Surveyed(image, boxes, found.features, found.scores, _unknown(image, boxes), area)
+
+
+def _unknown(image: LabeledImage, boxes: Floats) -> NDArray[np.bool_]:
+    """Return for each box (n, 5), in meters, whether its center is in an unknown region."""
+    if not image.complete:
+        return np.ones(len(boxes), np.bool_)
+    x, y = (boxes[:, :2] / np.array(image.gsd_m)).T
+    result = np.zeros(len(boxes), np.bool_)
+    for polygon in image.unknown:
+        result |= shapely.intersects_xy(shapely.Polygon(polygon), x, y)
+    return result
 
 
 def match(found: Surveyed, scores: Floats) -> Matched:
@@ -112,7 +116,6 @@ def save(found: list[Surveyed], path: Path) -> None:
         boxes=np.concatenate([one.boxes for one in found]),
         features=np.concatenate([one.features for one in found]),
         scores=np.concatenate([one.scores for one in found]),
-        unknown=np.concatenate([one.unknown for one in found]),
         areas=np.array([one.area_km2 for one in found]),
     )
 
@@ -130,12 +133,11 @@ def load(path: Path, images: Iterable[LabeledImage]) -> list[Surveyed]:
             np.split(stored["boxes"], ends),
             np.split(stored["features"], ends),
             np.split(stored["scores"], ends),
-            np.split(stored["unknown"], ends),
             stored["areas"].tolist(),
             strict=True,
         )
         return [
-            Surveyed(by_name[name], boxes, features, scores, unknown, area)
-            for name, boxes, features, scores, unknown, area in rows
-            if name in by_name
+            Surveyed(image, boxes, features, scores, _unknown(image, boxes), area)
+            for name, boxes, features, scores, area in rows
+            if (image := by_name.get(name)) is not None
         ]
