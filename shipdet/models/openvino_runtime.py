@@ -77,7 +77,7 @@ class OpenVinoGraph(Graph):
             reason = (str(error).strip().splitlines() or [""])[-1][:120].rstrip(".")
             raise BadModel(f"The ONNX file of {self._name} cannot be loaded ({reason}).") from None
         if self.precision != "int8":
-            # OpenVINO computes in float32 on a CPU without the instructions.
+            # On a CPU without the instructions, OpenVINO computes in float32, or bf16 for fp16.
             hint = self._compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
             self.precision = {name: precision for precision, name in _HINTS.items()}[hint]
         self._processor = str(core.get_property("CPU", "FULL_DEVICE_NAME"))
