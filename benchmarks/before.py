@@ -16,6 +16,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +80,8 @@ def large_vs_before(effort: Effort, against: Path) -> float:
     return taken[against] / taken[PROJECT]
 
 
-def stages(against: Path, side: int) -> dict[str, dict[str, dict[str, float]]]:
-    """Return the seconds by work, by checkout ("before", "now") and by stage."""
+def stages(against: Path, side: int) -> Iterator[tuple[str, str, dict[str, float]]]:
+    """Yield work, checkout ("before" or "now") and seconds by stage, as soon as measured."""
     with tempfile.TemporaryDirectory() as folder:
         image, large = Path(folder, "harbor.png"), Path(folder, "large.tif")
         Image.fromarray(harbor(2393, 1437)).save(image)
@@ -90,13 +91,9 @@ def stages(against: Path, side: int) -> dict[str, dict[str, dict[str, float]]]:
             "harbor": (str(image), GSD_M, 3),
             "large": (str(large), None, 1),
         }
-        return {
-            name: {
-                title: _stages(checkout, *given)
-                for title, checkout in (("before", against), ("now", PROJECT))
-            }
-            for name, given in work.items()
-        }
+        for name, given in work.items():
+            for title, checkout in (("before", against), ("now", PROJECT)):
+                yield name, title, _stages(checkout, *given)
 
 
 def _seconds(checkout: Path, what: object, rounds: int) -> float:
@@ -122,9 +119,9 @@ def main() -> None:
     parser.add_argument("checkout", type=Path, help="the older checkout")
     parser.add_argument("--side", type=int, default=20_480, help="of the large GeoTIFF, in pixels")
     options = parser.parse_args()
-    for work, found in stages(options.checkout, options.side).items():
-        for title, seconds in found.items():
-            print(work, title, *(f"{name} {value:.2f}" for name, value in seconds.items()))
+    for work, title, seconds in stages(options.checkout, options.side):
+        taken = (f"{name} {value:.2f}" for name, value in seconds.items())
+        print(work, title, *taken, flush=True)
 
 
 if __name__ == "__main__":

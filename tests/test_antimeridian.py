@@ -71,7 +71,7 @@ def test_sides_without_a_folder_are_named_runs(tiles, isolated_settings, capsys)
     assert [name.rsplit("-", 3)[0] for name in runs] == SIDES
 
 
-def test_a_side_that_fails_is_told_in_the_one_document(tiles, capsys):
+def test_a_side_that_fails_is_reported_in_the_document(tiles, capsys):
     tiles.beside = None
     how = ["--provider", "xyz", "--zoom", "15", "--quiet", "--json"]
     assert cli.main(["download", *typed(BOX), *how]) == 1

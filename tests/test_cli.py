@@ -225,7 +225,7 @@ def test_selective_upscaling_tells_how_many_blocks_it_upscaled(
     assert "Super-resolution was applied" not in capsys.readouterr().err
 
 
-def test_an_error_is_json_too_when_json_is_asked_for(
+def test_an_error_is_json_too_with_the_json_option(
     tiny: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("detect", "--image", "missing.png", "--gsd", "3", "--json") == 2

@@ -47,7 +47,7 @@ def test_acquisitions_of_an_area_are_listed(dated, capsys):
     assert len(json.loads(capsys.readouterr().out)) == 3
 
 
-def test_no_clouds_at_all_may_be_asked_for(dated, capsys):
+def test_a_cloud_limit_of_zero_is_accepted(dated, capsys):
     days = ["--date-from", "2024-05-01", "--date-to", "2024-05-31"]
     assert run("acquisitions", *box_of(dated), *days, "--max-cloud", "0") == 0
     assert capsys.readouterr().out == "No acquisition matches the dates and the cloud cover.\n"

@@ -11,7 +11,7 @@ def ship(number: int = 1, score: float = 0.9) -> Detection:
     return Detection(number, score, 10.0, 20.0, corners, 40.0, 8.0, 30.0, corners_lonlat=corners)
 
 
-def test_ships_are_compared_by_what_is_told_of_them():
+def test_ships_are_compared_by_their_values():
     assert ship() == ship() and ship() in Detections((ship(2), ship()))
     assert ship() != ship(2) and ship() != ship(score=0.8)
     assert ship() != replace(ship(), lon=1.0, lat=2.0)

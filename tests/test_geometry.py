@@ -202,7 +202,7 @@ def test_the_scale_of_a_mosaic_is_that_of_the_ground():
     assert grid.gsd_m == pytest.approx(float(distance_m(a, b)) / 400, rel=0.003)
 
 
-def test_dividing_the_ground_anew_moves_nothing():
+def test_dividing_the_ground_again_moves_nothing():
     grid, _ = mosaic_grid()
     fine = grid.scaled(2400, 1600)
     assert (fine.width, fine.height) == (2400, 1600)

@@ -11,7 +11,7 @@ HERE = (-5.44, 36.12, -5.41, 36.14)
 
 
 @pytest.mark.parametrize("threshold", [math.nan, math.inf, 0.0, 1.0, -0.2, 7])
-def test_a_threshold_that_is_none_is_refused(threshold):
+def test_an_impossible_threshold_is_refused(threshold):
     with pytest.raises(BadOption) as caught:
         Search.check(threshold=threshold)
     assert str(caught.value) == "The threshold must be a number between 0 and 1."

@@ -29,7 +29,7 @@ def numbers(column: Any) -> Floats:
 
 
 def texts(column: Any) -> list[str]:
-    """Convert a column to stripped texts; "" where there is none."""
+    """Convert a column to stripped texts; "" for missing values."""
     import pyarrow as pa
 
     values = column.cast(pa.string()).cast(pa.binary()).to_pylist()

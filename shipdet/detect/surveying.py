@@ -63,7 +63,7 @@ class Survey:
         return self.view.width / LAYER_PX, self.view.height / LAYER_PX
 
     def best_near(self, center: Floats) -> float:
-        """Return the best score near a point (2,) in network pixels; 0 if there is none."""
+        """Return the best score near a point (2,) in network pixels; 0 without candidates."""
         away = np.hypot(*(self.candidates.boxes[:, :2] - center).T)
         return float(self.candidates.scores[away <= NEAR_PX].max(initial=0.0))
 

@@ -27,7 +27,7 @@ KINDS = {*BEGINNINGS, "geojson", "csv", "candidates", "record"}
 
 
 def many_areas(tiles: TileServer) -> list[JobMessage]:
-    """Areas spread over real imagery, or where there is none over the sample harbor."""
+    """Areas spread over real imagery, or, without imagery, over the sample harbor."""
     scene = tiles.beside or tiles
     side = round(SIDE_M / gsd_at(scene.bbox.center[1], scene.zoom))
     height, width = (length - side for length in scene.picture.shape[:2])

@@ -1,4 +1,4 @@
-"""From a picture to ships: counted once each, placed, measured and told apart."""
+"""From a picture to ships: counted once each, placed, measured and separated."""
 
 import math
 from dataclasses import replace

@@ -47,7 +47,7 @@ def run_sample(app: AppPage) -> None:
 
 def test_the_page_needs_nothing_from_elsewhere(open_app: OpenApp):
     app = open_app()
-    # Scripts are refused by the page's policy before they are asked for; nothing else may try.
+    # Scripts are refused by the page's policy before they are requested; nothing else may try.
     assert app.others == []
 
 

@@ -52,4 +52,4 @@ def test_a_cancelled_script_stops_within_a_block(client: Client, own_tiles: Tile
     time.sleep(2.0)
     own_tiles.delay_s = 0.0
     assert own_tiles.count == asked
-    assert asked - before <= 4, "none of the tiles that waited was asked for"
+    assert asked - before <= 4, "none of the waiting tiles was requested"

@@ -115,11 +115,11 @@ def made_once(monkeypatch, graph_cache, quantized):
 def tallies(monkeypatch):
     """What the two graphs find: float32 first."""
 
-    def told(*found):
+    def compared(*found):
         rest = iter(found)
         monkeypatch.setattr(int8, "tallied", lambda *_: next(rest))
 
-    return told
+    return compared
 
 
 def files(root):

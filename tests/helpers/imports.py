@@ -94,7 +94,7 @@ def _imports_within(package: str) -> tuple[Import, ...]:
 
 
 def circle(edges: list[tuple[str, str]]) -> list[str]:
-    """A circle in a graph of (from, to), as its nodes in order; empty where there is none."""
+    """A circle in a graph of (from, to), as its nodes in order; empty without a circle."""
     graph: dict[str, set[str]] = {}
     for source, target in edges:
         if source != target:

@@ -95,7 +95,7 @@ def paint_ship(
 def paint_fleet(
     picture: Pixels, gsd: float, fleet: list[tuple[float, ...]], unit_m: float = 1.0
 ) -> Pixels:
-    """Paint ships (x, y, length m, width m, axis), x and y in units of so many meters."""
+    """Paint ships (x, y, length m, width m, axis), x and y in units of the given meters."""
     for x, y, length, width, axis in fleet:
         paint_ship(picture, gsd, (x * unit_m, y * unit_m), length, width, axis)
     return picture

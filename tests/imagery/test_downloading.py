@@ -74,7 +74,7 @@ def test_a_second_run_asks_nobody(settings_for, waits):
     assert (second.provenance.fetched, second.provenance.cached) == (0, 12)
 
 
-def test_a_tile_known_to_be_missing_is_not_asked_for_again(settings_for, waits):
+def test_a_tile_known_to_be_missing_is_not_requested_again(settings_for, waits):
     with TileServer() as server:
         settings = settings_for(server)
         server.faults[server.x0, server.y0] = faults.NOT_FOUND
@@ -142,7 +142,7 @@ def test_a_server_that_keeps_asking_to_slow_down_ends_the_run(settings_for, wait
         fetch(server, settings_for(server), waits)
 
 
-def test_a_slow_tile_times_out_and_is_asked_for_again(settings_for, waits):
+def test_a_slow_tile_times_out_and_is_requested_again(settings_for, waits):
     with TileServer(first=[faults.slow(1.0)]) as server:
         settings = settings_for(server, timeout_s=0.3)
         mosaic = fetch(server, settings, waits, server.bbox_of(0, 0, 10, 10))
@@ -213,7 +213,7 @@ def test_a_bad_tile_is_masked_and_reported(settings_for, waits, fault, reason):
 
 
 @pytest.mark.parametrize("fault", [faults.HTML, faults.TRUNCATED, faults.WRONG_SIZE])
-def test_a_bad_tile_is_asked_for_once_more(settings_for, waits, fault):
+def test_a_bad_tile_is_requested_once_more(settings_for, waits, fault):
     with TileServer(first=[fault]) as server:
         mosaic = fetch(server, settings_for(server), waits, server.bbox_of(0, 0, 10, 10))
         assert server.count == 2
@@ -221,7 +221,7 @@ def test_a_bad_tile_is_asked_for_once_more(settings_for, waits, fault):
 
 
 @pytest.mark.parametrize("status", [304, 400, 418])
-def test_a_final_answer_is_not_asked_for_again(settings_for, waits, status):
+def test_a_final_answer_is_not_requested_again(settings_for, waits, status):
     with TileServer(first=[faults.Fault(status)]) as server, pytest.raises(ProviderUnreachable):
         fetch(server, settings_for(server), waits, server.bbox_of(0, 0, 10, 10))
     assert server.count == 1
@@ -292,7 +292,7 @@ def test_tiles_of_512_px_lie_where_they_belong(settings_for, waits, west):
         settings = settings_for(server, xyz_tile_px=512)
         mosaic = fetch(server, settings, waits)
         asked = {request[:3] for request in server.requests}
-        assert len(asked) == server.count <= 6, "a tile was asked for more than once"
+        assert len(asked) == server.count <= 6, "a tile was requested more than once"
         again = fetch(server, settings, waits)
         assert len(asked) == server.count
     assert {z for z, _, _ in asked} == {server.zoom - 1}

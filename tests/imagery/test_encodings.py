@@ -1,4 +1,4 @@
-"""Bodies that servers compress, whatever was asked for and whatever the header says."""
+"""Bodies that servers compress, whatever was accepted and whatever the header says."""
 
 import gzip
 import io

@@ -77,7 +77,7 @@ def test_a_key_is_no_placeholder(settings_for, rest):
 
 
 @pytest.mark.parametrize("host", ["a.example:port", "[a.example", "[abc].example", ":80", ""])
-def test_a_host_that_is_none_is_a_wrong_setting(settings_for, host):
+def test_an_impossible_host_is_a_wrong_setting(settings_for, host):
     with pytest.raises(BadOption, match="SHIPDET_XYZ_URL"):
         catalog(settings_for(xyz_url=f"https://{host}/{{z}}/{{x}}/{{y}}"))
 

@@ -7,7 +7,7 @@ from shipdet.models.runtime import BackendInfo
 
 
 class Overflowing(Graph):
-    """A graph whose mean is not finite in float16; notes what it was asked for."""
+    """A graph whose mean is not finite in float16; records its inputs."""
 
     def __init__(self, device="cpu"):
         self.opened, self.batch_sizes = [], []

@@ -163,7 +163,7 @@ def test_unreadable_certificates_are_not_a_full_disk(hub, settings, monkeypatch,
             resolve("owner/compact", settings)
 
 
-def test_a_revision_can_be_asked_for(settings, hub):
+def test_a_revision_can_be_chosen(settings, hub):
     assert resolve("owner/compact@v1", settings).name == "owner/compact@v1"
     assert any("revision/v1" in r for r in hub.requests)
     with pytest.raises(UnknownModel, match="no revision called 'v9'"):

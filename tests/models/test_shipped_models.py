@@ -54,7 +54,7 @@ def test_a_shipped_graph_is_the_one_that_runs(file: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize("file", sorted(WEIGHTS.glob("*/openvino/int8.xml")), ids=str)
 def test_a_shipped_graph_of_8_bits_has_passed(file: Path) -> None:
     folder = resolve(file.parent.parent.name, get_settings())
-    assert int8_file(folder) == file, "make it anew: python -m export.int8"
+    assert int8_file(folder) == file, "make it again: python -m export.int8"
     found = folder.config.shipdet.int8.difference
     assert found["f1"] >= found["f1_fp32"] - MOST_LOST
 

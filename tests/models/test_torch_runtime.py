@@ -330,7 +330,7 @@ def test_bundled_upscalers_give_the_recorded_picture(picture, name, mean, patch)
 
 @pytest.fixture
 def compiling(settings, monkeypatch):
-    """Settings that ask for torch.compile, and what it was asked for; it gives back ``made``."""
+    """Settings that ask for torch.compile, and its calls; it returns ``made``."""
     asked = []
 
     def compile_(body, **options):
@@ -346,7 +346,7 @@ def compiling(settings, monkeypatch):
     return compiling_
 
 
-def test_networks_are_compiled_only_when_that_is_asked_for(settings, compiling, picture):
+def test_networks_are_compiled_only_on_request(settings, compiling, picture):
     expected = load_upscaler("tiny-compact", "torch", "cpu", settings).upscale(picture(1, 8, 8))
     assert compiling.asked == []
     release_models()

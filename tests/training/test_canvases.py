@@ -195,7 +195,7 @@ def test_an_upright_box_teaches_neither_axis_nor_width() -> None:
     assert 0 < inside.mean() < 0.2, "only its middle is surely hull"
 
 
-def test_what_nobody_can_see_is_not_asked_for() -> None:
+def test_invisible_ships_are_not_in_the_loss() -> None:
     for given in ({"seen_px": SEEN_PX - 0.5}, {"length_m": SHORTEST_M - 0.5}):
         made = targets(canvas((ship(**given),)))
         assert made["heat"].max() == 0, "no center is wanted"

@@ -110,7 +110,7 @@ def test_where_nobody_looked_nothing_is_false() -> None:
     assert state(candidates(one, *places, unknown=(True, True, True))) == [1, -1, -1]
 
 
-def test_small_craft_are_not_asked_for_and_are_no_ships() -> None:
+def test_small_craft_are_not_required_and_are_no_ships() -> None:
     boat, between = ship(500, 500, 15, 5), ship(800, 500, 22, 6)
     found = match(candidates(image(boat, between)), np.empty(0))
     assert found.required.tolist() == [False, False]

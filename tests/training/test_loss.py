@@ -75,7 +75,7 @@ def test_unlabeled_small_craft_are_not_taught_to_be_none() -> None:
     short, long = gradients(coarse, np.log(15.0)), gradients(coarse, np.log(60.0))
     assert short["center"][:10, :10].max() == 0
     assert long["center"][:10, :10].min() > 0
-    assert short["center"][16, 22] > 0, "the labeled ship is asked for all the same"
+    assert short["center"][16, 22] > 0, "the labeled ship is in the loss nevertheless"
 
 
 def test_on_known_land_no_craft_is_so_small_that_it_may_stay() -> None:

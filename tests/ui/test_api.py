@@ -112,7 +112,7 @@ def test_detect_area_streams_progress_and_hands_over_the_files(client):
     assert {"raw", "overlay", "mosaic", "csv", "record"} <= set(files)
 
 
-def test_the_bundle_is_made_when_it_is_asked_for(client, served):
+def test_the_bundle_is_made_on_request(client, served):
     done = client.predict(**SMALL, api_name="/detect_area")
     run = done["result"]["run"]
     assert not list((served[0].runs_dir / run).glob("*.zip"))

@@ -68,7 +68,7 @@ def test_a_feature_without_a_shape_is_not_the_drawn_rectangle(page, values, tmp_
         jobs_of_file(page, values, file, "")
 
 
-def test_the_jobs_are_asked_for_only_while_the_tab_is_open(settings):
+def test_jobs_are_requested_only_while_the_tab_is_open(settings):
     engines = {"kafka": "127.0.0.1:1", "postgres": "postgresql://127.0.0.1:1/x"}
     blocks = build_blocks(
         settings.model_copy(update={**engines, "s3": "http://127.0.0.1:1", "s3_bucket": "aoi"})

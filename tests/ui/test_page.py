@@ -55,7 +55,7 @@ def test_a_chosen_zoom_and_dates_reach_the_request(page, values):
     assert request.search.passes == 1
 
 
-def test_super_resolution_is_selective_unless_told_otherwise(page, values):
+def test_super_resolution_is_selective_by_default(page, values):
     assert not page.search.selective.visible and area_request(page, values).search.selective
     changed = {page.search.upscale: "x4", page.search.selective: False}
     assert not area_request(page, {**values, **changed}).search.selective

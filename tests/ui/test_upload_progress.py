@@ -9,7 +9,7 @@ from shipdet.ui.upload_progress import NoProgressOfUnnamed
 
 
 @pytest.mark.parametrize(("asked", "status"), [("undefined", 200), ("k3j9d0", 404)])
-def test_progress_of_an_upload_without_an_id_is_none(asked, status):
+def test_an_upload_without_an_id_has_no_progress(asked, status):
     web = TestClient(Starlette(middleware=[Middleware(NoProgressOfUnnamed)]))
     answer = web.get(f"/gradio_api/upload_progress?upload_id={asked}")
     assert answer.status_code == status

@@ -189,7 +189,7 @@ def test_a_cancelled_search_is_closed_at_its_next_step():
     assert list(search.follow()) == [] and search.cancelled and search.result is None
 
 
-def test_only_so_many_searches_wait():
+def test_the_number_of_waiting_searches_is_limited():
     steps = Steps()
     search = live_searches.start("Harbor", steps, 1)
     with pytest.raises(Busy, match="Too many runs"):

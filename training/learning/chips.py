@@ -2,7 +2,7 @@
 
 Chips are 80x80 RGB PNG files of 3 m per pixel in one folder, named
 ``{label}__{scene id}__{longitude}_{latitude}.png`` or ``{label}__{anything}.png``. Label 1 is a
-ship, 0 is none.
+ship, 0 is not.
 
     python -m training.learning.chips --config training/configs/convnext_base.yaml \
         --data shipsnet/ --out runs/train/base

@@ -77,7 +77,7 @@ def truth() -> tuple[Ship, ...]:
 
 
 def tile(z: int, x: int, y: int) -> bytes | None:
-    """Return a 256-px PNG tile (x to the east, y to the south), or None if there is none.
+    """Return a 256-px PNG tile (x to the east, y to the south), or None outside the sample.
 
     Any integers are safe. Pixels outside the scene are transparent.
     """

@@ -101,7 +101,7 @@ def choose_acquisition(
         The acquisition with this id; else the newest of those that cover most of the area.
 
     Raises:
-        NoImagery: There is none; the message names alternatives.
+        NoImagery: Nothing matches; the message names alternatives.
         ShipdetError: As :func:`search_acquisitions`.
     """
     settings = settings or get_settings()
