@@ -64,19 +64,19 @@ def epochs(column: Any, title: str) -> Floats:
     return np.where(np.isfinite(aware), aware, naive)
 
 
-def _cast(texts: Any, kind: Any) -> Any:
-    """Parse texts as times; invalid ones become null."""
+def _cast(column: Any, kind: Any) -> Any:
+    """Parse a column of texts as times; invalid ones become null."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     try:
-        return texts.cast(kind)
+        return column.cast(kind)
     except pa.ArrowInvalid:
         pattern = (
             r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d"
             r"(\.\d{1,6})?)?(Z|[-+]\d{2}:?\d{2})?$"
         )
-        proper = pc.if_else(pc.match_substring_regex(texts, pattern), texts, None)
+        proper = pc.if_else(pc.match_substring_regex(column, pattern), column, None)
         days = pc.utf8_slice_codeunits(proper, 0, 10)
         real = [day for day in pc.unique(days).to_pylist() if day and _is_date(day)]
         known = pc.is_in(days, pa.array(real, pa.string()))

@@ -52,7 +52,7 @@ def test_all_ways_to_run_a_shipped_model_agree(reference, cached, picture, runti
     name, theirs = reference
     ours = opened(runtime, name, precision, cached)
     if runtime is openvino_runtime and ours.backend.precision != precision:
-        # OpenVINO replaces a number format that the processor does not have, and says by which.
+        # OpenVINO replaces a number format that the processor lacks, and reports the one it uses.
         assert precision != "fp32" and ours.backend.precision in ODDS_TOLERANCE
         precision = ours.backend.precision
     assert (ours.backend.device, ours.backend.precision) == ("cpu", precision)

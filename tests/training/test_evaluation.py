@@ -1,6 +1,7 @@
 """What counts as found, the figures that come of it, the judge, plots and the card."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +261,9 @@ def test_a_model_is_run_and_what_it_saw_can_be_kept(painted: LabeledImage, tmp_p
     (again,) = load(tmp_path / "kept.npz", [painted])
     np.testing.assert_allclose(again.boxes, seen.boxes)
     assert state(again) == state(seen)
+    whole = np.array([(0, 0), (1e4, 0), (1e4, 1e4), (0, 1e4)])
+    (relabeled,) = load(tmp_path / "kept.npz", [replace(painted, unknown=(whole,))])
+    assert sorted(state(relabeled)) == [-1, 1], "the current labels decide what is unknown"
 
 
 def test_an_enlarged_image_covers_the_same_area(painted: LabeledImage) -> None:

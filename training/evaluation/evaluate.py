@@ -58,8 +58,8 @@ LEAST_PRECISION = 0.92
 MOST = 150
 #: Sets with at most this many images are not subsampled.
 FEW = 12
-#: Coarsest images, in meters per pixel, on which the judge is fitted. At 10 m, many candidates are
-#: clearly no ships, and would outweigh those of finer images.
+#: Coarsest images, in meters per pixel, on which the judge is fitted. If those of 10 m are added,
+#: F1 over all sets is lower (docs/experiments.md).
 JUDGE_GSD_M = 5.0
 
 
